@@ -1,0 +1,18 @@
+/*
+ * Functions that have a safer spelling in this tree; using one is a compile error. Included by every file
+ * through the compiler's -include.
+ */
+#ifndef BASE_BANNED_H
+#define BASE_BANNED_H
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#pragma GCC poison strcpy strcat strncat strncpy stpcpy sprintf vsprintf gets
+#pragma GCC poison atoi atol atoll atof strtok rand srand random srandom drand48
+#pragma GCC poison tmpnam tempnam mktemp asctime ctime gmtime localtime
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * base64 (RFC 4648 §4, padded; §5 url-safe, unpadded) and hex. Decoders are strict: no white space, no
+ * missing or extra padding, no stray bits, so that each value has exactly one text.
+ */
+#ifndef BASE_ENCODE_H
+#define BASE_ENCODE_H
+
+#include "base/bytes.h"
+
+#define BASE64_LEN(n) (((n) + 2) / 3 * 4)
+#define BASE64_RAW_MAX(n) ((n) / 4 * 3 + 3)
+
+/* `out` has room for BASE64_LEN(in.len); returns the length written. */
+size_t base64_encode(struct seal_bytes in, char *out);
+/* `out` has room for BASE64_RAW_MAX(in.len); false when `in` is not canonical base64. */
+bool base64_decode(struct seal_bytes in, uint8_t *out, size_t *out_len);
+
+size_t base64url_encode(struct seal_bytes in, char *out);
+bool base64url_decode(struct seal_bytes in, uint8_t *out, size_t *out_len);
+
+/* Lower case, 2 * in.len characters, no NUL. */
+void hex_encode(struct seal_bytes in, char *out);
+/* Either case; `out` has room for in.len / 2. */
+bool hex_decode(struct seal_bytes in, uint8_t *out);
+
+#endif

@@ -1,0 +1,94 @@
+/* Whole files: bounded reads, atomic replacement. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum seal_status fail_open(const char *path, int code, struct seal_err *err)
+{
+	if (code == EACCES || code == EPERM)
+		return err_set_errno(err, SEAL_DENIED, SEAL_E_DENIED, code, "cannot open %s", path);
+	return err_set_errno(err, SEAL_USAGE, SEAL_E_NO_INPUT, code, "cannot open %s", path);
+}
+
+enum seal_status file_read(const char *path, struct seal_buf *out, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail_open(path, errno, err);
+	for (;;) {
+		uint8_t block[16384];
+		ssize_t n = read(fd, block, sizeof(block));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			rc = err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot read %s", path);
+			break;
+		}
+		if (n == 0)
+			break;
+		rc = buf_append(out, bytes_of(block, (size_t)n), err);
+		explicit_bzero(block, (size_t)n);
+		if (rc != SEAL_OK) {
+			err_prefix(err, "%s", path);
+			break;
+		}
+	}
+	close(fd);
+	if (rc != SEAL_OK)
+		buf_clear(out);
+	return rc;
+}
+
+enum seal_status file_write_all(int fd, struct seal_bytes bytes, const char *path, struct seal_err *err)
+{
+	while (bytes.len > 0) {
+		ssize_t n = write(fd, bytes.ptr, bytes.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot write %s", path);
+		bytes = bytes_skip(bytes, (size_t)n);
+	}
+	return SEAL_OK;
+}
+
+enum seal_status file_replace_at(int dirfd, const char *name, struct seal_bytes bytes, unsigned mode,
+				 const char *path, struct seal_err *err)
+{
+	static atomic_uint serial;
+	enum seal_status rc = SEAL_OK;
+	char temporary[300];
+	int fd;
+
+	snprintf(temporary, sizeof(temporary), ".%.200s.%ld.%u.tmp", name, (long)getpid(),
+		 atomic_fetch_add(&serial, 1));
+	fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return err_set_errno(err, errno == EACCES ? SEAL_DENIED : SEAL_FATAL, SEAL_E_CREATE, errno,
+				     "cannot create a file beside %s", path);
+	SEAL_TRY(file_write_all(fd, bytes, path, err));
+	if (fsync(fd) != 0) {
+		rc = err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot sync %s", path);
+		goto out;
+	}
+	if (renameat(dirfd, temporary, dirfd, name) != 0) {
+		rc = err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot replace %s", path);
+		goto out;
+	}
+	if (fsync(dirfd) != 0)
+		rc = err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot sync the directory of %s", path);
+out:
+	close(fd);
+	if (rc != SEAL_OK)
+		unlinkat(dirfd, temporary, 0);
+	return rc;
+}

@@ -1,0 +1,21 @@
+/* Whole small files: read with a limit, write so that a reader sees the old or the new content, never a part. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/buf.h"
+
+/* Appends the file to `out`, whose maximum is the limit. SEAL_E_NO_INPUT, SEAL_E_DENIED, SEAL_E_IO, SEAL_E_LIMIT. */
+SEAL_MUST_USE enum seal_status file_read(const char *path, struct seal_buf *out, struct seal_err *err);
+
+/* Writes all of `bytes`, going on after short writes and EINTR. */
+SEAL_MUST_USE enum seal_status file_write_all(int fd, struct seal_bytes bytes, const char *path,
+					      struct seal_err *err);
+
+/*
+ * Replaces `name` in the open directory `dirfd`: a temporary file of mode `mode` beside it, written, fsynced,
+ * renamed over it, directory fsynced. `path` is for messages.
+ */
+SEAL_MUST_USE enum seal_status file_replace_at(int dirfd, const char *name, struct seal_bytes bytes, unsigned mode,
+					       const char *path, struct seal_err *err);
+
+#endif

@@ -1,0 +1,90 @@
+/* One line on stderr a message, written with a single write so that threads don't mix. */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static enum log_level level_max = LOG_INFO;
+static enum log_format format_now = LOG_TEXT;
+
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+
+void log_setup(enum log_level level, enum log_format format)
+{
+	level_max = level;
+	format_now = format;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level <= level_max;
+}
+
+/* JSON-escapes `text` into `out`; what does not fit is left out. */
+static size_t escape(const char *text, char *out, size_t room)
+{
+	size_t n = 0;
+
+	for (; *text != '\0' && n + 7 < room; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			n += (size_t)snprintf(out + n, room - n, "\\%c", c);
+		else if (c < 0x20)
+			n += (size_t)snprintf(out + n, room - n, "\\u%04x", c);
+		else
+			out[n++] = (char)c;
+	}
+	out[n] = '\0';
+	return n;
+}
+
+static void emit(enum log_level level, const char *code, const char *place, const char *text)
+{
+	char safe_text[1400], safe_place[600], line[2400];
+	ssize_t ignored;
+	int n;
+
+	if (format_now == LOG_JSON) {
+		escape(text, safe_text, sizeof(safe_text));
+		escape(place, safe_place, sizeof(safe_place));
+		n = snprintf(line, sizeof(line),
+			     "{\"ts\":%lld,\"level\":\"%s\",\"code\":\"%s\",\"place\":\"%s\",\"msg\":\"%s\"}\n",
+			     (long long)clock_unix_ms(), level_names[level], code, safe_place, safe_text);
+	} else {
+		n = snprintf(line, sizeof(line), "sealstream: %s%s%s%s%s\n",
+			     level == LOG_INFO ? "" : level_names[level], level == LOG_INFO ? "" : ": ", place,
+			     place[0] ? ": " : "", text);
+	}
+	if (n < 0)
+		return;
+	if ((size_t)n >= sizeof(line)) {
+		n = (int)sizeof(line) - 1;
+		line[n - 1] = '\n';
+	}
+	ignored = write(STDERR_FILENO, line, (size_t)n);
+	(void)ignored;
+}
+
+void log_say(enum log_level level, const char *fmt, ...)
+{
+	char text[1200];
+	va_list args;
+
+	if (!log_enabled(level))
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	emit(level, "", "", text);
+}
+
+void log_err(enum log_level level, const struct seal_err *err)
+{
+	if (log_enabled(level))
+		emit(level, seal_code_name(err->code), err->place, err->text);
+}

@@ -1,0 +1,13 @@
+/* UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF. */
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
+
+#include "base/bytes.h"
+
+bool utf8_valid(struct seal_bytes text);
+/* Reads one code point at *at (< text.len) and moves *at; false when invalid. */
+bool utf8_next(struct seal_bytes text, size_t *at, uint32_t *code_point);
+/* Writes 1-4 bytes; `code_point` must be a valid scalar value. Returns the length. */
+size_t utf8_put(uint32_t code_point, uint8_t out[4]);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * AES-GCM (SP 800-38D) for many small messages: one keyed context per key and thread, and calls that take a lot.
+ * Nonces are 12 bytes, tags 16. Back ends: OpenSSL's EVP, and Intel's multi-buffer library where the machine
+ * and the build have it; chosen once at run time, equal byte for byte.
+ */
+#ifndef CRYPTO_AEAD_H
+#define CRYPTO_AEAD_H
+
+#include "base/err.h"
+#include "base/secret.h"
+
+#define AEAD_NONCE_LEN 12
+#define AEAD_TAG_LEN 16
+#define AEAD_MESSAGE_MAX (64u << 20) /* one message; far under GCM's own limit */
+
+struct aead; /* a keyed context: belongs to one thread at a time */
+
+/* `key` has 16 or 32 bytes and is copied into secret memory. */
+SEAL_MUST_USE enum seal_status aead_new(struct seal_bytes key, struct aead **out, struct seal_err *err);
+void aead_free(struct aead *aead);
+
+/* One message. `out` never overlaps `in` unless equal. */
+struct aead_item {
+	const uint8_t *nonce; /* 12 bytes */
+	struct seal_bytes aad; /* may be empty */
+	struct seal_bytes in; /* seal: plaintext; open: ciphertext without the tag */
+	uint8_t *out; /* in.len bytes */
+	uint8_t *tag; /* 16 bytes: seal writes, open reads */
+	bool ok; /* open: authenticated; where false, out has been zeroed */
+};
+
+/* Seals all; fails only as a whole (SEAL_FATAL). */
+SEAL_MUST_USE enum seal_status aead_seal_many(struct aead *aead, struct aead_item *items, size_t n,
+					      struct seal_err *err);
+/* Opens all; each item's `ok` tells. SEAL_OK even where some do not authenticate. */
+SEAL_MUST_USE enum seal_status aead_open_many(struct aead *aead, struct aead_item *items, size_t n,
+					      struct seal_err *err);
+
+/* "openssl" or "ipsec-mb". Tests may force one; false when this machine or build lacks it. */
+const char *aead_backend(void);
+bool aead_backend_force(const char *name);
+/* The names of all that can be forced here, ended by NULL. */
+const char *const *aead_backends(void);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * The engine: a batch of records in, a batch out, a status for each. No I/O of its own.
+ *
+ *   1 gather     scan each record once; every value that the policy names becomes a cell
+ *   2 sort       cells of one method form a lot (they are appended to it as they are found)
+ *   3 transform  each lot in bulk by its method
+ *   4 splice     each record anew: protected spans replaced, every other byte as it was
+ *
+ * A plan is what all workers share: policy, opened keys, methods. An engine is one worker's.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "keys/key.h"
+#include "methods/method.h"
+#include "policy/policy.h"
+
+#define ENGINE_RECORD_MAX_DEFAULT (16u << 20)
+
+/* The methods and key sources that exist; the registry's, or a test's. Arrays ended by NULL. */
+struct engine_registry {
+	const struct method_ops *const *methods;
+	const struct key_source_ops *const *sources;
+};
+
+struct plan;
+
+/*
+ * Opens every key that the policy uses and every method. Fails when a key is missing or cannot do what its method asks:
+ * at start, never at the first record. The policy and the registry must outlive it.
+ */
+SEAL_MUST_USE enum seal_status plan_new(const struct policy *policy, const struct engine_registry *registry,
+					const struct key_source_config *keys, struct plan **out,
+					struct seal_err *err);
+void plan_free(struct plan *plan);
+const struct policy *plan_policy(const struct plan *plan);
+
+struct engine_options {
+	size_t max_record_bytes; /* 0: the default */
+	uint64_t timeout_ms; /* for a batch's key operations; 0: 30 s */
+};
+
+struct engine;
+
+SEAL_MUST_USE enum seal_status engine_new(const struct plan *plan, const struct engine_options *options,
+					  struct engine **out, struct seal_err *err);
+void engine_free(struct engine *engine);
+
+enum engine_direction { ENGINE_PROTECT, ENGINE_REVEAL };
+
+struct engine_result {
+	struct seal_bytes value; /* the record's new value; ptr NULL for a tombstone or a failed record */
+	const struct seal_err *err; /* NULL, or why this record failed; place has the field's path */
+	uint32_t cells; /* values protected or revealed */
+};
+
+/*
+ * Transforms `n` values (ptr NULL: a tombstone, passes as it is) by the rules of `topic`. results[i] belongs to values[i];
+ * its views live in the engine until the next call. The call itself fails only when no record can be told good from
+ * bad: RETRY (a service is away), DENIED, FATAL; then no result counts and nothing may be sent.
+ */
+SEAL_MUST_USE enum seal_status engine_run(struct engine *engine, const struct policy_topic *topic,
+					  enum engine_direction direction, const struct seal_bytes *values, size_t n,
+					  struct engine_result *results, struct seal_err *err);
+
+/* Encrypts whole values as dead letters of `topic` (which must name a dead-letter topic). Same rules as engine_run. */
+SEAL_MUST_USE enum seal_status engine_dead_letter(struct engine *engine, const struct policy_topic *topic,
+						  const struct seal_bytes *values, size_t n,
+						  struct engine_result *results, struct seal_err *err);
+
+#endif

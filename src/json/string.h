@@ -1,0 +1,27 @@
+/* The content of JSON strings: raw text between the quotes to UTF-8 and back. */
+#ifndef JSON_STRING_H
+#define JSON_STRING_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+/*
+ * Decodes the escapes of `raw` (the text between the quotes, already checked by the scanner). Without a backslash
+ * *out is `raw` itself; else it is in `arena`. false: a lone surrogate, so there is no Unicode text for it;
+ * memory: *out.ptr is NULL and true.
+ */
+bool json_string_decode(struct seal_bytes raw, struct arena *arena, struct seal_bytes *out);
+
+/* How many bytes json_string_write needs at most for `len` bytes of text. */
+#define JSON_STRING_MAX(len) ((len)*6 + 2)
+
+/*
+ * Writes `text` (valid UTF-8) quoted: only what must be escaped is (quote, backslash, U+0000-U+001F; \n, \t … in
+ * their short forms, else \u00xx in lower case). Returns the length. `out` has JSON_STRING_MAX(text.len) bytes.
+ */
+size_t json_string_write(struct seal_bytes text, uint8_t *out);
+
+/* How long json_string_write's result is, exactly. */
+size_t json_string_length(struct seal_bytes text);
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * Where keys come from: the plug point between methods and key stores (the local keyring; Vault and OpenBao).
+ *
+ *   key_source   one store: a keyring directory, a Vault address       thread-safe, shared
+ *   key          one named key of it                                   thread-safe, shared
+ *   key_session  a key in use by one engine: cipher contexts, scratch  one thread at a time
+ *
+ * All operations take a lot and a deadline; a source may block up to that deadline (an embedded one never does but
+ * for its disk). One bad item fails alone: its `err` is set and its neighbours are done. The call itself fails
+ * only when nothing could be done (service away: SEAL_RETRY, refused: SEAL_DENIED).
+ */
+#ifndef KEYS_KEY_H
+#define KEYS_KEY_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/opt.h"
+
+/* What a key can be used for; bits. */
+enum key_use {
+	KEY_ENCRYPT = 1 << 0, /* encrypt and decrypt */
+	KEY_HMAC = 1 << 1,
+	KEY_FPE = 1 << 2
+};
+
+struct key_info {
+	const char *type; /* "aes256-gcm96", … ; static */
+	unsigned uses; /* enum key_use, or'ed */
+	uint32_t latest_version;
+	uint32_t min_decryption_version;
+	uint32_t min_encryption_version; /* 0: the latest */
+};
+
+/* One message of a lot. */
+struct key_item {
+	struct seal_bytes in; /* encrypt: plaintext; decrypt: text "vault:vN:…"; hmac: message */
+	struct seal_bytes aad; /* authenticated with it; empty: none */
+	struct seal_bytes out; /* encrypt: text "vault:vN:…"; decrypt: plaintext; hmac: 32 bytes. In the arena
+				     * of the call; empty when err is set */
+	const struct seal_err *err; /* NULL, or why this item failed; in the arena of the call */
+};
+
+/* One numeral string of a lot, transformed in place (see crypto/ff1.h for the limits). */
+struct key_fpe_item {
+	uint16_t *numerals;
+	uint32_t n;
+	uint32_t radix;
+	struct seal_bytes tweak;
+};
+
+/* What every call brings along. */
+struct key_call {
+	struct arena *arena; /* for results; lives longer than the items */
+	uint64_t deadline_ms; /* clock_mono_ms() scale */
+};
+
+struct key_session {
+	const struct key_session_ops *ops;
+};
+
+struct key_session_ops {
+	size_t size;
+	/* Members that a key's type has no use for are NULL. `version` 0: the newest that may encrypt. */
+	enum seal_status (*encrypt)(struct key_session *session, struct key_item *items, size_t n,
+				    const struct key_call *call, struct seal_err *err);
+	enum seal_status (*decrypt)(struct key_session *session, struct key_item *items, size_t n,
+				    const struct key_call *call, struct seal_err *err);
+	/* `version` is fixed by the policy: these results carry none. Unknown: SEAL_E_KEY_VERSION. */
+	enum seal_status (*hmac)(struct key_session *session, uint32_t version, struct key_item *items, size_t n,
+				 const struct key_call *call, struct seal_err *err);
+	enum seal_status (*fpe)(struct key_session *session, uint32_t version, bool decrypt,
+				struct key_fpe_item *items, size_t n, const struct key_call *call,
+				struct seal_err *err);
+	/* FF3-1, decrypt only, for data of older systems; same rules. NULL where unsupported. */
+	enum seal_status (*fpe_legacy_decrypt)(struct key_session *session, uint32_t version,
+					       struct key_fpe_item *items, size_t n, const struct key_call *call,
+					       struct seal_err *err);
+	void (*free)(struct key_session *session); /* never NULL in the table; accepts NULL sessions */
+};
+
+struct key {
+	const struct key_ops *ops;
+};
+
+struct key_ops {
+	size_t size;
+	enum seal_status (*info)(struct key *key, struct key_info *info, struct seal_err *err);
+	enum seal_status (*session)(struct key *key, struct key_session **out, struct seal_err *err);
+	void (*free)(struct key *key);
+};
+
+struct key_source {
+	const struct key_source_ops *ops;
+};
+
+/* What the program (or a library user) says about where keys live. */
+struct key_source_config {
+	const char *keyring_dir; /* NULL: the default place */
+	const char *master_key_file; /* raw 32 bytes; NULL: see keyring.h */
+	const char *passphrase_file; /* scrypt; NULL: none */
+	bool create; /* make keyring and master key when absent (only `key create`, `demo`) */
+};
+
+struct key_source_ops {
+	size_t size;
+	const char *name; /* the scheme in a policy: "local" */
+	const char *help; /* one line: what stands after the colon */
+	enum seal_status (*open)(const struct key_source_config *config, struct key_source **out,
+				 struct seal_err *err);
+	/* `reference` is what stands after "scheme:". The key must exist (SEAL_E_KEY_UNKNOWN names the nearest). */
+	enum seal_status (*key)(struct key_source *source, struct seal_bytes reference, struct key **out,
+				struct seal_err *err);
+	/* True when `reference` is well-formed; else *why says what it should look like. For lint, without I/O. */
+	bool (*check)(struct seal_bytes reference, const char **why);
+	void (*free)(struct key_source *source);
+};
+
+#endif

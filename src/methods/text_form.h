@@ -1,0 +1,23 @@
+/* The text forms of docs/FORMAT.md: what a protected value looks like, and how one is told from plaintext. */
+#ifndef METHODS_TEXT_FORM_H
+#define METHODS_TEXT_FORM_H
+
+#include "base/bytes.h"
+
+/* What stands in a protected value; views of the text. */
+struct text_form {
+	bool json; /* "json+" stands before it: the plaintext is JSON text */
+	const char *method; /* "encrypt", "envelope", "token"; static */
+	uint32_t version; /* of the key; 0 where the form has none */
+	struct seal_bytes body; /* without "json+" */
+};
+
+/*
+ * True when `text` starts like a sealstream or Vault value (vault:vN: , seal:X: , either after json+), whether or
+ * not the rest is well-formed: such a value is never taken for plaintext.
+ */
+bool text_form_looks_protected(struct seal_bytes text);
+/* Parses; false when it is not exactly one of the forms. */
+bool text_form_parse(struct seal_bytes text, struct text_form *form);
+
+#endif

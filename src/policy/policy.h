@@ -1,0 +1,141 @@
+/*
+ * A policy: a YAML file turned into checked, compiled, immutable rules. Shared by all threads.
+ *
+ *   policy ─┬─ keys[]      name → scheme:reference
+ *           ├─ methods[]   kind, options, key, bind              (one each, inline ones too)
+ *           ├─ topics[]    match → rules[] path → method         (first match wins)
+ *           └─ tests[]     run by `policy test`
+ */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "json/path.h"
+#include "policy/schema.h"
+
+#define POLICY_FILE_MAX (4u << 20)
+#define POLICY_RULES_MAX JSON_PATHS_MAX
+
+enum on_error { ON_ERROR_REJECT, ON_ERROR_DEAD_LETTER, ON_ERROR_DROP };
+enum on_missing { ON_MISSING_IGNORE, ON_MISSING_REJECT };
+enum on_protected { ON_PROTECTED_REJECT, ON_PROTECTED_KEEP };
+enum on_plaintext { ON_PLAINTEXT_REJECT, ON_PLAINTEXT_PASS };
+enum on_null { ON_NULL_PROTECT, ON_NULL_KEEP };
+enum record_format { FORMAT_JSON, FORMAT_BYTES };
+
+enum bind_mode { BIND_PLACE, BIND_NONE, BIND_DOMAIN, BIND_RECORD };
+
+struct policy_mark { /* where it stands in the file, from 1 */
+	uint32_t line, column;
+};
+
+struct policy_key {
+	const char *name;
+	const char *scheme; /* "local" */
+	struct seal_bytes reference; /* what follows "scheme:" */
+	uint32_t index; /* in policy.keys */
+	struct policy_mark mark;
+};
+
+struct policy_bind {
+	enum bind_mode mode;
+	const char *domain; /* BIND_DOMAIN */
+	const char *record; /* BIND_RECORD: the sibling's path as written */
+	struct json_path path; /* BIND_RECORD, parsed */
+};
+
+struct policy_method {
+	const char *name; /* "secret", or the path for an inline one */
+	const struct method_kind *kind;
+	const void *options; /* kind->options_size bytes */
+	const struct policy_key *key; /* NULL when the kind needs none */
+	struct policy_bind bind;
+	uint32_t index; /* in policy.methods */
+	struct policy_mark mark;
+};
+
+/* What one path gets. The i-th rule of a topic is path i of its automaton. */
+struct policy_rule {
+	const char *path_text; /* as written */
+	struct seal_bytes path; /* canonical: $['items'][*]['note'] */
+	bool dynamic; /* names differ from hit to hit: the place is made per hit */
+	const struct policy_method *method;
+	struct seal_bytes place_string; /* policy/place.h, for a string value; empty for bind: none. */
+	struct seal_bytes place_json; /* … for any other JSON value */
+	struct seal_bytes place_bytes; /* … for a whole payload. All three empty when they need the record: dynamic or
+					 * BIND_RECORD */
+	uint32_t record_path; /* BIND_RECORD: path index (>= n_rules) of the sibling; else UINT32_MAX */
+	struct policy_mark mark;
+};
+
+struct policy_defaults {
+	int on_error; /* enum on_error … */
+	int on_missing;
+	int on_protected;
+	int on_plaintext;
+	int on_null;
+};
+
+struct policy_topic {
+	const char *const *matches; /* as written, ended by NULL */
+	int format; /* enum record_format */
+	struct policy_defaults on; /* the policy's defaults with the topic's own on top */
+	const struct policy_rule *rules;
+	size_t n_rules;
+	struct json_paths *paths; /* rules 0 … n_rules-1, then the siblings of BIND_RECORD */
+	const char *dead_letter_topic; /* NULL: none */
+	const struct policy_method *dead_letter_method; /* encrypt, bound to the domain "dead-letter" */
+	bool is_dead_letter; /* this entry was made for another topic's dead letters */
+	uint32_t index; /* in policy.topics */
+	struct policy_mark mark;
+};
+
+struct policy {
+	const char *namespace_; /* "" by default */
+	const struct policy_key *keys;
+	size_t n_keys;
+	const struct policy_method *methods;
+	size_t n_methods;
+	const struct policy_topic *topics;
+	size_t n_topics;
+	const struct policy_test *tests; /* policy/tests.h */
+	size_t n_tests;
+	struct arena arena; /* owns all of the above */
+};
+
+/* One mistake or hint. */
+struct policy_finding {
+	struct policy_finding *next;
+	struct policy_mark mark;
+	bool warning;
+	const char *text; /* with the nearest valid word where there is one */
+};
+
+struct policy_findings {
+	struct policy_finding *first, **tail;
+	size_t errors, warnings;
+	struct arena arena;
+};
+
+void policy_findings_init(struct policy_findings *findings);
+void policy_findings_clear(struct policy_findings *findings);
+
+/*
+ * Compiles `text`. `file` is for messages. All findings are added to `findings` (may be NULL), in file order; when one
+ * is an error the result is SEAL_USAGE/SEAL_E_CONFIG and err holds the first, with file:line:column as its place.
+ */
+SEAL_MUST_USE enum seal_status policy_load(struct seal_bytes text, const char *file,
+					   const struct policy_schema *schema, struct policy_findings *findings,
+					   struct policy **out, struct seal_err *err);
+SEAL_MUST_USE enum seal_status policy_load_file(const char *file, const struct policy_schema *schema,
+						struct policy_findings *findings, struct policy **out,
+						struct seal_err *err);
+void policy_free(struct policy *policy);
+
+/* The first topic entry that matches, or NULL. Internal topics ("__…", "_schemas") match only exactly. */
+const struct policy_topic *policy_topic_find(const struct policy *policy, struct seal_bytes topic);
+/* The only (not dead-letter) entry, or NULL when there are several. */
+const struct policy_topic *policy_topic_only(const struct policy *policy);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * What a policy must know of the methods and key sources that exist, without seeing them: names, options and
+ * what they may do. The program's registry fills it.
+ */
+#ifndef POLICY_SCHEMA_H
+#define POLICY_SCHEMA_H
+
+#include "base/opt.h"
+
+enum method_flag {
+	METHOD_ENCRYPT_KEY = 1 << 0, /* needs `key:`, one that encrypts */
+	METHOD_HMAC_KEY = 1 << 1, /* needs `key:`, one that makes HMACs */
+	METHOD_FPE_KEY = 1 << 2, /* needs `key:`, one for FPE */
+	METHOD_BINDS = 1 << 3, /* takes `bind:` */
+	METHOD_TEXT_FORM = 1 << 4, /* its results are text forms that name themselves (vault:, json+vault:) */
+	METHOD_ONE_WAY = 1 << 5, /* cannot be revealed */
+	METHOD_REMOVES = 1 << 6, /* takes the member away; not allowed on `$` */
+	METHOD_BYTES = 1 << 7 /* can take a whole payload (format: bytes) */
+};
+
+#define METHOD_ANY_KEY (METHOD_ENCRYPT_KEY | METHOD_HMAC_KEY | METHOD_FPE_KEY)
+
+struct method_kind {
+	size_t size;
+	const char *name; /* `type:` in a policy */
+	const char *summary; /* one line, for explain and docs */
+	unsigned flags;
+	const struct opt_row *options; /* its own keys in a policy; a nested map {first: 6} is "keep.first" */
+	size_t options_size; /* of the struct that the rows fill */
+	/* Checks options against each other; compiles nothing. NULL: nothing to check. */
+	enum seal_status (*check)(const void *options, struct seal_err *err);
+};
+
+struct key_scheme {
+	const char *name; /* "local" */
+	const char *help;
+	bool (*check)(struct seal_bytes reference, const char **why);
+};
+
+struct policy_schema {
+	const struct method_kind *const *methods; /* ended by NULL */
+	const struct key_scheme *schemes; /* ended by a row without name */
+};
+
+#endif

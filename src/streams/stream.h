@@ -1,0 +1,106 @@
+/*
+ * Streams: where records come from and go to. One folder each; a source and a sink are vtables with option rows.
+ *
+ *   source.read    a batch of records, views of memory that the batch owns
+ *   source.commit  all records up to and including this batch are done: never called before their output is safe
+ *   sink.write     takes records; may hold them back (time limit) but never drops one
+ *   sink.flush     until all that was written is acknowledged, or failed
+ *
+ * Records of one partition leave a sink in the order in which they were written.
+ */
+#ifndef STREAMS_STREAM_H
+#define STREAMS_STREAM_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/opt.h"
+
+struct record_header {
+	struct seal_bytes name;
+	struct seal_bytes value; /* ptr NULL: null */
+};
+
+enum timestamp_type { TIMESTAMP_NONE, TIMESTAMP_CREATE, TIMESTAMP_LOG_APPEND };
+
+struct record {
+	struct seal_bytes key; /* ptr NULL: null */
+	struct seal_bytes value; /* ptr NULL: a tombstone */
+	const struct record_header *headers;
+	size_t n_headers;
+	int64_t timestamp_ms;
+	enum timestamp_type timestamp_type;
+	struct seal_bytes topic; /* where it came from, or (sink) where to if not the sink's own; may be empty */
+	int32_t partition; /* -1: none, or the sink's choice */
+	int64_t offset; /* in its partition; the line number for files, from 1 */
+	void *native; /* the stream's own handle on it (a kcat envelope's line …), or NULL */
+	struct seal_err *broken; /* set by a source that could frame but not read it (an envelope that is not
+				  * JSON): counts as failed, is never transformed; in the batch's arena */
+};
+
+#define STREAM_BATCH_RECORDS 8192
+#define STREAM_BATCH_BYTES (1u << 20)
+
+/* Owned by the pump, filled by the source; reused. */
+struct batch {
+	struct record *records;
+	size_t n, cap;
+	struct arena arena; /* memory of its records, unless `native` holds it */
+	void *native; /* the source's: what must live until release */
+	uint64_t sequence; /* the pump's: 0, 1, 2 … in reading order */
+};
+
+struct source {
+	const struct source_ops *ops;
+};
+
+enum read_result { READ_SOME, READ_IDLE, READ_END };
+
+struct source_ops {
+	size_t size;
+	const char *name; /* "kafka", "file" */
+	const char *help;
+	const struct opt_row *options;
+	size_t options_size;
+	enum seal_status (*open)(const char *address, const void *options, struct source **out, struct seal_err *err);
+	/*
+	 * Fills an empty batch with up to max_records; *result READ_IDLE: none within timeout_ms; READ_END: there will never
+	 * be one. SEAL_RETRY: the service is away, ask again. SEAL_DATA: cannot be framed, cannot go on.
+	 */
+	enum seal_status (*read)(struct source *source, struct batch *batch, size_t max_records, int timeout_ms,
+				 enum read_result *result, struct seal_err *err);
+	/* All up to and including `batch` (in reading order) are safe in the sink. NULL: nothing to remember. */
+	enum seal_status (*commit)(struct source *source, const struct batch *batch, struct seal_err *err);
+	/* The batch's memory may go; called once for each read that gave records, in any order. Thread-safe. */
+	void (*release)(struct source *source, struct batch *batch);
+	/* `clean`: last commits are sent before it leaves. Accepts NULL. */
+	void (*close)(struct source *source, bool clean);
+};
+
+struct sink {
+	const struct sink_ops *ops;
+};
+
+struct sink_ops {
+	size_t size;
+	const char *name;
+	const char *help;
+	const struct opt_row *options;
+	size_t options_size;
+	enum seal_status (*open)(const char *address, const void *options, struct sink **out, struct seal_err *err);
+	/*
+	 * Takes all n records or none; copies what it keeps. `ticket` grows from call to call. Blocks while its buffer is
+	 * full, up to timeout_ms, then SEAL_RETRY with nothing taken.
+	 */
+	enum seal_status (*write)(struct sink *sink, const struct record *records, size_t n, uint64_t ticket,
+				  int timeout_ms, struct seal_err *err);
+	/*
+	 * Serves callbacks for up to timeout_ms; *acknowledged: all tickets up to and including it are safe (0: none). An
+	 * undeliverable record makes it fail, with topic and cause; the stream must then stop, as order is lost.
+	 */
+	enum seal_status (*poll)(struct sink *sink, int timeout_ms, uint64_t *acknowledged, struct seal_err *err);
+	/* poll until all is acknowledged or the time is over (SEAL_RETRY). */
+	enum seal_status (*flush)(struct sink *sink, int timeout_ms, struct seal_err *err);
+	enum seal_status (*close)(struct sink *sink, struct seal_err *err); /* accepts NULL; flushes nothing */
+};
+
+#endif

@@ -1,0 +1,347 @@
+/* base: encodings, buffers, arenas, secrets, options keep their headers' promises. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/ckd.h"
+#include "base/encode.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/secret.h"
+#include "base/utf8.h"
+
+/* RFC 4648 §10 */
+static void base64_vectors(void **state)
+{
+	static const char *const pairs[][2] = {{"", ""},
+					       {"f", "Zg=="},
+					       {"fo", "Zm8="},
+					       {"foo", "Zm9v"},
+					       {"foob", "Zm9vYg=="},
+					       {"fooba", "Zm9vYmE="},
+					       {"foobar", "Zm9vYmFy"}};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		char text[32];
+		uint8_t raw[32];
+		size_t n = base64_encode(bytes_str(pairs[i][0]), text), back;
+
+		assert_int_equal(n, strlen(pairs[i][1]));
+		assert_memory_equal(text, pairs[i][1], n);
+		assert_true(base64_decode(bytes_of(text, n), raw, &back));
+		assert_true(bytes_eq_str(bytes_of(raw, back), pairs[i][0]));
+	}
+}
+
+static void base64_refuses(void **state)
+{
+	static const char *const bad[] = {"Zg",	  "Zg=",    "Zh==",	"Zm9=", "Zm9v=", "====", "Z===",
+					  "Zm 9", "Zm9v\n", "Zg==Zg==", "Zm9-", "=",	 "Zm=v"};
+	uint8_t raw[32];
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(base64_decode(bytes_str(bad[i]), raw, &n));
+	assert_false(base64url_decode(bytes_str("Zg=="), raw, &n));
+	assert_false(base64url_decode(bytes_str("Zm9+"), raw, &n));
+	assert_true(base64url_decode(bytes_str("-_-_"), raw, &n));
+}
+
+static void base64_round_trip(void **state)
+{
+	uint8_t raw[256], back[BASE64_RAW_MAX(BASE64_LEN(256))];
+	char text[BASE64_LEN(256)];
+
+	for (size_t len = 0; len <= sizeof(raw); len++) {
+		size_t n, m;
+
+		for (size_t i = 0; i < len; i++)
+			raw[i] = (uint8_t)(i * 37 + len);
+		n = base64_encode(bytes_of(raw, len), text);
+		assert_int_equal(n, BASE64_LEN(len));
+		assert_true(base64_decode(bytes_of(text, n), back, &m));
+		assert_true(bytes_eq(bytes_of(raw, len), bytes_of(back, m)));
+		n = base64url_encode(bytes_of(raw, len), text);
+		assert_true(base64url_decode(bytes_of(text, n), back, &m));
+		assert_true(bytes_eq(bytes_of(raw, len), bytes_of(back, m)));
+	}
+}
+
+static void hex_both_ways(void **state)
+{
+	uint8_t raw[4];
+	char text[8];
+
+	assert_true(hex_decode(bytes_str("00fFa5"), raw));
+	assert_memory_equal(raw, "\x00\xff\xa5", 3);
+	hex_encode(bytes_of(raw, 3), text);
+	assert_memory_equal(text, "00ffa5", 6);
+	assert_false(hex_decode(bytes_str("0"), raw));
+	assert_false(hex_decode(bytes_str("0g"), raw));
+}
+
+static void utf8_table(void **state)
+{
+	static const struct {
+		const char *text;
+		bool valid;
+	} rows[] = {{"", true},
+		    {"plain ascii text", true},
+		    {"\xc3\xa9", true},
+		    {"\xe2\x82\xac", true},
+		    {"\xf0\x9f\x98\x80", true},
+		    {"\xf4\x8f\xbf\xbf", true},
+		    {"\xc0\x80", false},
+		    {"\xc1\xbf", false},
+		    {"\xe0\x9f\xbf", false},
+		    {"\xed\xa0\x80", false},
+		    {"\xed\xbf\xbf", false},
+		    {"\xf0\x8f\xbf\xbf", false},
+		    {"\xf4\x90\x80\x80", false},
+		    {"\xf5\x80\x80\x80", false},
+		    {"\x80", false},
+		    {"\xc3", false},
+		    {"\xe2\x82", false},
+		    {"12345678\xff", false},
+		    {"\xc3\x28", false}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(utf8_valid(bytes_str(rows[i].text)), rows[i].valid);
+	for (uint32_t cp = 1; cp <= 0x10ffff; cp += 257) {
+		uint8_t raw[4];
+		size_t at = 0, n;
+		uint32_t back;
+
+		if (cp >= 0xd800 && cp <= 0xdfff)
+			continue;
+		n = utf8_put(cp, raw);
+		assert_true(utf8_next(bytes_of(raw, n), &at, &back));
+		assert_int_equal(at, n);
+		assert_int_equal(back, cp);
+	}
+}
+
+static void buffers_are_bounded(void **state)
+{
+	struct seal_buf b = BUF_INIT(300);
+	struct seal_err err = SEAL_ERR_INIT;
+
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(buf_append_str(&b, "abc", &err), SEAL_OK);
+	assert_int_equal(b.len, 300);
+	assert_int_equal(buf_append_u8(&b, 1, &err), SEAL_DATA);
+	assert_int_equal(err.code, SEAL_E_LIMIT);
+	assert_int_equal(b.len, 300);
+	buf_reset(&b);
+	assert_int_equal(buf_append_lp32(&b, BYTES_LIT("xy"), NULL), SEAL_OK);
+	assert_memory_equal(b.ptr, "\0\0\0\2xy", 6);
+	assert_int_equal(buf_printf(&b, NULL, "%d-%s", 7, "z"), SEAL_OK);
+	assert_memory_equal(b.ptr + 6, "7-z", 3);
+	buf_clear(&b);
+	assert_null(b.ptr);
+}
+
+static void cursors_never_pass_the_end(void **state)
+{
+	static const uint8_t raw[] = {0, 0, 0, 2, 'a', 'b', 0, 0, 0, 9, 'x'};
+	struct cursor c = {bytes_of(raw, sizeof(raw))};
+	struct seal_bytes part;
+	uint64_t v64;
+	uint8_t v8;
+
+	assert_true(cursor_lp32(&c, 10, &part));
+	assert_true(bytes_eq_str(part, "ab"));
+	assert_false(cursor_lp32(&c, 10, &part));
+	assert_int_equal(c.rest.len, 5);
+	assert_false(cursor_be64(&c, &v64));
+	assert_true(cursor_take(&c, 4, &part));
+	assert_true(cursor_u8(&c, &v8));
+	assert_false(cursor_u8(&c, &v8));
+	assert_int_equal(v8, 'x');
+}
+
+static void numbers_are_strict(void **state)
+{
+	uint64_t v;
+
+	assert_true(bytes_to_u64(bytes_str("18446744073709551615"), UINT64_MAX, &v));
+	assert_true(v == UINT64_MAX);
+	assert_false(bytes_to_u64(bytes_str("18446744073709551616"), UINT64_MAX, &v));
+	assert_false(bytes_to_u64(bytes_str("01"), UINT64_MAX, &v));
+	assert_false(bytes_to_u64(bytes_str("+1"), UINT64_MAX, &v));
+	assert_false(bytes_to_u64(bytes_str(""), UINT64_MAX, &v));
+	assert_false(bytes_to_u64(bytes_str("11"), 10, &v));
+}
+
+static void arena_reuses_and_wipes(void **state)
+{
+	struct arena a;
+	uint8_t *p;
+	size_t held;
+
+	arena_init(&a, 1 << 20);
+	p = arena_alloc(&a, 100, 16);
+	assert_non_null(p);
+	assert_int_equal((uintptr_t)p % 16, 0);
+	memset(p, 0xaa, 100);
+	for (int i = 0; i < 1000; i++)
+		assert_non_null(arena_alloc(&a, 333, 8));
+	held = arena_held(&a);
+	arena_reset(&a);
+	for (int i = 0; i < 1000; i++) {
+		uint8_t *q = arena_alloc(&a, 333, 8);
+
+		assert_non_null(q);
+		assert_int_equal(q[0], i == -1);
+	}
+	assert_int_equal(arena_held(&a), held);
+	p = arena_alloc(&a, 8 << 20, 64);
+	assert_non_null(p);
+	arena_reset(&a);
+	assert_true(arena_held(&a) <= 1 << 20);
+	assert_null(arena_alloc(&a, SIZE_MAX - 10, 8));
+	arena_clear(&a);
+	assert_int_equal(arena_held(&a), 0);
+}
+
+static void secrets(void **state)
+{
+	struct secret s = SECRET_INIT;
+
+	assert_int_equal(secret_copy(&s, BYTES_LIT("0123456789abcdef"), NULL), SEAL_OK);
+	assert_true(ct_equal(s.ptr, "0123456789abcdef", 16));
+	assert_false(ct_equal(s.ptr, "0123456789abcdeF", 16));
+	assert_true(ct_equal("", "", 0));
+	secret_clear(&s);
+	assert_null(s.ptr);
+	secret_clear(&s);
+}
+
+static bool refuse(void *arg, size_t size)
+{
+	return false;
+}
+
+static void allocation_can_fail(void **state)
+{
+	struct seal_buf b = BUF_INIT(100);
+	struct seal_err err = SEAL_ERR_INIT;
+	struct secret s = SECRET_INIT;
+	struct arena a;
+	size_t product;
+
+	arena_init(&a, 0);
+	mem_set_hook(refuse, NULL);
+	assert_null(mem_alloc(1));
+	assert_int_equal(buf_append_u8(&b, 1, &err), SEAL_FATAL);
+	assert_int_equal(err.code, SEAL_E_MEMORY);
+	assert_null(arena_alloc(&a, 1, 1));
+	assert_int_equal(secret_alloc(&s, 1, NULL), SEAL_FATAL);
+	mem_set_hook(NULL, NULL);
+	assert_null(mem_calloc(SIZE_MAX, 2));
+	assert_true(ckd_mul(&product, SIZE_MAX, (size_t)2));
+}
+
+static void errors_keep_the_first(void **state)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+
+	assert_int_equal(err_set(&err, SEAL_DATA, SEAL_E_TYPE, "first"), SEAL_DATA);
+	assert_int_equal(err_set(&err, SEAL_FATAL, SEAL_E_IO, "second"), SEAL_FATAL);
+	err_prefix(&err, "outer");
+	err_place(&err, "%s:%d", "file", 3);
+	err_place(&err, "elsewhere");
+	assert_string_equal(err.text, "outer: first");
+	assert_string_equal(err.place, "file:3");
+	assert_int_equal(err.code, SEAL_E_TYPE);
+	assert_string_equal(seal_code_name(err.code), "type");
+	assert_int_equal(err_set(NULL, SEAL_RETRY, SEAL_E_BUSY, "x"), SEAL_RETRY);
+}
+
+struct sample_options {
+	bool flag;
+	int64_t count, size, wait;
+	const char *text;
+	struct seal_bytes hex;
+	int choice;
+	struct opt_list *list;
+};
+
+#define AT(member) .offset = offsetof(struct sample_options, member)
+static const struct opt_row sample_rows[] = {
+	{.name = "flag", .type = OPT_FLAG, AT(flag), .letter = 'f'},
+	{.name = "count", .type = OPT_INT, AT(count), .def = "3", .min = -5, .max = 10},
+	{.name = "size", .type = OPT_SIZE, AT(size), .def = "16MiB"},
+	{.name = "wait", .type = OPT_DURATION, AT(wait), .def = "5m"},
+	{.name = "text", .type = OPT_STRING, AT(text), .def = "hello"},
+	{.name = "hex", .type = OPT_HEX, AT(hex)},
+	{.name = "choice", .type = OPT_CHOICE, AT(choice), .choices = "red|green|blue", .def = "green"},
+	{.name = "list", .type = OPT_LIST, AT(list)},
+	OPT_END,
+};
+
+static enum seal_status set(struct sample_options *o, struct arena *a, const char *name, const char *value)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+
+	return opt_set(opt_find(sample_rows, bytes_str(name)), o, bytes_str(value), a, &err);
+}
+
+static void option_values(void **state)
+{
+	struct sample_options o = {0};
+	struct arena a;
+
+	arena_init(&a, 0);
+	assert_int_equal(opt_defaults(sample_rows, &o, &a, NULL), SEAL_OK);
+	assert_int_equal(o.count, 3);
+	assert_int_equal(o.size, 16 << 20);
+	assert_int_equal(o.wait, 300000);
+	assert_string_equal(o.text, "hello");
+	assert_int_equal(o.choice, 1);
+	assert_int_equal(set(&o, &a, "flag", "true"), SEAL_OK);
+	assert_true(o.flag);
+	assert_int_equal(set(&o, &a, "flag", "yes"), SEAL_USAGE);
+	assert_int_equal(set(&o, &a, "count", "-5"), SEAL_OK);
+	assert_int_equal(set(&o, &a, "count", "11"), SEAL_USAGE);
+	assert_int_equal(set(&o, &a, "size", "9223372036854775807GiB"), SEAL_USAGE);
+	assert_int_equal(set(&o, &a, "wait", "10"), SEAL_USAGE);
+	assert_int_equal(set(&o, &a, "hex", "00ff"), SEAL_OK);
+	assert_int_equal(o.hex.len, 2);
+	assert_int_equal(set(&o, &a, "hex", "0"), SEAL_USAGE);
+	assert_int_equal(set(&o, &a, "choice", "blue"), SEAL_OK);
+	assert_int_equal(o.choice, 2);
+	assert_int_equal(set(&o, &a, "choice", "gree"), SEAL_USAGE);
+	assert_int_equal(set(&o, &a, "list", "one"), SEAL_OK);
+	assert_int_equal(set(&o, &a, "list", "two"), SEAL_OK);
+	assert_string_equal(o.list->next->text, "two");
+	assert_string_equal(opt_nearest(sample_rows, bytes_str("cuont")), "count");
+	assert_null(opt_nearest(sample_rows, bytes_str("entirely")));
+	assert_ptr_equal(opt_find_letter(sample_rows, 'f'), sample_rows);
+	arena_clear(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(base64_vectors),
+		cmocka_unit_test(base64_refuses),
+		cmocka_unit_test(base64_round_trip),
+		cmocka_unit_test(hex_both_ways),
+		cmocka_unit_test(utf8_table),
+		cmocka_unit_test(buffers_are_bounded),
+		cmocka_unit_test(cursors_never_pass_the_end),
+		cmocka_unit_test(numbers_are_strict),
+		cmocka_unit_test(arena_reuses_and_wipes),
+		cmocka_unit_test(secrets),
+		cmocka_unit_test(allocation_can_fail),
+		cmocka_unit_test(errors_keep_the_first),
+		cmocka_unit_test(option_values),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
