@@ -1,0 +1,58 @@
+/*
+ * Subcommands: one file each, described by a table row and its option rows. Parser, --help, man pages and completion all
+ * come from here. A group ("key", "policy") is a command with `subs` and no `run`.
+ */
+#ifndef CMD_COMMAND_H
+#define CMD_COMMAND_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/opt.h"
+#include "engine/engine.h"
+
+struct command_call {
+	const struct command *command;
+	void *options; /* command->options_size bytes, filled: flag, environment, default */
+	const struct global_options *global;
+	const char *const *args; /* what stands after the options, ended by NULL */
+	size_t n_args;
+	struct arena *arena; /* lives as long as the call */
+};
+
+struct command {
+	const char *name;
+	const char *usage; /* arguments as in help: "[FILE]" */
+	const char *summary; /* one line */
+	const char *details; /* man page paragraphs, may be NULL */
+	const struct opt_row *options;
+	size_t options_size;
+	const struct command *const *subs; /* ended by NULL, for a group */
+	size_t args_min, args_max;
+	/*
+	 * Returns SEAL_OK or fills err. *exit_code (0 before the call) is for an end that is not an error, such as 1 "finished,
+	 * but some records failed" or 143; errors get theirs from err's code (exit_code_of).
+	 */
+	enum seal_status (*run)(struct command_call *call, int *exit_code, struct seal_err *err);
+};
+
+/* Options that every command takes; their rows are added to each command's. */
+struct global_options {
+	const char *keyring; /* --keyring, SEALSTREAM_KEYRING */
+	const char *master_key_file; /* --master-key-file, SEALSTREAM_MASTER_KEY_FILE */
+	const char *passphrase_file; /* --passphrase-file, SEALSTREAM_PASSPHRASE_FILE */
+	int log_level; /* --log-level error|warning|info|debug, SEALSTREAM_LOG_LEVEL */
+	int log_format; /* --log-format text|json */
+	int color; /* --color auto|always|never; NO_COLOR counts */
+	bool quiet; /* -q */
+};
+
+struct key_source_config global_key_config(const struct global_options *global);
+
+/* sysexits: see "Exit codes" in the manual. */
+int exit_code_of(const struct seal_err *err);
+
+/* Set by the first SIGINT or SIGTERM (its number); streams look at it and drain. A second one ends the process. */
+int stop_requested(void);
+void stop_install(void);
+
+#endif

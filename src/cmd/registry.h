@@ -1,0 +1,24 @@
+/*
+ * The one list of methods, key sources, streams and commands. A new one is a folder (or file) and a line in registry.c.
+ * The library is built with SEAL_NO_STREAMS: the same list without streams and commands.
+ */
+#ifndef CMD_REGISTRY_H
+#define CMD_REGISTRY_H
+
+#include "engine/engine.h"
+#include "policy/schema.h"
+
+extern const struct engine_registry registry;
+/* The same for the policy compiler. */
+extern const struct policy_schema registry_schema;
+
+#ifndef SEAL_NO_STREAMS
+#include "cmd/command.h"
+#include "streams/stream.h"
+
+extern const struct source_ops *const registry_sources[]; /* ended by NULL */
+extern const struct sink_ops *const registry_sinks[];
+extern const struct command *const registry_commands[]; /* in the order of --help */
+#endif
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * The pump: source → engine → sink, by one or more workers, output in input order.
+ *
+ *        source.read (one at a time, numbered)
+ *             │ batch k
+ *             ▼
+ *        worker: engine_run            several at once
+ *             │
+ *             ▼ turnstile: batch k waits for k-1
+ *        sink.write(ticket k+1) ── acknowledged ──▶ source.commit(batch k) ──▶ source.release
+ *
+ * At least once: a batch is committed only when the sink has acknowledged every record of it and of all before it. At most
+ * `max_batches` are on their way, so memory is bounded and a slow sink stops the source. A record that fails goes where
+ * the topic's on_error says: reject stops the pump after everything before it is safe (or, with keep_going, counts it and
+ * leaves it out), dead_letter sends it encrypted to the dead-letter topic, drop counts it. Nothing leaves unprotected.
+ */
+#ifndef PUMP_PUMP_H
+#define PUMP_PUMP_H
+
+#include "engine/engine.h"
+#include "streams/stream.h"
+
+struct pump_counts {
+	uint64_t records_in, records_out, failed, dead_letters, dropped, fields;
+	uint64_t bytes_in, bytes_out;
+};
+
+struct pump_options {
+	const struct plan *plan;
+	const struct policy_topic *topic; /* the rules */
+	enum engine_direction direction;
+	bool plain; /* transform nothing (consume --plain) */
+	struct source *source;
+	struct sink *sink;
+	struct engine_options engine;
+	unsigned threads; /* 1 … 64 */
+	size_t batch_records; /* 0: STREAM_BATCH_RECORDS */
+	unsigned max_batches; /* 0: 4 + 2 * threads */
+	uint64_t max_records; /* 0: until the source ends; kcat's -c */
+	bool end_when_idle; /* kcat's -e: READ_IDLE ends it once the source has caught up */
+	bool keep_going; /* on_error reject: report, leave out, go on (files) */
+	bool keep_partition;
+	int drain_ms; /* after a stop request; 0: 30 s */
+	int (*stop)(void); /* non-zero: drain and return; may be NULL */
+	/* One failed record: where it came from and why. Called in order, by one thread at a time. May be NULL. */
+	void (*failed)(void *arg, const struct record *record, const struct seal_err *why);
+	/* About ten times a second, from one thread. May be NULL. */
+	void (*progress)(void *arg, const struct pump_counts *counts);
+	void *arg;
+};
+
+/*
+ * Runs until the source ends, a stop request is drained, or something fails. SEAL_OK also when records failed (counts tell).
+ * Names of headers on a dead letter: seal-error (code), seal-topic, seal-partition, seal-offset.
+ */
+SEAL_MUST_USE enum seal_status pump_run(const struct pump_options *options, struct pump_counts *counts,
+					struct seal_err *err);
+
+#endif
