@@ -64,6 +64,7 @@ enum seal_code {
 	SEAL_E_DENIED = 10, /* refused by a service or by file permissions */
 	SEAL_E_TIMEOUT = 11, /* a deadline passed */
 	SEAL_E_LIMIT = 12, /* larger than a named limit */
+	SEAL_E_PIPE = 13, /* whoever read the output has gone */
 	SEAL_E_SYNTAX = 20, /* not JSON, not UTF-8, not what the format says */
 	SEAL_E_TYPE = 21, /* a value of a type that the method cannot take */
 	SEAL_E_DOMAIN = 22, /* a value too short or too long for its method */

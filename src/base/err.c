@@ -121,6 +121,7 @@ const char *seal_code_name(enum seal_code code)
 		{SEAL_E_DENIED, "denied"},
 		{SEAL_E_TIMEOUT, "timeout"},
 		{SEAL_E_LIMIT, "limit"},
+		{SEAL_E_PIPE, "pipe"},
 		{SEAL_E_SYNTAX, "syntax"},
 		{SEAL_E_TYPE, "type"},
 		{SEAL_E_DOMAIN, "domain"},

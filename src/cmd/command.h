@@ -1,6 +1,10 @@
 /*
  * Subcommands: one file each, described by a table row and its option rows. Parser, --help, man pages and completion all
  * come from here. A group ("key", "policy") is a command with `subs` and no `run`.
+ *
+ * Option rows of commands: a row without `help` is another name of the nearest row above it with the same offset and
+ * type ("bootstrap-server" for "brokers"). Precedence: flag, environment, default; a list that flags set takes nothing
+ * from the environment. An options struct is zeroed before the defaults.
  */
 #ifndef CMD_COMMAND_H
 #define CMD_COMMAND_H
@@ -28,6 +32,7 @@ struct command {
 	size_t options_size;
 	const struct command *const *subs; /* ended by NULL, for a group */
 	size_t args_min, args_max;
+	bool hidden; /* works, but help, manual and completion don't name it */
 	/*
 	 * Returns SEAL_OK or fills err. *exit_code (0 before the call) is for an end that is not an error, such as 1 "finished,
 	 * but some records failed" or 143; errors get theirs from err's code (exit_code_of).
@@ -43,16 +48,24 @@ struct global_options {
 	int log_level; /* --log-level error|warning|info|debug, SEALSTREAM_LOG_LEVEL */
 	int log_format; /* --log-format text|json */
 	int color; /* --color auto|always|never; NO_COLOR counts */
-	bool quiet; /* -q */
+	bool quiet; /* -q: errors only */
+	bool help, version; /* done before a command runs */
 };
+
+extern const struct opt_row global_rows[];
 
 struct key_source_config global_key_config(const struct global_options *global);
 
 /* sysexits: see "Exit codes" in the manual. */
 int exit_code_of(const struct seal_err *err);
 
-/* Set by the first SIGINT or SIGTERM (its number); streams look at it and drain. A second one ends the process. */
+/*
+ * Set by the first SIGINT or SIGTERM (its number); streams look at it and drain. A second one ends the process.
+ * SIGPIPE is ignored: whoever writes gets EPIPE (SEAL_E_PIPE), and the program ends with 141 without a word.
+ */
 int stop_requested(void);
 void stop_install(void);
+/* True once for each SIGUSR1: print a line of progress. */
+bool stop_progress_asked(void);
 
 #endif

@@ -1,0 +1,9 @@
+/* Every command of the program; registry.c puts them in order. Keep the lines alphabetical. */
+#ifndef CMD_COMMANDS_H
+#define CMD_COMMANDS_H
+
+#include "cmd/command.h"
+
+extern const struct command command_version;
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * Exit codes: those of <sysexits.h>, because systemd prints them by name and RestartPreventExitStatus takes them. One
+ * table from error codes; an error about a record (SEAL_DATA) is 65 whatever its code.
+ */
+#include <sysexits.h>
+
+#include "cmd/command.h"
+
+int exit_code_of(const struct seal_err *err)
+{
+	if (err->status == SEAL_OK)
+		return 0;
+	switch (err->code) {
+	case SEAL_E_USAGE:
+		return EX_USAGE;
+	case SEAL_E_CONFIG:
+		return EX_CONFIG;
+	case SEAL_E_NO_INPUT:
+		return EX_NOINPUT;
+	case SEAL_E_CREATE:
+	case SEAL_E_KEY_EXISTS:
+		return EX_CANTCREAT;
+	case SEAL_E_IO:
+		return EX_IOERR;
+	case SEAL_E_PIPE:
+		return 128 + SIGPIPE;
+	case SEAL_E_MEMORY:
+	case SEAL_E_INTERNAL:
+		return EX_SOFTWARE;
+	default:
+		break;
+	}
+	if (err->status == SEAL_DATA)
+		return EX_DATAERR;
+	switch (err->code) {
+	case SEAL_E_SERVICE:
+		return EX_UNAVAILABLE;
+	case SEAL_E_BUSY:
+	case SEAL_E_TIMEOUT:
+		return EX_TEMPFAIL;
+	case SEAL_E_DENIED:
+	case SEAL_E_MASTER:
+	case SEAL_E_KEY_MINIMUM:
+	case SEAL_E_KEY_EXHAUSTED:
+		return EX_NOPERM;
+	case SEAL_E_KEY_UNKNOWN:
+	case SEAL_E_KEY_VERSION:
+	case SEAL_E_KEY_TYPE:
+		return EX_CONFIG;
+	default:
+		return err->status == SEAL_RETRY ? EX_TEMPFAIL : EX_DATAERR;
+	}
+}

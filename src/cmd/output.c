@@ -1,0 +1,40 @@
+/* What commands print. */
+#include "cmd/output.h"
+
+#include <unistd.h>
+
+#include "base/utf8.h"
+
+enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+
+void output_json_string(FILE *to, struct seal_bytes text)
+{
+	size_t at = 0;
+
+	fputc('"', to);
+	while (at < text.len) {
+		size_t from = at;
+		uint32_t code;
+
+		if (!utf8_next(text, &at, &code)) {
+			at = from + 1;
+			fputs("\\ufffd", to);
+		} else if (code == '"' || code == '\\') {
+			fprintf(to, "\\%c", (char)code);
+		} else if (code < 0x20 || code == 0x7f) {
+			fprintf(to, "\\u%04x", (unsigned)code);
+		} else {
+			fwrite(text.ptr + from, 1, at - from, to);
+		}
+	}
+	fputc('"', to);
+}
+
+bool output_colored(const struct global_options *global, FILE *to)
+{
+	const char *no_color = getenv("NO_COLOR"); /* no-color.org: set and not empty */
+
+	if (global->color == COLOR_ALWAYS)
+		return true;
+	return global->color == COLOR_AUTO && (no_color == NULL || no_color[0] == '\0') && isatty(fileno(to));
+}

@@ -1,0 +1,211 @@
+/*
+ * One run of the program.
+ *
+ *   argv ─ leading global options ─ command words ─ options and arguments
+ *                    │                    │                   │
+ *               program_run          program_find      parse.c, environment ─▶ command->run ─▶ exit code
+ */
+#include "cmd/program.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "cmd/help.h"
+#include "cmd/parse.h"
+
+#define WORDS_MAX 128
+
+static const struct command *by_name(const struct command *const *commands, const char *name)
+{
+	for (; *commands != NULL; commands++)
+		if (strcmp((*commands)->name, name) == 0)
+			return *commands;
+	return NULL;
+}
+
+static enum seal_status unknown_command(const struct command *const *commands, const char *path, const char *name,
+					struct seal_err *err)
+{
+	const char *names[WORDS_MAX + 1];
+	const char *nearest;
+	size_t n = 0;
+
+	for (; *commands != NULL && n < WORDS_MAX; commands++)
+		if (!(*commands)->hidden)
+			names[n++] = (*commands)->name;
+	names[n] = NULL;
+	nearest = word_nearest(names, bytes_str(name));
+	if (nearest == NULL)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+			       "there is no command %s%s%.60s; see sealstream %s%s--help", path, path[0] ? " " : "",
+			       name, path, path[0] ? " " : "");
+	return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "there is no command %s%s%.60s; did you mean %s?", path,
+		       path[0] ? " " : "", name, nearest);
+}
+
+enum seal_status program_find(const struct command *const *commands, const char *const *words, size_t *used,
+			      const struct command **out, char *path, struct seal_err *err)
+{
+	const struct command *found = NULL;
+
+	*used = 0;
+	*out = NULL;
+	path[0] = '\0';
+	while (commands != NULL && words[*used] != NULL && words[*used][0] != '-') {
+		size_t at = strlen(path);
+
+		found = by_name(commands, words[*used]);
+		if (found == NULL)
+			return unknown_command(commands, path, words[*used], err);
+		snprintf(path + at, COMMAND_PATH_MAX - at, "%s%s", at ? " " : "", found->name);
+		commands = found->subs;
+		(*used)++;
+	}
+	*out = found;
+	return SEAL_OK;
+}
+
+/* "sealstream help key rotate" is "sealstream key rotate --help". */
+static enum seal_status help_words(const struct command *const *commands, const char *const *words,
+				   struct seal_err *err)
+{
+	const struct command *command;
+	char path[COMMAND_PATH_MAX];
+	size_t used;
+	enum seal_status rc = program_find(commands, words, &used, &command, path, err);
+
+	if (rc != SEAL_OK)
+		return rc;
+	if (command == NULL)
+		help_program(stdout, commands);
+	else
+		help_command(stdout, command, path);
+	return SEAL_OK;
+}
+
+static enum seal_status check_arguments(const struct command *command, const char *path, size_t n,
+					struct seal_err *err)
+{
+	if (n < command->args_min)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "%s needs %s; see sealstream %s --help", path,
+			       command->usage, path);
+	if (n > command->args_max)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "%s takes %s %zu argument%s; see sealstream %s --help",
+			       path, command->args_max ? "at most" : "no more than", command->args_max,
+			       command->args_max == 1 ? "" : "s", path);
+	return SEAL_OK;
+}
+
+static void setup_log(struct global_options *global)
+{
+	if (global->quiet)
+		global->log_level = LOG_ERROR;
+	log_setup((enum log_level)global->log_level, (enum log_format)global->log_format);
+}
+
+/* The command's own words. */
+static enum seal_status run_command(const struct command *command, const char *path, struct parse *parse, int argc,
+				    char *const *argv, struct global_options *global, int *exit_code,
+				    struct seal_err *err)
+{
+	struct command_call call = {.command = command, .global = global, .arena = parse->arena};
+	enum seal_status rc;
+
+	call.options = arena_alloc(parse->arena, command->options_size + 1, _Alignof(max_align_t));
+	if (call.options == NULL)
+		return err_memory(err);
+	memset(call.options, 0, command->options_size);
+	parse->sets[0] = (struct option_set){.rows = command->options, .options = call.options};
+	SEAL_TRY(parse_words(parse, argc, argv, err));
+	if (global->help || (command->run == NULL && !global->version)) {
+		help_command(global->help ? stdout : stderr, command, path);
+		*exit_code = global->help ? 0 : 64;
+		goto out;
+	}
+	if (global->version) {
+		printf("sealstream %s\n", seal_version());
+		goto out;
+	}
+	SEAL_TRY(parse_environment(parse, err));
+	setup_log(global);
+	SEAL_TRY(parse_required(parse, err));
+	SEAL_TRY(check_arguments(command, path, parse->n_args, err));
+	call.args = parse->args;
+	call.n_args = parse->n_args;
+	rc = command->run(&call, exit_code, err);
+out:
+	return rc;
+}
+
+/* Everything but the report of an error. */
+static enum seal_status run(const struct command *const *commands, int argc, char *const *argv, struct arena *arena,
+			    int *exit_code, struct seal_err *err)
+{
+	struct global_options global = {0};
+	struct parse parse = {.arena = arena, .stop_at_argument = true};
+	const struct command *command;
+	char path[COMMAND_PATH_MAX];
+	char **words; /* what follows the leading options, and those options again */
+	size_t used;
+	int first;
+	enum seal_status rc;
+
+	parse.sets[1] = (struct option_set){.rows = global_rows, .options = &global};
+	SEAL_TRY(parse_words(&parse, argc, argv, err));
+	if (parse.n_args == 0 || strcmp(parse.args[0], "help") == 0) {
+		if (global.version) {
+			printf("sealstream %s\n", seal_version());
+		} else if (parse.n_args > 0) {
+			rc = help_words(commands, parse.args + 1, err);
+		} else {
+			help_program(global.help ? stdout : stderr, commands);
+			*exit_code = global.help ? 0 : 64;
+		}
+		goto out;
+	}
+	SEAL_TRY(program_find(commands, parse.args, &used, &command, path, err));
+	/* Options may stand before the command, too: they are parsed again, with the command's. */
+	first = argc - (int)parse.n_args;
+	words = arena_alloc(arena, ((size_t)argc + 1) * sizeof(*words), _Alignof(char *));
+	if (words == NULL) {
+		rc = err_memory(err);
+		goto out;
+	}
+	memcpy(words, argv, (size_t)first * sizeof(*words));
+	memcpy(words + first, argv + first + used, ((size_t)argc - (size_t)first - used) * sizeof(*words));
+	parse.stop_at_argument = false;
+	memset(&global, 0, sizeof(global));
+	rc = run_command(command, path, &parse, argc - (int)used, words, &global, exit_code, err);
+out:
+	return rc;
+}
+
+/* stdout is flushed here, so that a full disk or a closed pipe is an error and not a silent loss. */
+static enum seal_status flush_stdout(struct seal_err *err)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return SEAL_OK;
+	if (errno == EPIPE)
+		return err_set(err, SEAL_FATAL, SEAL_E_PIPE, "whoever read the output has gone");
+	return err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno ? errno : EIO, "cannot write to stdout");
+}
+
+int program_run(const struct command *const *commands, int argc, char *const *argv)
+{
+	struct seal_err err = SEAL_ERR_INIT, output = SEAL_ERR_INIT;
+	struct arena arena;
+	int exit_code = 0;
+
+	arena_init(&arena, 0);
+	if (run(commands, argc, argv, &arena, &exit_code, &err) == SEAL_OK && flush_stdout(&output) != SEAL_OK)
+		err = output;
+	arena_clear(&arena);
+	if (err.status == SEAL_OK)
+		return exit_code;
+	if (err.code != SEAL_E_PIPE)
+		log_err(LOG_ERROR, &err);
+	return exit_code_of(&err);
+}
