@@ -1,0 +1,64 @@
+# The front door: each target installs what is missing (dev/packages), builds, and does one thing.
+#
+#   make                   build/sealstream, build/libsealstream.so
+#   make demo              the whole story on an embedded broker; BROKERS=host:port for a real cluster
+#   make test              every test that needs only Debian's packages
+#   make test-services     the same against a real Apache Kafka, which is downloaded, started and stopped
+#   make bench             speed, as ratios within one run
+#   make fuzz              each fuzzer for SECONDS=30
+#   make lint | format     what CI checks about the text | clang-format
+#   make install           PREFIX=/usr/local DESTDIR=
+#   make clean
+
+PREFIX  ?= /usr/local
+SECONDS ?= 30
+BROKERS ?=
+
+.DEFAULT_GOAL := all
+.PHONY: all demo test test-services bench fuzz lint format install clean
+
+packages = @dev/install-packages
+
+all:
+	$(packages) build
+	@dev/build build --prefix=$(PREFIX)
+
+demo:
+	$(packages) build
+	@dev/build build --prefix=$(PREFIX) sealstream
+	@build/sealstream demo $(if $(BROKERS),-b $(BROKERS))
+
+test:
+	$(packages) build test
+	@dev/build build --prefix=$(PREFIX)
+	meson test -C build --no-rebuild --print-errorlogs
+
+test-services:
+	$(packages) build services
+	@dev/build build --prefix=$(PREFIX) sealstream
+	tests/services/run
+
+bench:
+	$(packages) build
+	@dev/build build --prefix=$(PREFIX)
+	build/bench/bench
+	bench/run-peers
+
+fuzz:
+	$(packages) build test
+	dev/fuzz $(SECONDS)
+
+lint:
+	$(packages) build test
+	dev/lint
+
+format:
+	$(packages) test
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: all
+	meson configure build --prefix=$(PREFIX)
+	meson install -C build
+
+clean:
+	rm -rf build build-*/
