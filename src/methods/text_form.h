@@ -4,10 +4,12 @@
 
 #include "base/bytes.h"
 
+#define TEXT_FORM_JSON "json+" /* before a text whose plaintext is JSON text */
+
 /* What stands in a protected value; views of the text. */
 struct text_form {
 	bool json; /* "json+" stands before it: the plaintext is JSON text */
-	const char *method; /* "encrypt", "envelope", "token"; static */
+	const char *method; /* "encrypt": the `type` of the method that made it; static */
 	uint32_t version; /* of the key; 0 where the form has none */
 	struct seal_bytes body; /* without "json+" */
 };
@@ -17,6 +19,8 @@ struct text_form {
  * not the rest is well-formed: such a value is never taken for plaintext.
  */
 bool text_form_looks_protected(struct seal_bytes text);
+/* Takes "json+" off *text; false, and *text as it was, when it is not there. */
+bool text_form_strip_json(struct seal_bytes *text);
 /* Parses; false when it is not exactly one of the forms. */
 bool text_form_parse(struct seal_bytes text, struct text_form *form);
 

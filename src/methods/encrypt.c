@@ -1,0 +1,118 @@
+/*
+ * encrypt: authenticated encryption by the key source; the result is the text form that names its key version.
+ *
+ *   string           vault:v3:…            the plaintext is the string's text
+ *   other JSON       json+vault:v3:…       the plaintext is the value's exact JSON text
+ *   payload          vault:v3:…            the plaintext is the payload
+ *
+ * The cell's place is the associated data, so that what was moved does not open.
+ */
+#include "methods/builtin.h"
+#include "methods/simple.h"
+#include "methods/text_form.h"
+
+static const struct method_session_ops session_ops;
+
+static struct key_item *items_of(const struct lot *lot, struct seal_err *err)
+{
+	struct key_item *items = arena_alloc(lot->arena, (lot->n + 1) * sizeof(*items), _Alignof(struct key_item));
+
+	if (items == NULL) {
+		(void)err_memory(err);
+		return NULL;
+	}
+	for (size_t i = 0; i < lot->n; i++)
+		items[i] = (struct key_item){.in = lot->cells[i].in, .aad = lot->cells[i].place};
+	return items;
+}
+
+/* "json+" before `text`, in the lot's arena. */
+static enum seal_status with_json_prefix(struct lot *lot, struct seal_bytes *text, struct seal_err *err)
+{
+	const size_t prefix = sizeof(TEXT_FORM_JSON) - 1;
+	uint8_t *to = arena_alloc(lot->arena, prefix + text->len, 1);
+
+	if (to == NULL)
+		return err_memory(err);
+	memcpy(to, TEXT_FORM_JSON, prefix);
+	memcpy(to + prefix, text->ptr, text->len);
+	*text = bytes_of(to, prefix + text->len);
+	return SEAL_OK;
+}
+
+static enum seal_status protect(struct method_session *base, struct lot *lot, struct seal_err *err)
+{
+	struct simple_session *session = (struct simple_session *)base;
+	const struct key_call call = {lot->arena, lot->deadline_ms};
+	struct key_item *items = items_of(lot, err);
+	enum seal_status rc = SEAL_FATAL;
+
+	if (items == NULL)
+		goto out;
+	SEAL_TRY(session->key->ops->encrypt(session->key, items, lot->n, &call, err));
+	for (size_t i = 0; i < lot->n; i++) {
+		struct cell *cell = &lot->cells[i];
+
+		if (items[i].err != NULL) {
+			cell_fail_err(cell, items[i].err);
+			continue;
+		}
+		cell->out = items[i].out;
+		cell->form = FORM_ASCII;
+		if (cell->kind == CELL_JSON)
+			SEAL_TRY(with_json_prefix(lot, &cell->out, err));
+	}
+out:
+	return rc;
+}
+
+static enum seal_status reveal(struct method_session *base, struct lot *lot, struct seal_err *err)
+{
+	struct simple_session *session = (struct simple_session *)base;
+	const struct key_call call = {lot->arena, lot->deadline_ms};
+	struct key_item *items = items_of(lot, err);
+	enum seal_status rc = SEAL_FATAL;
+
+	if (items == NULL)
+		goto out;
+	SEAL_TRY(session->key->ops->decrypt(session->key, items, lot->n, &call, err));
+	for (size_t i = 0; i < lot->n; i++) {
+		struct cell *cell = &lot->cells[i];
+
+		if (items[i].err != NULL) {
+			cell_fail_err(cell, items[i].err);
+			continue;
+		}
+		cell->out = items[i].out;
+		cell->form = cell->kind == CELL_JSON ? FORM_JSON : FORM_STRING;
+	}
+out:
+	return rc;
+}
+
+static const struct method_session_ops session_ops = {
+	.size = sizeof(struct method_session_ops),
+	.protect = protect,
+	.reveal = reveal,
+	.free = simple_session_free,
+};
+
+static enum seal_status encrypt_open(const struct policy_method *spec, struct key *key, struct method **out,
+				     struct seal_err *err)
+{
+	return simple_open(&method_encrypt, &session_ops, spec, key, out, err);
+}
+
+const struct method_ops method_encrypt = {
+	.kind =
+		{
+			.size = sizeof(struct method_kind),
+			.name = "encrypt",
+			.summary =
+				"AES-GCM under a key of the key source; the text names the key's version; any value",
+			.flags = METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_TEXT_FORM | METHOD_BYTES,
+		},
+	.open = encrypt_open,
+	.session = simple_session_new,
+	.free = simple_free,
+};

@@ -1,0 +1,95 @@
+/*
+ * Text forms: how protected values look (docs/FORMAT.md, "Text forms").
+ *
+ *   [json+] vault:vN: base64        what Vault's Transit makes, byte for byte
+ *   [json+] seal:X: …               reserved for forms of later versions
+ *
+ * Two questions, kept apart: does a text claim to be protected (then it is never taken for plaintext), and is it
+ * well-formed.
+ */
+#include "methods/text_form.h"
+
+#include "base/encode.h"
+
+#define VAULT_BODY_MIN 28 /* nonce 12 + tag 16 */
+
+static const struct seal_bytes json_prefix = {(const uint8_t *)TEXT_FORM_JSON, sizeof(TEXT_FORM_JSON) - 1};
+static const struct seal_bytes vault_prefix = {(const uint8_t *)"vault:v", 7};
+static const struct seal_bytes seal_prefix = {(const uint8_t *)"seal:", 5};
+
+static bool is_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_word(uint8_t c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'z');
+}
+
+/* The length of the run of bytes that `is` accepts, when a colon ends it and it is not empty; else 0. */
+static size_t run_before_colon(struct seal_bytes text, bool (*is)(uint8_t))
+{
+	size_t n = 0;
+
+	while (n < text.len && is(text.ptr[n]))
+		n++;
+	return n < text.len && text.ptr[n] == ':' ? n : 0;
+}
+
+bool text_form_strip_json(struct seal_bytes *text)
+{
+	if (!bytes_starts(*text, json_prefix))
+		return false;
+	*text = bytes_skip(*text, json_prefix.len);
+	return true;
+}
+
+bool text_form_looks_protected(struct seal_bytes text)
+{
+	text_form_strip_json(&text);
+	if (bytes_starts(text, vault_prefix))
+		return run_before_colon(bytes_skip(text, vault_prefix.len), is_digit) > 0;
+	if (bytes_starts(text, seal_prefix))
+		return run_before_colon(bytes_skip(text, seal_prefix.len), is_word) > 0;
+	return false;
+}
+
+/* Canonical base64, checked piece by piece so that any length takes little memory; *raw is the decoded length. */
+static bool base64_is_canonical(struct seal_bytes text, size_t *raw)
+{
+	uint8_t piece[BASE64_RAW_MAX(256)];
+	size_t len;
+
+	*raw = 0;
+	while (text.len > 256) {
+		if (!base64_decode(bytes_of(text.ptr, 256), piece, &len) || len != 192)
+			return false;
+		*raw += len;
+		text = bytes_skip(text, 256);
+	}
+	if (!base64_decode(text, piece, &len))
+		return false;
+	*raw += len;
+	return true;
+}
+
+bool text_form_parse(struct seal_bytes text, struct text_form *form)
+{
+	struct seal_bytes rest;
+	uint64_t version;
+	size_t digits, raw;
+
+	*form = (struct text_form){.json = text_form_strip_json(&text), .body = text};
+	if (!bytes_starts(text, vault_prefix))
+		return false;
+	rest = bytes_skip(text, vault_prefix.len);
+	digits = run_before_colon(rest, is_digit);
+	if (digits == 0 || !bytes_to_u64(bytes_of(rest.ptr, digits), UINT32_MAX, &version) || version == 0)
+		return false;
+	if (!base64_is_canonical(bytes_skip(rest, digits + 1), &raw) || raw < VAULT_BODY_MIN)
+		return false;
+	form->method = "encrypt";
+	form->version = (uint32_t)version;
+	return true;
+}
