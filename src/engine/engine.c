@@ -1,0 +1,186 @@
+/*
+ * The engine's life and its four steps. Arrays and arena blocks are kept from batch to batch, so a steady stream
+ * allocates nothing; the arena, which holds plaintext, is wiped between batches.
+ */
+#include "engine/engine.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/work.h"
+
+#define TIMEOUT_DEFAULT_MS 30000
+#define ARENA_KEEP (8u << 20)
+#define PLACE_MAX (1u << 30)
+
+enum seal_status engine_grow(void **array, size_t *cap, size_t need, size_t size, struct seal_err *err)
+{
+	size_t wanted = *cap < 64 ? 64 : *cap;
+	void *grown;
+
+	if (need <= *cap)
+		return SEAL_OK;
+	while (wanted < need)
+		wanted += wanted / 2;
+	grown = mem_realloc_array(*array, wanted, size);
+	if (grown == NULL)
+		return err_memory(err);
+	*array = grown;
+	*cap = wanted;
+	return SEAL_OK;
+}
+
+enum seal_status engine_fail(struct engine *engine, size_t index, const struct seal_err *why, struct seal_bytes path,
+			     struct seal_err *err)
+{
+	struct seal_err *copy = ARENA_NEW(&engine->arena, struct seal_err);
+
+	if (copy == NULL)
+		return err_memory(err);
+	*copy = *why;
+	if (path.len > 0)
+		err_place(copy, "%.*s", BYTES_FMT(path));
+	engine->results[index] = (struct engine_result){.err = copy};
+	return SEAL_OK;
+}
+
+static enum seal_status allocate(struct engine *engine, struct seal_err *err)
+{
+	const struct plan *plan = engine->plan;
+
+	engine->sessions = mem_calloc(plan->policy->n_methods + 1, sizeof(struct method_session *));
+	engine->lots = mem_calloc(plan->policy->n_methods + 1, sizeof(*engine->lots));
+	engine->matched = mem_calloc(plan->max_rules + 1, sizeof(*engine->matched));
+	engine->siblings = mem_calloc(plan->max_siblings + 1, sizeof(*engine->siblings));
+	if (engine->sessions == NULL || engine->lots == NULL || engine->matched == NULL || engine->siblings == NULL)
+		return err_memory(err);
+	return SEAL_OK;
+}
+
+enum seal_status engine_new(const struct plan *plan, const struct engine_options *options, struct engine **out,
+			    struct seal_err *err)
+{
+	struct engine *engine = mem_calloc(1, sizeof(*engine));
+	enum seal_status rc;
+
+	*out = NULL;
+	if (engine == NULL)
+		return err_memory(err);
+	engine->plan = plan;
+	engine->options = options != NULL ? *options : (struct engine_options){0, 0};
+	if (engine->options.max_record_bytes == 0)
+		engine->options.max_record_bytes = ENGINE_RECORD_MAX_DEFAULT;
+	if (engine->options.timeout_ms == 0)
+		engine->options.timeout_ms = TIMEOUT_DEFAULT_MS;
+	engine->name = engine->place = (struct seal_buf)BUF_INIT(PLACE_MAX);
+	arena_init(&engine->arena, ARENA_KEEP);
+	SEAL_TRY(allocate(engine, err));
+	for (size_t i = 0; i < plan->policy->n_methods; i++)
+		SEAL_TRY(plan->methods[i]->ops->session(plan->methods[i], &engine->sessions[i], err));
+out:
+	if (rc != SEAL_OK)
+		engine_free(engine);
+	else
+		*out = engine;
+	return rc;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (engine == NULL)
+		return;
+	for (size_t i = 0; i < engine->plan->policy->n_methods; i++) {
+		if (engine->sessions != NULL && engine->sessions[i] != NULL)
+			engine->sessions[i]->ops->free(engine->sessions[i]);
+		if (engine->lots != NULL)
+			mem_free(engine->lots[i].cells);
+	}
+	mem_free(engine->sessions);
+	mem_free(engine->lots);
+	mem_free(engine->spots);
+	mem_free(engine->records);
+	mem_free(engine->edits);
+	mem_free(engine->matched);
+	mem_free(engine->siblings);
+	json_scan_clear(&engine->scan);
+	buf_clear(&engine->name);
+	buf_clear(&engine->place);
+	arena_clear(&engine->arena);
+	mem_free(engine);
+}
+
+/* Step 3. */
+static enum seal_status transform(struct engine *engine, struct seal_err *err)
+{
+	const uint64_t deadline_ms = clock_mono_ms() + engine->options.timeout_ms;
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < engine->plan->policy->n_methods; i++) {
+		struct lot lot = {engine->lots[i].cells, engine->lots[i].n, &engine->arena, deadline_ms};
+		struct method_session *session = engine->sessions[i];
+
+		if (lot.n == 0)
+			continue;
+		if (engine->direction == ENGINE_PROTECT)
+			SEAL_TRY(session->ops->protect(session, &lot, err));
+		else
+			SEAL_TRY(session->ops->reveal(session, &lot, err));
+	}
+out:
+	return rc;
+}
+
+static enum seal_status begin(struct engine *engine, const struct policy_topic *topic,
+			      enum engine_direction direction, const struct seal_bytes *values, size_t n,
+			      struct engine_result *results, struct seal_err *err)
+{
+	arena_reset(&engine->arena);
+	for (size_t i = 0; i < engine->plan->policy->n_methods; i++)
+		engine->lots[i].n = 0;
+	engine->n_spots = 0;
+	engine->topic = topic;
+	engine->direction = direction;
+	engine->whole = topic->format != FORMAT_JSON;
+	engine->limit = engine->options.max_record_bytes;
+	engine->values = values;
+	engine->n = n;
+	engine->results = results;
+	memset(results, 0, n * sizeof(*results));
+	return engine_grow((void **)&engine->records, &engine->cap_records, n, sizeof(*engine->records), err);
+}
+
+/* Steps 3 and 4, or nothing at all. */
+static enum seal_status end(struct engine *engine, enum seal_status rc, struct seal_err *err)
+{
+	SEAL_TRY(rc);
+	SEAL_TRY(transform(engine, err));
+	SEAL_TRY(engine_splice(engine, err));
+out:
+	if (rc != SEAL_OK)
+		memset(engine->results, 0, engine->n * sizeof(*engine->results));
+	return rc;
+}
+
+enum seal_status engine_run(struct engine *engine, const struct policy_topic *topic, enum engine_direction direction,
+			    const struct seal_bytes *values, size_t n, struct engine_result *results,
+			    struct seal_err *err)
+{
+	enum seal_status rc = begin(engine, topic, direction, values, n, results, err);
+
+	if (rc == SEAL_OK)
+		rc = engine_gather(engine, err);
+	return end(engine, rc, err);
+}
+
+enum seal_status engine_dead_letter(struct engine *engine, const struct policy_topic *topic,
+				    const struct seal_bytes *values, size_t n, struct engine_result *results,
+				    struct seal_err *err)
+{
+	enum seal_status rc = begin(engine, topic, ENGINE_PROTECT, values, n, results, err);
+
+	SEAL_INVARIANT(topic->dead_letter_method != NULL);
+	engine->whole = true;
+	engine->limit = SIZE_MAX; /* a record that is too large must still get away */
+	if (rc == SEAL_OK)
+		rc = engine_gather_dead_letters(engine, err);
+	return end(engine, rc, err);
+}

@@ -1,0 +1,350 @@
+/*
+ * Step 1: each record is scanned once; every value that the topic's rules name, and that there is something to do
+ * about, becomes a spot in its record and a cell in its method's lot.
+ *
+ *   what arrives                    protect               reveal
+ *   plaintext                       cell                  on_plaintext, where the method's text names itself
+ *   a text form                     on_protected          cell; "json+" is taken off and told by the cell's kind
+ *   null                            on_null               on_null, else as plaintext
+ *   anything under a one-way method cell                  stays
+ *
+ * A record that fails leaves no cell behind.
+ */
+#include "engine/work.h"
+#include "json/string.h"
+#include "methods/text_form.h"
+#include "policy/place.h"
+
+/* What to do with one value. SEAL_DATA: the record fails, engine->err says why. */
+enum verdict { TAKE, LEAVE, REFUSE };
+
+static enum verdict refuse(struct engine *engine, enum seal_code code, const char *text)
+{
+	err_set(&engine->err, SEAL_DATA, code, "%s", text);
+	return REFUSE;
+}
+
+/* Looks at a value that is about to be protected. */
+static enum verdict judge_protect(struct engine *engine, unsigned flags, const struct cell *cell)
+{
+	if (cell->kind == CELL_JSON || (flags & METHOD_REMOVES) != 0 || !text_form_looks_protected(cell->in))
+		return TAKE;
+	if (engine->topic->on.on_protected == ON_PROTECTED_KEEP)
+		return LEAVE;
+	return refuse(engine, SEAL_E_PROTECTED,
+		      "the value is already protected; reveal it first, or set 'on_protected: keep'");
+}
+
+/* Looks at a value that is about to be revealed; "json+" becomes the cell's kind. */
+static enum verdict judge_reveal(struct engine *engine, unsigned flags, struct cell *cell)
+{
+	if ((flags & METHOD_ONE_WAY) != 0)
+		return LEAVE;
+	if ((flags & METHOD_TEXT_FORM) == 0)
+		return TAKE;
+	if (cell->kind != CELL_JSON && text_form_looks_protected(cell->in)) {
+		if (cell->kind == CELL_STRING && text_form_strip_json(&cell->in))
+			cell->kind = CELL_JSON;
+		return TAKE;
+	}
+	if (engine->topic->on.on_plaintext == ON_PLAINTEXT_PASS)
+		return LEAVE;
+	return refuse(
+		engine, SEAL_E_PLAINTEXT,
+		"the value is not protected, but the policy says it must be; set 'on_plaintext: pass' to let such "
+		"values through");
+}
+
+static enum verdict judge(struct engine *engine, const struct policy_method *method, struct cell *cell)
+{
+	const unsigned flags = method->kind->flags;
+
+	if (cell->kind == CELL_JSON && cell->json_type == JSON_NULL && (flags & METHOD_REMOVES) == 0 &&
+	    engine->topic->on.on_null == ON_NULL_KEEP)
+		return LEAVE;
+	return engine->direction == ENGINE_PROTECT ? judge_protect(engine, flags, cell)
+						   : judge_reveal(engine, flags, cell);
+}
+
+/* Appends spot and cell. */
+static enum seal_status add_cell(struct engine *engine, size_t record, const struct policy_method *method,
+				 struct spot *spot, const struct cell *cell, struct seal_err *err)
+{
+	struct lot_cells *lot = &engine->lots[method->index];
+	enum seal_status rc;
+
+	SEAL_TRY(engine_grow((void **)&lot->cells, &lot->cap, lot->n + 1, sizeof(*lot->cells), err));
+	SEAL_TRY(engine_grow((void **)&engine->spots, &engine->cap_spots, engine->n_spots + 1, sizeof(*engine->spots),
+			     err));
+	spot->method = method->index;
+	spot->cell = (uint32_t)lot->n;
+	lot->cells[lot->n] = *cell;
+	lot->cells[lot->n].record = (uint32_t)record;
+	lot->cells[lot->n].hit = (uint32_t)engine->n_spots;
+	lot->n++;
+	engine->spots[engine->n_spots++] = *spot;
+out:
+	return rc;
+}
+
+/* Takes back the cells of a record that failed: they are the last of their lots. */
+static void drop_cells(struct engine *engine, size_t record)
+{
+	while (engine->n_spots > engine->records[record].first)
+		engine->lots[engine->spots[--engine->n_spots].method].n--;
+}
+
+/* The decoded text of a string, or the exact text of any other value (a string without Unicode text is one). */
+static enum seal_status read_value(struct engine *engine, struct seal_bytes doc, const struct json_hit *hit,
+				   struct cell *cell, struct seal_err *err)
+{
+	cell->json_type = hit->type;
+	cell->kind = CELL_JSON;
+	cell->in = bytes_of(doc.ptr + hit->start, hit->end - hit->start);
+	if (hit->type != JSON_STRING)
+		return SEAL_OK;
+	if (!hit->escaped) {
+		cell->in = bytes_of(cell->in.ptr + 1, cell->in.len - 2);
+	} else {
+		struct seal_bytes text;
+
+		if (!json_string_decode(bytes_of(cell->in.ptr + 1, cell->in.len - 2), &engine->arena, &text))
+			return SEAL_OK;
+		if (text.ptr == NULL)
+			return err_memory(err);
+		cell->in = text;
+	}
+	cell->kind = CELL_STRING;
+	return SEAL_OK;
+}
+
+/* The place of a value whose rule could not know it beforehand, in the arena. */
+static enum seal_status make_place(struct engine *engine, const struct policy_rule *rule, struct seal_bytes doc,
+				   struct seal_bytes path, struct cell *cell, struct seal_err *err)
+{
+	const struct policy_bind *bind = &rule->method->bind;
+	struct place place = {.bound = PLACE_PATH,
+			      .namespace_ = bytes_str(engine->plan->policy->namespace_),
+			      .name = path,
+			      .kind = cell->kind == CELL_STRING ? PLACE_STRING : PLACE_JSON};
+	struct cell sibling = {.kind = CELL_JSON};
+	enum seal_status rc;
+
+	if (bind->mode == BIND_DOMAIN) {
+		place.bound = PLACE_DOMAIN;
+		place.name = bytes_str(bind->domain);
+	} else if (bind->mode == BIND_RECORD) {
+		SEAL_TRY(read_value(engine, doc, engine->siblings[rule->record_path - engine->topic->n_rules].hit,
+				    &sibling, err));
+		place.bound = PLACE_RECORD;
+		place.sibling_kind = sibling.kind == CELL_STRING ? PLACE_STRING : PLACE_JSON;
+		place.sibling = sibling.in;
+	}
+	buf_reset(&engine->place);
+	SEAL_TRY(place_encode(&place, &engine->place, err));
+	cell->place = arena_copy(&engine->arena, buf_bytes(&engine->place));
+	if (cell->place.ptr == NULL)
+		rc = err_memory(err);
+out:
+	return rc;
+}
+
+static enum seal_status bind_cell(struct engine *engine, const struct policy_rule *rule, struct seal_bytes doc,
+				  struct seal_bytes path, struct cell *cell, struct seal_err *err)
+{
+	if ((rule->method->kind->flags & METHOD_BINDS) == 0 || rule->method->bind.mode == BIND_NONE)
+		return SEAL_OK;
+	cell->place = cell->kind == CELL_STRING ? rule->place_string : rule->place_json;
+	if (cell->place.len > 0)
+		return SEAL_OK;
+	return make_place(engine, rule, doc, path, cell, err);
+}
+
+/* The canonical path of a hit whose names differ from hit to hit, in the arena. */
+static enum seal_status hit_path(struct engine *engine, struct seal_bytes doc, const struct json_hit *hit,
+				 struct seal_bytes *path, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	buf_reset(&engine->name);
+	SEAL_TRY(json_steps_canonical(doc, engine->scan.steps + hit->steps, hit->n_steps, &engine->name, err));
+	*path = arena_copy(&engine->arena, buf_bytes(&engine->name));
+	if (path->ptr == NULL)
+		rc = err_memory(err);
+out:
+	return rc;
+}
+
+static enum seal_status fail_here(struct engine *engine, size_t record, struct seal_bytes path, struct seal_err *err)
+{
+	drop_cells(engine, record);
+	return engine_fail(engine, record, &engine->err, path, err);
+}
+
+/* A value bound to a sibling needs exactly one; false, and engine->err, where it is not so. */
+static bool siblings_fit(struct engine *engine, const struct policy_rule *rule)
+{
+	const struct sibling *sibling;
+
+	if (rule->record_path == UINT32_MAX)
+		return true;
+	sibling = &engine->siblings[rule->record_path - engine->topic->n_rules];
+	if (sibling->count == 1)
+		return true;
+	err_set(&engine->err, SEAL_DATA, SEAL_E_MISSING, "the value is bound to %s, which the record has %s",
+		rule->method->bind.record, sibling->count == 0 ? "not" : "more than once");
+	return false;
+}
+
+static enum seal_status gather_hit(struct engine *engine, size_t record, const struct json_hit *hit,
+				   struct seal_err *err)
+{
+	const struct policy_rule *rule = &engine->topic->rules[hit->path];
+	const struct seal_bytes doc = engine->values[record];
+	struct spot spot = {.start = hit->start, .end = hit->end, .item_start = hit->item_start, .path = rule->path};
+	struct cell cell = {.form = FORM_UNSET};
+	enum seal_status rc;
+
+	engine->matched[hit->path] = engine->stamp;
+	SEAL_TRY(read_value(engine, doc, hit, &cell, err));
+	if (rule->dynamic)
+		SEAL_TRY(hit_path(engine, doc, hit, &spot.path, err));
+	switch (judge(engine, rule->method, &cell)) {
+	case LEAVE:
+		break;
+	case REFUSE:
+		rc = fail_here(engine, record, spot.path, err);
+		break;
+	case TAKE:
+		if (!siblings_fit(engine, rule)) {
+			rc = fail_here(engine, record, spot.path, err);
+			break;
+		}
+		SEAL_TRY(bind_cell(engine, rule, doc, spot.path, &cell, err));
+		rc = add_cell(engine, record, rule->method, &spot, &cell, err);
+		break;
+	}
+out:
+	return rc;
+}
+
+/* Notes the values that others are bound to. */
+static void find_siblings(struct engine *engine)
+{
+	memset(engine->siblings, 0,
+	       engine->plan->topics[engine->topic->index].n_siblings * sizeof(*engine->siblings));
+	for (size_t i = 0; i < engine->scan.n_hits; i++) {
+		const struct json_hit *hit = &engine->scan.hits[i];
+
+		if (hit->path >= engine->topic->n_rules) {
+			engine->siblings[hit->path - engine->topic->n_rules].hit = hit;
+			engine->siblings[hit->path - engine->topic->n_rules].count++;
+		}
+	}
+}
+
+/* on_missing: reject: every rule but `remove` must have found something. */
+static enum seal_status check_missing(struct engine *engine, size_t record, struct seal_err *err)
+{
+	const struct policy_topic *topic = engine->topic;
+
+	for (size_t i = 0; i < topic->n_rules; i++) {
+		const struct policy_rule *rule = &topic->rules[i];
+
+		if (engine->matched[i] == engine->stamp || (rule->method->kind->flags & METHOD_REMOVES) != 0)
+			continue;
+		err_set(&engine->err, SEAL_DATA, SEAL_E_MISSING,
+			"the record does not have this field; set 'on_missing: ignore' to let such records through");
+		return fail_here(engine, record, rule->path, err);
+	}
+	return SEAL_OK;
+}
+
+static enum seal_status gather_json(struct engine *engine, size_t record, struct seal_err *err)
+{
+	const size_t n_siblings = engine->plan->topics[engine->topic->index].n_siblings;
+	enum seal_status rc;
+
+	engine->stamp++;
+	rc = json_scan(engine->topic->paths, engine->values[record], &engine->scan, &engine->err);
+	if (rc == SEAL_DATA)
+		return fail_here(engine, record, BYTES_EMPTY, err);
+	if (rc != SEAL_OK)
+		return err_set(err, rc, engine->err.code, "%s", engine->err.text);
+	if (n_siblings > 0)
+		find_siblings(engine);
+	for (size_t i = 0; i < engine->scan.n_hits && engine->results[record].err == NULL; i++) {
+		const struct json_hit *hit = &engine->scan.hits[i];
+
+		if (hit->path < engine->topic->n_rules)
+			SEAL_TRY(gather_hit(engine, record, hit, err));
+	}
+	if (engine->topic->on.on_missing == ON_MISSING_REJECT && engine->results[record].err == NULL)
+		SEAL_TRY(check_missing(engine, record, err));
+out:
+	return rc;
+}
+
+/* A whole payload under the topic's one rule. */
+static enum seal_status gather_bytes(struct engine *engine, size_t record, struct seal_err *err)
+{
+	const struct policy_rule *rule = &engine->topic->rules[0];
+	struct cell cell = {.kind = CELL_BYTES, .in = engine->values[record]};
+	struct spot spot = {.path = rule->path};
+
+	if (engine->topic->n_rules == 0)
+		return SEAL_OK;
+	switch (judge(engine, rule->method, &cell)) {
+	case LEAVE:
+		return SEAL_OK;
+	case REFUSE:
+		return fail_here(engine, record, spot.path, err);
+	case TAKE:
+		break;
+	}
+	if ((rule->method->kind->flags & METHOD_BINDS) != 0)
+		cell.place = rule->place_bytes;
+	return add_cell(engine, record, rule->method, &spot, &cell, err);
+}
+
+enum seal_status engine_gather(struct engine *engine, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < engine->n; i++) {
+		engine->records[i].first = engine->n_spots;
+		err_clear(&engine->err);
+		if (engine->values[i].ptr != NULL) {
+			if (engine->values[i].len > engine->limit) {
+				err_set(&engine->err, SEAL_DATA, SEAL_E_LIMIT,
+					"the record has %zu bytes, more than the limit of %zu", engine->values[i].len,
+					engine->limit);
+				SEAL_TRY(fail_here(engine, i, BYTES_EMPTY, err));
+			} else if (engine->whole) {
+				SEAL_TRY(gather_bytes(engine, i, err));
+			} else {
+				SEAL_TRY(gather_json(engine, i, err));
+			}
+		}
+		engine->records[i].n = engine->n_spots - engine->records[i].first;
+	}
+out:
+	return rc;
+}
+
+enum seal_status engine_gather_dead_letters(struct engine *engine, struct seal_err *err)
+{
+	const struct seal_bytes place = buf_bytes(&engine->plan->dead_letter_place);
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < engine->n; i++) {
+		struct cell cell = {.kind = CELL_BYTES, .in = engine->values[i], .place = place};
+		struct spot spot = {.start = 0};
+
+		engine->records[i] = (struct record_spots){engine->n_spots, engine->values[i].ptr != NULL};
+		if (engine->values[i].ptr != NULL)
+			SEAL_TRY(add_cell(engine, i, engine->topic->dead_letter_method, &spot, &cell, err));
+	}
+out:
+	return rc;
+}

@@ -1,0 +1,211 @@
+/*
+ * Plans: a policy joined to the methods and keys that exist.
+ *
+ *   policy.keys[i]    ──▶ keys[i]     opened once per scheme and reference, however often the policy names it
+ *   policy.methods[i] ──▶ methods[i]  opened with its key, which has the use that the method asks for
+ *   policy.topics[i]  ──▶ topics[i]
+ *
+ * Everything that can be wrong with a key is found here, at start, and said with the key's name in the policy.
+ */
+#include "engine/plan.h"
+
+#include "base/mem.h"
+#include "policy/place.h"
+
+/* Whole dead letters are bound to this domain. */
+#define DEAD_LETTER_DOMAIN "dead-letter"
+#define PLACE_MAX (1u << 20)
+
+static const struct {
+	unsigned flag, use;
+	const char *verb, *types;
+} key_uses[] = {
+	{METHOD_ENCRYPT_KEY, KEY_ENCRYPT, "encrypt", "aes256-gcm96"},
+	{METHOD_HMAC_KEY, KEY_HMAC, "make HMACs", "hmac"},
+	{METHOD_FPE_KEY, KEY_FPE, "do format-preserving encryption", "ff1"},
+};
+
+static struct plan_source *find_source(struct plan *plan, const char *scheme)
+{
+	for (size_t i = 0; i < plan->n_sources; i++)
+		if (strcmp(plan->sources[i].ops->name, scheme) == 0)
+			return &plan->sources[i];
+	return NULL;
+}
+
+/* The key before `index` that lives in the same place, if it is open. */
+static const struct plan_key *find_same(const struct plan *plan, size_t index)
+{
+	const struct policy_key *key = &plan->policy->keys[index];
+
+	for (size_t i = 0; i < index; i++)
+		if (plan->keys[i].key != NULL && strcmp(plan->policy->keys[i].scheme, key->scheme) == 0 &&
+		    bytes_eq(plan->policy->keys[i].reference, key->reference))
+			return &plan->keys[i];
+	return NULL;
+}
+
+static enum seal_status open_key(struct plan *plan, size_t index, const struct key_source_config *config,
+				 struct seal_err *err)
+{
+	const struct policy_key *spec = &plan->policy->keys[index];
+	struct plan_source *source = find_source(plan, spec->scheme);
+	const struct plan_key *same = find_same(plan, index);
+	struct plan_key *key = &plan->keys[index];
+	enum seal_status rc = SEAL_OK;
+
+	if (same != NULL) {
+		key->key = same->key;
+		key->info = same->info;
+		return SEAL_OK;
+	}
+	if (source == NULL) {
+		rc = err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "there is no key store '%s' here", spec->scheme);
+		goto out;
+	}
+	if (source->source == NULL)
+		SEAL_TRY(source->ops->open(config, &source->source, err));
+	SEAL_TRY(source->ops->key(source->source, spec->reference, &key->key, err));
+	key->owned = true;
+	SEAL_TRY(key->key->ops->info(key->key, &key->info, err));
+out:
+	if (rc != SEAL_OK)
+		err_prefix(err, "policy key '%s' (%s:%.*s)", spec->name, spec->scheme, BYTES_FMT(spec->reference));
+	return rc;
+}
+
+/* Fails when the key cannot do what the method's kind asks for. */
+static enum seal_status check_use(const struct policy_method *method, const struct plan_key *key,
+				  struct seal_err *err)
+{
+	for (size_t i = 0; i < sizeof(key_uses) / sizeof(key_uses[0]); i++) {
+		if ((method->kind->flags & key_uses[i].flag) == 0 || (key->info.uses & key_uses[i].use) != 0)
+			continue;
+		return err_set(
+			err, SEAL_USAGE, SEAL_E_KEY_TYPE,
+			"method '%s' (%s) needs a key that can %s, but policy key '%s' (%s:%.*s) is of type %s; "
+			"name a key of type %s, or create one",
+			method->name, method->kind->name, key_uses[i].verb, method->key->name, method->key->scheme,
+			BYTES_FMT(method->key->reference), key->info.type, key_uses[i].types);
+	}
+	return SEAL_OK;
+}
+
+static const struct method_ops *find_method(const struct engine_registry *registry, const struct method_kind *kind)
+{
+	for (const struct method_ops *const *at = registry->methods; *at != NULL; at++)
+		if (&(*at)->kind == kind)
+			return *at;
+	return NULL;
+}
+
+static enum seal_status open_method(struct plan *plan, size_t index, const struct engine_registry *registry,
+				    const struct key_source_config *config, struct seal_err *err)
+{
+	const struct policy_method *spec = &plan->policy->methods[index];
+	const struct method_ops *ops = find_method(registry, spec->kind);
+	struct key *key = NULL;
+	enum seal_status rc;
+
+	SEAL_INVARIANT(ops != NULL && spec->index == index);
+	if ((spec->kind->flags & METHOD_ANY_KEY) != 0) {
+		SEAL_INVARIANT(spec->key != NULL);
+		if (plan->keys[spec->key->index].key == NULL)
+			SEAL_TRY(open_key(plan, spec->key->index, config, err));
+		SEAL_TRY(check_use(spec, &plan->keys[spec->key->index], err));
+		key = plan->keys[spec->key->index].key;
+	}
+	rc = ops->open(spec, key, &plan->methods[index], err);
+	if (rc != SEAL_OK && key != NULL)
+		err_prefix(err, "method '%s', policy key '%s'", spec->name, spec->key->name);
+	else if (rc != SEAL_OK)
+		err_prefix(err, "method '%s'", spec->name);
+out:
+	return rc;
+}
+
+static void note_topic(struct plan *plan, const struct policy_topic *topic)
+{
+	struct plan_topic *note = &plan->topics[topic->index];
+
+	for (size_t i = 0; i < topic->n_rules; i++) {
+		const uint32_t path = topic->rules[i].record_path;
+
+		if (path != UINT32_MAX && path - topic->n_rules + 1 > note->n_siblings)
+			note->n_siblings = path - topic->n_rules + 1;
+	}
+	if (topic->n_rules > plan->max_rules)
+		plan->max_rules = topic->n_rules;
+	if (note->n_siblings > plan->max_siblings)
+		plan->max_siblings = note->n_siblings;
+}
+
+static enum seal_status allocate(struct plan *plan, const struct engine_registry *registry, struct seal_err *err)
+{
+	while (registry->sources[plan->n_sources] != NULL)
+		plan->n_sources++;
+	plan->sources = mem_calloc(plan->n_sources + 1, sizeof(*plan->sources));
+	plan->keys = mem_calloc(plan->policy->n_keys + 1, sizeof(*plan->keys));
+	plan->methods = mem_calloc(plan->policy->n_methods + 1, sizeof(struct method *));
+	plan->topics = mem_calloc(plan->policy->n_topics + 1, sizeof(*plan->topics));
+	if (plan->sources == NULL || plan->keys == NULL || plan->methods == NULL || plan->topics == NULL)
+		return err_memory(err);
+	for (size_t i = 0; i < plan->n_sources; i++)
+		plan->sources[i].ops = registry->sources[i];
+	return SEAL_OK;
+}
+
+enum seal_status plan_new(const struct policy *policy, const struct engine_registry *registry,
+			  const struct key_source_config *keys, struct plan **out, struct seal_err *err)
+{
+	struct plan *plan = mem_calloc(1, sizeof(*plan));
+	const struct place dead_letter = {.bound = PLACE_DOMAIN,
+					  .namespace_ = bytes_str(policy->namespace_),
+					  .name = BYTES_LIT(DEAD_LETTER_DOMAIN),
+					  .kind = PLACE_BYTES};
+	enum seal_status rc;
+
+	*out = NULL;
+	if (plan == NULL)
+		return err_memory(err);
+	plan->policy = policy;
+	plan->dead_letter_place = (struct seal_buf)BUF_INIT(PLACE_MAX);
+	SEAL_TRY(allocate(plan, registry, err));
+	SEAL_TRY(place_encode(&dead_letter, &plan->dead_letter_place, err));
+	for (size_t i = 0; i < policy->n_methods; i++)
+		SEAL_TRY(open_method(plan, i, registry, keys, err));
+	for (size_t i = 0; i < policy->n_topics; i++)
+		note_topic(plan, &policy->topics[i]);
+out:
+	if (rc != SEAL_OK)
+		plan_free(plan);
+	else
+		*out = plan;
+	return rc;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (plan == NULL)
+		return;
+	for (size_t i = 0; plan->methods != NULL && i < plan->policy->n_methods; i++)
+		if (plan->methods[i] != NULL)
+			plan->methods[i]->ops->free(plan->methods[i]);
+	for (size_t i = 0; plan->keys != NULL && i < plan->policy->n_keys; i++)
+		if (plan->keys[i].owned)
+			plan->keys[i].key->ops->free(plan->keys[i].key);
+	for (size_t i = 0; plan->sources != NULL && i < plan->n_sources; i++)
+		if (plan->sources[i].source != NULL)
+			plan->sources[i].ops->free(plan->sources[i].source);
+	buf_clear(&plan->dead_letter_place);
+	mem_free(plan->methods);
+	mem_free(plan->keys);
+	mem_free(plan->sources);
+	mem_free(plan->topics);
+	mem_free(plan);
+}
+
+const struct policy *plan_policy(const struct plan *plan)
+{
+	return plan->policy;
+}

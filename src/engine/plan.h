@@ -1,0 +1,34 @@
+/* What a plan holds; only the engine's files look inside. Immutable once made. */
+#ifndef ENGINE_PLAN_H
+#define ENGINE_PLAN_H
+
+#include "engine/engine.h"
+
+struct plan_source {
+	const struct key_source_ops *ops;
+	struct key_source *source; /* NULL: no key of the policy needs it */
+};
+
+struct plan_key {
+	struct key *key; /* NULL: no method uses it */
+	struct key_info info;
+	bool owned; /* false: the same key as an earlier one's */
+};
+
+/* What the engine must know of a topic besides its rules. */
+struct plan_topic {
+	size_t n_siblings; /* paths after the rules': values that others are bound to */
+};
+
+struct plan {
+	const struct policy *policy;
+	struct plan_source *sources; /* as in the registry */
+	size_t n_sources;
+	struct plan_key *keys; /* as in the policy */
+	struct method **methods; /* as in the policy */
+	struct plan_topic *topics; /* as in the policy */
+	size_t max_rules, max_siblings; /* of any topic */
+	struct seal_buf dead_letter_place;
+};
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * An engine at work, shared by its files.
+ *
+ *   records[i] ── first, n ──▶ spots[]  in document order: where in the record, and which cell
+ *                                │
+ *                                └── method, cell ──▶ lots[method].cells[]
+ */
+#ifndef ENGINE_WORK_H
+#define ENGINE_WORK_H
+
+#include "engine/plan.h"
+#include "json/splice.h"
+
+/* One value to be replaced. */
+struct spot {
+	uint32_t start, end, item_start; /* as in json_hit; all 0 for a whole payload */
+	uint32_t method; /* whose lot */
+	uint32_t cell; /* in that lot */
+	struct seal_bytes path; /* canonical; for errors */
+};
+
+struct record_spots {
+	size_t first;
+	size_t n;
+};
+
+struct lot_cells {
+	struct cell *cells;
+	size_t n, cap;
+};
+
+struct sibling {
+	const struct json_hit *hit;
+	uint32_t count; /* how many values the path found */
+};
+
+struct engine {
+	const struct plan *plan;
+	struct engine_options options;
+	struct method_session **sessions; /* by method */
+	struct lot_cells *lots; /* by method */
+	struct spot *spots;
+	size_t n_spots, cap_spots;
+	struct record_spots *records;
+	size_t cap_records;
+	struct json_edit *edits; /* of one record */
+	size_t cap_edits;
+	struct json_scan scan;
+	uint64_t *matched; /* by rule: the last record (by `stamp`) in which it matched */
+	uint64_t stamp;
+	struct sibling *siblings;
+	struct seal_buf name, place; /* scratch: a hit's canonical path, an encoded place */
+	struct arena arena; /* everything of the current batch */
+	struct seal_err err; /* scratch: why the current record fails */
+
+	/* The current call. */
+	const struct policy_topic *topic;
+	enum engine_direction direction;
+	bool whole; /* values are payloads, not JSON */
+	size_t limit; /* bytes of a value, before and after */
+	const struct seal_bytes *values;
+	size_t n;
+	struct engine_result *results;
+};
+
+/* Makes room for `need` elements in a growing array. */
+SEAL_MUST_USE enum seal_status engine_grow(void **array, size_t *cap, size_t need, size_t size, struct seal_err *err);
+
+/* results[index].err becomes a copy of `why` with `path` as its place unless it has one. SEAL_FATAL without memory. */
+SEAL_MUST_USE enum seal_status engine_fail(struct engine *engine, size_t index, const struct seal_err *why,
+					   struct seal_bytes path, struct seal_err *err);
+
+/* Step 1: records to spots and cells. Fails only as a whole; records that fail have their result's err. */
+SEAL_MUST_USE enum seal_status engine_gather(struct engine *engine, struct seal_err *err);
+SEAL_MUST_USE enum seal_status engine_gather_dead_letters(struct engine *engine, struct seal_err *err);
+
+/* Step 4: cells back into records. */
+SEAL_MUST_USE enum seal_status engine_splice(struct engine *engine, struct seal_err *err);
+
+#endif
