@@ -15,6 +15,7 @@
 #include "json/scan.h"
 
 #define JSON_PATH_STEPS_MAX 64
+#define JSON_PATH_NAME_MAX 1024 /* bytes of one decoded name */
 #define JSON_PATHS_MAX 1024
 #define JSON_STATES_MAX 16384 /* of the automaton; more is SEAL_E_LIMIT */
 
