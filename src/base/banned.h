@@ -12,7 +12,10 @@
 #include <time.h>
 
 #pragma GCC poison strcpy strcat strncat strncpy stpcpy sprintf vsprintf gets
-#pragma GCC poison atoi atol atoll atof strtok rand srand random srandom drand48
+#pragma GCC poison atoi atol atoll atof strtok srand random srandom drand48
 #pragma GCC poison tmpnam tempnam mktemp asctime ctime gmtime localtime
+
+/* Not poisoned, since openssl/evp.h names parameters so; -Werror makes it an error all the same. */
+extern int rand(void) __attribute__((deprecated("use random_bytes")));
 
 #endif
