@@ -15,13 +15,10 @@ static enum seal_status fail_open(const char *path, int code, struct seal_err *e
 	return err_set_errno(err, SEAL_USAGE, SEAL_E_NO_INPUT, code, "cannot open %s", path);
 }
 
-enum seal_status file_read(const char *path, struct seal_buf *out, struct seal_err *err)
+enum seal_status file_read_fd(int fd, const char *path, struct seal_buf *out, struct seal_err *err)
 {
 	enum seal_status rc = SEAL_OK;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return fail_open(path, errno, err);
 	for (;;) {
 		uint8_t block[16384];
 		ssize_t n = read(fd, block, sizeof(block));
@@ -41,9 +38,20 @@ enum seal_status file_read(const char *path, struct seal_buf *out, struct seal_e
 			break;
 		}
 	}
-	close(fd);
 	if (rc != SEAL_OK)
 		buf_clear(out);
+	return rc;
+}
+
+enum seal_status file_read(const char *path, struct seal_buf *out, struct seal_err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	enum seal_status rc;
+
+	if (fd < 0)
+		return fail_open(path, errno, err);
+	rc = file_read_fd(fd, path, out, err);
+	close(fd);
 	return rc;
 }
 

@@ -6,6 +6,8 @@
 
 /* Appends the file to `out`, whose maximum is the limit. SEAL_E_NO_INPUT, SEAL_E_DENIED, SEAL_E_IO, SEAL_E_LIMIT. */
 SEAL_MUST_USE enum seal_status file_read(const char *path, struct seal_buf *out, struct seal_err *err);
+/* The same from an open file, which stays open; `path` is for messages. */
+SEAL_MUST_USE enum seal_status file_read_fd(int fd, const char *path, struct seal_buf *out, struct seal_err *err);
 
 /* Writes all of `bytes`, going on after short writes and EINTR. */
 SEAL_MUST_USE enum seal_status file_write_all(int fd, struct seal_bytes bytes, const char *path,

@@ -1,0 +1,345 @@
+/*
+ * Sessions of AES-GCM keys: lots of plaintext to `vault:vN:` texts and back. The hot path of the project.
+ *
+ *   encrypt  64 messages at a time: nonces, seal ──▶ raw (small, stays in cache) ──base64──▶ the lot's one block
+ *   decrypt  split all texts, base64 ──▶ the lot's one block; then open it in place, version by version
+ *
+ * Invariants: every message takes a fresh random nonce and is counted before it is sealed; no plaintext is handed
+ * out that did not authenticate.
+ */
+#include "keys/keyring_session.h"
+
+#include "base/ckd.h"
+#include "base/encode.h"
+#include "crypto/aead.h"
+#include "keys/keyring_text.h"
+
+#define CHUNK 64 /* messages on their way at once */
+#define CHUNK_BYTES ((size_t)64 << 10) /* a chunk ends where it holds more than this */
+
+_Static_assert(TEXT_OVERHEAD == AEAD_NONCE_LEN + AEAD_TAG_LEN, "Transit's layout");
+
+static enum seal_status make_context(struct seal_bytes material, void **out, struct seal_err *err)
+{
+	struct aead *aead = NULL;
+	enum seal_status rc = aead_new(material, &aead, err);
+
+	*out = aead;
+	return rc;
+}
+
+static void free_context(void *context)
+{
+	aead_free(context);
+}
+
+const struct context_ops gcm_context_ops = {make_context, free_context};
+
+/* Counts `n` encryptions of the newest version, which is then the session's. */
+static enum seal_status take_uses(struct keyring_session *s, size_t n, uint64_t deadline_ms, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	if (n > UINT32_MAX / 2)
+		return err_set(err, SEAL_USAGE, SEAL_E_LIMIT, "a lot of %zu messages is too large", n);
+	while (!keyring_key_take(s->key, s->state->file.n, (uint32_t)n)) {
+		SEAL_TRY(keyring_key_reserve(s->key, (uint32_t)n, deadline_ms, err));
+		SEAL_TRY(session_sync(s, false, err));
+	}
+out:
+	return rc;
+}
+
+/* The one allocation of a lot: all its texts, back to back. Refuses messages that are too large, each alone. */
+static enum seal_status allocate_texts(struct key_item *items, size_t n, size_t prefix_len, struct arena *arena,
+				       uint8_t **texts, struct seal_err *err)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		items[i].err = NULL;
+		if (items[i].in.len > AEAD_MESSAGE_MAX) {
+			session_item_fail(&items[i], arena, SEAL_E_LIMIT,
+					  "larger than %u bytes, the most one value can have", AEAD_MESSAGE_MAX);
+			continue;
+		}
+		if (ckd_add(&total, total, prefix_len + BASE64_LEN(items[i].in.len + TEXT_OVERHEAD)))
+			return err_memory(err);
+	}
+	*texts = arena_alloc(arena, total, 1);
+	return *texts != NULL ? SEAL_OK : err_memory(err);
+}
+
+struct seal_chunk {
+	struct aead_item messages[CHUNK];
+	struct key_item *items[CHUNK];
+	uint8_t *raw[CHUNK]; /* nonce | ciphertext | tag */
+	size_t n;
+};
+
+/* Picks messages from *at on, gives them room and nonces. */
+static enum seal_status fill_chunk(struct keyring_session *s, struct seal_chunk *chunk, struct key_item *items,
+				   size_t n, size_t *at, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+	size_t bytes = 0;
+	uint8_t *raw;
+
+	chunk->n = 0;
+	for (; *at < n && chunk->n < CHUNK && bytes < CHUNK_BYTES; (*at)++) {
+		if (items[*at].err != NULL)
+			continue;
+		chunk->items[chunk->n++] = &items[*at];
+		bytes += items[*at].in.len + TEXT_OVERHEAD;
+	}
+	s->raw.len = 0;
+	SEAL_TRY(buf_reserve(&s->raw, bytes, err));
+	raw = s->raw.ptr;
+	for (size_t i = 0; i < chunk->n; i++) {
+		const struct key_item *item = chunk->items[i];
+
+		SEAL_TRY(random_pool_take(&s->nonces, raw, AEAD_NONCE_LEN, err));
+		chunk->raw[i] = raw;
+		chunk->messages[i] = (struct aead_item){
+			.nonce = raw,
+			.aad = item->aad,
+			.in = item->in,
+			.out = raw + AEAD_NONCE_LEN,
+			.tag = raw + AEAD_NONCE_LEN + item->in.len,
+		};
+		raw += item->in.len + TEXT_OVERHEAD;
+	}
+out:
+	return rc;
+}
+
+/* Prefix and base64 of each; returns where the next text begins. */
+static uint8_t *write_texts(const struct seal_chunk *chunk, const char *prefix, size_t prefix_len, uint8_t *to)
+{
+	for (size_t i = 0; i < chunk->n; i++) {
+		struct key_item *item = chunk->items[i];
+		struct seal_bytes raw = bytes_of(chunk->raw[i], item->in.len + TEXT_OVERHEAD);
+
+		memcpy(to, prefix, prefix_len);
+		item->out = bytes_of(to, prefix_len + base64_encode(raw, (char *)to + prefix_len));
+		to += item->out.len;
+	}
+	return to;
+}
+
+static void empty_results(struct key_item *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		items[i].out = BYTES_EMPTY;
+}
+
+static enum seal_status gcm_encrypt(struct key_session *base, struct key_item *items, size_t n,
+				    const struct key_call *call, struct seal_err *err)
+{
+	struct keyring_session *s = (struct keyring_session *)base;
+	char prefix[TEXT_PREFIX_MAX];
+	struct seal_chunk chunk;
+	size_t prefix_len, at = 0;
+	enum seal_status rc;
+	void *aead;
+	uint8_t *to;
+
+	SEAL_TRY(session_sync(s, false, err));
+	SEAL_TRY(take_uses(s, n, call->deadline_ms, err));
+	SEAL_TRY(session_context(s, s->state->file.n, &aead, err));
+	prefix_len = text_prefix(s->state->file.n, prefix);
+	SEAL_TRY(allocate_texts(items, n, prefix_len, call->arena, &to, err));
+	while (at < n) {
+		SEAL_TRY(fill_chunk(s, &chunk, items, n, &at, err));
+		SEAL_TRY(aead_seal_many(aead, chunk.messages, chunk.n, err));
+		to = write_texts(&chunk, prefix, prefix_len, to);
+	}
+out:
+	if (rc != SEAL_OK)
+		empty_results(items, n);
+	return rc;
+}
+
+/* One text of a lot on its way to plaintext. */
+struct open_slot {
+	uint32_t version; /* 0: done or failed */
+	struct seal_bytes base64;
+	uint8_t *raw; /* nonce | ciphertext | tag */
+	size_t len;
+};
+
+/* Splits all texts; *needed is how many bytes their decoding may take. */
+static void split_texts(struct keyring_session *s, struct key_item *items, struct open_slot *slots, size_t n,
+			struct arena *arena, size_t *needed, uint32_t *newest)
+{
+	*needed = 0;
+	*newest = 0;
+	for (size_t i = 0; i < n; i++) {
+		enum text_fault fault = text_split(items[i].in, &slots[i].version, &slots[i].base64);
+
+		items[i].out = BYTES_EMPTY;
+		items[i].err = NULL;
+		if (fault == TEXT_FINE) {
+			*needed += BASE64_RAW_MAX(slots[i].base64.len);
+			if (slots[i].version > *newest)
+				*newest = slots[i].version;
+			continue;
+		}
+		slots[i].version = 0;
+		if (fault == TEXT_NOT_OURS)
+			session_item_fail(&items[i], arena, SEAL_E_PLAINTEXT,
+					  "not encrypted: the text does not begin with vault:v");
+		else
+			session_item_fail(&items[i], arena, SEAL_E_TAMPERED,
+					  "damaged: no key version stands after vault:v");
+	}
+}
+
+/* False when the version may not or cannot be used; the item then has its error. */
+static bool version_allowed(struct keyring_session *s, uint32_t version, struct key_item *item, struct arena *arena)
+{
+	const struct key_file *file = &s->state->file;
+
+	if (version > file->n)
+		session_item_fail(
+			item, arena, SEAL_E_KEY_VERSION,
+			"key %s has no version %u here, its latest is %u; import it or use the keyring that made it",
+			s->key->name, version, file->n);
+	else if (version < file->min_decryption_version)
+		session_item_fail(
+			item, arena, SEAL_E_KEY_MINIMUM,
+			"version %u of key %s is below its minimum decryption version %u; lower that to read "
+			"old data (`sealstream key config`)",
+			version, s->key->name, file->min_decryption_version);
+	else
+		return true;
+	return false;
+}
+
+static void decode_texts(struct keyring_session *s, struct key_item *items, struct open_slot *slots, size_t n,
+			 struct arena *arena, uint8_t *to)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct open_slot *slot = &slots[i];
+
+		if (slot->version == 0)
+			continue;
+		slot->raw = to;
+		if (!version_allowed(s, slot->version, &items[i], arena)) {
+			slot->version = 0;
+		} else if (!base64_decode(slot->base64, to, &slot->len) || slot->len < TEXT_OVERHEAD ||
+			   slot->len - TEXT_OVERHEAD > AEAD_MESSAGE_MAX) {
+			slot->version = 0;
+			session_item_fail(
+				&items[i], arena, SEAL_E_TAMPERED,
+				"damaged: what stands after vault:vN: is not whole base64 of an encrypted value");
+		} else {
+			to += slot->len;
+		}
+	}
+}
+
+struct open_chunk {
+	struct aead_item messages[CHUNK];
+	struct key_item *items[CHUNK];
+	size_t n;
+};
+
+/* Opens what the chunk holds and empties it. */
+static enum seal_status open_chunk(struct keyring_session *s, struct aead *aead, struct open_chunk *chunk,
+				   struct arena *arena, struct seal_err *err)
+{
+	enum seal_status rc = aead_open_many(aead, chunk->messages, chunk->n, err);
+
+	if (rc != SEAL_OK)
+		return rc;
+	for (size_t i = 0; i < chunk->n; i++) {
+		const struct aead_item *message = &chunk->messages[i];
+
+		if (message->ok)
+			chunk->items[i]->out = bytes_of(message->out, message->in.len);
+		else
+			session_item_fail(chunk->items[i], arena, SEAL_E_TAMPERED,
+					  "does not authenticate under key %s: changed, moved from another place, or "
+					  "encrypted with another key",
+					  s->key->name);
+	}
+	chunk->n = 0;
+	return SEAL_OK;
+}
+
+/* Opens all slots of one version, from `from` on. */
+static enum seal_status open_version(struct keyring_session *s, uint32_t version, struct key_item *items,
+				     struct open_slot *slots, size_t from, size_t n, struct arena *arena,
+				     struct seal_err *err)
+{
+	struct open_chunk chunk;
+	enum seal_status rc;
+	void *aead;
+
+	chunk.n = 0;
+	SEAL_TRY(session_context(s, version, &aead, err));
+	for (size_t i = from; i < n; i++) {
+		size_t len;
+
+		if (slots[i].version != version)
+			continue;
+		slots[i].version = 0;
+		len = slots[i].len - TEXT_OVERHEAD;
+		chunk.items[chunk.n] = &items[i];
+		chunk.messages[chunk.n++] = (struct aead_item){
+			.nonce = slots[i].raw,
+			.aad = items[i].aad,
+			.in = bytes_of(slots[i].raw + AEAD_NONCE_LEN, len),
+			.out = slots[i].raw + AEAD_NONCE_LEN,
+			.tag = slots[i].raw + AEAD_NONCE_LEN + len,
+		};
+		if (chunk.n == CHUNK)
+			SEAL_TRY(open_chunk(s, aead, &chunk, arena, err));
+	}
+	if (chunk.n > 0)
+		SEAL_TRY(open_chunk(s, aead, &chunk, arena, err));
+out:
+	return rc;
+}
+
+static enum seal_status gcm_decrypt(struct key_session *base, struct key_item *items, size_t n,
+				    const struct key_call *call, struct seal_err *err)
+{
+	struct keyring_session *s = (struct keyring_session *)base;
+	struct open_slot *slots;
+	enum seal_status rc;
+	uint32_t newest;
+	uint8_t *raw;
+	size_t size;
+
+	SEAL_TRY(session_sync(s, false, err));
+	slots = arena_alloc(call->arena, n * sizeof(*slots), _Alignof(struct open_slot));
+	if (slots == NULL) {
+		rc = err_memory(err);
+		goto out;
+	}
+	split_texts(s, items, slots, n, call->arena, &size, &newest);
+	if (newest > s->state->file.n)
+		SEAL_TRY(session_sync(s, true, err)); /* rotated elsewhere a moment ago */
+	raw = arena_alloc(call->arena, size, 1);
+	if (raw == NULL) {
+		rc = err_memory(err);
+		goto out;
+	}
+	decode_texts(s, items, slots, n, call->arena, raw);
+	for (size_t i = 0; i < n; i++)
+		if (slots[i].version != 0)
+			SEAL_TRY(open_version(s, slots[i].version, items, slots, i, n, call->arena, err));
+out:
+	if (rc != SEAL_OK)
+		empty_results(items, n);
+	return rc;
+}
+
+const struct key_session_ops gcm_session_ops = {
+	.size = sizeof(gcm_session_ops),
+	.encrypt = gcm_encrypt,
+	.decrypt = gcm_decrypt,
+	.free = session_free,
+};
