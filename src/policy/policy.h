@@ -14,6 +14,9 @@
 #include "json/path.h"
 #include "policy/schema.h"
 
+struct topic_pattern; /* policy/pattern.h */
+struct regex; /* policy/regex.h */
+
 #define POLICY_FILE_MAX (4u << 20)
 #define POLICY_RULES_MAX JSON_PATHS_MAX
 
@@ -59,7 +62,7 @@ struct policy_method {
 struct policy_rule {
 	const char *path_text; /* as written */
 	struct seal_bytes path; /* canonical: $['items'][*]['note'] */
-	bool dynamic; /* names differ from hit to hit: the place is made per hit */
+	bool dynamic; /* bound to names that differ from hit to hit: the place is made per hit */
 	const struct policy_method *method;
 	struct seal_bytes place_string; /* policy/place.h, for a string value; empty for bind: none. */
 	struct seal_bytes place_json; /* … for any other JSON value */
@@ -79,6 +82,8 @@ struct policy_defaults {
 
 struct policy_topic {
 	const char *const *matches; /* as written, ended by NULL */
+	const struct topic_pattern *patterns; /* the same compiled; policy/pattern.h */
+	size_t n_patterns;
 	int format; /* enum record_format */
 	struct policy_defaults on; /* the policy's defaults with the topic's own on top */
 	const struct policy_rule *rules;
@@ -86,9 +91,14 @@ struct policy_topic {
 	struct json_paths *paths; /* rules 0 … n_rules-1, then the siblings of BIND_RECORD */
 	const char *dead_letter_topic; /* NULL: none */
 	const struct policy_method *dead_letter_method; /* encrypt, bound to the domain "dead-letter" */
-	bool is_dead_letter; /* this entry was made for another topic's dead letters */
+	bool is_dead_letter; /* this entry was made for another topic's dead letters; these come first */
 	uint32_t index; /* in policy.topics */
 	struct policy_mark mark;
+};
+
+struct policy_regex {
+	struct policy_regex *next;
+	struct regex *regex; /* policy/regex.h */
 };
 
 struct policy {
@@ -101,13 +111,14 @@ struct policy {
 	size_t n_topics;
 	const struct policy_test *tests; /* policy/tests.h */
 	size_t n_tests;
+	struct policy_regex *regexes; /* those of patterns and tests, for policy_free */
 	struct arena arena; /* owns all of the above */
 };
 
 /* One mistake or hint. */
 struct policy_finding {
 	struct policy_finding *next;
-	struct policy_mark mark;
+	struct policy_mark mark; /* column 0: the file as a whole */
 	bool warning;
 	const char *text; /* with the nearest valid word where there is one */
 };
@@ -135,6 +146,9 @@ void policy_free(struct policy *policy);
 
 /* The first topic entry that matches, or NULL. Internal topics ("__…", "_schemas") match only exactly. */
 const struct policy_topic *policy_topic_find(const struct policy *policy, struct seal_bytes topic);
+/* The same, with the pattern that matched. */
+const struct policy_topic *policy_topic_match(const struct policy *policy, struct seal_bytes topic,
+					      const struct topic_pattern **by);
 /* The only (not dead-letter) entry, or NULL when there are several. */
 const struct policy_topic *policy_topic_only(const struct policy *policy);
 

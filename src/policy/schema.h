@@ -24,6 +24,8 @@ struct method_kind {
 	size_t size;
 	const char *name; /* `type:` in a policy */
 	const char *summary; /* one line, for explain and docs */
+	const char *
+		leaks; /* what results still show, in a word or two for explain: "length", "equality, format", "nothing" */
 	unsigned flags;
 	const struct opt_row *options; /* its own keys in a policy; a nested map {first: 6} is "keep.first" */
 	size_t options_size; /* of the struct that the rows fill */

@@ -1,0 +1,91 @@
+/*
+ * The state of one compilation. A mistake is added to the findings and compiling goes on, so that all are reported in one
+ * run; the caller gets false and leaves out what was wrong. Out of memory is remembered in `no_memory` and
+ * fails the load at its end.
+ */
+#ifndef POLICY_BUILD_H
+#define POLICY_BUILD_H
+
+#include "policy/policy.h"
+
+struct node;
+struct regex;
+
+struct build {
+	const struct policy_schema *schema;
+	struct policy *policy;
+	struct policy_findings *findings;
+	struct arena scratch; /* nodes and what else only the compilation needs */
+	struct policy_key *keys; /* the policy's, still writable */
+	struct policy_method *methods;
+	size_t methods_cap, n_named; /* the named ones come first */
+	struct policy_topic *topics; /* as in the file … */
+	struct policy_topic *first_topic; /* … and before them those of dead letters */
+	struct policy_defaults defaults;
+	bool *key_used, *method_used; /* by index */
+	bool no_memory;
+};
+
+void build_error(struct build *build, struct policy_mark mark, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void build_warning(struct build *build, struct policy_mark mark, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Adds the text of `err` as an error at `mark`; memory failures are remembered instead. */
+void build_fail(struct build *build, struct policy_mark mark, const struct seal_err *err);
+
+/* Zeroed memory of the policy's arena (or of scratch); NULL sets no_memory. */
+void *build_alloc(struct build *build, size_t count, size_t size);
+void *build_scratch(struct build *build, size_t count, size_t size);
+/* A NUL-terminated copy in the policy's arena; NULL sets no_memory. */
+const char *build_str(struct build *build, struct seal_bytes text);
+/* Compiles a regex that the policy owns; a mistake is reported at its place in `scalar`, whose text has it from `skip` on
+ * for `len` bytes. */
+struct regex *build_regex(struct build *build, const struct node *scalar, size_t skip, size_t len);
+
+/* A word that a map may have as key; its value is stored in *to, NULL when absent. */
+struct map_field {
+	const char *name;
+	unsigned kinds; /* bits 1 << enum node_kind that it may be; 0: any */
+	const struct node **to;
+};
+
+struct map_spec {
+	const char *what; /* for messages: "topic purchases" */
+	const struct map_field *fields; /* ended by a row without name */
+	const struct opt_row *rows; /* further keys that go to `options`; may be NULL */
+	void *options;
+};
+
+/*
+ * Takes a map apart: unknown keys are reported with the nearest valid word, wrong kinds, wrong values too. A nested map
+ * `keep: {first: 6}` sets the row "keep.first". True when nothing was wrong.
+ */
+bool map_read(struct build *build, const struct node *map, const struct map_spec *spec);
+
+/* The parts of a policy, in the order they are compiled. Each gets its node, or NULL when it is absent. */
+void build_keys(struct build *build, const struct node *keys);
+void build_methods(struct build *build, const struct node *methods, const struct node *topics);
+void build_topics(struct build *build, const struct node *topics);
+void build_tests(struct build *build, const struct node *tests);
+
+/* One method, `at` is its map. The result is in policy.methods; NULL when it is wrong. */
+const struct policy_method *build_method(struct build *build, const char *name, const struct node *at);
+/* The method of a topic's dead letters. */
+const struct policy_method *build_dead_letter_method(struct build *build, const struct policy_key *key,
+						     struct policy_mark mark);
+/* Names of keys and methods: letters, digits, '_', '-', '.'. */
+bool build_name_check(struct build *build, const struct node *name, const char *what);
+/* Looks up names; unknown ones are reported with the nearest. Marks them as used. */
+const struct policy_key *build_key_find(struct build *build, const struct node *name);
+const struct policy_method *build_method_find(struct build *build, const struct node *name);
+
+/* What else a topic may have: `format`, then the on_… keys, which `defaults` may have, too. */
+struct topic_options {
+	struct policy_defaults on;
+	int format; /* enum record_format */
+};
+
+extern const struct opt_row policy_topic_rows[];
+#define policy_on_rows (policy_topic_rows + 1)
+
+#endif
