@@ -1,0 +1,178 @@
+"""Apache Kafka for tests: one node on 127.0.0.1, downloaded from Maven's central repository, stopped by its process id.
+
+    PLAINTEXT   everything is allowed
+    SASL_SSL    PLAIN: alice; SCRAM: bob (256), carol (512); mallory may log in but has no right
+"""
+import ctypes
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+VERSION = "4.2.0"
+HERE = pathlib.Path(__file__).resolve().parent
+PASSWORDS = {name: f"{name}-secret" for name in ("alice", "bob", "carol", "mallory")}
+
+SERVER = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+log.dirs=data
+num.partitions=2
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=5
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=5
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+  user_alice="{alice}" user_mallory="{mallory}";
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=\
+  org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
+  org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.ssl.keystore.type=PEM
+listener.name.sasl_ssl.ssl.keystore.location=server-keystore.pem
+listener.name.sasl_ssl.ssl.truststore.type=PEM
+listener.name.sasl_ssl.ssl.truststore.location=ca.pem
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+"""
+
+LOGGING = """
+status=error
+appender.console.type=Console
+appender.console.name=STDOUT
+appender.console.layout.type=PatternLayout
+appender.console.layout.pattern=[%d] %p %m (%c)%n
+rootLogger.level=WARN
+rootLogger.appenderRef.stdout.ref=STDOUT
+"""
+
+
+def die_with_parent():
+    """In a child: ends it when the tests end, however they end (PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def free_ports(n):
+    sockets = [socket.socket() for _ in range(n)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def make_authority(folder, name="ca"):
+    """A certificate authority: NAME.key and NAME.pem."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3",
+                    "-subj", f"/CN=sealstream test {name}", "-addext", "basicConstraints=critical,CA:TRUE",
+                    "-addext", "keyUsage=critical,keyCertSign", "-keyout", f"{name}.key", "-out", f"{name}.pem"],
+                   cwd=folder, check=True, capture_output=True)
+
+
+def make_certificates(folder):
+    """ca.pem, and server-keystore.pem for 127.0.0.1 in the form that Kafka wants."""
+    make_authority(folder)
+    (folder / "server.ext").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n"
+                                       "extendedKeyUsage=serverAuth,clientAuth\n")
+    for command in (
+            "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out server.key",
+            "openssl req -new -key server.key -subj /CN=127.0.0.1 -out server.csr",
+            "openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3 -out server.crt"
+            " -extfile server.ext"):
+        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    (folder / "server-keystore.pem").write_text(
+        "".join((folder / name).read_text() for name in ("server.key", "server.crt", "ca.pem")))
+
+
+class KafkaNode:
+    def __init__(self, cache, folder):
+        self.folder = folder
+        self.jars = self._download(cache)
+        make_certificates(folder)
+        (folder / "log4j2.properties").write_text(LOGGING)
+        self.process = None
+        for attempt in range(3):  # another process may take a free port before the broker does
+            if self._start():
+                return
+        raise RuntimeError("Kafka does not start:\n" + self.log()[-4000:])
+
+    @staticmethod
+    def _download(cache):
+        jars = cache / f"kafka-{VERSION}"
+        if not jars.is_dir():
+            part = cache / f"kafka-{VERSION}.part"
+            shutil.rmtree(part, ignore_errors=True)
+            subprocess.run(["mvn", "-q", "-B", "-f", HERE / "pom.xml", "dependency:copy-dependencies",
+                            f"-DoutputDirectory={part}"], check=True, stdin=subprocess.DEVNULL)
+            part.rename(jars)
+        return jars
+
+    def _java(self, *arguments, heap="256m"):
+        return ["java", f"-Xmx{heap}", "-Xshare:auto", "-cp", f"{self.jars}/*",
+                "-Dlog4j2.configurationFile=log4j2.properties", *arguments]
+
+    def _start(self):
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        plain, sasl, controller = free_ports(3)
+        (self.folder / "server.properties").write_text(
+            SERVER.format(plain=plain, sasl=sasl, controller=controller, **PASSWORDS))
+        subprocess.run(self._java("kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", "server.properties",
+                                  "--standalone",
+                                  "--add-scram", f"SCRAM-SHA-256=[name=bob,password={PASSWORDS['bob']}]",
+                                  "--add-scram", f"SCRAM-SHA-512=[name=carol,password={PASSWORDS['carol']}]"),
+                       cwd=self.folder, check=True, capture_output=True)
+        with open(self.folder / "kafka.log", "w") as log:
+            self.process = subprocess.Popen(self._java("kafka.Kafka", "server.properties", heap="1g"), cwd=self.folder,
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            preexec_fn=die_with_parent)
+        self.brokers, self.sasl_brokers = f"127.0.0.1:{plain}", f"127.0.0.1:{sasl}"
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if self._answers():
+                return True
+            time.sleep(0.2)
+        self.stop()
+        return False
+
+    def _answers(self):
+        from confluent_kafka import KafkaException
+        from confluent_kafka.admin import AdminClient
+        try:
+            quiet = {"bootstrap.servers": self.brokers, "log_level": 0}
+            return bool(AdminClient(quiet).list_topics(timeout=2).brokers)
+        except KafkaException:
+            return False
+
+    def log(self):
+        path = self.folder / "kafka.log"
+        return path.read_text() if path.exists() else ""
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def tls(self, user, mechanism="PLAIN", password=None):
+        """librdkafka properties to log in as `user`."""
+        return {"bootstrap.servers": self.sasl_brokers, "security.protocol": "SASL_SSL",
+                "ssl.ca.location": str(self.folder / "ca.pem"), "sasl.mechanism": mechanism,
+                "sasl.username": user, "sasl.password": password or PASSWORDS[user]}
