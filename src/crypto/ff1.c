@@ -161,7 +161,7 @@ static void run_lanes(struct ff1 *ff1, bool encrypt)
 	if (ff1->waiting == 0)
 		return;
 	ff1->cipher.ops->lanes(&ff1->cipher, ff1->lanes, ff1->waiting, encrypt);
-	mem_wipe(ff1->lanes, ff1->waiting * sizeof(ff1->lanes[0]));
+	mem_wipe(ff1->lanes, (ff1->waiting == 1 ? 1 : FF1_LANES) * sizeof(ff1->lanes[0]));
 	ff1->waiting = 0;
 }
 
