@@ -4,10 +4,30 @@
  */
 #include "cmd/registry.h"
 
-static const struct method_ops *const methods[] = {NULL};
-static const struct method_kind *const method_kinds[] = {NULL};
-static const struct key_source_ops *const key_sources[] = {NULL};
-static const struct key_scheme schemes[] = {{.name = NULL}};
+#include "keys/keyring.h"
+#include "methods/builtin.h"
+
+static const struct method_ops *const methods[] = {
+	&method_encrypt, &method_fpe, &method_hash, &method_mask, &method_redact, &method_remove, NULL,
+};
+static const struct method_kind *const method_kinds[] = {
+	&method_encrypt.kind,
+	&method_fpe.kind,
+	&method_hash.kind,
+	&method_mask.kind,
+	&method_redact.kind,
+	&method_remove.kind,
+	NULL,
+};
+
+static const struct key_source_ops *const key_sources[] = {
+	&keyring_source,
+	NULL,
+};
+static const struct key_scheme schemes[] = {
+	{"local", "the name of a key in the local keyring", keyring_reference_check},
+	{.name = NULL},
+};
 
 const struct engine_registry registry = {.methods = methods, .sources = key_sources};
 const struct policy_schema registry_schema = {.methods = method_kinds, .schemes = schemes};

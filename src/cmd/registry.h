@@ -5,12 +5,7 @@
 #ifndef CMD_REGISTRY_H
 #define CMD_REGISTRY_H
 
-#include "engine/engine.h"
-#include "policy/schema.h"
-
-extern const struct engine_registry registry;
-/* The same for the policy compiler. */
-extern const struct policy_schema registry_schema;
+#include "engine/registry.h"
 
 #ifndef SEAL_NO_STREAMS
 #include "cmd/command.h"

@@ -118,15 +118,20 @@ static enum seal_status read_value(struct engine *engine, struct seal_bytes doc,
 	return SEAL_OK;
 }
 
-/* The place of a value whose rule could not know it beforehand, in the arena. */
-static enum seal_status make_place(struct engine *engine, const struct policy_rule *rule, struct seal_bytes doc,
-				   struct seal_bytes path, struct cell *cell, struct seal_err *err)
+static enum place_kind place_kind_of(enum cell_kind kind)
 {
-	const struct policy_bind *bind = &rule->method->bind;
+	return kind == CELL_STRING ? PLACE_STRING : kind == CELL_JSON ? PLACE_JSON : PLACE_BYTES;
+}
+
+/* The place of a value whose rule could not know it beforehand, in the arena. */
+static enum seal_status make_place(struct engine *engine, const struct policy_bind *bind, uint32_t record_path,
+				   struct seal_bytes doc, struct seal_bytes path, struct cell *cell,
+				   struct seal_err *err)
+{
 	struct place place = {.bound = PLACE_PATH,
 			      .namespace_ = bytes_str(engine->plan->policy->namespace_),
 			      .name = path,
-			      .kind = cell->kind == CELL_STRING ? PLACE_STRING : PLACE_JSON};
+			      .kind = place_kind_of(cell->kind)};
 	struct cell sibling = {.kind = CELL_JSON};
 	enum seal_status rc;
 
@@ -134,10 +139,10 @@ static enum seal_status make_place(struct engine *engine, const struct policy_ru
 		place.bound = PLACE_DOMAIN;
 		place.name = bytes_str(bind->domain);
 	} else if (bind->mode == BIND_RECORD) {
-		SEAL_TRY(read_value(engine, doc, engine->siblings[rule->record_path - engine->topic->n_rules].hit,
-				    &sibling, err));
+		SEAL_TRY(read_value(engine, doc, engine->siblings[record_path - engine->topic->n_rules].hit, &sibling,
+				    err));
 		place.bound = PLACE_RECORD;
-		place.sibling_kind = sibling.kind == CELL_STRING ? PLACE_STRING : PLACE_JSON;
+		place.sibling_kind = place_kind_of(sibling.kind);
 		place.sibling = sibling.in;
 	}
 	buf_reset(&engine->place);
@@ -157,7 +162,7 @@ static enum seal_status bind_cell(struct engine *engine, const struct policy_rul
 	cell->place = cell->kind == CELL_STRING ? rule->place_string : rule->place_json;
 	if (cell->place.len > 0)
 		return SEAL_OK;
-	return make_place(engine, rule, doc, path, cell, err);
+	return make_place(engine, &rule->method->bind, rule->record_path, doc, path, cell, err);
 }
 
 /* The canonical path of a hit whose names differ from hit to hit, in the arena. */
@@ -334,16 +339,19 @@ out:
 
 enum seal_status engine_gather_dead_letters(struct engine *engine, struct seal_err *err)
 {
-	const struct seal_bytes place = buf_bytes(&engine->plan->dead_letter_place);
-	enum seal_status rc = SEAL_OK;
+	const struct policy_method *method = engine->topic->dead_letter_method;
+	struct cell cell = {.kind = CELL_BYTES};
+	enum seal_status rc;
 
+	SEAL_INVARIANT(method->bind.mode == BIND_DOMAIN);
+	SEAL_TRY(make_place(engine, &method->bind, UINT32_MAX, BYTES_EMPTY, BYTES_EMPTY, &cell, err));
 	for (size_t i = 0; i < engine->n; i++) {
-		struct cell cell = {.kind = CELL_BYTES, .in = engine->values[i], .place = place};
 		struct spot spot = {.start = 0};
 
 		engine->records[i] = (struct record_spots){engine->n_spots, engine->values[i].ptr != NULL};
-		if (engine->values[i].ptr != NULL)
-			SEAL_TRY(add_cell(engine, i, engine->topic->dead_letter_method, &spot, &cell, err));
+		cell.in = engine->values[i];
+		if (cell.in.ptr != NULL)
+			SEAL_TRY(add_cell(engine, i, method, &spot, &cell, err));
 	}
 out:
 	return rc;

@@ -10,11 +10,6 @@
 #include "engine/plan.h"
 
 #include "base/mem.h"
-#include "policy/place.h"
-
-/* Whole dead letters are bound to this domain. */
-#define DEAD_LETTER_DOMAIN "dead-letter"
-#define PLACE_MAX (1u << 20)
 
 static const struct {
 	unsigned flag, use;
@@ -159,19 +154,13 @@ enum seal_status plan_new(const struct policy *policy, const struct engine_regis
 			  const struct key_source_config *keys, struct plan **out, struct seal_err *err)
 {
 	struct plan *plan = mem_calloc(1, sizeof(*plan));
-	const struct place dead_letter = {.bound = PLACE_DOMAIN,
-					  .namespace_ = bytes_str(policy->namespace_),
-					  .name = BYTES_LIT(DEAD_LETTER_DOMAIN),
-					  .kind = PLACE_BYTES};
 	enum seal_status rc;
 
 	*out = NULL;
 	if (plan == NULL)
 		return err_memory(err);
 	plan->policy = policy;
-	plan->dead_letter_place = (struct seal_buf)BUF_INIT(PLACE_MAX);
 	SEAL_TRY(allocate(plan, registry, err));
-	SEAL_TRY(place_encode(&dead_letter, &plan->dead_letter_place, err));
 	for (size_t i = 0; i < policy->n_methods; i++)
 		SEAL_TRY(open_method(plan, i, registry, keys, err));
 	for (size_t i = 0; i < policy->n_topics; i++)
@@ -197,7 +186,6 @@ void plan_free(struct plan *plan)
 	for (size_t i = 0; plan->sources != NULL && i < plan->n_sources; i++)
 		if (plan->sources[i].source != NULL)
 			plan->sources[i].ops->free(plan->sources[i].source);
-	buf_clear(&plan->dead_letter_place);
 	mem_free(plan->methods);
 	mem_free(plan->keys);
 	mem_free(plan->sources);

@@ -28,7 +28,6 @@ struct plan {
 	struct method **methods; /* as in the policy */
 	struct plan_topic *topics; /* as in the policy */
 	size_t max_rules, max_siblings; /* of any topic */
-	struct seal_buf dead_letter_place;
 };
 
 #endif

@@ -17,7 +17,8 @@ bool json_string_decode(struct seal_bytes raw, struct arena *arena, struct seal_
 
 /*
  * Writes `text` (valid UTF-8) quoted: only what must be escaped is (quote, backslash, U+0000-U+001F; \n, \t … in
- * their short forms, else \u00xx in lower case). Returns the length. `out` has JSON_STRING_MAX(text.len) bytes.
+ * their short forms, else \u00xx in lower case). Returns the length. `out` has JSON_STRING_MAX(text.len) bytes, or
+ * exactly json_string_length(text).
  */
 size_t json_string_write(struct seal_bytes text, uint8_t *out);
 

@@ -30,6 +30,8 @@ struct keyring;
 
 /* The key source of scheme "local". Its `open` is keyring_open. */
 extern const struct key_source_ops keyring_source;
+/* Its `check`, for tables that must be constant. */
+bool keyring_reference_check(struct seal_bytes reference, const char **why);
 
 /* Opens DIR, or makes it where config->create says so. */
 SEAL_MUST_USE enum seal_status keyring_open(const struct key_source_config *config, struct keyring **out,

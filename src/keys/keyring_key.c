@@ -356,7 +356,7 @@ static void source_free(struct key_source *source)
 	keyring_close((struct keyring *)source);
 }
 
-static bool source_check(struct seal_bytes reference, const char **why)
+bool keyring_reference_check(struct seal_bytes reference, const char **why)
 {
 	if (key_name_valid(reference))
 		return true;
@@ -370,6 +370,6 @@ const struct key_source_ops keyring_source = {
 	.help = "the name of a key in the local keyring",
 	.open = source_open,
 	.key = keyring_key_open,
-	.check = source_check,
+	.check = keyring_reference_check,
 	.free = source_free,
 };

@@ -110,6 +110,7 @@ const struct method_ops method_encrypt = {
 			.name = "encrypt",
 			.summary =
 				"AES-GCM under a key of the key source; the text names the key's version; any value",
+			.leaks = "length",
 			.flags = METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_TEXT_FORM | METHOD_BYTES,
 		},
 	.open = encrypt_open,

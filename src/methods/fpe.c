@@ -406,6 +406,7 @@ const struct method_ops method_fpe = {
 			.summary = "FF1: the same shape, no integrity, equal values look equal; a Luhn check digit "
 				   "is not "
 				   "kept valid; strings, integers",
+			.leaks = "equality, format, length",
 			.flags = METHOD_FPE_KEY | METHOD_BINDS,
 			.options = rows,
 			.options_size = sizeof(struct fpe_options),

@@ -103,6 +103,7 @@ const struct method_ops method_hash = {
 			.name = "hash",
 			.summary =
 				"HMAC-SHA-256 of place and value; one-way; equal values give equal texts; any value",
+			.leaks = "equality",
 			.flags = METHOD_HMAC_KEY | METHOD_BINDS | METHOD_ONE_WAY | METHOD_BYTES,
 			.options = rows,
 			.options_size = sizeof(struct hash_options),

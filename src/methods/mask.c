@@ -146,6 +146,7 @@ const struct method_ops method_mask = {
 			.size = sizeof(struct method_kind),
 			.name = "mask",
 			.summary = "characters hidden by one character, some may stay; one-way; strings",
+			.leaks = "what is kept, length",
 			.flags = METHOD_ONE_WAY,
 			.options = rows,
 			.options_size = sizeof(struct mask_options),

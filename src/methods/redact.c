@@ -51,6 +51,7 @@ const struct method_ops method_redact = {
 			.size = sizeof(struct method_kind),
 			.name = "redact",
 			.summary = "a fixed text or null in the value's stead; one-way; any value",
+			.leaks = "nothing",
 			.flags = METHOD_ONE_WAY | METHOD_BYTES,
 			.options = rows,
 			.options_size = sizeof(struct redact_options),

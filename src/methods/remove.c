@@ -27,6 +27,7 @@ const struct method_ops method_remove = {
 			.size = sizeof(struct method_kind),
 			.name = "remove",
 			.summary = "the member or array element goes away; one-way; any value",
+			.leaks = "nothing",
 			.flags = METHOD_ONE_WAY | METHOD_REMOVES,
 		},
 	.open = remove_open,
