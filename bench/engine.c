@@ -1,0 +1,112 @@
+/* Whole purchases through the public API: one field under `encrypt`, one under `fpe`; and back. */
+#include "bench.h"
+
+#include <ftw.h>
+#include <unistd.h>
+
+#include "sealstream/engine.h"
+
+static char dir[] = "/tmp/sealstream-bench-XXXXXX";
+
+struct job {
+	struct seal_engine *engine;
+	const struct seal_topic *topic;
+	bool reveal;
+	struct seal_bytes values[BENCH_PURCHASES];
+};
+
+static void run(void *arg)
+{
+	struct job *job = arg;
+	struct seal_err err = SEAL_ERR_INIT;
+
+	if (job->reveal)
+		bench_check(seal_engine_reveal(job->engine, job->topic, job->values, BENCH_PURCHASES, &err), &err);
+	else
+		bench_check(seal_engine_protect(job->engine, job->topic, job->values, BENCH_PURCHASES, &err), &err);
+	SEAL_INVARIANT(seal_result_status(job->engine, BENCH_PURCHASES - 1) == SEAL_OK);
+	SEAL_INVARIANT(seal_result_fields(job->engine, BENCH_PURCHASES - 1) > 0);
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+	return remove(path);
+}
+
+static void remove_keyring(void)
+{
+	(void)nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void make_keyring(const struct seal_keyring_options *options)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	struct seal_keyring *keyring;
+
+	if (mkdtemp(dir) == NULL || atexit(remove_keyring) != 0)
+		abort();
+	bench_check(seal_keyring_open(options, &keyring, &err), &err);
+	bench_check(seal_keyring_create_key(keyring, "pii", "aes256-gcm96", false, &err), &err);
+	bench_check(seal_keyring_create_key(keyring, "cards", "ff1", false, &err), &err);
+	seal_keyring_close(keyring);
+}
+
+static struct job *job_new(const struct seal_keyring_options *keyring, const char *rules)
+{
+	struct seal_engine_options options = {.size = sizeof options, .keyring = keyring};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct seal_policy *policy;
+	struct job *job = calloc(1, sizeof *job);
+	char text[512];
+
+	if (job == NULL)
+		abort();
+	snprintf(text, sizeof text,
+		 "version: 1\nkeys: {pii: 'local:pii', cards: 'local:cards'}\ntopics:\n- match: purchases\n  "
+		 "protect: {%s}\n",
+		 rules);
+	bench_check(seal_policy_load(bytes_str(text), "bench", &policy, &err), &err);
+	job->topic = seal_policy_topic(policy, "purchases");
+	bench_check(seal_engine_new(policy, &options, &job->engine, &err), &err);
+	memcpy(job->values, bench_purchases(), sizeof job->values);
+	return job;
+}
+
+/* What `from` makes of the purchases, to be revealed. */
+static struct job *job_back(const struct seal_keyring_options *keyring, const char *rules)
+{
+	struct job *from = job_new(keyring, rules), *to = job_new(keyring, rules);
+	struct seal_bytes value;
+
+	run(from);
+	for (size_t i = 0; i < BENCH_PURCHASES; i++) {
+		SEAL_INVARIANT(seal_result_status(from->engine, i) == SEAL_OK);
+		value = seal_result_value(from->engine, i);
+		to->values[i] = bytes_of(memcpy(malloc(value.len), value.ptr, value.len), value.len);
+	}
+	/* The reader shares the writer's keys by their directory. */
+	to->reveal = true;
+	seal_engine_free(from->engine);
+	free(from);
+	return to;
+}
+
+void bench_add_engine(struct bench *bench)
+{
+	static const char encrypt[] = "$.Address: {type: encrypt, key: pii}";
+	static const char fpe[] = "$.credit_card: {type: fpe, key: cards, alphabet: digits}";
+	static const char both[] = "$.Address: {type: encrypt, key: pii}, "
+				   "$.credit_card: {type: fpe, key: cards, alphabet: digits}";
+	static struct seal_keyring_options keyring = {.size = sizeof keyring, .dir = dir, .create = true};
+	struct bench_case c = {.run = run, .ops = BENCH_PURCHASES};
+
+	make_keyring(&keyring);
+	c.name = "engine: protect, encrypt", c.arg = job_new(&keyring, encrypt);
+	bench_add(bench, c);
+	c.name = "engine: protect, fpe", c.arg = job_new(&keyring, fpe);
+	bench_add(bench, c);
+	c.name = "engine: protect, both", c.arg = job_new(&keyring, both), c.most_ns = 1000;
+	bench_add(bench, c);
+	c.name = "engine: reveal, both", c.arg = job_back(&keyring, both);
+	bench_add(bench, c);
+}
