@@ -45,6 +45,12 @@ static void copy(struct splice *s, size_t until)
 	s->from = until;
 }
 
+static void take_back_space(struct splice *s)
+{
+	while (s->to > s->out && is_space(s->to[-1]))
+		s->to--;
+}
+
 static void remove_item(struct splice *s, const struct json_edit *edit)
 {
 	size_t next = skip_space(s->doc, edit->end);
@@ -55,12 +61,13 @@ static void remove_item(struct splice *s, const struct json_edit *edit)
 		return;
 	}
 	s->from = edit->end;
-	while (s->to > s->out && is_space(s->to[-1]))
-		s->to--;
-	if (s->to == s->out) /* the document itself: a JSON text needs a value */
+	take_back_space(s);
+	if (s->to == s->out) { /* the document itself: a JSON text needs a value */
 		put(s, BYTES_LIT("null"));
-	else if (s->to[-1] == ',')
+	} else if (s->to[-1] == ',') {
 		s->to--;
+		take_back_space(s);
+	}
 }
 
 static void replace_value(struct splice *s, const struct json_edit *edit)
