@@ -63,7 +63,8 @@ enum seal_status file_write_all(int fd, struct seal_bytes bytes, const char *pat
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot write %s", path);
+			return err_set_errno(err, SEAL_FATAL, errno == EPIPE ? SEAL_E_PIPE : SEAL_E_IO, errno,
+					     "cannot write %s", path);
 		bytes = bytes_skip(bytes, (size_t)n);
 	}
 	return SEAL_OK;

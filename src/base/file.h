@@ -9,7 +9,7 @@ SEAL_MUST_USE enum seal_status file_read(const char *path, struct seal_buf *out,
 /* The same from an open file, which stays open; `path` is for messages. */
 SEAL_MUST_USE enum seal_status file_read_fd(int fd, const char *path, struct seal_buf *out, struct seal_err *err);
 
-/* Writes all of `bytes`, going on after short writes and EINTR. */
+/* Writes all of `bytes`, going on after short writes and EINTR. SEAL_E_IO; SEAL_E_PIPE when the reader has gone. */
 SEAL_MUST_USE enum seal_status file_write_all(int fd, struct seal_bytes bytes, const char *path,
 					      struct seal_err *err);
 

@@ -74,6 +74,8 @@ struct source_ops {
 	void (*release)(struct source *source, struct batch *batch);
 	/* `clean`: last commits are sent before it leaves. Accepts NULL. */
 	void (*close)(struct source *source, bool clean);
+	/* Where a record came from, for messages ("in.json:17"). NULL: topic/partition/offset says it. Thread-safe. */
+	void (*place)(struct source *source, const struct record *record, char *out, size_t room);
 };
 
 struct sink {
@@ -101,6 +103,11 @@ struct sink_ops {
 	/* poll until all is acknowledged or the time is over (SEAL_RETRY). */
 	enum seal_status (*flush)(struct sink *sink, int timeout_ms, struct seal_err *err);
 	enum seal_status (*close)(struct sink *sink, struct seal_err *err); /* accepts NULL; flushes nothing */
+	/*
+	 * The run is whole: its source has ended and all was acknowledged. A file takes its name only now. Not called
+	 * after a failure or a stop request. NULL: nothing to do.
+	 */
+	enum seal_status (*finish)(struct sink *sink, struct seal_err *err);
 };
 
 #endif

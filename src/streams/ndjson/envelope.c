@@ -1,0 +1,188 @@
+/*
+ * kcat's -J envelopes. Reading is one scan with five paths; writing back is a splice of one span:
+ *
+ *   {"topic":"t","partition":0,"offset":7,"key":null,"payload":"{\"a\":1}"}
+ *                                                    ╰── payload_start … payload_end
+ */
+#include "json/path.h"
+#include "json/string.h"
+#include "streams/ndjson/line.h"
+
+#include "base/mem.h"
+#include "base/utf8.h"
+
+enum member { PAYLOAD, KEY, TOPIC, PARTITION, OFFSET, MEMBERS };
+
+static const char *const member_paths[MEMBERS] = {
+	[PAYLOAD] = "$.payload",     [KEY] = "$.key",	    [TOPIC] = "$.topic",
+	[PARTITION] = "$.partition", [OFFSET] = "$.offset",
+};
+
+enum seal_status envelope_paths(struct json_paths **out, struct seal_err *err)
+{
+	struct json_path paths[MEMBERS];
+	struct arena arena;
+	enum seal_status rc = SEAL_OK;
+
+	*out = NULL;
+	arena_init(&arena, 0);
+	for (size_t i = 0; i < MEMBERS; i++)
+		SEAL_TRY(json_path_parse(bytes_str(member_paths[i]), &arena, &paths[i], NULL, err));
+	rc = json_paths_new(paths, MEMBERS, out, err);
+out:
+	arena_clear(&arena);
+	return rc;
+}
+
+static struct seal_bytes span(struct seal_bytes text, uint32_t start, uint32_t end)
+{
+	return bytes_of(text.ptr + start, end - start);
+}
+
+/* The decoded text of a string, or the exact text of any other value. null: ptr NULL. */
+static enum seal_status value_of(struct seal_bytes text, const struct json_hit *hit, struct arena *arena,
+				 struct seal_bytes *out, struct seal_err *err)
+{
+	if (hit->type == JSON_NULL) {
+		*out = BYTES_EMPTY;
+		return SEAL_OK;
+	}
+	*out = span(text, hit->start, hit->end);
+	if (hit->type != JSON_STRING)
+		return SEAL_OK;
+	if (!json_string_decode(bytes_of(out->ptr + 1, out->len - 2), arena, out))
+		return err_set(err, SEAL_DATA, SEAL_E_SYNTAX,
+			       "%s of the envelope has a lone surrogate: it is no text", member_paths[hit->path]);
+	return out->ptr ? SEAL_OK : err_memory(err);
+}
+
+/* A whole number that is not negative; anything else leaves *out alone. */
+static void number_of(struct seal_bytes text, const struct json_hit *hit, int64_t max, int64_t *out)
+{
+	uint64_t value;
+
+	if (hit->type == JSON_NUMBER && bytes_to_u64(span(text, hit->start, hit->end), (uint64_t)max, &value))
+		*out = (int64_t)value;
+}
+
+static enum seal_status take(struct ndjson_line *line, const struct json_hit *hit, struct arena *arena,
+			     struct record *record, struct seal_err *err)
+{
+	int64_t partition = record->partition;
+
+	switch ((enum member)hit->path) {
+	case PAYLOAD:
+		if (line->payload_end != 0)
+			return err_set(err, SEAL_DATA, SEAL_E_SYNTAX, "the envelope has two payloads");
+		line->payload_start = hit->start;
+		line->payload_end = hit->end;
+		line->payload_is_string = hit->type == JSON_STRING;
+		return value_of(line->text, hit, arena, &record->value, err);
+	case KEY:
+		return value_of(line->text, hit, arena, &record->key, err);
+	case TOPIC:
+		return value_of(line->text, hit, arena, &record->topic, err);
+	case PARTITION:
+		number_of(line->text, hit, INT32_MAX, &partition);
+		record->partition = (int32_t)partition;
+		return SEAL_OK;
+	case OFFSET:
+		number_of(line->text, hit, INT64_MAX, &record->offset);
+		return SEAL_OK;
+	case MEMBERS:
+		break;
+	}
+	err_bug(__FILE__, __LINE__, "a hit of a path that was not asked for");
+}
+
+enum seal_status envelope_read(const struct json_paths *paths, struct json_scan *scan, struct ndjson_line *line,
+			       struct arena *arena, struct record *record, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	SEAL_TRY(json_scan(paths, line->text, scan, err));
+	for (size_t i = 0; i < scan->n_hits; i++)
+		SEAL_TRY(take(line, &scan->hits[i], arena, record, err));
+	if (line->payload_end == 0)
+		rc = err_set(err, SEAL_DATA, SEAL_E_MISSING, "no payload: this is not an envelope of kcat -J");
+out:
+	return rc;
+}
+
+/* Appends `text` as a JSON string. */
+static enum seal_status put_string(struct seal_bytes text, struct seal_buf *out, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	if (!utf8_valid(text))
+		return err_set(err, SEAL_DATA, SEAL_E_SYNTAX,
+			       "a value that is not UTF-8 does not fit into a JSON envelope; do without -J");
+	rc = buf_reserve(out, json_string_length(text), err);
+	if (rc == SEAL_OK)
+		out->len += json_string_write(text, out->ptr + out->len);
+	return rc;
+}
+
+enum seal_status envelope_splice(const struct ndjson_line *line, struct seal_bytes value, struct seal_buf *out,
+				 struct seal_err *err)
+{
+	enum seal_status rc;
+
+	SEAL_TRY(buf_append(out, span(line->text, 0, line->payload_start), err));
+	if (value.ptr == NULL)
+		rc = buf_append_str(out, "null", err);
+	else if (line->payload_is_string)
+		rc = put_string(value, out, err);
+	else
+		rc = buf_append(out, value, err);
+	if (rc == SEAL_OK)
+		rc = buf_append(out, bytes_skip(line->text, line->payload_end), err);
+out:
+	return rc;
+}
+
+static enum seal_status put_nullable(const char *before, struct seal_bytes text, struct seal_buf *out,
+				     struct seal_err *err)
+{
+	enum seal_status rc = buf_append_str(out, before, err);
+
+	if (rc != SEAL_OK)
+		return rc;
+	return text.ptr ? put_string(text, out, err) : buf_append_str(out, "null", err);
+}
+
+static enum seal_status put_headers(const struct record *record, struct seal_buf *out, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	if (record->n_headers == 0)
+		return SEAL_OK;
+	for (size_t i = 0; i < record->n_headers; i++) {
+		SEAL_TRY(put_nullable(i ? "," : ",\"headers\":[", record->headers[i].name, out, err));
+		SEAL_TRY(put_nullable(",", record->headers[i].value, out, err));
+	}
+	rc = buf_append_str(out, "]", err);
+out:
+	return rc;
+}
+
+enum seal_status envelope_write(const struct record *record, struct seal_buf *out, struct seal_err *err)
+{
+	static const char *const types[] = {
+		[TIMESTAMP_NONE] = "unknown",
+		[TIMESTAMP_CREATE] = "create",
+		[TIMESTAMP_LOG_APPEND] = "logappend",
+	};
+	enum seal_status rc;
+
+	SEAL_TRY(put_nullable("{\"topic\":", record->topic, out, err));
+	SEAL_TRY(buf_printf(out, err, ",\"partition\":%d,\"offset\":%lld,\"tstype\":\"%s\",\"ts\":%lld",
+			    (int)record->partition, (long long)record->offset, types[record->timestamp_type],
+			    (long long)record->timestamp_ms));
+	SEAL_TRY(put_headers(record, out, err));
+	SEAL_TRY(put_nullable(",\"key\":", record->key, out, err));
+	SEAL_TRY(put_nullable(",\"payload\":", record->value, out, err));
+	rc = buf_append_str(out, "}", err);
+out:
+	return rc;
+}
