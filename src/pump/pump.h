@@ -39,18 +39,26 @@ struct pump_options {
 	uint64_t max_records; /* 0: until the source ends; kcat's -c */
 	bool end_when_idle; /* kcat's -e: READ_IDLE ends it once the source has caught up */
 	bool keep_going; /* on_error reject: report, leave out, go on (files) */
+	bool no_dead_letters; /* the sink has no topics (a file): on_error dead_letter acts as reject */
 	bool keep_partition;
+	bool keep_topic; /* records keep the topic that they came from; else they go to the sink's own */
+	uint64_t retry_ms; /* how long SEAL_RETRY of the source or the engine is waited out; 0: for ever */
 	int drain_ms; /* after a stop request; 0: 30 s */
 	int (*stop)(void); /* non-zero: drain and return; may be NULL */
 	/* One failed record: where it came from and why. Called in order, by one thread at a time. May be NULL. */
 	void (*failed)(void *arg, const struct record *record, const struct seal_err *why);
-	/* About ten times a second, from one thread. May be NULL. */
+	/* About ten times a second, by one thread at a time. May be NULL. */
 	void (*progress)(void *arg, const struct pump_counts *counts);
+	/* A service is away and will be asked again: told once, until it answers. One thread at a time. May be NULL. */
+	void (*waiting)(void *arg, const struct seal_err *why);
 	void *arg;
 };
 
 /*
  * Runs until the source ends, a stop request is drained, or something fails. SEAL_OK also when records failed (counts tell).
+ * Only when the source ended, or max_records or end_when_idle ended the run, does it call the sink's finish. Source and
+ * sink stay the caller's to close. With `end_when_idle` the first READ_IDLE ends the run: a source that has not caught up
+ * yet waits inside read. commit and read of the source are never called at the same time, nor are two calls of the sink.
  * Names of headers on a dead letter: seal-error (code), seal-topic, seal-partition, seal-offset.
  */
 SEAL_MUST_USE enum seal_status pump_run(const struct pump_options *options, struct pump_counts *counts,

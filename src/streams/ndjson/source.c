@@ -264,7 +264,7 @@ static enum seal_status add(struct file_source *s, struct batch *batch, struct s
 	else if (blank)
 		record->value = BYTES_EMPTY;
 	else if (s->options.envelopes)
-		(void)envelope_read(s->paths, &s->scan, line, &batch->arena, record, &why);
+		why.status = envelope_read(s->paths, &s->scan, line, &batch->arena, record, &why);
 	return why.status == SEAL_OK ? SEAL_OK : set_broken(batch, record, &why, err);
 }
 

@@ -1,0 +1,502 @@
+/*
+ * The run: who reads, whose turn it is to write, what may be committed. One thread or many run the same loop; with one,
+ * no lock is ever contended and no thread is switched.
+ *
+ *   batches   0 … committed … acknowledged … turn … next_read … (at most max_batches between the ends)
+ *             │ released    │ safe          │ with the sink  │ with workers
+ *
+ * Invariants: committed <= acknowledged <= turn <= next_read <= committed + max_batches. A batch counts as turned only when
+ * all of it was handed to the sink; one that stopped the run never is, so it is never committed.
+ */
+#include "pump/pump.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pump/work.h"
+
+#define THREADS_MAX 64
+#define TICK_MS 100 /* how long anything blocks before it looks around */
+#define PROGRESS_MS 100
+#define DRAIN_MS 30000
+#define RETRY_FIRST_MS 50
+#define RETRY_LONGEST_MS 2000
+#define ARENA_KEEP (1u << 20)
+
+/* Under `lock`: keeps the first failure. */
+static void fail(struct pump *p, const struct seal_err *why)
+{
+	if (!p->failed)
+		p->err = *why;
+	p->failed = p->ended = true;
+	pthread_cond_broadcast(&p->changed);
+}
+
+static void fail_locked(struct pump *p, const struct seal_err *why)
+{
+	pthread_mutex_lock(&p->lock);
+	fail(p, why);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Under `lock`: true once a stop was requested. */
+static bool stopping(struct pump *p)
+{
+	if (p->stop_ms == 0 && p->options->stop != NULL && p->options->stop() != 0) {
+		p->stop_ms = clock_mono_ms();
+		p->ended = true;
+	}
+	return p->stop_ms != 0;
+}
+
+/* Under `lock`: true when a stop was requested so long ago that waiting ends. */
+static bool drain_is_over(struct pump *p)
+{
+	uint64_t drain_ms = p->options->drain_ms > 0 ? (uint64_t)p->options->drain_ms : DRAIN_MS;
+
+	return stopping(p) && clock_mono_ms() - p->stop_ms >= drain_ms;
+}
+
+/* Under `lock`. */
+static void tell_progress(struct pump *p)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (p->options->progress == NULL || now - p->progress_ms < PROGRESS_MS)
+		return;
+	p->progress_ms = now;
+	p->options->progress(p->options->arg, &p->counts);
+}
+
+/* Under `lock`: serves the sink and counts the batches that are safe. */
+static void poll_sink(struct pump *p, int timeout_ms)
+{
+	struct sink *sink = p->options->sink;
+	struct seal_err err = SEAL_ERR_INIT;
+	uint64_t ticket = 0;
+	enum seal_status rc;
+
+	if (p->sink_failed)
+		return;
+	rc = sink->ops->poll(sink, timeout_ms, &ticket, &err);
+	if (rc != SEAL_OK && rc != SEAL_RETRY) {
+		p->sink_failed = true;
+		fail(p, &err);
+		return;
+	}
+	while (p->acknowledged < p->turn && p->slots[p->acknowledged % p->max_batches].ticket <= ticket)
+		p->acknowledged++;
+}
+
+static void release(struct pump *p, struct slot *slot)
+{
+	struct source *source = p->options->source;
+
+	source->ops->release(source, &slot->batch);
+	arena_reset(&slot->batch.arena);
+	slot->batch.n = 0;
+}
+
+/* Under read_lock: commits and releases what is safe. A commit that has to wait is made with a later one. */
+static void commit(struct pump *p, uint64_t safe)
+{
+	struct source *source = p->options->source;
+	struct seal_err err = SEAL_ERR_INIT;
+	enum seal_status rc = SEAL_OK;
+
+	if (safe == p->committed)
+		return;
+	if (source->ops->commit != NULL)
+		rc = source->ops->commit(source, &p->slots[(safe - 1) % p->max_batches].batch, &err);
+	if (rc == SEAL_RETRY)
+		return;
+	if (rc != SEAL_OK) {
+		fail_locked(p, &err);
+		return;
+	}
+	for (; p->committed < safe; p->committed++)
+		release(p, &p->slots[p->committed % p->max_batches]);
+}
+
+/* Under read_lock: serves the sink, commits; waits a tick where there is no room for another batch. True: go on reading. */
+static bool look_around(struct pump *p, bool *room)
+{
+	bool go_on;
+	uint64_t safe;
+
+	pthread_mutex_lock(&p->lock);
+	*room = p->next_read - p->committed < p->max_batches;
+	/* Without room: wait for the sink, or for the workers if they still have a batch. */
+	if (!*room && p->turn < p->next_read && !p->ended) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += TICK_MS * 1000000L;
+		until.tv_sec += until.tv_nsec / 1000000000L;
+		until.tv_nsec %= 1000000000L;
+		pthread_cond_timedwait(&p->changed, &p->lock, &until);
+	}
+	poll_sink(p, !*room && p->turn == p->next_read && p->acknowledged == p->committed ? TICK_MS : 0);
+	tell_progress(p);
+	go_on = !stopping(p) && !p->ended;
+	safe = p->acknowledged;
+	pthread_mutex_unlock(&p->lock);
+	commit(p, safe);
+	*room = p->next_read - p->committed < p->max_batches;
+	return go_on;
+}
+
+static void nap(int ms)
+{
+	struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
+
+	nanosleep(&t, NULL);
+}
+
+/*
+ * After SEAL_RETRY: tells once, waits, doubles the pause. False when it is time to give up: a stop request, a failure
+ * elsewhere, or retry_ms has passed since *since_ms (0 before the first one).
+ */
+static bool wait_to_retry(struct pump *p, const struct seal_err *why, uint64_t *since_ms, int *pause_ms)
+{
+	uint64_t now = clock_mono_ms();
+	bool go_on;
+
+	pthread_mutex_lock(&p->lock);
+	if (!p->waiting && p->options->waiting != NULL)
+		p->options->waiting(p->options->arg, why);
+	p->waiting = true;
+	tell_progress(p);
+	go_on = !drain_is_over(p) && !p->failed;
+	pthread_mutex_unlock(&p->lock);
+	if (*since_ms == 0) {
+		*since_ms = now;
+		*pause_ms = RETRY_FIRST_MS;
+	}
+	if (!go_on || (p->options->retry_ms > 0 && now - *since_ms >= p->options->retry_ms))
+		return false;
+	nap(*pause_ms);
+	*pause_ms = *pause_ms * 2 > RETRY_LONGEST_MS ? RETRY_LONGEST_MS : *pause_ms * 2;
+	return true;
+}
+
+static void answered(struct pump *p, uint64_t since_ms)
+{
+	if (since_ms == 0)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->waiting = false;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Under read_lock: how many records the next batch may have; 0 when max_records have been read. */
+static size_t records_wanted(const struct pump *p)
+{
+	uint64_t max = p->options->max_records;
+
+	if (max > 0 && max - p->records_read < p->batch_records)
+		return (size_t)(max - p->records_read);
+	return p->batch_records;
+}
+
+/* `why`: NULL at the end of the source. What was read before still goes out. */
+static void end_reading(struct pump *p, const struct seal_err *why)
+{
+	pthread_mutex_lock(&p->lock);
+	p->ended = true;
+	if (why != NULL && !p->failed && !p->read_failed) {
+		p->read_failed = true;
+		p->err = *why;
+	}
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Under read_lock: one read. *got tells whether `slot` has a batch now. */
+static enum seal_status read_slot(struct pump *p, struct slot *slot, bool *got, struct seal_err *err)
+{
+	struct source *source = p->options->source;
+	enum read_result result = READ_END;
+	size_t wanted = records_wanted(p);
+	enum seal_status rc = SEAL_OK;
+
+	*got = false;
+	slot->batch.n = 0;
+	if (wanted > 0)
+		rc = source->ops->read(source, &slot->batch, wanted, TICK_MS, &result, err);
+	if (rc != SEAL_OK)
+		return rc;
+	if (result == READ_END || (result == READ_IDLE && p->options->end_when_idle))
+		end_reading(p, NULL);
+	*got = result == READ_SOME;
+	return SEAL_OK;
+}
+
+/* The next batch to work on, or NULL when there is none any more. */
+static struct slot *take(struct pump *p)
+{
+	struct slot *slot = NULL;
+	struct seal_err err = SEAL_ERR_INIT;
+	uint64_t since_ms = 0;
+	int pause_ms = 0;
+	bool room, got = false;
+
+	pthread_mutex_lock(&p->read_lock);
+	while (look_around(p, &room)) {
+		enum seal_status rc;
+
+		if (!room)
+			continue;
+		slot = &p->slots[p->next_read % p->max_batches];
+		err_clear(&err);
+		rc = read_slot(p, slot, &got, &err);
+		if (rc == SEAL_OK) {
+			answered(p, since_ms);
+			since_ms = 0;
+		} else if (rc != SEAL_RETRY || !wait_to_retry(p, &err, &since_ms, &pause_ms)) {
+			end_reading(p, &err);
+		}
+		if (got)
+			break;
+	}
+	if (got) {
+		slot->batch.sequence = p->next_read++;
+		p->records_read += slot->batch.n;
+	}
+	pthread_mutex_unlock(&p->read_lock);
+	return got ? slot : NULL;
+}
+
+/* Transforms, waiting out what can be waited out. */
+static enum seal_status transform(struct worker *worker, struct slot *slot, struct seal_err *err)
+{
+	uint64_t since_ms = 0;
+	int pause_ms = 0;
+	enum seal_status rc;
+
+	while ((rc = worker_transform(worker, &slot->batch, err)) == SEAL_RETRY) {
+		if (!wait_to_retry(worker->pump, err, &since_ms, &pause_ms))
+			return rc;
+		err_clear(err);
+	}
+	answered(worker->pump, since_ms);
+	return rc;
+}
+
+/* Under `lock`, in turn: hands the records over, however long the sink takes. */
+static enum seal_status write_out(struct worker *worker, struct seal_err *err)
+{
+	struct pump *p = worker->pump;
+	struct sink *sink = p->options->sink;
+	enum seal_status rc = SEAL_OK;
+
+	while (worker->n_out > 0) {
+		rc = sink->ops->write(sink, worker->out, worker->n_out, p->ticket + 1, TICK_MS, err);
+		if (rc != SEAL_RETRY)
+			break;
+		if (drain_is_over(p))
+			return err_set(err, SEAL_RETRY, SEAL_E_TIMEOUT, "the target took no more records");
+		err_clear(err);
+		poll_sink(p, 0);
+		tell_progress(p);
+		if (p->failed)
+			return SEAL_FATAL; /* p->err has the reason */
+	}
+	if (rc != SEAL_OK)
+		p->sink_failed = true;
+	else if (worker->n_out > 0)
+		p->ticket++;
+	return rc;
+}
+
+static void add_counts(struct pump_counts *to, const struct pump_counts *from)
+{
+	to->records_in += from->records_in;
+	to->records_out += from->records_out;
+	to->failed += from->failed;
+	to->dead_letters += from->dead_letters;
+	to->dropped += from->dropped;
+	to->fields += from->fields;
+	to->bytes_in += from->bytes_in;
+	to->bytes_out += from->bytes_out;
+}
+
+/* Under `lock`, in turn: the batch goes out, its failures are told. */
+static void deliver(struct worker *worker, struct slot *slot, enum seal_status rc, struct seal_err *err)
+{
+	struct pump *p = worker->pump;
+
+	if (rc == SEAL_OK)
+		rc = write_out(worker, err);
+	if (rc != SEAL_OK) {
+		fail(p, err);
+		return;
+	}
+	add_counts(&p->counts, &worker->counts);
+	for (size_t i = 0; i < worker->n_failures && p->options->failed != NULL; i++)
+		if (!worker->stop_after || i + 1 < worker->n_failures)
+			p->options->failed(p->options->arg, worker->failures[i].record, worker->failures[i].why);
+	if (worker->stop_after) {
+		fail(p, worker->failures[worker->n_failures - 1].why);
+		return;
+	}
+	slot->ticket = p->ticket;
+	p->turn++;
+	poll_sink(p, 0);
+	tell_progress(p);
+}
+
+static void *work(void *arg)
+{
+	struct worker *worker = arg;
+	struct pump *p = worker->pump;
+	struct slot *slot;
+
+	while ((slot = take(p)) != NULL) {
+		struct seal_err err = SEAL_ERR_INIT;
+		enum seal_status rc = transform(worker, slot, &err);
+
+		pthread_mutex_lock(&p->lock);
+		while (p->turn != slot->batch.sequence && !p->failed)
+			pthread_cond_wait(&p->changed, &p->lock);
+		if (!p->failed)
+			deliver(worker, slot, rc, &err);
+		pthread_cond_broadcast(&p->changed);
+		pthread_mutex_unlock(&p->lock);
+	}
+	return NULL;
+}
+
+/* All threads are gone: what was written becomes safe, and is committed. */
+static void settle(struct pump *p)
+{
+	struct sink *sink = p->options->sink;
+	uint64_t limit_ms = p->options->drain_ms > 0 ? (uint64_t)p->options->drain_ms : DRAIN_MS;
+	uint64_t failed_ms = clock_mono_ms();
+
+	while (!p->sink_failed) {
+		struct seal_err err = SEAL_ERR_INIT;
+		enum seal_status rc = sink->ops->flush(sink, TICK_MS, &err);
+		bool over = drain_is_over(p) || (p->failed && clock_mono_ms() - failed_ms >= limit_ms);
+
+		poll_sink(p, 0);
+		commit(p, p->acknowledged);
+		tell_progress(p);
+		/* A commit may have to wait, too. */
+		if (rc == SEAL_OK && p->committed == p->turn)
+			break;
+		if (rc != SEAL_OK && rc != SEAL_RETRY) {
+			p->sink_failed = true;
+			fail(p, &err);
+		} else if (over) {
+			err_set(&err, SEAL_RETRY, SEAL_E_TIMEOUT, "not all records were acknowledged in time");
+			fail(p, &err);
+			break;
+		} else if (rc == SEAL_OK) {
+			nap(RETRY_FIRST_MS);
+		}
+	}
+}
+
+static enum seal_status init(struct pump *p, const struct pump_options *options, struct seal_err *err)
+{
+	pthread_condattr_t monotonic;
+
+	*p = (struct pump){.options = options};
+	p->batch_records = options->batch_records ? options->batch_records : STREAM_BATCH_RECORDS;
+	p->max_batches = options->max_batches ? options->max_batches : 4 + 2 * options->threads;
+	pthread_mutex_init(&p->read_lock, NULL);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	p->slots = mem_calloc(p->max_batches, sizeof(*p->slots));
+	if (p->slots == NULL)
+		return err_memory(err);
+	for (unsigned i = 0; i < p->max_batches; i++) {
+		struct batch *batch = &p->slots[i].batch;
+
+		arena_init(&batch->arena, ARENA_KEEP);
+		batch->records = mem_calloc(p->batch_records, sizeof(*batch->records));
+		if (batch->records == NULL)
+			return err_memory(err);
+		batch->cap = p->batch_records;
+	}
+	return SEAL_OK;
+}
+
+static void clear(struct pump *p)
+{
+	/* What was never committed goes back to the source all the same. */
+	for (; p->committed < p->next_read; p->committed++)
+		release(p, &p->slots[p->committed % p->max_batches]);
+	for (unsigned i = 0; p->slots != NULL && i < p->max_batches; i++) {
+		arena_clear(&p->slots[i].batch.arena);
+		mem_free(p->slots[i].batch.records);
+	}
+	mem_free(p->slots);
+	pthread_cond_destroy(&p->changed);
+	pthread_mutex_destroy(&p->lock);
+	pthread_mutex_destroy(&p->read_lock);
+}
+
+/* Worker 0 is the caller's thread. */
+static enum seal_status run_workers(struct pump *p, struct worker *workers, unsigned n, struct seal_err *err)
+{
+	unsigned ready = 0, started = 1;
+	enum seal_status rc = SEAL_OK;
+
+	for (; ready < n; ready++)
+		SEAL_TRY(worker_init(&workers[ready], p, err));
+	for (; started < n; started++) {
+		int code = pthread_create(&workers[started].thread, NULL, work, &workers[started]);
+
+		if (code != 0) {
+			rc = err_set_errno(err, SEAL_FATAL, SEAL_E_INTERNAL, code, "cannot start thread %u", started);
+			fail_locked(p, err);
+			break;
+		}
+	}
+	work(&workers[0]);
+	for (unsigned i = 1; i < started; i++)
+		pthread_join(workers[i].thread, NULL);
+	settle(p);
+out:
+	for (unsigned i = 0; i < ready; i++)
+		worker_clear(&workers[i]);
+	return rc;
+}
+
+enum seal_status pump_run(const struct pump_options *options, struct pump_counts *counts, struct seal_err *err)
+{
+	unsigned n = options->threads ? options->threads : 1;
+	struct worker *workers = NULL;
+	struct pump p;
+	enum seal_status rc;
+
+	SEAL_INVARIANT(n <= THREADS_MAX);
+	*counts = (struct pump_counts){0};
+	SEAL_TRY(init(&p, options, err));
+	workers = mem_calloc(n, sizeof(*workers));
+	if (workers == NULL) {
+		rc = err_memory(err);
+		goto out;
+	}
+	SEAL_TRY(run_workers(&p, workers, n, err));
+	if (p.failed || p.read_failed) {
+		rc = p.err.status;
+		if (err != NULL)
+			*err = p.err;
+	} else if (p.stop_ms == 0 && options->sink->ops->finish != NULL) {
+		rc = options->sink->ops->finish(options->sink, err);
+	}
+	*counts = p.counts;
+out:
+	mem_free(workers);
+	clear(&p);
+	return rc;
+}

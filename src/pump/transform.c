@@ -1,0 +1,258 @@
+/*
+ * A batch through the engine, and what becomes of its records:
+ *
+ *   record ─┬─ good ─────────────────────────────▶ out
+ *           └─ failed ─┬─ reject, keep_going ──▶ failures
+ *                      ├─ reject ──────────────▶ failures, and nothing after it (stop_after)
+ *                      ├─ dead_letter ─────────▶ out, encrypted whole, to its topic; failures
+ *                      └─ drop ────────────────▶ failures
+ *
+ * Invariant: a value in `out` is the engine's result, or (plain) the record's own; a failed record's value leaves only
+ * encrypted.
+ */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "pump/work.h"
+
+static const struct pump_options *options_of(const struct worker *worker)
+{
+	return worker->pump->options;
+}
+
+enum seal_status worker_init(struct worker *worker, struct pump *pump, struct seal_err *err)
+{
+	const struct pump_options *options = pump->options;
+	size_t n = pump->batch_records;
+	enum seal_status rc = SEAL_OK;
+
+	*worker = (struct worker){.pump = pump};
+	worker->values = mem_calloc(n, sizeof(*worker->values));
+	worker->indexes = mem_calloc(n, sizeof(*worker->indexes));
+	worker->results = mem_calloc(n, sizeof(*worker->results));
+	worker->out = mem_calloc(n, sizeof(*worker->out));
+	worker->failures = mem_calloc(n, sizeof(*worker->failures));
+	if (!worker->values || !worker->indexes || !worker->results || !worker->out || !worker->failures) {
+		rc = err_memory(err);
+		goto out;
+	}
+	if (!options->plain)
+		SEAL_TRY(engine_new(options->plan, &options->engine, &worker->engine, err));
+	/* Its own engine: results of the first one are still in use when dead letters are made. */
+	if (!options->plain && options->topic->dead_letter_topic != NULL && !options->no_dead_letters)
+		SEAL_TRY(engine_new(options->plan, &options->engine, &worker->dead_engine, err));
+out:
+	if (rc != SEAL_OK)
+		worker_clear(worker);
+	return rc;
+}
+
+void worker_clear(struct worker *worker)
+{
+	engine_free(worker->engine);
+	engine_free(worker->dead_engine);
+	mem_free(worker->values);
+	mem_free(worker->indexes);
+	mem_free(worker->results);
+	mem_free(worker->out);
+	mem_free(worker->failures);
+	*worker = (struct worker){.pump = NULL};
+}
+
+/* Values that can be transformed; broken records have none. */
+static void gather(struct worker *worker, const struct batch *batch)
+{
+	worker->n_values = 0;
+	for (size_t i = 0; i < batch->n; i++) {
+		if (batch->records[i].broken != NULL)
+			continue;
+		worker->values[worker->n_values] = batch->records[i].value;
+		worker->indexes[worker->n_values++] = (uint32_t)i;
+	}
+}
+
+static enum on_error on_error_of(const struct worker *worker)
+{
+	const struct pump_options *options = options_of(worker);
+	enum on_error on = options->plain ? ON_ERROR_REJECT : (enum on_error)options->topic->on.on_error;
+
+	return on == ON_ERROR_DEAD_LETTER && options->no_dead_letters ? ON_ERROR_REJECT : on;
+}
+
+/* Where a record came from, before the place inside it: "in.json:17: $['card']". */
+static void set_place(const struct worker *worker, const struct record *record, struct seal_err *why)
+{
+	struct source *source = options_of(worker)->source;
+	char inside[SEAL_ERR_PLACE_MAX], from[SEAL_ERR_PLACE_MAX];
+
+	memcpy(inside, why->place, sizeof(inside));
+	if (source->ops->place != NULL)
+		source->ops->place(source, record, from, sizeof(from));
+	else
+		snprintf(from, sizeof(from), "%.*s/%d/%lld", BYTES_FMT(record->topic), (int)record->partition,
+			 (long long)record->offset);
+	why->place[0] = '\0';
+	err_place(why, inside[0] ? "%s: %s" : "%s", from, inside);
+}
+
+static enum seal_status add_failure(struct worker *worker, struct batch *batch, const struct record *record,
+				    const struct seal_err *why, struct seal_err *err)
+{
+	struct seal_err *copy = ARENA_NEW(&batch->arena, struct seal_err);
+
+	if (copy == NULL)
+		return err_memory(err);
+	*copy = *why;
+	set_place(worker, record, copy);
+	worker->failures[worker->n_failures++] = (struct failure){record, copy};
+	worker->counts.failed++;
+	return SEAL_OK;
+}
+
+static void add_good(struct worker *worker, const struct record *record, struct seal_bytes value)
+{
+	const struct pump_options *options = options_of(worker);
+	struct record *out = &worker->out[worker->n_out++];
+
+	*out = *record;
+	out->value = value;
+	if (!options->keep_partition)
+		out->partition = -1;
+	if (!options->keep_topic)
+		out->topic = BYTES_EMPTY;
+	worker->counts.bytes_out += value.len;
+	worker->counts.records_out++;
+}
+
+/* The record's headers and ours: why it failed and where it stood. */
+static enum seal_status dead_headers(struct batch *batch, struct record *out, const struct seal_err *why,
+				     struct seal_err *err)
+{
+	enum { OURS = 4 };
+	size_t n = out->n_headers;
+	char *partition = arena_printf(&batch->arena, "%d", (int)out->partition);
+	char *offset = arena_printf(&batch->arena, "%lld", (long long)out->offset);
+	struct record_header *all =
+		arena_alloc(&batch->arena, (n + OURS) * sizeof(*all), _Alignof(struct record_header));
+
+	if (partition == NULL || offset == NULL || all == NULL)
+		return err_memory(err);
+	if (n > 0)
+		memcpy(all, out->headers, n * sizeof(*all));
+	all[n++] = (struct record_header){BYTES_LIT("seal-error"), bytes_str(seal_code_name(why->code))};
+	all[n++] = (struct record_header){BYTES_LIT("seal-topic"), out->topic};
+	all[n++] = (struct record_header){BYTES_LIT("seal-partition"), bytes_str(partition)};
+	all[n++] = (struct record_header){BYTES_LIT("seal-offset"), bytes_str(offset)};
+	out->headers = all;
+	out->n_headers = n;
+	return SEAL_OK;
+}
+
+/* A dead letter without its value yet: make_dead_letters brings it. */
+static enum seal_status add_dead(struct worker *worker, struct batch *batch, const struct record *record,
+				 const struct seal_err *why, struct seal_err *err)
+{
+	struct record *out = &worker->out[worker->n_out];
+	enum seal_status rc;
+
+	*out = *record;
+	rc = dead_headers(batch, out, why, err);
+	if (rc != SEAL_OK)
+		return rc;
+	out->topic = bytes_str(options_of(worker)->topic->dead_letter_topic);
+	out->partition = -1;
+	worker->values[worker->n_values] = record->value;
+	worker->indexes[worker->n_values++] = (uint32_t)worker->n_out++;
+	worker->counts.dead_letters++;
+	return SEAL_OK;
+}
+
+/* Encrypts the values that add_dead collected. One that cannot even be encrypted stops the run before it. */
+static enum seal_status make_dead_letters(struct worker *worker, struct batch *batch, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	if (worker->n_values == 0)
+		return SEAL_OK;
+	SEAL_TRY(engine_dead_letter(worker->dead_engine, options_of(worker)->topic, worker->values, worker->n_values,
+				    worker->results, err));
+	for (size_t i = 0; i < worker->n_values; i++) {
+		struct record *out = &worker->out[worker->indexes[i]];
+
+		if (worker->results[i].err != NULL) {
+			SEAL_TRY(add_failure(worker, batch, out, worker->results[i].err, err));
+			worker->stop_after = true;
+			worker->n_out = worker->indexes[i];
+			break;
+		}
+		out->value = worker->results[i].value;
+		worker->counts.records_out++;
+		worker->counts.bytes_out += out->value.len;
+	}
+out:
+	return rc;
+}
+
+static enum seal_status fail_record(struct worker *worker, struct batch *batch, const struct record *record,
+				    const struct seal_err *why, struct seal_err *err)
+{
+	enum seal_status rc = add_failure(worker, batch, record, why, err);
+
+	if (rc != SEAL_OK)
+		return rc;
+	switch (on_error_of(worker)) {
+	case ON_ERROR_REJECT:
+		worker->stop_after = !options_of(worker)->keep_going;
+		return SEAL_OK;
+	case ON_ERROR_DEAD_LETTER:
+		return add_dead(worker, batch, record, why, err);
+	case ON_ERROR_DROP:
+		worker->counts.dropped++;
+		return SEAL_OK;
+	}
+	err_bug(__FILE__, __LINE__, "no such on_error");
+}
+
+/* Sorts the batch's records into out and failures. */
+static enum seal_status sort_out(struct worker *worker, struct batch *batch, struct seal_err *err)
+{
+	size_t next = 0;
+	enum seal_status rc = SEAL_OK;
+
+	worker->n_values = 0; /* from here on: dead letters; they never overtake `next` */
+	for (size_t i = 0; i < batch->n && !worker->stop_after; i++) {
+		const struct record *record = &batch->records[i];
+		struct engine_result result = {.value = record->value, .err = record->broken};
+
+		if (record->broken == NULL && worker->engine != NULL)
+			result = worker->results[next++];
+		worker->counts.records_in++;
+		worker->counts.bytes_in += record->value.len;
+		if (result.err != NULL) {
+			SEAL_TRY(fail_record(worker, batch, record, result.err, err));
+			continue;
+		}
+		worker->counts.fields += result.cells;
+		add_good(worker, record, result.value);
+	}
+	rc = make_dead_letters(worker, batch, err);
+out:
+	return rc;
+}
+
+enum seal_status worker_transform(struct worker *worker, struct batch *batch, struct seal_err *err)
+{
+	const struct pump_options *options = options_of(worker);
+	enum seal_status rc = SEAL_OK;
+
+	worker->n_out = worker->n_failures = 0;
+	worker->stop_after = false;
+	worker->counts = (struct pump_counts){0};
+	gather(worker, batch);
+	if (worker->engine != NULL && worker->n_values > 0)
+		SEAL_TRY(engine_run(worker->engine, options->topic, options->direction, worker->values,
+				    worker->n_values, worker->results, err));
+	rc = sort_out(worker, batch, err);
+out:
+	return rc;
+}

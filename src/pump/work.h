@@ -1,0 +1,77 @@
+/* Shared by the files of this folder: the run, its slots, and what one worker owns. */
+#ifndef PUMP_WORK_H
+#define PUMP_WORK_H
+
+#include <pthread.h>
+
+#include "pump/pump.h"
+
+/* A batch on its way. */
+struct slot {
+	struct batch batch;
+	uint64_t ticket; /* the sink's last one when this batch was written */
+};
+
+struct pump {
+	const struct pump_options *options;
+	size_t batch_records;
+	unsigned max_batches;
+	struct slot *slots; /* batch k is in slots[k % max_batches] */
+
+	/* Guards the source's read and commit, and the three below; taken before `lock`. */
+	pthread_mutex_t read_lock;
+	uint64_t next_read; /* batches read so far */
+	uint64_t committed; /* batches committed and released */
+	uint64_t records_read;
+
+	/* Guards the sink and all below. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* turn or state */
+	uint64_t turn; /* batches wholly handed to the sink: the next one to write is this */
+	uint64_t acknowledged; /* batches that are safe */
+	uint64_t ticket; /* of the last write */
+	struct pump_counts counts;
+	uint64_t progress_ms; /* when progress was last told */
+	uint64_t stop_ms; /* when a stop request was first seen; 0: not yet */
+	bool ended; /* nothing more is read */
+	bool failed; /* nothing more is written; err says why */
+	bool sink_failed; /* … nor flushed */
+	bool read_failed; /* nothing more is read; what was read still goes out, then err says why */
+	bool waiting; /* told that a service is away */
+	struct seal_err err;
+};
+
+/* One failed record of a batch. */
+struct failure {
+	const struct record *record;
+	struct seal_err *why; /* place filled; in the batch's arena */
+};
+
+/* What one thread owns. */
+struct worker {
+	struct pump *pump;
+	struct engine *engine, *dead_engine; /* NULL with `plain`; NULL without dead letters */
+	struct seal_bytes *values; /* handed to the engine, and for which record */
+	uint32_t *indexes;
+	struct engine_result *results;
+	size_t n_values;
+	/* What goes to the sink, in order; failures beside it. */
+	struct record *out;
+	size_t n_out;
+	struct failure *failures;
+	size_t n_failures;
+	bool stop_after; /* the last failure stops the run */
+	struct pump_counts counts; /* of this batch */
+	pthread_t thread;
+};
+
+SEAL_MUST_USE enum seal_status worker_init(struct worker *worker, struct pump *pump, struct seal_err *err);
+void worker_clear(struct worker *worker);
+
+/*
+ * Transforms a batch: fills out, failures, stop_after and counts. Fails only as engine_run does; the caller may call
+ * again after SEAL_RETRY.
+ */
+SEAL_MUST_USE enum seal_status worker_transform(struct worker *worker, struct batch *batch, struct seal_err *err);
+
+#endif

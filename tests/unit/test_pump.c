@@ -1,0 +1,576 @@
+/*
+ * pump: order, at least once, back-pressure, failures. Source, sink and engine are stand-ins: the engine puts "P:" before a
+ * value, fails values that start with "bad", and is away for as many calls as a test says.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "pump/pump.h"
+
+#define RECORDS_MAX 20000
+
+static struct {
+	/* the engine */
+	atomic_int away; /* calls that answer RETRY */
+	bool denied;
+	/* the source */
+	size_t n, given, batch; /* records in all; given so far; at most in a batch */
+	size_t bad_at; /* this record is bad; SIZE_MAX: none */
+	size_t broken_at;
+	size_t read_fails_at; /* a read error after so many */
+	int read_retries;
+	bool idle_at_end;
+	atomic_uint batches_out; /* read, not released */
+	unsigned most_batches_out;
+	uint64_t committed; /* records */
+	bool commit_waits; /* first commit answers RETRY */
+	/* the sink */
+	char **written;
+	struct record *records;
+	size_t n_written;
+	uint64_t tickets[RECORDS_MAX]; /* records written up to each ticket */
+	uint64_t ticket;
+	_Atomic uint64_t acknowledged;
+	unsigned lag; /* polls until a ticket is acknowledged */
+	unsigned polls;
+	int write_retries; /* before each write */
+	uint64_t fail_at; /* poll fails once so many records are written */
+	bool never_acknowledges;
+	bool finished;
+	/* the caller */
+	size_t stop_after; /* records; SIZE_MAX: never */
+	size_t failures;
+	char last_place[300];
+	unsigned waits;
+} t;
+
+/* ---- the engine ---- */
+
+struct engine {
+	struct arena arena;
+};
+
+enum seal_status engine_new(const struct plan *plan, const struct engine_options *options, struct engine **out,
+			    struct seal_err *err)
+{
+	*out = mem_alloc(sizeof(**out));
+	arena_init(&(*out)->arena, 1 << 20);
+	return SEAL_OK;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (engine != NULL)
+		arena_clear(&engine->arena);
+	mem_free(engine);
+}
+
+static enum seal_status transform(struct engine *engine, const char *prefix, bool check,
+				  const struct seal_bytes *values, size_t n, struct engine_result *results,
+				  struct seal_err *err)
+{
+	arena_reset(&engine->arena);
+	if (t.denied)
+		return err_set(err, SEAL_DENIED, SEAL_E_DENIED, "the key may not be used");
+	if (atomic_load(&t.away) > 0) {
+		atomic_fetch_sub(&t.away, 1);
+		return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the key service is away");
+	}
+	for (size_t i = 0; i < n; i++) {
+		results[i] = (struct engine_result){.cells = 1};
+		if (check && bytes_starts(values[i], BYTES_LIT("bad"))) {
+			struct seal_err *why = ARENA_NEW(&engine->arena, struct seal_err);
+
+			*why = (struct seal_err)SEAL_ERR_INIT;
+			err_set(why, SEAL_DATA, SEAL_E_TYPE, "not a string");
+			err_place(why, "$['a']");
+			results[i].err = why;
+			continue;
+		}
+		results[i].value = bytes_str(arena_printf(&engine->arena, "%s%.*s", prefix, BYTES_FMT(values[i])));
+	}
+	return SEAL_OK;
+}
+
+enum seal_status engine_run(struct engine *engine, const struct policy_topic *topic, enum engine_direction direction,
+			    const struct seal_bytes *values, size_t n, struct engine_result *results,
+			    struct seal_err *err)
+{
+	return transform(engine, "P:", true, values, n, results, err);
+}
+
+enum seal_status engine_dead_letter(struct engine *engine, const struct policy_topic *topic,
+				    const struct seal_bytes *values, size_t n, struct engine_result *results,
+				    struct seal_err *err)
+{
+	return transform(engine, "D:", false, values, n, results, err);
+}
+
+/* ---- the source ---- */
+
+static enum seal_status fake_read(struct source *source, struct batch *batch, size_t max_records, int timeout_ms,
+				  enum read_result *result, struct seal_err *err)
+{
+	size_t n = t.batch < max_records ? t.batch : max_records;
+	unsigned out;
+
+	if (t.read_retries > 0) {
+		t.read_retries--;
+		return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the broker is away");
+	}
+	if (t.given >= t.read_fails_at)
+		return err_set(err, SEAL_FATAL, SEAL_E_IO, "cannot read");
+	*result = t.given < t.n ? READ_SOME : t.idle_at_end ? READ_IDLE : READ_END;
+	for (; batch->n < n && t.given < t.n; t.given++) {
+		struct record *record = &batch->records[batch->n++];
+		char *text = arena_printf(&batch->arena, "%s%zu", t.given == t.bad_at ? "bad" : "r", t.given);
+
+		*record = (struct record){.value = bytes_str(text),
+					  .topic = BYTES_LIT("in"),
+					  .partition = 3,
+					  .offset = (int64_t)t.given};
+		if (t.given == t.broken_at) {
+			record->broken = ARENA_NEW(&batch->arena, struct seal_err);
+			*record->broken = (struct seal_err)SEAL_ERR_INIT;
+			err_set(record->broken, SEAL_DATA, SEAL_E_SYNTAX, "not JSON");
+		}
+	}
+	if (*result != READ_SOME)
+		return SEAL_OK;
+	out = atomic_fetch_add(&t.batches_out, 1) + 1;
+	if (out > t.most_batches_out)
+		t.most_batches_out = out;
+	return SEAL_OK;
+}
+
+static enum seal_status fake_commit(struct source *source, const struct batch *batch, struct seal_err *err)
+{
+	uint64_t upto = (uint64_t)batch->records[batch->n - 1].offset + 1;
+
+	if (t.commit_waits) {
+		t.commit_waits = false;
+		return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the coordinator is away");
+	}
+	assert_true(upto > t.committed);
+	/* Never before the output is safe. Failed records have none, so what is safe may be fewer. */
+	if (t.bad_at == SIZE_MAX && t.broken_at == SIZE_MAX)
+		assert_true(upto <= t.tickets[t.acknowledged]);
+	t.committed = upto;
+	return SEAL_OK;
+}
+
+static void fake_release(struct source *source, struct batch *batch)
+{
+	atomic_fetch_sub(&t.batches_out, 1);
+}
+
+static const struct source_ops source_ops = {.size = sizeof(source_ops),
+					     .name = "fake",
+					     .read = fake_read,
+					     .commit = fake_commit,
+					     .release = fake_release};
+
+/* ---- the sink ---- */
+
+static enum seal_status fake_write(struct sink *sink, const struct record *records, size_t n, uint64_t ticket,
+				   int timeout_ms, struct seal_err *err)
+{
+	static int retries;
+
+	if (retries < t.write_retries) {
+		retries++;
+		return err_set(err, SEAL_RETRY, SEAL_E_BUSY, "full");
+	}
+	retries = 0;
+	assert_int_equal(ticket, t.ticket + 1);
+	for (size_t i = 0; i < n; i++) {
+		assert_true(t.n_written < RECORDS_MAX);
+		t.records[t.n_written] = records[i];
+		t.written[t.n_written++] = mem_strndup((const char *)records[i].value.ptr, records[i].value.len);
+	}
+	t.ticket = ticket;
+	t.tickets[ticket] = t.n_written;
+	return SEAL_OK;
+}
+
+static enum seal_status fake_poll(struct sink *sink, int timeout_ms, uint64_t *acknowledged, struct seal_err *err)
+{
+	if (t.n_written >= t.fail_at)
+		return err_set(err, SEAL_FATAL, SEAL_E_SERVICE, "topic out: not delivered");
+	if (!t.never_acknowledges && ++t.polls % (t.lag + 1) == 0 && t.acknowledged < t.ticket)
+		t.acknowledged++;
+	*acknowledged = t.acknowledged;
+	return SEAL_OK;
+}
+
+static enum seal_status fake_flush(struct sink *sink, int timeout_ms, struct seal_err *err)
+{
+	uint64_t acknowledged = 0;
+	enum seal_status rc = fake_poll(sink, timeout_ms, &acknowledged, err);
+
+	if (rc == SEAL_OK && acknowledged < t.ticket)
+		return err_set(err, SEAL_RETRY, SEAL_E_TIMEOUT, "not all is acknowledged");
+	return rc;
+}
+
+static enum seal_status fake_finish(struct sink *sink, struct seal_err *err)
+{
+	t.finished = true;
+	return SEAL_OK;
+}
+
+static const struct sink_ops sink_ops = {.size = sizeof(sink_ops),
+					 .name = "fake",
+					 .write = fake_write,
+					 .poll = fake_poll,
+					 .flush = fake_flush,
+					 .finish = fake_finish};
+
+/* ---- the tests ---- */
+
+static int should_stop(void)
+{
+	return t.given >= t.stop_after ? SIGTERM : 0;
+}
+
+static void on_failed(void *arg, const struct record *record, const struct seal_err *why)
+{
+	t.failures++;
+	snprintf(t.last_place, sizeof(t.last_place), "%s", why->place);
+}
+
+static void on_waiting(void *arg, const struct seal_err *why)
+{
+	t.waits++;
+}
+
+static struct source source = {.ops = &source_ops};
+static struct sink sink = {.ops = &sink_ops};
+static struct policy_topic topic;
+static struct pump_options options;
+static struct pump_counts counts;
+static struct seal_err err;
+
+static int setup(void **state)
+{
+	memset(&t, 0, sizeof(t));
+	t.n = 5000;
+	t.batch = 37;
+	t.bad_at = t.broken_at = t.read_fails_at = t.stop_after = SIZE_MAX;
+	t.fail_at = UINT64_MAX;
+	t.written = mem_calloc(RECORDS_MAX, sizeof(*t.written));
+	t.records = mem_calloc(RECORDS_MAX, sizeof(*t.records));
+	topic = (struct policy_topic){.on.on_error = ON_ERROR_REJECT};
+	options = (struct pump_options){.topic = &topic,
+					.source = &source,
+					.sink = &sink,
+					.threads = 1,
+					.batch_records = 64,
+					.drain_ms = 300,
+					.stop = should_stop,
+					.failed = on_failed,
+					.waiting = on_waiting};
+	err_clear(&err);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	for (size_t i = 0; i < t.n_written; i++)
+		mem_free(t.written[i]);
+	mem_free(t.written);
+	mem_free(t.records);
+	return 0;
+}
+
+static void all_written_in_order(size_t n)
+{
+	char expected[32];
+
+	assert_int_equal(t.n_written, n);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(expected, sizeof(expected), "P:r%zu", i);
+		assert_string_equal(t.written[i], expected);
+	}
+}
+
+static void whole_run(void)
+{
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	all_written_in_order(t.n);
+	assert_int_equal(t.committed, t.n);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+	assert_true(t.finished);
+	assert_int_equal(counts.records_in, t.n);
+	assert_int_equal(counts.records_out, t.n);
+	assert_int_equal(counts.fields, t.n);
+}
+
+static void test_one_thread(void **state)
+{
+	whole_run();
+}
+
+static void test_four_threads_keep_order(void **state)
+{
+	options.threads = 4;
+	t.lag = 3;
+	whole_run();
+	assert_true(t.most_batches_out <= 12);
+}
+
+static void test_back_pressure(void **state)
+{
+	options.threads = 3;
+	options.max_batches = 3;
+	t.n = 500;
+	t.lag = 5;
+	t.write_retries = 2;
+	whole_run();
+	assert_true(t.most_batches_out <= 3);
+}
+
+static void test_empty_source(void **state)
+{
+	t.n = 0;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_true(t.finished);
+	assert_int_equal(counts.records_in, 0);
+}
+
+static void test_plain_passes(void **state)
+{
+	options.plain = true;
+	options.topic = NULL;
+	t.n = 100;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_string_equal(t.written[99], "r99");
+}
+
+static void test_services_away_for_a_while(void **state)
+{
+	options.threads = 2;
+	atomic_store(&t.away, 2);
+	t.read_retries = 2;
+	t.commit_waits = true;
+	t.n = 300;
+	whole_run();
+	assert_true(t.waits >= 1);
+}
+
+static void test_service_away_for_too_long(void **state)
+{
+	options.retry_ms = 80;
+	atomic_store(&t.away, 1000);
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
+	assert_int_equal(err.code, SEAL_E_SERVICE);
+	assert_int_equal(t.n_written, 0);
+	assert_int_equal(t.committed, 0);
+	assert_false(t.finished);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+}
+
+static void test_denied_stops(void **state)
+{
+	t.denied = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DENIED);
+	assert_int_equal(t.n_written, 0);
+}
+
+static void test_reject_stops_at_the_record(void **state)
+{
+	options.threads = 4;
+	t.bad_at = 1234;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DATA);
+	assert_int_equal(err.code, SEAL_E_TYPE);
+	assert_string_equal(err.place, "in/3/1234: $['a']");
+	all_written_in_order(1234);
+	/* The bad record's batch is not committed, all before it are. */
+	assert_int_equal(t.committed, 1234 / 37 * 37);
+	assert_int_equal(t.failures, 0);
+	assert_false(t.finished);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+	assert_int_equal(counts.failed, 1);
+}
+
+static void test_keep_going_leaves_it_out(void **state)
+{
+	options.threads = 2;
+	options.keep_going = true;
+	t.bad_at = 0;
+	t.broken_at = 4999;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_int_equal(t.n_written, 4998);
+	assert_string_equal(t.written[0], "P:r1");
+	assert_int_equal(t.committed, 5000);
+	assert_int_equal(t.failures, 2);
+	assert_string_equal(t.last_place, "in/3/4999");
+	assert_int_equal(counts.failed, 2);
+	assert_int_equal(counts.records_in, 5000);
+	assert_true(t.finished);
+}
+
+static void test_drop(void **state)
+{
+	topic.on.on_error = ON_ERROR_DROP;
+	t.n = 37;
+	t.batch = 1;
+	t.bad_at = 36;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_int_equal(t.n_written, 36);
+	assert_int_equal(t.committed, 37); /* a batch with no output at all is committed, too */
+	assert_int_equal(counts.dropped, 1);
+}
+
+static const char *header(const struct record *record, const char *name)
+{
+	for (size_t i = 0; i < record->n_headers; i++)
+		if (bytes_eq_str(record->headers[i].name, name))
+			return (const char *)record->headers[i].value.ptr;
+	return "";
+}
+
+static void look_at_dead_letter(void *arg, const struct record *record, const struct seal_err *why)
+{
+	/* Headers live in the batch: looked at while it does. */
+	const struct record *dead = &t.records[17];
+
+	assert_true(bytes_eq_str(dead->topic, "dead"));
+	assert_int_equal(dead->partition, -1);
+	assert_string_equal(header(dead, "seal-error"), "type");
+	assert_string_equal(header(dead, "seal-topic"), "in");
+	assert_string_equal(header(dead, "seal-partition"), "3");
+	assert_string_equal(header(dead, "seal-offset"), "17");
+	t.failures++;
+}
+
+static void test_dead_letter(void **state)
+{
+	topic.on.on_error = ON_ERROR_DEAD_LETTER;
+	topic.dead_letter_topic = "dead";
+	options.failed = look_at_dead_letter;
+	options.keep_partition = true;
+	t.bad_at = 17;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_int_equal(t.n_written, 5000);
+	assert_string_equal(t.written[17], "D:bad17");
+	assert_string_equal(t.written[18], "P:r18");
+	assert_int_equal(t.records[18].topic.len, 0);
+	assert_int_equal(t.records[18].partition, 3);
+	assert_int_equal(t.failures, 1);
+	assert_int_equal(counts.dead_letters, 1);
+	assert_int_equal(t.committed, 5000);
+}
+
+static void test_no_dead_letters_rejects(void **state)
+{
+	topic.on.on_error = ON_ERROR_DEAD_LETTER;
+	topic.dead_letter_topic = "dead";
+	options.no_dead_letters = true;
+	t.bad_at = 17;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DATA);
+	all_written_in_order(17);
+}
+
+static void test_sink_fails(void **state)
+{
+	options.threads = 3;
+	t.fail_at = 1000;
+	t.lag = 2;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_FATAL);
+	assert_string_equal(err.text, "topic out: not delivered");
+	assert_true(t.committed < 1000);
+	assert_false(t.finished);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+}
+
+static void test_source_fails_after_the_rest_is_out(void **state)
+{
+	options.threads = 3;
+	t.lag = 1;
+	t.read_fails_at = 37 * 20;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_FATAL);
+	assert_string_equal(err.text, "cannot read");
+	all_written_in_order(37 * 20);
+	assert_int_equal(t.committed, 37 * 20);
+	assert_false(t.finished);
+}
+
+static void test_stop_drains(void **state)
+{
+	options.threads = 4;
+	t.lag = 2;
+	t.stop_after = 1000;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_true(t.given >= 1000 && t.given < 2000);
+	all_written_in_order(t.given);
+	assert_int_equal(t.committed, t.given);
+	assert_false(t.finished);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+}
+
+static void test_stop_gives_up_in_the_end(void **state)
+{
+	struct timespec start, end;
+
+	t.never_acknowledges = true;
+	t.stop_after = 100;
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_int_equal(err.code, SEAL_E_TIMEOUT);
+	assert_int_equal(t.committed, 0);
+	assert_true(end.tv_sec - start.tv_sec <= 3);
+}
+
+static void test_max_records(void **state)
+{
+	options.max_records = 100;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	all_written_in_order(100);
+	assert_int_equal(t.committed, 100);
+	assert_true(t.finished);
+}
+
+static void test_end_when_idle(void **state)
+{
+	options.end_when_idle = true;
+	t.idle_at_end = true;
+	whole_run();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_one_thread),
+		TEST(test_four_threads_keep_order),
+		TEST(test_back_pressure),
+		TEST(test_empty_source),
+		TEST(test_plain_passes),
+		TEST(test_services_away_for_a_while),
+		TEST(test_service_away_for_too_long),
+		TEST(test_denied_stops),
+		TEST(test_reject_stops_at_the_record),
+		TEST(test_keep_going_leaves_it_out),
+		TEST(test_drop),
+		TEST(test_dead_letter),
+		TEST(test_no_dead_letters_rejects),
+		TEST(test_sink_fails),
+		TEST(test_source_fails_after_the_rest_is_out),
+		TEST(test_stop_drains),
+		TEST(test_stop_gives_up_in_the_end),
+		TEST(test_max_records),
+		TEST(test_end_when_idle),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
