@@ -4,6 +4,8 @@
 
 #include "cmd/command.h"
 
+extern const struct command command_protect;
+extern const struct command command_reveal;
 extern const struct command command_version;
 
 #endif

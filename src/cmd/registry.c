@@ -34,11 +34,20 @@ const struct policy_schema registry_schema = {.methods = method_kinds, .schemes 
 
 #ifndef SEAL_NO_STREAMS
 #include "cmd/commands.h"
+#include "streams/ndjson/ndjson.h"
 
-const struct source_ops *const registry_sources[] = {NULL};
-const struct sink_ops *const registry_sinks[] = {NULL};
+const struct source_ops *const registry_sources[] = {
+	&ndjson_source_ops,
+	NULL,
+};
+const struct sink_ops *const registry_sinks[] = {
+	&ndjson_sink_ops,
+	NULL,
+};
 
 const struct command *const registry_commands[] = {
+	&command_protect,
+	&command_reveal,
 	&command_version,
 	NULL,
 };

@@ -1,0 +1,64 @@
+/* A policy put to use. */
+#include "cmd/policy_use.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "cmd/registry.h"
+
+static void tell_findings(const char *file, const struct policy_findings *findings)
+{
+	for (const struct policy_finding *f = findings->first; f != NULL; f = f->next)
+		if (f->warning)
+			log_say(LOG_WARNING, "%s:%u:%u: %s", file, f->mark.line, f->mark.column, f->text);
+	if (findings->errors > 1)
+		log_say(LOG_INFO, "%s has %zu mistakes; sealstream policy lint shows all", file, findings->errors);
+}
+
+static enum seal_status choose_topic(const char *file, const char *topic, struct policy_use *use,
+				     struct seal_err *err)
+{
+	if (topic == NULL)
+		use->topic = policy_topic_only(use->policy);
+	else
+		use->topic = policy_topic_find(use->policy, bytes_str(topic));
+	if (use->topic != NULL)
+		return SEAL_OK;
+	err_place(err, "%s", file);
+	if (topic == NULL)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+			       "the policy has several topics; choose one with --topic");
+	return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
+		       "no topic of the policy matches %.200s; see sealstream policy explain", topic);
+}
+
+enum seal_status policy_use_open(const char *file, const char *topic, const struct global_options *global,
+				 struct policy_use *out, struct seal_err *err)
+{
+	struct key_source_config keys = global_key_config(global);
+	struct policy_findings findings;
+	enum seal_status rc;
+
+	*out = (struct policy_use)POLICY_USE_INIT;
+	policy_findings_init(&findings);
+	rc = policy_load_file(file, &registry_schema, &findings, &out->policy, err);
+	tell_findings(file, &findings);
+	policy_findings_clear(&findings);
+	SEAL_TRY(rc);
+	SEAL_TRY(choose_topic(file, topic, out, err));
+	SEAL_TRY(plan_new(out->policy, &registry, &keys, &out->plan, err));
+	if (!secret_all_locked())
+		log_say(LOG_WARNING,
+			"keys are in memory that may be swapped out: the limit of locked memory is too low; "
+			"see sealstream doctor");
+out:
+	if (rc != SEAL_OK)
+		policy_use_close(out);
+	return rc;
+}
+
+void policy_use_close(struct policy_use *use)
+{
+	plan_free(use->plan);
+	policy_free(use->policy);
+	*use = (struct policy_use)POLICY_USE_INIT;
+}

@@ -1,0 +1,27 @@
+/* A policy put to use: loaded, its keys opened, one topic's rules chosen. For every command that transforms records. */
+#ifndef CMD_POLICY_USE_H
+#define CMD_POLICY_USE_H
+
+#include "cmd/command.h"
+
+struct policy_use {
+	struct policy *policy;
+	struct plan *plan;
+	const struct policy_topic *topic;
+};
+
+#define POLICY_USE_INIT                                                                                              \
+	{                                                                                                            \
+		NULL, NULL, NULL                                                                                     \
+	}
+
+/*
+ * `topic` NULL: the policy's only one. Warnings of the policy, and that key memory could not be locked, are logged.
+ * Errors: SEAL_E_CONFIG with file:line:column, SEAL_E_NO_INPUT, and those of keys.
+ */
+SEAL_MUST_USE enum seal_status policy_use_open(const char *file, const char *topic,
+					       const struct global_options *global, struct policy_use *out,
+					       struct seal_err *err);
+void policy_use_close(struct policy_use *use);
+
+#endif

@@ -1,0 +1,19 @@
+/* `protect`: see transform.c. */
+#include "cmd/commands.h"
+#include "cmd/transform.h"
+
+static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
+{
+	return transform_run(call, ENGINE_PROTECT, exit_code, err);
+}
+
+const struct command command_protect = {
+	.name = "protect",
+	.usage = TRANSFORM_ARGUMENTS,
+	.summary = "Protect the fields of records that a policy names",
+	.details = TRANSFORM_DETAILS_COMMON,
+	.options = transform_rows,
+	.options_size = sizeof(struct transform_options),
+	.args_max = 1,
+	.run = run,
+};

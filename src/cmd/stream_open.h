@@ -1,0 +1,21 @@
+/* Sources and sinks by name, from the registry; their options by name, from their rows. */
+#ifndef CMD_STREAM_OPEN_H
+#define CMD_STREAM_OPEN_H
+
+#include "base/arena.h"
+#include "streams/stream.h"
+
+struct stream_setting {
+	const char *name; /* of an option row; NULL ends a list */
+	const char *value; /* NULL: leave its default */
+};
+
+/* A name that is not in the registry or among the rows is a bug. Memory of the options comes from `arena`. */
+SEAL_MUST_USE enum seal_status stream_open_source(const char *stream, const char *address,
+						  const struct stream_setting *settings, struct arena *arena,
+						  struct source **out, struct seal_err *err);
+SEAL_MUST_USE enum seal_status stream_open_sink(const char *stream, const char *address,
+						const struct stream_setting *settings, struct arena *arena,
+						struct sink **out, struct seal_err *err);
+
+#endif

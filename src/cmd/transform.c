@@ -1,0 +1,158 @@
+/* `protect` and `reveal` of files: file source → pump → file sink. */
+#include "cmd/transform.h"
+
+#include "base/log.h"
+#include "cmd/policy_use.h"
+#include "cmd/progress.h"
+#include "cmd/stream_open.h"
+
+#define AT(member) .offset = offsetof(struct transform_options, member)
+
+const struct opt_row transform_rows[] = {
+	{.name = "policy",
+	 .letter = 'p',
+	 .help = "the policy: which fields, how, with which keys",
+	 .arg = "FILE",
+	 .env = "SEALSTREAM_POLICY",
+	 .type = OPT_STRING,
+	 .required = true,
+	 AT(policy)},
+	{.name = "topic",
+	 .letter = 't',
+	 .help = "use the rules of this topic; default: the policy's only one",
+	 .arg = "TOPIC",
+	 .env = "SEALSTREAM_TOPIC",
+	 .type = OPT_STRING,
+	 AT(topic)},
+	{.name = "envelopes",
+	 .letter = 'J',
+	 .help = "lines are envelopes of kcat -J: the record is their payload",
+	 .type = OPT_FLAG,
+	 AT(envelopes)},
+	{.name = "output",
+	 .letter = 'o',
+	 .help = "write here instead of standard output",
+	 .arg = "FILE",
+	 .def = "-",
+	 .type = OPT_STRING,
+	 AT(output)},
+	{.name = "threads",
+	 .letter = 'j',
+	 .help = "workers; the output's order does not depend on it",
+	 .arg = "N",
+	 .def = "1",
+	 .min = 1,
+	 .max = 64,
+	 .env = "SEALSTREAM_THREADS",
+	 .type = OPT_INT,
+	 AT(threads)},
+	{.name = "fail-fast", .help = "end at the first record that fails", .type = OPT_FLAG, AT(fail_fast)},
+	{.name = "max-record-bytes",
+	 .help = "longest record; a longer one fails",
+	 .arg = "SIZE",
+	 .def = "16MiB",
+	 .min = 1,
+	 .max = 1 << 30,
+	 .env = "SEALSTREAM_MAX_RECORD_BYTES",
+	 .type = OPT_SIZE,
+	 AT(max_record_bytes)},
+	OPT_END};
+
+static void on_failed(void *arg, const struct record *record, const struct seal_err *why)
+{
+	progress_hide(arg);
+	log_err(LOG_ERROR, why);
+}
+
+static void on_progress(void *arg, const struct pump_counts *counts)
+{
+	progress_update(arg, counts);
+}
+
+static void on_waiting(void *arg, const struct seal_err *why)
+{
+	progress_hide(arg);
+	log_err(LOG_WARNING, why);
+}
+
+/* The end, as an exit code and words: only what the user would not expect is said. */
+static int conclude(const struct pump_counts *counts, const char *output)
+{
+	log_say(LOG_DEBUG, "%llu records, %llu fields, %llu failed, %llu bytes in, %llu bytes out",
+		(unsigned long long)counts->records_in, (unsigned long long)counts->fields,
+		(unsigned long long)counts->failed, (unsigned long long)counts->bytes_in,
+		(unsigned long long)counts->bytes_out);
+	if (counts->failed > 0)
+		log_say(LOG_WARNING, "%llu of %llu records failed and were left out",
+			(unsigned long long)counts->failed, (unsigned long long)counts->records_in);
+	if (stop_requested() == 0)
+		return counts->failed > 0 ? 1 : 0;
+	log_say(LOG_WARNING, "stopped after %llu records%s%s", (unsigned long long)counts->records_in,
+		strcmp(output, "-") == 0 ? "" : "; not written: ", strcmp(output, "-") == 0 ? "" : output);
+	return 128 + stop_requested();
+}
+
+static enum seal_status open_streams(struct command_call *call, struct source **source, struct sink **sink,
+				     struct seal_err *err)
+{
+	const struct transform_options *options = call->options;
+	char *limit = arena_printf(call->arena, "%lld", (long long)options->max_record_bytes);
+	const struct stream_setting in[] = {
+		{"envelopes", options->envelopes ? "true" : "false"}, {"max-record-bytes", limit}, {NULL, NULL}};
+	const struct stream_setting out[] = {{"layout", "source"}, {NULL, NULL}};
+	enum seal_status rc;
+
+	if (limit == NULL)
+		return err_memory(err);
+	SEAL_TRY(stream_open_source("file", call->n_args ? call->args[0] : "-", in, call->arena, source, err));
+	rc = stream_open_sink("file", options->output, out, call->arena, sink, err);
+out:
+	return rc;
+}
+
+enum seal_status transform_run(struct command_call *call, enum engine_direction direction, int *exit_code,
+			       struct seal_err *err)
+{
+	const struct transform_options *options = call->options;
+	struct policy_use use = POLICY_USE_INIT;
+	struct source *source = NULL;
+	struct sink *sink = NULL;
+	struct progress progress;
+	struct pump_counts counts;
+	struct pump_options pump = {
+		.direction = direction,
+		.engine.max_record_bytes = (size_t)options->max_record_bytes,
+		.threads = (unsigned)options->threads,
+		.max_batches = options->threads == 1 ? 1 : 2 * (unsigned)options->threads,
+		.keep_going = !options->fail_fast,
+		.no_dead_letters = true,
+		.stop = stop_requested,
+		.failed = on_failed,
+		.progress = on_progress,
+		.waiting = on_waiting,
+		.arg = &progress,
+	};
+	enum seal_status rc;
+
+	progress_init(&progress, call->global);
+	SEAL_TRY(policy_use_open(options->policy, options->topic, call->global, &use, err));
+	SEAL_TRY(open_streams(call, &source, &sink, err));
+	pump.plan = use.plan;
+	pump.topic = use.topic;
+	pump.source = source;
+	pump.sink = sink;
+	rc = pump_run(&pump, &counts, err);
+	progress_hide(&progress);
+	SEAL_TRY(rc);
+	*exit_code = conclude(&counts, options->output);
+out:
+	if (sink != NULL) {
+		enum seal_status closed = sink->ops->close(sink, err);
+
+		rc = rc == SEAL_OK ? closed : rc;
+	}
+	if (source != NULL)
+		source->ops->close(source, rc == SEAL_OK);
+	policy_use_close(&use);
+	return rc;
+}
