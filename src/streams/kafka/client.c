@@ -1,0 +1,424 @@
+/*
+ * Making a librdkafka handle: settings in, callbacks on, and every failure told with the broker that caused it.
+ *
+ * librdkafka reports trouble in three ways, which meet in `struct kafka_client`: error_cb (brokers, login, TLS), codes on
+ * messages and calls, and log lines. Log lines go to our log at debug level; error_cb's become `cause`, the second half of
+ * every message. None of them ever holds a payload; settings are never shown with their values.
+ */
+#include "streams/kafka/client.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "streams/kafka/newer.h"
+
+#define WARN_EVERY_MS 10000
+#define ASK_MS 500
+#define MISSING_MS 1500 /* a topic made just now may take so long to be known */
+#define LINE_MAX 900
+
+/* ---- settings ---- */
+
+/* The names of one line of librdkafka's property table: "name | C/P | …". */
+static bool take_table_name(struct arena *arena, const char *line, const char **out)
+{
+	const char *end = strchr(line, '|');
+	size_t len = 0;
+
+	while (end != NULL && line + len < end && line[len] != ' ')
+		len++;
+	*out = len > 0 && line[0] >= 'a' && line[0] <= 'z' ? arena_strndup(arena, line, len) : NULL;
+	return *out != NULL;
+}
+
+/* The running library's property name that is nearest to `name`, in `arena`; or NULL. */
+static const char *nearest_property(struct arena *arena, const char *name)
+{
+	const char *words[512], *near;
+	char *table = NULL, *line, *next;
+	size_t size = 0, n = 0;
+	FILE *file = open_memstream(&table, &size);
+
+	if (file == NULL)
+		return NULL;
+	rd_kafka_conf_properties_show(file);
+	fclose(file);
+	for (line = table; line != NULL && n < sizeof(words) / sizeof(words[0]) - 1; line = next) {
+		next = strchr(line, '\n');
+		if (next != NULL)
+			*next++ = '\0';
+		if (take_table_name(arena, line, &words[n]))
+			n++;
+	}
+	words[n] = NULL;
+	near = word_nearest(words, bytes_str(name));
+	free(table); /* open_memstream's own */
+	return near;
+}
+
+static bool is_secret(const char *name)
+{
+	static const char *const parts[] = {"password", "secret", "pem", "oauthbearer.config", "passphrase"};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (strstr(name, parts[i]) != NULL)
+			return true;
+	return false;
+}
+
+static enum seal_status unknown_property(struct kafka_property *property, struct seal_err *err)
+{
+	struct arena arena;
+	const char *near;
+
+	if (newer_property(property->name)) {
+		if (!property->warned)
+			log_say(LOG_WARNING, "%s is for a newer librdkafka than %s and has no effect", property->name,
+				rd_kafka_version_str());
+		property->warned = true;
+		return SEAL_OK;
+	}
+	arena_init(&arena, 0);
+	near = nearest_property(&arena, property->name);
+	kafka_property_place(property, err);
+	(void)err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "librdkafka has no property %.100s%s%s%s", property->name,
+		      near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+	arena_clear(&arena);
+	return SEAL_USAGE;
+}
+
+struct apply {
+	rd_kafka_conf_t *conf;
+	const struct kafka_setting *fixed;
+};
+
+static const struct kafka_setting *find_setting(const struct kafka_setting *rows, const char *name)
+{
+	for (; rows->name != NULL; rows++)
+		if (strcmp(rows->name, name) == 0)
+			return rows;
+	return NULL;
+}
+
+/* Says once that a setting of the user's is not used. True when it is one of ours. */
+static bool is_fixed(const struct kafka_setting *fixed, struct kafka_property *property)
+{
+	const struct kafka_setting *row = find_setting(fixed, property->name);
+
+	if (row == NULL)
+		return false;
+	if (!property->warned && strcmp(row->value, property->value) != 0)
+		log_say(LOG_WARNING, "%s is set by sealstream itself, to %s", property->name, row->value);
+	property->warned = true;
+	return true;
+}
+
+static enum seal_status apply_one(void *arg, struct kafka_property *property, struct seal_err *err)
+{
+	struct apply *apply = arg;
+	char why[300];
+
+	if (is_fixed(apply->fixed, property))
+		return SEAL_OK;
+	switch (rd_kafka_conf_set(apply->conf, property->name, property->value, why, sizeof(why))) {
+	case RD_KAFKA_CONF_OK:
+		return SEAL_OK;
+	case RD_KAFKA_CONF_UNKNOWN:
+		return unknown_property(property, err);
+	case RD_KAFKA_CONF_INVALID:
+		break;
+	}
+	kafka_property_place(property, err);
+	return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "%s: %s", property->name,
+		       is_secret(property->name) ? "not a valid value" : why);
+}
+
+static void apply_rows(rd_kafka_conf_t *conf, const struct kafka_setting *rows)
+{
+	char why[200];
+
+	for (; rows->name != NULL; rows++)
+		SEAL_INVARIANT(rd_kafka_conf_set(conf, rows->name, rows->value, why, sizeof(why)) ==
+			       RD_KAFKA_CONF_OK);
+}
+
+/* ---- what librdkafka tells ---- */
+
+static void log_line(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+	(void)rk;
+	/* A shared file has settings of both roles; that the other role's have no effect is as it should be. */
+	if (strcmp(facility, "CONFWARN") == 0 && strstr(text, "will be ignored by this") != NULL)
+		return;
+	log_say(level <= 2 || strcmp(facility, "CONFWARN") == 0 ? LOG_WARNING : LOG_DEBUG, "librdkafka: %s: %.*s",
+		facility, LINE_MAX, text);
+}
+
+static bool is_refusal(rd_kafka_resp_err_t code)
+{
+	return code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL ||
+	       code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED ||
+	       code == RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM;
+}
+
+static void warn_away(struct kafka_client *client)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (!client->started || (client->warned_ms != 0 && now - client->warned_ms < WARN_EVERY_MS))
+		return;
+	client->warned_ms = now;
+	log_say(LOG_WARNING, "kafka %s: %s; trying again", client->role_name, client->cause);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+	struct kafka_client *client = opaque;
+
+	pthread_mutex_lock(&client->lock);
+	/* "2/2 brokers are down" says less than the failure before it. */
+	if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || client->cause[0] == '\0')
+		snprintf(client->cause, sizeof(client->cause), "%s", reason);
+	if (is_refusal((rd_kafka_resp_err_t)code))
+		client->denied = (rd_kafka_resp_err_t)code;
+	if (code == RD_KAFKA_RESP_ERR__FATAL)
+		client->fatal = rd_kafka_fatal_error(rk, client->cause, sizeof(client->cause));
+	if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+		client->away = true;
+	warn_away(client);
+	pthread_mutex_unlock(&client->lock);
+}
+
+void kafka_client_alive(struct kafka_client *client)
+{
+	if (!client->away)
+		return;
+	pthread_mutex_lock(&client->lock);
+	client->away = false;
+	client->warned_ms = 0;
+	pthread_mutex_unlock(&client->lock);
+}
+
+bool kafka_client_away(struct kafka_client *client)
+{
+	bool away;
+
+	pthread_mutex_lock(&client->lock);
+	away = client->away;
+	pthread_mutex_unlock(&client->lock);
+	return away;
+}
+
+/* ---- errors ---- */
+
+struct meaning {
+	rd_kafka_resp_err_t code;
+	enum seal_status status;
+	enum seal_code seal_code;
+	const char *remedy;
+};
+
+static const struct meaning meanings[] = {
+	{RD_KAFKA_RESP_ERR__TRANSPORT, SEAL_RETRY, SEAL_E_SERVICE, "check the address and that the broker runs"},
+	{RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, SEAL_RETRY, SEAL_E_SERVICE,
+	 "check the address and that the broker runs"},
+	{RD_KAFKA_RESP_ERR__TIMED_OUT, SEAL_RETRY, SEAL_E_SERVICE, "check the address and that the broker runs"},
+	{RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, SEAL_FATAL, SEAL_E_SERVICE,
+	 "nothing past it was committed; start again later"},
+	{RD_KAFKA_RESP_ERR__RESOLVE, SEAL_RETRY, SEAL_E_SERVICE, "check the host's name"},
+	{RD_KAFKA_RESP_ERR__AUTHENTICATION, SEAL_DENIED, SEAL_E_DENIED, "check user, password and sasl.mechanism"},
+	{RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
+	 "check user, password and sasl.mechanism"},
+	{RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM, SEAL_DENIED, SEAL_E_DENIED,
+	 "ask which sasl.mechanism it takes"},
+	{RD_KAFKA_RESP_ERR__SSL, SEAL_DENIED, SEAL_E_DENIED, "check ssl.ca.location and security.protocol"},
+	{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
+	 "the user needs an ACL on the topic (Read and Describe, or Write and Describe)"},
+	{RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
+	 "the user needs Read on the consumer group"},
+	{RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
+	 "the user needs the cluster's permission"},
+	{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, SEAL_USAGE, SEAL_E_NO_INPUT, "create it, or check its name"},
+	{RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, SEAL_USAGE, SEAL_E_NO_INPUT, "create it, or check its name"},
+	{RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, SEAL_USAGE, SEAL_E_USAGE, "check the topic's name"},
+	{RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, SEAL_USAGE, SEAL_E_CONFIG,
+	 "give it as many partitions as the source has, or leave out --keep-partition"},
+	{RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, SEAL_DATA, SEAL_E_LIMIT,
+	 "raise max.message.bytes of the topic and -X message.max.bytes"},
+	{RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, SEAL_DATA, SEAL_E_LIMIT, "raise segment.bytes of the topic"},
+	{RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED, SEAL_RETRY, SEAL_E_TIMEOUT, "raise -X max.poll.interval.ms"},
+	{RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, SEAL_USAGE, SEAL_E_CONFIG,
+	 "set -X auto.offset.reset=earliest or latest"},
+	{RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, SEAL_USAGE, SEAL_E_CONFIG, "choose another -o"},
+	{RD_KAFKA_RESP_ERR__FENCED, SEAL_FATAL, SEAL_E_SERVICE, "another process has taken over; start again"},
+};
+
+static const struct meaning *meaning_of(rd_kafka_resp_err_t code)
+{
+	static const struct meaning other = {0, SEAL_FATAL, SEAL_E_SERVICE, "start again later"};
+
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
+		if (meanings[i].code == code)
+			return &meanings[i];
+	return &other;
+}
+
+enum seal_status kafka_client_error(struct kafka_client *client, rd_kafka_resp_err_t code, const char *topic,
+				    struct seal_err *err)
+{
+	const struct meaning *m = meaning_of(code);
+	const char *remedy = m->remedy;
+	char cause[320] = "";
+
+	pthread_mutex_lock(&client->lock);
+	if (m->seal_code == SEAL_E_SERVICE || is_refusal(code))
+		snprintf(cause, sizeof(cause), "%.250s", client->cause);
+	pthread_mutex_unlock(&client->lock);
+	if (client->scram && (code == RD_KAFKA_RESP_ERR__AUTHENTICATION))
+		remedy = "librdkafka before 2.6.1 cannot log in to Kafka 4 with SCRAM: use a newer one, or PLAIN "
+			 "over TLS; "
+			 "else check user and password";
+	if (topic != NULL)
+		err_place(err, "topic %s at %s", topic, client->brokers);
+	else
+		err_place(err, "kafka at %s", client->brokers);
+	return err_set(err, m->status, m->seal_code, "%s%s%s; %s", rd_kafka_err2str(code), cause[0] ? ": " : "",
+		       cause, remedy);
+}
+
+enum seal_status kafka_client_health(struct kafka_client *client, struct seal_err *err)
+{
+	rd_kafka_resp_err_t code;
+
+	pthread_mutex_lock(&client->lock);
+	code = client->fatal ? client->fatal : client->denied;
+	pthread_mutex_unlock(&client->lock);
+	return code ? kafka_client_error(client, code, NULL, err) : SEAL_OK;
+}
+
+/* ---- open ---- */
+
+void kafka_client_init(struct kafka_client *client)
+{
+	*client = (struct kafka_client){0};
+	pthread_mutex_init(&client->lock, NULL);
+}
+
+static void note_settings(struct kafka_client *client, const struct kafka_client_setup *setup)
+{
+	static bool told; /* at open only, which the program does from one thread */
+	const char *brokers = kafka_config_get(setup->config, setup->role, "bootstrap.servers");
+	const char *mechanism = kafka_config_get(setup->config, setup->role, "sasl.mechanism");
+	struct kafka_facts facts;
+
+	if (brokers == NULL)
+		brokers = kafka_config_get(setup->config, setup->role, "metadata.broker.list");
+	if (mechanism == NULL)
+		mechanism = kafka_config_get(setup->config, setup->role, "sasl.mechanisms");
+	snprintf(client->brokers, sizeof(client->brokers), "%s", brokers ? brokers : "");
+	kafka_facts_get(&facts);
+	client->scram = mechanism && strncmp(mechanism, "SCRAM", 5) == 0 && facts.scram_warning;
+	if (client->scram && !told)
+		log_say(LOG_WARNING, "%s", facts.scram_warning);
+	told = told || client->scram;
+}
+
+enum seal_status kafka_client_open(struct kafka_client *client, const struct kafka_client_setup *setup,
+				   struct seal_err *err)
+{
+	struct apply apply = {rd_kafka_conf_new(), setup->fixed};
+	char why[400] = "";
+	enum seal_status rc;
+
+	SEAL_INVARIANT((void *)client == setup->owner);
+	client->role_name = setup->role == KAFKA_PRODUCER ? "producer" : "consumer";
+	note_settings(client, setup);
+	apply_rows(apply.conf, setup->defaults);
+	SEAL_TRY(kafka_config_each(setup->config, setup->role, apply_one, &apply, err));
+	apply_rows(apply.conf, setup->fixed);
+	rd_kafka_conf_set_opaque(apply.conf, setup->owner);
+	rd_kafka_conf_set_log_cb(apply.conf, log_line);
+	rd_kafka_conf_set_error_cb(apply.conf, on_error);
+	if (setup->callbacks != NULL)
+		setup->callbacks(apply.conf, setup->owner);
+	client->rk = rd_kafka_new(setup->role == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, apply.conf,
+				  why, sizeof(why));
+	if (client->rk == NULL) {
+		err_place(err, "kafka %s", client->role_name);
+		rc = err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "%s", why);
+		goto out;
+	}
+	apply.conf = NULL; /* is rk's now */
+out:
+	if (apply.conf != NULL)
+		rd_kafka_conf_destroy(apply.conf);
+	return rc;
+}
+
+void kafka_client_clear(struct kafka_client *client)
+{
+	pthread_mutex_destroy(&client->lock);
+}
+
+/* ---- topics ---- */
+
+/* One question. *code: what the brokers say on the topic, or that none answers. */
+static void ask(struct kafka_client *client, rd_kafka_topic_t *topic, int timeout_ms, rd_kafka_resp_err_t *code,
+		int32_t *partitions)
+{
+	const struct rd_kafka_metadata *data;
+
+	*code = rd_kafka_metadata(client->rk, 0, topic, &data, timeout_ms);
+	if (*code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	*code = data->topic_cnt == 1 ? data->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+	*partitions = *code ? 0 : data->topics[0].partition_cnt;
+	rd_kafka_metadata_destroy(data);
+}
+
+static bool is_final(rd_kafka_resp_err_t code, uint64_t asked_ms)
+{
+	switch (code) {
+	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+		return asked_ms >= MISSING_MS;
+	case RD_KAFKA_RESP_ERR__TRANSPORT:
+	case RD_KAFKA_RESP_ERR__TIMED_OUT:
+	case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+	case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+enum seal_status kafka_client_find_topic(struct kafka_client *client, const char *topic, int timeout_ms,
+					 int32_t *partitions, struct seal_err *err)
+{
+	uint64_t start = clock_mono_ms(), spent = 0;
+	rd_kafka_topic_t *handle = rd_kafka_topic_new(client->rk, topic, NULL);
+	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TRANSPORT;
+	enum seal_status rc = SEAL_OK;
+
+	*partitions = 0;
+	if (handle == NULL)
+		return kafka_client_error(client, rd_kafka_last_error(), topic, err);
+	while (spent < (uint64_t)timeout_ms) {
+		uint64_t left = (uint64_t)timeout_ms - spent;
+
+		ask(client, handle, left < ASK_MS ? (int)left : ASK_MS, &code, partitions);
+		rd_kafka_poll(client->rk, *partitions > 0 ? 0 : 50); /* error_cb */
+		SEAL_TRY(kafka_client_health(client, err));
+		spent = clock_mono_ms() - start;
+		if (*partitions > 0 || is_final(code, spent))
+			break;
+	}
+	if (*partitions <= 0)
+		rc = kafka_client_error(client, code ? code : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, topic, err);
+out:
+	rd_kafka_topic_destroy(handle);
+	client->started = true;
+	return rc;
+}

@@ -1,0 +1,273 @@
+/*
+ * The member of a consumer group: which partitions are ours, what of them is safe, and when it is committed.
+ *
+ *   parts[p]: mine ── since (epoch of its assignment) ── done (safe up to here) ── sent (committed up to here)
+ *
+ * A partition that was taken away forgets what it had not committed: its new owner starts from the last commit, and a batch
+ * from before (its epoch is older than `since`) no longer counts. See source.c for the locks.
+ */
+#include "streams/kafka/source.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define COMMIT_EVERY_MS 1000
+#define CLOSE_MS 10000
+#define KEEPER_TICK_MS 500
+
+/* ---- partitions ---- */
+
+struct part *group_part(struct kafka_source *s, int32_t partition)
+{
+	return partition >= 0 && (size_t)partition < s->n_parts ? &s->parts[partition] : NULL;
+}
+
+static bool parts_grow(struct kafka_source *s, int32_t partition)
+{
+	size_t want = (size_t)partition + 1;
+	struct part *parts;
+
+	if (want <= s->n_parts)
+		return true;
+	parts = mem_realloc_array(s->parts, want, sizeof(*parts));
+	if (parts == NULL)
+		return false;
+	for (size_t i = s->n_parts; i < want; i++)
+		parts[i] = (struct part){.done = -1, .sent = -1};
+	s->parts = parts;
+	s->n_parts = want;
+	return true;
+}
+
+void group_take(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
+{
+	pthread_mutex_lock(&s->lock);
+	s->epoch++;
+	s->assigned = true;
+	for (int i = 0; i < list->cnt; i++) {
+		if (!parts_grow(s, list->elems[i].partition)) {
+			s->no_memory = true;
+			break;
+		}
+		s->parts[list->elems[i].partition] =
+			(struct part){.mine = true, .since = s->epoch, .done = -1, .sent = -1};
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void parts_lose(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
+{
+	pthread_mutex_lock(&s->lock);
+	s->epoch++;
+	for (int i = 0; i < list->cnt; i++) {
+		struct part *part = group_part(s, list->elems[i].partition);
+
+		if (part != NULL)
+			*part = (struct part){.done = -1, .sent = -1};
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- commits ---- */
+
+/* What is safe and not yet committed; NULL when nothing is. Marks it as sent. */
+static rd_kafka_topic_partition_list_t *commits_due(struct kafka_source *s)
+{
+	rd_kafka_topic_partition_list_t *list = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->n_parts; i++) {
+		struct part *part = &s->parts[i];
+
+		if (!part->mine || part->done < 0 || part->done == part->sent)
+			continue;
+		if (list == NULL)
+			list = rd_kafka_topic_partition_list_new((int)s->n_parts);
+		rd_kafka_topic_partition_list_add(list, s->topic, (int32_t)i)->offset = part->done;
+		part->sent = part->done;
+	}
+	s->commit_at_ms = clock_mono_ms() + COMMIT_EVERY_MS;
+	pthread_mutex_unlock(&s->lock);
+	return list;
+}
+
+/* So that the next commit sends them again. */
+static void commits_failed(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
+{
+	pthread_mutex_lock(&s->lock);
+	for (int i = 0; i < list->cnt; i++) {
+		struct part *part = group_part(s, list->elems[i].partition);
+
+		if (part != NULL)
+			part->sent = -1;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+static bool is_rebalance(rd_kafka_resp_err_t code)
+{
+	return code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION || code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS ||
+	       code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || code == RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST ||
+	       code == RD_KAFKA_RESP_ERR__WAIT_COORD || code == RD_KAFKA_RESP_ERR__DESTROY;
+}
+
+static void commit_failed(struct kafka_source *s, rd_kafka_resp_err_t code,
+			  const rd_kafka_topic_partition_list_t *list)
+{
+	commits_failed(s, list);
+	log_say(is_rebalance(code) ? LOG_DEBUG : LOG_WARNING,
+		"topic %s: commit of offsets failed: %s; sent again later", s->topic, rd_kafka_err2str(code));
+	if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+	    code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+		pthread_mutex_lock(&s->lock);
+		s->refused = code;
+		pthread_mutex_unlock(&s->lock);
+	}
+}
+
+void group_committed(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+	(void)rk;
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__NO_OFFSET && list != NULL)
+		commit_failed(opaque, code, list);
+}
+
+void group_commit(struct kafka_source *s, bool wait)
+{
+	rd_kafka_topic_partition_list_t *list = s->group ? commits_due(s) : NULL;
+	rd_kafka_resp_err_t code;
+
+	if (list == NULL)
+		return;
+	code = rd_kafka_commit(s->client.rk, list, !wait);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		commit_failed(s, code, list);
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
+void group_commit_when_due(struct kafka_source *s)
+{
+	bool due;
+
+	if (!s->group)
+		return;
+	pthread_mutex_lock(&s->lock);
+	due = clock_mono_ms() >= s->commit_at_ms;
+	pthread_mutex_unlock(&s->lock);
+	if (due)
+		group_commit(s, false);
+}
+
+/* ---- rebalance ---- */
+
+static void rebalance_done(struct kafka_source *s, rd_kafka_error_t *error)
+{
+	if (error == NULL)
+		return;
+	log_say(LOG_WARNING, "topic %s: rebalance: %s", s->topic, rd_kafka_error_string(error));
+	rd_kafka_error_destroy(error);
+}
+
+void group_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+	struct kafka_source *s = opaque;
+	bool cooperative = strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") == 0;
+
+	if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+		log_say(LOG_DEBUG, "topic %s: %d partitions assigned", s->topic, list->cnt);
+		group_take(s, list);
+		if (cooperative)
+			rebalance_done(s, rd_kafka_incremental_assign(rk, list));
+		else
+			rd_kafka_assign(rk, list);
+		return;
+	}
+	log_say(LOG_DEBUG, "topic %s: %d partitions revoked", s->topic, list->cnt);
+	if (!rd_kafka_assignment_lost(rk) && code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && !s->abandon)
+		group_commit(s, true);
+	parts_lose(s, list);
+	if (cooperative)
+		rebalance_done(s, rd_kafka_incremental_unassign(rk, list));
+	else
+		rd_kafka_assign(rk, NULL);
+}
+
+/* ---- keeper ---- */
+
+void group_pause(struct kafka_source *s, bool pause)
+{
+	rd_kafka_topic_partition_list_t *list = NULL;
+
+	if (rd_kafka_assignment(s->client.rk, &list) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	if (list->cnt > 0 && pause)
+		rd_kafka_pause_partitions(s->client.rk, list);
+	else if (list->cnt > 0)
+		rd_kafka_resume_partitions(s->client.rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* Under `reading`. A record that slips through the pause is kept for the next read. */
+static void keep_alive(struct kafka_source *s)
+{
+	group_pause(s, true); /* each time: a rebalance may have brought new partitions */
+	s->paused = true;
+	if (s->carried == NULL)
+		s->carried = rd_kafka_consumer_poll(s->client.rk, 0);
+	group_commit_when_due(s);
+}
+
+static void *keeper_main(void *arg)
+{
+	struct kafka_source *s = arg;
+	struct timespec tick = {0, KEEPER_TICK_MS * 1000000L};
+
+	while (!atomic_load(&s->closing)) {
+		nanosleep(&tick, NULL);
+		if (pthread_mutex_trylock(&s->reading) != 0)
+			continue;
+		if (!atomic_load(&s->closing) && clock_mono_ms() - s->read_at_ms > s->patience_ms)
+			keep_alive(s);
+		pthread_mutex_unlock(&s->reading);
+	}
+	return NULL;
+}
+
+void group_keeper_start(struct kafka_source *s)
+{
+	s->commit_at_ms = clock_mono_ms() + COMMIT_EVERY_MS;
+	s->kept = pthread_create(&s->keeper, NULL, keeper_main, s) == 0;
+}
+
+void group_keeper_stop(struct kafka_source *s)
+{
+	atomic_store(&s->closing, true);
+	if (s->kept)
+		pthread_join(s->keeper, NULL);
+	s->kept = false;
+}
+
+/* Leaves the group, serving the last rebalance, within CLOSE_MS. */
+void group_leave(struct kafka_source *s)
+{
+	uint64_t start_ms = clock_mono_ms();
+	rd_kafka_error_t *error = rd_kafka_consumer_close_queue(s->client.rk, s->queue);
+
+	if (error != NULL) {
+		rd_kafka_error_destroy(error);
+		return;
+	}
+	while (!rd_kafka_consumer_closed(s->client.rk) && clock_mono_ms() - start_ms < CLOSE_MS) {
+		rd_kafka_event_t *event = rd_kafka_queue_poll(s->queue, 100);
+
+		if (event == NULL)
+			continue;
+		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
+			group_rebalance(s->client.rk, rd_kafka_event_error(event),
+					rd_kafka_event_topic_partition_list(event), s);
+		rd_kafka_event_destroy(event);
+	}
+}

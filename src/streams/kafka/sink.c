@@ -1,0 +1,541 @@
+/*
+ * A Kafka producer as a sink: idempotent, acks=all.
+ *
+ *   write(ticket 7, n records) ──▶ slots: [5: 0 left] [6: 12 left] [7: n left] ──▶ librdkafka
+ *                                                        ▲
+ *   delivery report of a record: its slot's count falls ─┘   acknowledged = the last ticket with all before it at 0
+ *
+ * Memory is bounded by our own account of what is in flight (IN_FLIGHT_*): write waits while it is full, so librdkafka's
+ * own limits, set well above, are not met in the middle of a batch. One record that cannot be delivered breaks the sink for
+ * good: later records may have overtaken it, so nothing from its ticket on is ever acknowledged.
+ *
+ * `lock` guards slots, counters and `broken`; it is not held while librdkafka is called.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "streams/kafka/client.h"
+
+#define IN_FLIGHT_RECORDS 100000
+#define IN_FLIGHT_BYTES (32u << 20)
+#define RECORD_OVERHEAD 512 /* librdkafka's own per record, about */
+#define SLOTS_FIRST 64
+#define TICK_MS 100
+#define TOPICS_MAX 64
+
+struct slot {
+	uint64_t ticket;
+	size_t left; /* records not yet acknowledged */
+};
+
+struct target {
+	char *name;
+	rd_kafka_topic_t *topic;
+};
+
+struct kafka_sink {
+	struct kafka_client client; /* first: librdkafka's opaque points here */
+	struct sink base;
+	struct kafka_config own_config;
+	struct target targets[TOPICS_MAX]; /* [0] is the sink's own topic, then dead letters' */
+	size_t n_targets;
+	int32_t partitions; /* of the own topic */
+	bool keep_partition;
+	size_t max_message; /* message.max.bytes */
+
+	pthread_mutex_t lock;
+	struct slot *slots; /* a ring of n_slots (a power of two): numbers first … last-1 */
+	size_t n_slots;
+	uint64_t first, last;
+	uint64_t acknowledged;
+	size_t in_flight, in_flight_bytes;
+	struct seal_err broken;
+};
+
+static struct kafka_sink *of(struct sink *sink)
+{
+	return (struct kafka_sink *)((char *)sink - offsetof(struct kafka_sink, base));
+}
+
+static struct slot *slot_of(struct kafka_sink *k, uint64_t number)
+{
+	return &k->slots[number & (k->n_slots - 1)];
+}
+
+/* ---- delivery reports ---- */
+
+static size_t cost(size_t key_len, size_t len)
+{
+	return key_len + len + RECORD_OVERHEAD;
+}
+
+/* Under lock. */
+static void advance(struct kafka_sink *k)
+{
+	while (k->first < k->last && slot_of(k, k->first)->left == 0) {
+		k->acknowledged = slot_of(k, k->first)->ticket;
+		k->first++;
+	}
+}
+
+static void undelivered(struct kafka_sink *k, const rd_kafka_message_t *message)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	const char *topic = rd_kafka_topic_name(message->rkt);
+
+	(void)kafka_client_error(&k->client, message->err, topic, &err);
+	if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+		snprintf(err.text, sizeof(err.text),
+			 "the broker refuses a record of %zu bytes (or a batch with it) as too large; raise "
+			 "max.message.bytes "
+			 "of the topic",
+			 message->len + message->key_len);
+	} else if (err.code == SEAL_E_NO_INPUT) {
+		err.code = SEAL_E_CREATE;
+	}
+	if (err.status == SEAL_RETRY)
+		err.status = SEAL_FATAL; /* librdkafka has already retried for message.timeout.ms */
+	pthread_mutex_lock(&k->lock);
+	if (k->broken.status == SEAL_OK)
+		k->broken = err;
+	pthread_mutex_unlock(&k->lock);
+}
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+	struct kafka_sink *k = opaque;
+
+	(void)rk;
+	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		undelivered(k, message);
+	else
+		kafka_client_alive(&k->client);
+	pthread_mutex_lock(&k->lock);
+	k->in_flight--;
+	k->in_flight_bytes -= cost(message->key_len, message->len);
+	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		slot_of(k, (uint64_t)(uintptr_t)message->_private)->left--;
+	advance(k);
+	pthread_mutex_unlock(&k->lock);
+}
+
+static enum seal_status broken(struct kafka_sink *k, struct seal_err *err)
+{
+	enum seal_status status;
+
+	pthread_mutex_lock(&k->lock);
+	status = k->broken.status;
+	if (status != SEAL_OK && err != NULL && err->status == SEAL_OK)
+		*err = k->broken;
+	pthread_mutex_unlock(&k->lock);
+	return status != SEAL_OK ? status : kafka_client_health(&k->client, err);
+}
+
+/* ---- writing ---- */
+
+static enum seal_status find_target(struct kafka_sink *k, struct seal_bytes name, size_t *out, struct seal_err *err)
+{
+	struct target target;
+	int32_t partitions;
+	enum seal_status rc;
+
+	*out = 0;
+	if (name.len == 0)
+		return SEAL_OK;
+	for (size_t i = 0; i < k->n_targets; i++) {
+		if (bytes_eq_str(name, k->targets[i].name)) {
+			*out = i;
+			return SEAL_OK;
+		}
+	}
+	if (k->n_targets == TOPICS_MAX)
+		return err_set(err, SEAL_USAGE, SEAL_E_LIMIT, "more than %d target topics", TOPICS_MAX);
+	target.name = mem_strndup((const char *)name.ptr, name.len);
+	if (target.name == NULL)
+		return err_memory(err);
+	/* A missing dead-letter topic must stop the pump here: librdkafka would hold its records until they time out. */
+	rc = kafka_client_find_topic(&k->client, target.name, 10000, &partitions, err);
+	target.topic = rc == SEAL_OK ? rd_kafka_topic_new(k->client.rk, target.name, NULL) : NULL;
+	if (target.topic == NULL) {
+		mem_free(target.name);
+		return rc != SEAL_OK ? rc : kafka_client_error(&k->client, rd_kafka_last_error(), NULL, err);
+	}
+	*out = k->n_targets;
+	k->targets[k->n_targets++] = target;
+	return SEAL_OK;
+}
+
+static rd_kafka_headers_t *headers_of(const struct record *record)
+{
+	rd_kafka_headers_t *headers = record->n_headers ? rd_kafka_headers_new(record->n_headers) : NULL;
+
+	for (size_t i = 0; i < record->n_headers; i++) {
+		const struct record_header *h = &record->headers[i];
+
+		rd_kafka_header_add(headers, (const char *)h->name.ptr, (ssize_t)h->name.len, h->value.ptr,
+				    (ssize_t)h->value.len);
+	}
+	return headers;
+}
+
+/* Hands one record over; librdkafka copies it. Full queue: RD_KAFKA_RESP_ERR__QUEUE_FULL. */
+static rd_kafka_resp_err_t produce(struct kafka_sink *k, const struct record *r, size_t target, uint64_t slot)
+{
+	rd_kafka_headers_t *headers = headers_of(r);
+	rd_kafka_vu_t args[] = {
+		{.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = k->targets[target].topic},
+		{.vtype = RD_KAFKA_VTYPE_PARTITION,
+		 .u.i32 = k->keep_partition && target == 0 ? r->partition : RD_KAFKA_PARTITION_UA},
+		{.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+		{.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)r->key.ptr, r->key.len}},
+		{.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)r->value.ptr, r->value.len}},
+		{.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = (void *)(uintptr_t)slot},
+		{.vtype = RD_KAFKA_VTYPE_TIMESTAMP,
+		 .u.i64 = r->timestamp_type == TIMESTAMP_NONE ? 0 : r->timestamp_ms},
+		{.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+	};
+	rd_kafka_error_t *error;
+	rd_kafka_resp_err_t code;
+
+	error = rd_kafka_produceva(k->client.rk, args, sizeof(args) / sizeof(args[0]) - (headers ? 0 : 1));
+	if (error == NULL)
+		return RD_KAFKA_RESP_ERR_NO_ERROR;
+	code = rd_kafka_error_code(error);
+	rd_kafka_error_destroy(error);
+	if (headers != NULL)
+		rd_kafka_headers_destroy(headers);
+	return code;
+}
+
+/* Adds the record to the account before librdkafka has it, as its report may come at once; `sign` -1 takes it back. */
+static void account(struct kafka_sink *k, const struct record *r, uint64_t slot, bool back)
+{
+	size_t bytes = cost(r->key.len, r->value.len);
+
+	pthread_mutex_lock(&k->lock);
+	if (back) {
+		k->in_flight--;
+		k->in_flight_bytes -= bytes;
+		slot_of(k, slot)->left--;
+	} else {
+		k->in_flight++;
+		k->in_flight_bytes += bytes;
+		slot_of(k, slot)->left++;
+	}
+	pthread_mutex_unlock(&k->lock);
+}
+
+static enum seal_status write_one(struct kafka_sink *k, const struct record *r, size_t target, uint64_t slot,
+				  struct seal_err *err)
+{
+	rd_kafka_resp_err_t code;
+	enum seal_status rc = SEAL_OK;
+
+	account(k, r, slot, false);
+	while ((code = produce(k, r, target, slot)) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+		/* The user's queue.buffering.* is below our own bound. Ends: each record is delivered or times out. */
+		rd_kafka_poll(k->client.rk, TICK_MS);
+		SEAL_TRY(broken(k, err));
+	}
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		rc = kafka_client_error(&k->client, code, k->targets[target].name, err);
+out:
+	if (rc != SEAL_OK) {
+		account(k, r, slot, true);
+		pthread_mutex_lock(&k->lock);
+		if (k->broken.status == SEAL_OK && err != NULL)
+			k->broken = *err;
+		pthread_mutex_unlock(&k->lock);
+	}
+	return rc;
+}
+
+/* What can be said before anything is taken. */
+static enum seal_status check_record(struct kafka_sink *k, const struct record *r, struct seal_err *err)
+{
+	SEAL_INVARIANT(r->broken == NULL);
+	if (r->key.len + r->value.len > k->max_message) {
+		err_place(err, "topic %s", k->targets[0].name);
+		return err_set(err, SEAL_DATA, SEAL_E_LIMIT,
+			       "a record of %zu bytes is larger than message.max.bytes (%zu); raise it with -X "
+			       "message.max.bytes=N, and max.message.bytes of the topic",
+			       r->key.len + r->value.len, k->max_message);
+	}
+	if (k->keep_partition && r->topic.len == 0 && r->partition >= k->partitions) {
+		err_place(err, "topic %s", k->targets[0].name);
+		return err_set(
+			err, SEAL_USAGE, SEAL_E_CONFIG,
+			"has %d partitions, but a record comes from partition %d; give it as many as the source, or "
+			"leave out --keep-partition",
+			k->partitions, r->partition);
+	}
+	return SEAL_OK;
+}
+
+static bool is_full(struct kafka_sink *k, size_t n, size_t bytes)
+{
+	bool full;
+
+	pthread_mutex_lock(&k->lock);
+	/* A batch above the bound still passes when it is alone. */
+	full = k->in_flight > 0 &&
+	       (k->in_flight + n > IN_FLIGHT_RECORDS || k->in_flight_bytes + bytes > IN_FLIGHT_BYTES);
+	pthread_mutex_unlock(&k->lock);
+	return full;
+}
+
+static enum seal_status wait_for_room(struct kafka_sink *k, size_t n, size_t bytes, int timeout_ms,
+				      struct seal_err *err)
+{
+	uint64_t start = clock_mono_ms(), spent = 0;
+	enum seal_status rc;
+
+	rd_kafka_poll(k->client.rk, 0);
+	SEAL_TRY(broken(k, err));
+	while (is_full(k, n, bytes)) {
+		if (spent >= (uint64_t)timeout_ms)
+			return err_set(err, SEAL_RETRY, SEAL_E_BUSY,
+				       "topic %s takes no more for now: %zu records are unacknowledged",
+				       k->targets[0].name, k->in_flight);
+		rd_kafka_poll(k->client.rk, TICK_MS < timeout_ms ? TICK_MS : timeout_ms);
+		SEAL_TRY(broken(k, err));
+		spent = clock_mono_ms() - start;
+	}
+out:
+	return rc;
+}
+
+/* A slot for the ticket, with one count held so that it cannot complete before all its records are in. */
+static enum seal_status open_slot(struct kafka_sink *k, uint64_t ticket, uint64_t *number, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	pthread_mutex_lock(&k->lock);
+	if (k->last - k->first == k->n_slots) {
+		struct slot *slots = mem_alloc(2 * k->n_slots * sizeof(*slots));
+
+		if (slots == NULL) {
+			rc = err_memory(err);
+			goto out;
+		}
+		for (uint64_t i = k->first; i < k->last; i++)
+			slots[i & (2 * k->n_slots - 1)] = *slot_of(k, i);
+		mem_free(k->slots);
+		k->slots = slots;
+		k->n_slots *= 2;
+	}
+	*number = k->last++;
+	*slot_of(k, *number) = (struct slot){ticket, 1};
+out:
+	pthread_mutex_unlock(&k->lock);
+	return rc;
+}
+
+static void close_slot(struct kafka_sink *k, uint64_t number)
+{
+	pthread_mutex_lock(&k->lock);
+	slot_of(k, number)->left--;
+	advance(k);
+	pthread_mutex_unlock(&k->lock);
+}
+
+static enum seal_status sink_write(struct sink *sink, const struct record *records, size_t n, uint64_t ticket,
+				   int timeout_ms, struct seal_err *err)
+{
+	struct kafka_sink *k = of(sink);
+	size_t bytes = 0, target;
+	uint64_t slot = 0;
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < n; i++) {
+		SEAL_TRY(check_record(k, &records[i], err));
+		SEAL_TRY(find_target(k, records[i].topic, &target, err));
+		bytes += cost(records[i].key.len, records[i].value.len);
+	}
+	SEAL_TRY(wait_for_room(k, n, bytes, timeout_ms, err));
+	SEAL_TRY(open_slot(k, ticket, &slot, err));
+	for (size_t i = 0; i < n; i++) {
+		SEAL_TRY(find_target(k, records[i].topic, &target, err));
+		SEAL_TRY(write_one(k, &records[i], target, slot, err));
+	}
+	close_slot(k, slot);
+out:
+	return rc;
+}
+
+static enum seal_status sink_poll(struct sink *sink, int timeout_ms, uint64_t *acknowledged, struct seal_err *err)
+{
+	struct kafka_sink *k = of(sink);
+
+	rd_kafka_poll(k->client.rk, timeout_ms);
+	pthread_mutex_lock(&k->lock);
+	*acknowledged = k->acknowledged;
+	pthread_mutex_unlock(&k->lock);
+	return broken(k, err);
+}
+
+static bool is_empty(struct kafka_sink *k)
+{
+	bool empty;
+
+	pthread_mutex_lock(&k->lock);
+	empty = k->in_flight == 0;
+	pthread_mutex_unlock(&k->lock);
+	return empty;
+}
+
+static enum seal_status sink_flush(struct sink *sink, int timeout_ms, struct seal_err *err)
+{
+	struct kafka_sink *k = of(sink);
+	uint64_t start = clock_mono_ms();
+	rd_kafka_resp_err_t code;
+	enum seal_status rc;
+
+	do {
+		/* In steps: a broken sink need not wait for the rest. flush skips the linger time. */
+		code = rd_kafka_flush(k->client.rk, timeout_ms < TICK_MS ? timeout_ms : TICK_MS);
+		SEAL_TRY(broken(k, err));
+		if (code == RD_KAFKA_RESP_ERR_NO_ERROR && is_empty(k))
+			return SEAL_OK;
+	} while (clock_mono_ms() - start < (uint64_t)timeout_ms);
+	rc = kafka_client_error(&k->client, RD_KAFKA_RESP_ERR__TIMED_OUT, k->targets[0].name, err);
+out:
+	return rc;
+}
+
+/* ---- open and close ---- */
+
+static const struct kafka_setting sink_defaults[] = {
+	{"client.id", "sealstream"},
+	{"enable.idempotence", "true"},
+	{"acks", "all"},
+	{"linger.ms", "10"},
+	{"partitioner", "murmur2_random"}, /* Java's: equal keys meet in equal partitions */
+	{"queue.buffering.max.messages", "1000000"}, /* our own bound is below; see the head */
+	{"queue.buffering.max.kbytes", "1048576"},
+	{NULL, NULL},
+};
+
+static const struct kafka_setting sink_fixed[] = {
+	{"delivery.report.only.error", "false"},
+	{NULL, NULL},
+};
+
+static void sink_callbacks(rd_kafka_conf_t *conf, void *owner)
+{
+	char text[32];
+	size_t size = sizeof(text);
+	uint64_t max = 1000000;
+	struct kafka_sink *k = owner;
+
+	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+	if (rd_kafka_conf_get(conf, "message.max.bytes", text, &size) != RD_KAFKA_CONF_OK ||
+	    !bytes_to_u64(bytes_str(text), INT32_MAX, &max))
+		max = 1000000;
+	k->max_message = (size_t)max;
+}
+
+static enum seal_status sink_close(struct sink *sink, struct seal_err *err)
+{
+	struct kafka_sink *k = sink ? of(sink) : NULL;
+
+	(void)err;
+	if (k == NULL)
+		return SEAL_OK;
+	if (k->client.rk != NULL) {
+		/* Flushed before when the end was a good one; what is left now was never acknowledged. */
+		rd_kafka_purge(k->client.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+		rd_kafka_poll(k->client.rk, 0);
+		for (size_t i = 0; i < k->n_targets; i++)
+			rd_kafka_topic_destroy(k->targets[i].topic);
+		rd_kafka_destroy(k->client.rk);
+	}
+	for (size_t i = 0; i < k->n_targets; i++)
+		mem_free(k->targets[i].name);
+	kafka_client_clear(&k->client);
+	kafka_config_clear(&k->own_config);
+	pthread_mutex_destroy(&k->lock);
+	mem_free(k->slots);
+	mem_free(k);
+	return SEAL_OK;
+}
+
+static enum seal_status start(struct kafka_sink *k, const char *topic, const struct kafka_sink_options *o,
+			      struct kafka_config *config, struct seal_err *err)
+{
+	struct kafka_client_setup setup = {KAFKA_PRODUCER, config, sink_defaults, sink_fixed, sink_callbacks, k};
+	struct target *own = &k->targets[0];
+	enum seal_status rc;
+
+	SEAL_TRY(kafka_client_open(&k->client, &setup, err));
+	rc = kafka_client_find_topic(&k->client, topic, (int)o->connection.connect_timeout_ms, &k->partitions, err);
+	if (rc != SEAL_OK && err != NULL && err->code == SEAL_E_NO_INPUT)
+		err->code = SEAL_E_CREATE;
+	SEAL_TRY(rc);
+	own->name = mem_strdup(topic);
+	own->topic = own->name ? rd_kafka_topic_new(k->client.rk, topic, NULL) : NULL;
+	if (own->topic == NULL) {
+		mem_free(own->name);
+		rc = err_memory(err);
+		goto out;
+	}
+	k->n_targets = 1;
+out:
+	return rc;
+}
+
+static enum seal_status sink_open(const char *address, const void *options, struct sink **out, struct seal_err *err)
+{
+	const struct kafka_sink_options *o = options;
+	struct kafka_sink *k = mem_calloc(1, sizeof(*k));
+	struct kafka_config *config;
+	enum seal_status rc = SEAL_OK;
+
+	*out = NULL;
+	if (k == NULL)
+		return err_memory(err);
+	k->base.ops = &kafka_sink_ops;
+	kafka_client_init(&k->client);
+	kafka_config_init(&k->own_config);
+	pthread_mutex_init(&k->lock, NULL);
+	k->keep_partition = o->keep_partition;
+	k->n_slots = SLOTS_FIRST;
+	k->slots = mem_alloc(SLOTS_FIRST * sizeof(*k->slots));
+	if (k->slots == NULL) {
+		rc = err_memory(err);
+		goto out;
+	}
+	config = o->config ? o->config : &k->own_config;
+	if (o->config == NULL)
+		SEAL_TRY(kafka_connection_load(&o->connection, config, err));
+	SEAL_TRY(start(k, address, o, config, err));
+	*out = &k->base;
+out:
+	if (rc != SEAL_OK)
+		(void)sink_close(&k->base, NULL);
+	return rc;
+}
+
+static const struct opt_row rows[] = {
+	KAFKA_CONNECTION_ROWS(struct kafka_sink_options, connection),
+	{.name = "keep-partition",
+	 .type = OPT_FLAG,
+	 .offset = offsetof(struct kafka_sink_options, keep_partition),
+	 .help = "a record goes to the partition number that it came from"},
+	OPT_END,
+};
+
+const struct sink_ops kafka_sink_ops = {
+	.size = sizeof(struct sink_ops),
+	.name = "kafka",
+	.help = "a topic of Apache Kafka",
+	.options = rows,
+	.options_size = sizeof(struct kafka_sink_options),
+	.open = sink_open,
+	.write = sink_write,
+	.poll = sink_poll,
+	.flush = sink_flush,
+	.close = sink_close,
+};

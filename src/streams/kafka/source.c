@@ -1,0 +1,565 @@
+/*
+ * A Kafka consumer as a source.
+ *
+ *        librdkafka queue ──consume_batch──▶ messages, kept until release ──views──▶ batch->records
+ *                                               │
+ *   rebalance_cb ──▶ parts[p]: mine, since      │ commit(batch): parts[p].done = last offset + 1
+ *                                               ▼
+ *                     every second, on revocation and on close: committed to the group, and no offset else
+ *
+ * Offsets: librdkafka commits and stores nothing by itself. A partition that was taken away forgets what it had not yet
+ * committed (`mine` false, or `since` newer than the batch), as its new owner starts from the last commit.
+ *
+ * While the pump waits for a slow sink nobody reads; a keeper thread then pauses the partitions and polls, so that the
+ * group neither throws this member out (max.poll.interval.ms) nor waits for it in a rebalance.
+ *
+ * Two locks: `reading` is held around everything that takes from the queue (read, the keeper); `lock` guards parts and
+ * what belongs to commits. `reading` comes first. Callbacks run inside polls, thus under `reading`.
+ */
+#include "streams/kafka/source.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define GATHER_MS 5 /* after the first record, for more to come */
+#define RECORD_GUESS 1024 /* bytes, before the first record was seen */
+
+struct held { /* batch->native */
+	rd_kafka_message_t **messages; /* room for 2 * max: what is held, and scratch behind it */
+	size_t n, max;
+	uint64_t epoch; /* of the assignment when it was read */
+};
+
+static struct kafka_source *of(struct source *source)
+{
+	return (struct kafka_source *)((char *)source - offsetof(struct kafka_source, base));
+}
+
+static enum seal_status source_commit(struct source *source, const struct batch *batch, struct seal_err *err)
+{
+	struct kafka_source *s = of(source);
+	const struct held *held = batch->native;
+	enum seal_status rc = SEAL_OK;
+	rd_kafka_resp_err_t refused;
+
+	if (!s->group || held == NULL)
+		return SEAL_OK;
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < batch->n; i++) {
+		struct part *part = group_part(s, batch->records[i].partition);
+
+		if (part != NULL && part->mine && part->since <= held->epoch &&
+		    batch->records[i].offset >= part->done)
+			part->done = batch->records[i].offset + 1;
+	}
+	refused = s->refused;
+	pthread_mutex_unlock(&s->lock);
+	if (refused)
+		rc = kafka_client_error(&s->client, refused, s->topic, err);
+	else
+		group_commit_when_due(s);
+	return rc;
+}
+
+/* ---- reading ---- */
+
+static void record_headers(const rd_kafka_message_t *message, struct record *record, struct arena *arena,
+			   bool *failed)
+{
+	struct record_header *out;
+	rd_kafka_headers_t *headers;
+	const char *name;
+	const void *value;
+	size_t n, size;
+
+	if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	n = rd_kafka_header_cnt(headers);
+	out = arena_alloc(arena, n * sizeof(*out), _Alignof(struct record_header));
+	if (out == NULL) {
+		*failed = true;
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		rd_kafka_header_get_all(headers, i, &name, &value, &size);
+		out[i] = (struct record_header){bytes_str(name), bytes_of(value, value ? size : 0)};
+	}
+	record->headers = out;
+	record->n_headers = n;
+}
+
+static enum timestamp_type timestamp_of(rd_kafka_timestamp_type_t type)
+{
+	return type == RD_KAFKA_TIMESTAMP_CREATE_TIME	    ? TIMESTAMP_CREATE
+	       : type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME ? TIMESTAMP_LOG_APPEND
+							    : TIMESTAMP_NONE;
+}
+
+static bool record_of(struct kafka_source *s, const rd_kafka_message_t *message, struct record *record,
+		      struct arena *arena)
+{
+	rd_kafka_timestamp_type_t type;
+	bool failed = false;
+
+	*record = (struct record){
+		.key = bytes_of(message->key, message->key ? message->key_len : 0),
+		.value = bytes_of(message->payload, message->payload ? message->len : 0),
+		.topic = bytes_of(s->topic, s->topic_len),
+		.partition = message->partition,
+		.offset = message->offset,
+	};
+	record->timestamp_ms = rd_kafka_message_timestamp(message, &type);
+	record->timestamp_type = timestamp_of(type);
+	record_headers(message, record, arena, &failed);
+	return !failed;
+}
+
+/* A message without data. What is only trouble on the way was told by error_cb and passes. */
+static enum seal_status take_event(struct kafka_source *s, const rd_kafka_message_t *message, struct seal_err *err)
+{
+	struct part *part;
+
+	switch (message->err) {
+	case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+		pthread_mutex_lock(&s->lock);
+		part = group_part(s, message->partition);
+		if (part != NULL)
+			part->ended = true;
+		pthread_mutex_unlock(&s->lock);
+		return SEAL_OK;
+	case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED: /* the group takes us back with the next poll */
+		log_say(LOG_WARNING, "topic %s: %s", s->topic, rd_kafka_message_errstr(message));
+		return SEAL_OK;
+	case RD_KAFKA_RESP_ERR__TRANSPORT:
+	case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+	case RD_KAFKA_RESP_ERR__TIMED_OUT:
+		return SEAL_OK;
+	default:
+		return kafka_client_error(&s->client, message->err, s->topic, err);
+	}
+}
+
+struct fill {
+	struct batch *batch;
+	struct held *held;
+	size_t max, bytes;
+};
+
+/* Sorts one chunk into records and events; every message ends up held or destroyed. */
+static enum seal_status take_chunk(struct kafka_source *s, struct fill *f, rd_kafka_message_t **chunk, size_t n,
+				   struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < n; i++) {
+		rd_kafka_message_t *message = chunk[i];
+		struct part *part = group_part(s, message->partition);
+
+		if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR || part == NULL || !part->mine || rc != SEAL_OK) {
+			if (rc == SEAL_OK && message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+				rc = take_event(s, message, err);
+			rd_kafka_message_destroy(message);
+			continue;
+		}
+		f->held->messages[f->held->n++] = message;
+		if (!record_of(s, message, &f->batch->records[f->batch->n++], &f->batch->arena))
+			rc = err_memory(err);
+		f->bytes += message->len + message->key_len;
+	}
+	if (n > 0)
+		kafka_client_alive(&s->client);
+	if (f->held->n > 0)
+		s->average = (s->average + f->bytes / f->held->n) / 2 + 1;
+	return rc;
+}
+
+/* How many to ask for so that the batch stays within its bytes. */
+static size_t chunk_size(const struct kafka_source *s, const struct fill *f)
+{
+	size_t room = f->max - f->held->n, by_bytes;
+
+	if (f->bytes >= STREAM_BATCH_BYTES)
+		return 0;
+	by_bytes = (STREAM_BATCH_BYTES - f->bytes) / s->average + 1;
+	return room < by_bytes ? room : by_bytes;
+}
+
+static enum seal_status fill_batch(struct kafka_source *s, struct fill *f, int timeout_ms, struct seal_err *err)
+{
+	rd_kafka_message_t **chunk = f->held->messages + f->max; /* scratch behind what is held */
+	enum seal_status rc = SEAL_OK;
+	size_t want = 1;
+	ssize_t got;
+
+	while (want > 0) {
+		got = rd_kafka_consume_batch_queue(s->queue, timeout_ms, chunk, want);
+		if (got <= 0)
+			break;
+		SEAL_TRY(take_chunk(s, f, chunk, (size_t)got, err));
+		if (f->held->n == 0) /* events only: the pump may want to look at them */
+			break;
+		if (want > 1 && (size_t)got < want)
+			break;
+		timeout_ms = GATHER_MS;
+		want = chunk_size(s, f);
+	}
+	SEAL_TRY(kafka_client_health(&s->client, err));
+	if (s->no_memory)
+		rc = err_memory(err);
+out:
+	return rc;
+}
+
+static struct held *held_new(size_t max)
+{
+	struct held *held = mem_alloc(sizeof(*held));
+
+	if (held == NULL)
+		return NULL;
+	*held = (struct held){mem_alloc(2 * max * sizeof(rd_kafka_message_t *)), 0, max, 0};
+	if (held->messages == NULL) {
+		mem_free(held);
+		return NULL;
+	}
+	return held;
+}
+
+/* Gives the messages back. */
+static void held_drop(struct held *held)
+{
+	for (size_t i = 0; held != NULL && i < held->n; i++)
+		rd_kafka_message_destroy(held->messages[i]);
+	if (held != NULL)
+		held->n = 0;
+}
+
+static void held_free(struct held *held)
+{
+	if (held == NULL)
+		return;
+	held_drop(held);
+	mem_free(held->messages);
+	mem_free(held);
+}
+
+/* Under `reading`. The spare one when it is large enough: an idle source allocates nothing. */
+static struct held *held_get(struct kafka_source *s, size_t max)
+{
+	struct held *held = s->spare;
+
+	s->spare = NULL;
+	if (held != NULL && held->max >= max)
+		return held;
+	held_free(held);
+	return held_new(max);
+}
+
+static bool all_ended(struct kafka_source *s)
+{
+	bool ended, any = false;
+
+	pthread_mutex_lock(&s->lock);
+	ended = s->assigned;
+	for (size_t i = 0; i < s->n_parts; i++) {
+		any = any || s->parts[i].mine;
+		ended = ended && (!s->parts[i].mine || s->parts[i].ended);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return ended && any;
+}
+
+static enum seal_status take_carried(struct kafka_source *s, struct fill *f, struct seal_err *err)
+{
+	rd_kafka_message_t *message = s->carried;
+
+	if (s->paused)
+		group_pause(s, false);
+	s->paused = false;
+	s->carried = NULL;
+	return message ? take_chunk(s, f, &message, 1, err) : SEAL_OK;
+}
+
+static enum seal_status read_locked(struct kafka_source *s, struct fill *f, int timeout_ms, enum read_result *result,
+				    struct seal_err *err)
+{
+	enum seal_status rc;
+
+	SEAL_TRY(take_carried(s, f, err));
+	if (f->held->n == 0 && s->exit_at_end && all_ended(s)) {
+		*result = READ_END;
+		goto out;
+	}
+	SEAL_TRY(fill_batch(s, f, f->held->n > 0 ? 0 : timeout_ms, err));
+	group_commit_when_due(s);
+	if (f->held->n > 0)
+		*result = READ_SOME;
+	else if (s->exit_at_end && all_ended(s))
+		*result = READ_END;
+out:
+	return rc;
+}
+
+static enum seal_status source_read(struct source *source, struct batch *batch, size_t max_records, int timeout_ms,
+				    enum read_result *result, struct seal_err *err)
+{
+	struct kafka_source *s = of(source);
+	struct fill f = {.batch = batch, .max = max_records < batch->cap ? max_records : batch->cap};
+	enum seal_status rc;
+
+	*result = READ_IDLE;
+	batch->n = 0;
+	pthread_mutex_lock(&s->reading);
+	f.held = held_get(s, f.max);
+	rc = f.held ? read_locked(s, &f, timeout_ms, result, err) : err_memory(err);
+	if (rc == SEAL_OK && *result == READ_SOME) {
+		f.held->epoch = s->epoch;
+		batch->native = f.held;
+	} else {
+		batch->n = 0;
+		held_drop(f.held);
+		s->spare = f.held;
+	}
+	s->read_at_ms = clock_mono_ms();
+	pthread_mutex_unlock(&s->reading);
+	return rc;
+}
+
+static void source_release(struct source *source, struct batch *batch)
+{
+	(void)source;
+	held_free(batch->native);
+	batch->native = NULL;
+	batch->n = 0;
+}
+
+/* ---- open and close ---- */
+
+static void source_callbacks(rd_kafka_conf_t *conf, void *owner)
+{
+	struct kafka_source *s = owner;
+
+	rd_kafka_conf_set_offset_commit_cb(conf, group_committed);
+	if (s->group)
+		rd_kafka_conf_set_rebalance_cb(conf, group_rebalance);
+}
+
+static const struct kafka_setting source_defaults[] = {
+	{"client.id", "sealstream"},
+	{"auto.offset.reset", "earliest"}, /* a pump that starts late must not skip what is there */
+	{"queued.min.messages", "100000"},
+	{"queued.max.messages.kbytes", "32768"}, /* bounds what lies ready */
+	{"fetch.message.max.bytes", "4194304"},
+	{"fetch.wait.max.ms", "100"},
+	{NULL, NULL},
+};
+
+static const struct kafka_setting source_fixed[] = {
+	{"enable.auto.commit", "false"},
+	{"enable.auto.offset.store", "false"},
+	{"enable.partition.eof", "true"},
+	{NULL, NULL},
+};
+
+static enum seal_status parse_offset(const char *text, int64_t *out, struct seal_err *err)
+{
+	bool negative = text[0] == '-';
+	uint64_t n;
+
+	if (strcmp(text, "beginning") == 0 || strcmp(text, "earliest") == 0) {
+		*out = RD_KAFKA_OFFSET_BEGINNING;
+	} else if (strcmp(text, "end") == 0 || strcmp(text, "latest") == 0) {
+		*out = RD_KAFKA_OFFSET_END;
+	} else if (bytes_to_u64(bytes_str(text + negative), INT64_MAX / 2, &n)) {
+		*out = negative ? RD_KAFKA_OFFSET_TAIL((int64_t)n) : (int64_t)n;
+	} else {
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+			       "offset must be beginning, end, a number, or -N for the last N");
+	}
+	return SEAL_OK;
+}
+
+/* Without a group: all partitions (or the one asked for) from the same kind of offset. */
+static enum seal_status assign(struct kafka_source *s, const struct kafka_source_options *o, int32_t partitions,
+			       struct seal_err *err)
+{
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_resp_err_t code;
+	int64_t offset = RD_KAFKA_OFFSET_BEGINNING;
+	enum seal_status rc;
+
+	rc = parse_offset(o->offset ? o->offset : "beginning", &offset, err);
+	if (rc != SEAL_OK)
+		return rc;
+	if (o->partition >= partitions)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "topic %s has no partition %lld, only 0 to %d",
+			       s->topic, (long long)o->partition, partitions - 1);
+	list = rd_kafka_topic_partition_list_new(partitions);
+	for (int32_t i = 0; i < partitions; i++)
+		if (o->partition < 0 || o->partition == i)
+			rd_kafka_topic_partition_list_add(list, s->topic, i)->offset = offset;
+	group_take(s, list);
+	code = rd_kafka_assign(s->client.rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return code ? kafka_client_error(&s->client, code, s->topic, err) : SEAL_OK;
+}
+
+static enum seal_status subscribe(struct kafka_source *s, struct seal_err *err)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_resp_err_t code;
+
+	rd_kafka_topic_partition_list_add(list, s->topic, RD_KAFKA_PARTITION_UA);
+	code = rd_kafka_subscribe(s->client.rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return code ? kafka_client_error(&s->client, code, s->topic, err) : SEAL_OK;
+}
+
+/* A quarter of the time after which the group gives up on a member that does not poll. */
+static uint64_t patience(const struct kafka_config *config)
+{
+	const char *text = kafka_config_get(config, KAFKA_CONSUMER, "max.poll.interval.ms");
+	uint64_t interval = 300000;
+
+	if (text != NULL && !bytes_to_u64(bytes_str(text), INT64_MAX, &interval))
+		interval = 300000;
+	return interval / 4;
+}
+
+static enum seal_status start(struct kafka_source *s, const struct kafka_source_options *o,
+			      struct kafka_config *config, struct seal_err *err)
+{
+	struct kafka_client_setup setup = {KAFKA_CONSUMER, config,	     source_defaults,
+					   source_fixed,   source_callbacks, s};
+	int32_t partitions;
+	enum seal_status rc;
+
+	if (o->group != NULL)
+		SEAL_TRY(kafka_config_set(config, "group.id", o->group, err));
+	s->patience_ms = patience(config);
+	SEAL_TRY(kafka_client_open(&s->client, &setup, err));
+	SEAL_TRY(kafka_client_find_topic(&s->client, s->topic, (int)o->connection.connect_timeout_ms, &partitions,
+					 err));
+	rd_kafka_poll_set_consumer(s->client.rk);
+	s->queue = rd_kafka_queue_get_consumer(s->client.rk);
+	if (s->group)
+		SEAL_TRY(subscribe(s, err));
+	else
+		SEAL_TRY(assign(s, o, partitions, err));
+	s->read_at_ms = clock_mono_ms();
+	if (s->group)
+		group_keeper_start(s);
+out:
+	return rc;
+}
+
+static void source_close(struct source *source, bool clean)
+{
+	struct kafka_source *s = source ? of(source) : NULL;
+
+	if (s == NULL)
+		return;
+	group_keeper_stop(s);
+	if (s->carried != NULL)
+		rd_kafka_message_destroy(s->carried);
+	held_free(s->spare);
+	if (s->client.rk != NULL) {
+		s->abandon = !clean || kafka_client_away(&s->client);
+		if (!s->abandon)
+			group_commit(s, true);
+		if (s->queue != NULL && s->group && !kafka_client_away(&s->client))
+			group_leave(s);
+		if (s->queue != NULL)
+			rd_kafka_queue_destroy(s->queue);
+		rd_kafka_destroy_flags(s->client.rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	}
+	kafka_client_clear(&s->client);
+	kafka_config_clear(&s->own_config);
+	pthread_mutex_destroy(&s->reading);
+	pthread_mutex_destroy(&s->lock);
+	mem_free(s->parts);
+	mem_free(s->topic);
+	mem_free(s);
+}
+
+static enum seal_status source_open(const char *address, const void *options, struct source **out,
+				    struct seal_err *err)
+{
+	const struct kafka_source_options *o = options;
+	struct kafka_source *s = mem_calloc(1, sizeof(*s));
+	struct kafka_config *config;
+	enum seal_status rc = SEAL_OK;
+
+	*out = NULL;
+	if (s == NULL)
+		return err_memory(err);
+	s->base.ops = &kafka_source_ops;
+	kafka_client_init(&s->client);
+	pthread_mutex_init(&s->reading, NULL);
+	pthread_mutex_init(&s->lock, NULL);
+	kafka_config_init(&s->own_config);
+	config = o->config ? o->config : &s->own_config;
+	if (o->config == NULL)
+		SEAL_TRY(kafka_connection_load(&o->connection, config, err));
+	s->group = o->group != NULL;
+	s->exit_at_end = o->exit_at_end;
+	s->average = RECORD_GUESS;
+	s->topic_len = strlen(address);
+	s->topic = mem_strdup(address);
+	if (s->topic == NULL) {
+		rc = err_memory(err);
+		goto out;
+	}
+	SEAL_TRY(start(s, o, config, err));
+	*out = &s->base;
+out:
+	if (rc != SEAL_OK)
+		source_close(&s->base, false);
+	return rc;
+}
+
+static const struct opt_row rows[] = {
+	KAFKA_CONNECTION_ROWS(struct kafka_source_options, connection),
+	{.name = "group",
+	 .letter = 'G',
+	 .arg = "GROUP",
+	 .type = OPT_STRING,
+	 .offset = offsetof(struct kafka_source_options, group),
+	 .help = "read as a member of this consumer group"},
+	{.name = "offset",
+	 .letter = 'o',
+	 .arg = "OFFSET",
+	 .type = OPT_STRING,
+	 .def = "beginning",
+	 .offset = offsetof(struct kafka_source_options, offset),
+	 .help = "without a group: beginning, end, N, or -N for the last N of each partition"},
+	{.name = "partition",
+	 .arg = "N",
+	 .type = OPT_INT,
+	 .def = "-1",
+	 .min = -1,
+	 .max = INT32_MAX,
+	 .offset = offsetof(struct kafka_source_options, partition),
+	 .help = "without a group: this partition only (-1: all)"},
+	{.name = "exit",
+	 .letter = 'e',
+	 .type = OPT_FLAG,
+	 .offset = offsetof(struct kafka_source_options, exit_at_end),
+	 .help = "stop at the end of every partition"},
+	OPT_END,
+};
+
+const struct source_ops kafka_source_ops = {
+	.size = sizeof(struct source_ops),
+	.name = "kafka",
+	.help = "a topic of Apache Kafka",
+	.options = rows,
+	.options_size = sizeof(struct kafka_source_options),
+	.open = source_open,
+	.read = source_read,
+	.commit = source_commit,
+	.release = source_release,
+	.close = source_close,
+};

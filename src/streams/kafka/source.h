@@ -1,0 +1,65 @@
+/* What a Kafka source is made of; see source.c. Inside src/streams/kafka only. */
+#ifndef STREAMS_KAFKA_SOURCE_H
+#define STREAMS_KAFKA_SOURCE_H
+
+#include <stdatomic.h>
+
+#include "streams/kafka/client.h"
+
+struct held;
+
+struct part {
+	bool mine; /* assigned to this member */
+	bool ended; /* its end has been seen since */
+	uint64_t since; /* the epoch of its assignment */
+	int64_t done; /* the next offset to read after what is safe; -1: nothing yet */
+	int64_t sent; /* the last one committed */
+};
+
+struct kafka_source {
+	struct kafka_client client; /* first: librdkafka's opaque points here */
+	struct source base;
+	char *topic;
+	size_t topic_len;
+	rd_kafka_queue_t *queue;
+	bool group, exit_at_end;
+	struct kafka_config own_config;
+
+	pthread_mutex_t reading; /* whoever takes from the queue; taken before `lock` */
+	size_t average; /* bytes of a record, lately */
+	rd_kafka_message_t *carried; /* taken by the keeper, for the next read */
+	struct held *spare; /* for the next read */
+	bool paused; /* by the keeper */
+	bool no_memory;
+	uint64_t read_at_ms; /* end of the last read */
+
+	pthread_mutex_t lock; /* guards the next block */
+	struct part *parts; /* by partition number; they and epoch change under both locks */
+	size_t n_parts;
+	uint64_t epoch; /* counts assignments and revocations */
+	bool assigned; /* at least once */
+	uint64_t commit_at_ms;
+	rd_kafka_resp_err_t refused; /* commits are not allowed */
+
+	pthread_t keeper;
+	bool kept; /* the keeper runs */
+	atomic_bool closing;
+	uint64_t patience_ms; /* after which the keeper polls */
+	bool abandon; /* closing without commits */
+};
+
+/* group.c: all but the first take what locks they need; those marked R are called under `reading`. */
+struct part *group_part(struct kafka_source *s, int32_t partition); /* under a lock; NULL: not known */
+void group_take(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list); /* R */
+void group_commit(struct kafka_source *s, bool wait);
+void group_commit_when_due(struct kafka_source *s);
+void group_pause(struct kafka_source *s, bool pause); /* R */
+void group_keeper_start(struct kafka_source *s);
+void group_keeper_stop(struct kafka_source *s);
+/* Leaves the group, serving the last rebalance, within ten seconds. */
+void group_leave(struct kafka_source *s);
+/* librdkafka's callbacks. */
+void group_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
+void group_committed(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
+
+#endif
