@@ -419,6 +419,6 @@ enum seal_status kafka_client_find_topic(struct kafka_client *client, const char
 		rc = kafka_client_error(client, code ? code : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, topic, err);
 out:
 	rd_kafka_topic_destroy(handle);
-	client->started = true;
+	client->started = rc == SEAL_OK;
 	return rc;
 }

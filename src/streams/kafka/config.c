@@ -31,6 +31,7 @@ struct reader {
 	uint32_t line; /* of the line read last, from 1 */
 	enum section section;
 	bool in_section; /* a [section] line has been seen */
+	unsigned taken; /* properties of this file */
 	struct kafka_property *seen; /* the first property of this file, for duplicates */
 };
 
@@ -245,6 +246,10 @@ static enum seal_status take(struct reader *r, const char *name, const char *val
 				      p->line);
 			return bad_at(r, column, err);
 		}
+	}
+	if (r->taken++ == KAFKA_PROPERTIES_MAX) {
+		(void)err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "more than %d settings", KAFKA_PROPERTIES_MAX);
+		return bad_at(r, column, err);
 	}
 	p = append(r->config, name, value);
 	if (p == NULL)

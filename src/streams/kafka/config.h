@@ -16,6 +16,7 @@
 #include "base/opt.h"
 
 #define KAFKA_CONFIG_FILE_MAX (1u << 20)
+#define KAFKA_PROPERTIES_MAX 1000 /* in one file */
 
 enum kafka_role { KAFKA_ANYONE, KAFKA_CONSUMER, KAFKA_PRODUCER };
 

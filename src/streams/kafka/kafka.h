@@ -28,6 +28,7 @@ struct kafka_connection {
 	 .env = "SEALSTREAM_BOOTSTRAP_SERVER",                                                                       \
 	 .offset = offsetof(owner, member.brokers),                                                                  \
 	 .help = "brokers to start from: host:port,host:port"},                                                      \
+		{.name = "brokers", .type = OPT_STRING, .offset = offsetof(owner, member.brokers)},                  \
 		{.name = "command-config",                                                                           \
 		 .letter = 'F',                                                                                      \
 		 .arg = "FILE",                                                                                      \

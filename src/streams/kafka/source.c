@@ -137,9 +137,14 @@ static enum seal_status take_event(struct kafka_source *s, const rd_kafka_messag
 	case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
 	case RD_KAFKA_RESP_ERR__TIMED_OUT:
 		return SEAL_OK;
+	case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+		if (!s->group) /* said of the name that we never join */
+			return SEAL_OK;
+		break;
 	default:
-		return kafka_client_error(&s->client, message->err, s->topic, err);
+		break;
 	}
+	return kafka_client_error(&s->client, message->err, s->topic, err);
 }
 
 struct fill {
@@ -348,6 +353,7 @@ static void source_callbacks(rd_kafka_conf_t *conf, void *owner)
 
 static const struct kafka_setting source_defaults[] = {
 	{"client.id", "sealstream"},
+	{"group.id", "sealstream"}, /* librdkafka wants one even for assigned partitions, which never join it */
 	{"auto.offset.reset", "earliest"}, /* a pump that starts late must not skip what is there */
 	{"queued.min.messages", "100000"},
 	{"queued.max.messages.kbytes", "32768"}, /* bounds what lies ready */

@@ -1,0 +1,452 @@
+/* The Kafka source and sink against the embedded broker: what is kept, what is committed, and how each failure reads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "streams/kafka/kafka.h"
+
+#define BATCH 1000
+
+static rd_kafka_t *owner;
+static rd_kafka_mock_cluster_t *cluster;
+
+static int start(void **state)
+{
+	owner = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), NULL, 0);
+	cluster = rd_kafka_mock_cluster_new(owner, 1);
+	return cluster == NULL;
+}
+
+static int stop(void **state)
+{
+	rd_kafka_mock_cluster_destroy(cluster);
+	rd_kafka_destroy(owner);
+	return 0;
+}
+
+static struct kafka_connection connection(void)
+{
+	return (struct kafka_connection){.brokers = rd_kafka_mock_cluster_bootstraps(cluster),
+					 .connect_timeout_ms = 5000};
+}
+
+static void topic(const char *name, int partitions)
+{
+	assert_int_equal(rd_kafka_mock_topic_create(cluster, name, partitions, 1), 0);
+}
+
+static void expect_ok(enum seal_status rc, const struct seal_err *err)
+{
+	if (rc != SEAL_OK)
+		fail_msg("%s: %s", err->place, err->text);
+}
+
+/* ---- writing ---- */
+
+static struct sink *sink_open(const char *name, bool keep_partition)
+{
+	struct kafka_sink_options options = {.connection = connection(), .keep_partition = keep_partition};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct sink *sink = NULL;
+
+	expect_ok(kafka_sink_ops.open(name, &options, &sink, &err), &err);
+	return sink;
+}
+
+static void write_all(struct sink *sink, const struct record *records, size_t n, uint64_t ticket)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	uint64_t acknowledged = 0;
+
+	expect_ok(sink->ops->write(sink, records, n, ticket, 1000, &err), &err);
+	expect_ok(sink->ops->flush(sink, 5000, &err), &err);
+	expect_ok(sink->ops->poll(sink, 0, &acknowledged, &err), &err);
+	assert_int_equal(acknowledged, ticket);
+}
+
+/* `n` records "0", "1", … spread over the partitions. */
+static void fill(const char *name, int n, int partitions)
+{
+	struct sink *sink = sink_open(name, true);
+	char text[16];
+
+	for (int i = 0; i < n; i++) {
+		struct record record = {.partition = i % partitions};
+		struct seal_err err = SEAL_ERR_INIT;
+
+		snprintf(text, sizeof(text), "%d", i);
+		record.value = bytes_str(text);
+		expect_ok(sink->ops->write(sink, &record, 1, (uint64_t)i + 1, 1000, &err), &err);
+	}
+	write_all(sink, NULL, 0, (uint64_t)n + 1);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
+/* ---- reading ---- */
+
+static struct source *source_open(const char *name, const char *group, const char *offset)
+{
+	static struct opt_list property = {NULL, "session.timeout.ms=6000"};
+	struct kafka_source_options options = {
+		.connection = connection(), .group = group, .offset = offset, .partition = -1, .exit_at_end = true};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source = NULL;
+
+	options.connection.properties = &property;
+	expect_ok(kafka_source_ops.open(name, &options, &source, &err), &err);
+	return source;
+}
+
+static void batch_init(struct batch *batch)
+{
+	*batch = (struct batch){.records = mem_alloc(BATCH * sizeof(struct record)), .cap = BATCH};
+	arena_init(&batch->arena, 0);
+}
+
+static void batch_clear(struct batch *batch)
+{
+	arena_clear(&batch->arena);
+	mem_free(batch->records);
+}
+
+/* The next batch; READ_END when there is none for ten seconds, which fails. */
+static enum read_result read_some(struct source *source, struct batch *batch, size_t max)
+{
+	uint64_t until = clock_mono_ms() + 20000;
+	enum read_result result = READ_IDLE;
+	struct seal_err err = SEAL_ERR_INIT;
+
+	while (result == READ_IDLE) {
+		assert_true(clock_mono_ms() < until);
+		expect_ok(source->ops->read(source, batch, max, 100, &result, &err), &err);
+	}
+	return result;
+}
+
+/* Reads to the end, committing each batch; adds the numbers in the values to `sum`. */
+static int drain(struct source *source, long *sum)
+{
+	struct batch batch;
+	int n = 0;
+
+	*sum = 0;
+	batch_init(&batch);
+	while (read_some(source, &batch, BATCH) == READ_SOME) {
+		for (size_t i = 0; i < batch.n; i++) {
+			uint64_t value = 0;
+
+			assert_true(bytes_to_u64(batch.records[i].value, 1000000, &value));
+			*sum += (long)value;
+			n++;
+		}
+		assert_int_equal(source->ops->commit(source, &batch, NULL), SEAL_OK);
+		source->ops->release(source, &batch);
+	}
+	batch_clear(&batch);
+	return n;
+}
+
+/* ---- tests ---- */
+
+static void test_kept(void **state)
+{
+	const struct record_header headers[] = {{BYTES_LIT("trace"), BYTES_LIT("a\0b")},
+						{BYTES_LIT("empty"), BYTES_LIT("")},
+						{BYTES_LIT("null"), {NULL, 0}},
+						{BYTES_LIT("trace"), BYTES_LIT("again")}};
+	const struct record in[] = {
+		{.key = BYTES_LIT("k1"),
+		 .value = BYTES_LIT("v1"),
+		 .partition = 2,
+		 .headers = headers,
+		 .n_headers = 4,
+		 .timestamp_ms = 1234567890123,
+		 .timestamp_type = TIMESTAMP_CREATE},
+		{.key = BYTES_LIT("k1"), .partition = 2}, /* a tombstone */
+		{.value = BYTES_LIT(""), .partition = 2}, /* no key, an empty value */
+		{.key = BYTES_LIT(""), .value = BYTES_LIT("x\0y"), .partition = 2},
+	};
+	struct source *source;
+	struct batch batch;
+	struct sink *sink;
+	size_t n = 0;
+
+	topic("kept", 3);
+	sink = sink_open("kept", true);
+	write_all(sink, in, 4, 1);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+	source = source_open("kept", NULL, "beginning");
+	batch_init(&batch);
+	while (read_some(source, &batch, BATCH) == READ_SOME) {
+		for (size_t i = 0; i < batch.n; i++, n++) {
+			const struct record *r = &batch.records[i];
+
+			assert_true(n < 4);
+			assert_true(bytes_eq(r->key, in[n].key) && bytes_eq(r->value, in[n].value));
+			assert_int_equal(r->key.ptr == NULL, in[n].key.ptr == NULL);
+			assert_int_equal(r->value.ptr == NULL, in[n].value.ptr == NULL);
+			assert_int_equal(r->partition, 2);
+			assert_int_equal(r->offset, n);
+			assert_true(bytes_eq_str(r->topic, "kept"));
+			assert_int_equal(r->n_headers, in[n].n_headers);
+			for (size_t h = 0; h < r->n_headers; h++) {
+				assert_true(bytes_eq(r->headers[h].name, headers[h].name));
+				assert_true(bytes_eq(r->headers[h].value, headers[h].value));
+				assert_int_equal(r->headers[h].value.ptr == NULL, headers[h].value.ptr == NULL);
+			}
+			if (n == 0) {
+				assert_int_equal(r->timestamp_ms, 1234567890123);
+				assert_int_equal(r->timestamp_type, TIMESTAMP_CREATE);
+			}
+		}
+		source->ops->release(source, &batch);
+	}
+	assert_int_equal(n, 4);
+	batch_clear(&batch);
+	source->ops->close(source, true);
+}
+
+static void test_offsets(void **state)
+{
+	static const struct {
+		const char *offset;
+		int n;
+		long sum;
+	} cases[] = {
+		{"beginning", 10, 45}, {"3", 4, 6 + 7 + 8 + 9}, {"-1", 2, 8 + 9}, {"end", 0, 0}, {"-99", 10, 45}};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct kafka_source_options bad = {.connection = connection(), .offset = "soon", .partition = -1};
+	struct source *source;
+	long sum;
+
+	topic("offsets", 2);
+	fill("offsets", 10, 2);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		source = source_open("offsets", NULL, cases[i].offset);
+		assert_int_equal(drain(source, &sum), cases[i].n);
+		assert_int_equal(sum, cases[i].sum);
+		source->ops->close(source, true);
+	}
+	assert_int_equal(kafka_source_ops.open("offsets", &bad, &source, &err), SEAL_USAGE);
+	err_clear(&err);
+	bad.offset = "end";
+	bad.partition = 2;
+	assert_int_equal(kafka_source_ops.open("offsets", &bad, &source, &err), SEAL_USAGE);
+	assert_non_null(strstr(err.text, "partition 2"));
+}
+
+/* A group goes on exactly behind what was said to be safe: half a batch counts as half a batch. */
+static void test_group(void **state)
+{
+	struct source *source;
+	struct batch batch;
+	long sum;
+
+	topic("group", 1);
+	fill("group", 100, 1);
+	batch_init(&batch);
+	source = source_open("group", "g1", NULL);
+	assert_int_equal(read_some(source, &batch, 40), READ_SOME);
+	batch.n = 10;
+	assert_int_equal(source->ops->commit(source, &batch, NULL), SEAL_OK);
+	source->ops->release(source, &batch);
+	while (read_some(source, &batch, 40) == READ_SOME) /* read, never committed */
+		source->ops->release(source, &batch);
+	source->ops->close(source, true);
+	source = source_open("group", "g1", NULL);
+	assert_int_equal(drain(source, &sum), 90);
+	assert_int_equal(sum, 4950 - 45);
+	source->ops->close(source, true);
+	source = source_open("group", "g1", NULL);
+	assert_int_equal(drain(source, &sum), 0);
+	source->ops->close(source, true);
+	batch_clear(&batch);
+}
+
+/* What a partition's former owner says after a rebalance is not committed over its new owner's head. */
+static void test_lost_partition(void **state)
+{
+	struct source *first, *second;
+	struct batch old, new;
+	enum read_result result;
+	uint64_t until;
+	long sum;
+
+	topic("lost", 1);
+	fill("lost", 50, 1);
+	batch_init(&old);
+	batch_init(&new);
+	first = source_open("lost", "g2", NULL);
+	assert_int_equal(read_some(first, &old, 20), READ_SOME);
+	second = source_open("lost", "g2", NULL);
+	until = clock_mono_ms() + 15000;
+	/* One of the two has the partition in the end; ask both until the first gave it up or both are steady. */
+	while (clock_mono_ms() < until) {
+		struct seal_err err = SEAL_ERR_INIT;
+
+		expect_ok(second->ops->read(second, &new, 5, 100, &result, &err), &err);
+		if (result == READ_SOME)
+			break;
+		expect_ok(first->ops->read(first, &new, 5, 100, &result, &err), &err);
+		if (result == READ_SOME)
+			first->ops->release(first, &new);
+	}
+	if (result == READ_SOME) { /* the second took over: it starts at 0, as nothing was committed */
+		assert_int_equal(new.records[0].offset, 0);
+		second->ops->release(second, &new);
+		assert_int_equal(first->ops->commit(first, &old, NULL), SEAL_OK); /* too late */
+	}
+	first->ops->release(first, &old);
+	first->ops->close(first, true);
+	second->ops->close(second, true);
+	second = source_open("lost", "g2", NULL);
+	assert_int_equal(drain(second, &sum), 50);
+	second->ops->close(second, true);
+	batch_clear(&old);
+	batch_clear(&new);
+}
+
+static void test_topic_missing(void **state)
+{
+	struct kafka_source_options source_options = {.connection = connection(), .partition = -1};
+	struct kafka_sink_options sink_options = {.connection = connection()};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source = NULL;
+	struct sink *sink = NULL;
+
+	rd_kafka_mock_topic_set_error(cluster, "absent", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+	assert_int_equal(kafka_source_ops.open("absent", &source_options, &source, &err), SEAL_USAGE);
+	assert_int_equal(err.code, SEAL_E_NO_INPUT);
+	assert_non_null(strstr(err.place, "absent"));
+	assert_non_null(strstr(err.text, "create it"));
+	err_clear(&err);
+	assert_int_equal(kafka_sink_ops.open("absent", &sink_options, &sink, &err), SEAL_USAGE);
+	assert_int_equal(err.code, SEAL_E_CREATE);
+	err_clear(&err);
+	rd_kafka_mock_topic_set_error(cluster, "absent", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+	assert_int_equal(kafka_source_ops.open("absent", &source_options, &source, &err), SEAL_DENIED);
+	assert_non_null(strstr(err.text, "ACL"));
+}
+
+static void test_broker_away(void **state)
+{
+	struct kafka_source_options options = {.connection = {.brokers = "127.0.0.1:1", .connect_timeout_ms = 300},
+					       .partition = -1};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source = NULL;
+	uint64_t start_ms = clock_mono_ms();
+
+	assert_int_equal(kafka_source_ops.open("t", &options, &source, &err), SEAL_RETRY);
+	assert_int_equal(err.code, SEAL_E_SERVICE);
+	assert_non_null(strstr(err.place, "127.0.0.1:1"));
+	assert_non_null(strstr(err.text, "refused"));
+	assert_null(source);
+	assert_true(clock_mono_ms() - start_ms < 3000);
+}
+
+static void test_too_large(void **state)
+{
+	static uint8_t big[1100000];
+	struct record record = {.value = {big, sizeof(big)}, .partition = -1};
+	struct seal_err err = SEAL_ERR_INIT;
+	uint64_t acknowledged = 0;
+	struct sink *sink;
+
+	topic("large", 1);
+	sink = sink_open("large", false);
+	assert_int_equal(sink->ops->write(sink, &record, 1, 1, 1000, &err), SEAL_DATA);
+	assert_int_equal(err.code, SEAL_E_LIMIT);
+	assert_non_null(strstr(err.text, "1100000"));
+	assert_non_null(strstr(err.text, "message.max.bytes"));
+	err_clear(&err);
+	record.value.len = 10; /* nothing was taken; the sink goes on */
+	write_all(sink, &record, 1, 2);
+	/* The broker's own limit comes as a delivery report. */
+	rd_kafka_mock_push_request_errors(cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+	expect_ok(sink->ops->write(sink, &record, 1, 3, 1000, &err), &err);
+	assert_int_equal(sink->ops->flush(sink, 5000, &err), SEAL_DATA);
+	assert_non_null(strstr(err.text, "max.message.bytes"));
+	assert_non_null(strstr(err.place, "large"));
+	err_clear(&err);
+	assert_int_equal(sink->ops->poll(sink, 0, &acknowledged, &err), SEAL_DATA); /* for good */
+	assert_int_equal(acknowledged, 2);
+	err_clear(&err);
+	assert_int_equal(sink->ops->write(sink, &record, 1, 4, 1000, &err), SEAL_DATA);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
+static void test_partition_missing(void **state)
+{
+	struct record record = {.value = BYTES_LIT("x"), .partition = 2};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct sink *sink;
+
+	topic("two", 2);
+	sink = sink_open("two", true);
+	assert_int_equal(sink->ops->write(sink, &record, 1, 1, 1000, &err), SEAL_USAGE);
+	assert_non_null(strstr(err.text, "2 partitions"));
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
+/* Passing trouble is librdkafka's to mend; records stay in order and arrive once. */
+static void test_retries(void **state)
+{
+	struct source *source;
+	long sum;
+
+	topic("retries", 1);
+	rd_kafka_mock_push_request_errors(cluster, 0, 3, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+					  RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT);
+	fill("retries", 100, 1);
+	source = source_open("retries", NULL, "beginning");
+	assert_int_equal(drain(source, &sum), 100);
+	assert_int_equal(sum, 4950);
+	source->ops->close(source, true);
+}
+
+/* A target that does not answer: write gives up in time, takes nothing of what it refused, and memory is bounded. */
+static void test_back_pressure(void **state)
+{
+	static uint8_t value[100000];
+	struct record records[10];
+	struct seal_err err = SEAL_ERR_INIT;
+	uint64_t acknowledged = 0, ticket = 0;
+	struct sink *sink;
+	enum seal_status rc = SEAL_OK;
+
+	topic("slow", 1);
+	sink = sink_open("slow", false);
+	for (size_t i = 0; i < 10; i++)
+		records[i] = (struct record){.value = {value, sizeof(value)}, .partition = -1};
+	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 3000), 0);
+	while (rc == SEAL_OK && ticket < 200)
+		rc = sink->ops->write(sink, records, 10, ++ticket, 100, &err);
+	assert_int_equal(rc, SEAL_RETRY);
+	assert_in_range(ticket, 20, 50); /* 1 MB each against 32 MiB */
+	err_clear(&err);
+	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 0), 0);
+	expect_ok(sink->ops->flush(sink, 20000, &err), &err);
+	expect_ok(sink->ops->poll(sink, 0, &acknowledged, &err), &err);
+	assert_int_equal(acknowledged, ticket - 1);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kept),	      cmocka_unit_test(test_offsets),
+		cmocka_unit_test(test_group),	      cmocka_unit_test(test_lost_partition),
+		cmocka_unit_test(test_topic_missing), cmocka_unit_test(test_broker_away),
+		cmocka_unit_test(test_too_large),     cmocka_unit_test(test_partition_missing),
+		cmocka_unit_test(test_retries),	      cmocka_unit_test(test_back_pressure),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
