@@ -29,10 +29,13 @@ struct aead_item {
 	bool ok; /* open: authenticated; where false, out has been zeroed */
 };
 
-/* Seals all; fails only as a whole (SEAL_FATAL). */
+/*
+ * Seals all, or fails as a whole: SEAL_FATAL, or SEAL_DATA/SEAL_E_LIMIT before anything is written when an `in` or `aad`
+ * is longer than AEAD_MESSAGE_MAX.
+ */
 SEAL_MUST_USE enum seal_status aead_seal_many(struct aead *aead, struct aead_item *items, size_t n,
 					      struct seal_err *err);
-/* Opens all; each item's `ok` tells. SEAL_OK even where some do not authenticate. */
+/* Opens all; each item's `ok` tells. SEAL_OK even where some do not authenticate. Fails as sealing does, none `ok`. */
 SEAL_MUST_USE enum seal_status aead_open_many(struct aead *aead, struct aead_item *items, size_t n,
 					      struct seal_err *err);
 

@@ -135,6 +135,12 @@ enum seal_status ff1_check(uint32_t radix, size_t n, struct seal_err *err)
 	return SEAL_OK;
 }
 
+/* Does radix^v stay below 2^62? */
+static bool fits_short(uint32_t radix, uint32_t n)
+{
+	return radix_power(radix, n - n / 2) < NUMERAL_LIMIT;
+}
+
 static void shape_init(struct ff1_shape *s, uint32_t radix, uint32_t n)
 {
 	uint64_t power_v;
@@ -146,7 +152,7 @@ static void shape_init(struct ff1_shape *s, uint32_t radix, uint32_t n)
 	s->v = n - s->u;
 	radix_init(&s->radix, radix);
 	power_v = radix_power(radix, s->v);
-	s->is_short = power_v < NUMERAL_LIMIT;
+	s->is_short = fits_short(radix, n);
 	if (!s->is_short)
 		return;
 	bits = 64 - (unsigned)__builtin_clzll(power_v - 1);
@@ -186,28 +192,41 @@ static bool numerals_valid(const struct ff1_item *item)
 	return bad == 0;
 }
 
-static enum seal_status check_all(struct ff1 *ff1, const struct ff1_item *items, size_t n, struct seal_err *err)
+static enum seal_status check_item(const struct ff1_item *item, bool known, struct seal_err *err)
 {
-	for (size_t i = 0; i < n; i++) {
-		const struct ff1_item *item = &items[i];
-
-		if (!shape_is(shape_slot(ff1, item->radix, item->n), item->radix, item->n) &&
-		    ff1_check(item->radix, item->n, NULL) != SEAL_OK)
-			return err_set(err, SEAL_FATAL, SEAL_E_INTERNAL,
-				       "FF1 was given %u symbols of an alphabet of %u, outside its domain", item->n,
-				       item->radix);
-		if (item->tweak.len > FF1_TWEAK_MAX)
-			return err_set(err, SEAL_FATAL, SEAL_E_INTERNAL, "FF1 was given a tweak of %zu bytes",
-				       item->tweak.len);
-		if (!numerals_valid(item))
-			return err_set(err, SEAL_FATAL, SEAL_E_INTERNAL,
-				       "FF1 was given a symbol outside its alphabet of %u", item->radix);
-	}
+	if (!known && ff1_check(item->radix, item->n, NULL) != SEAL_OK)
+		return err_set(err, SEAL_FATAL, SEAL_E_INTERNAL,
+			       "FF1 was given %u symbols of an alphabet of %u, outside its domain", item->n,
+			       item->radix);
+	if (item->tweak.len > FF1_TWEAK_MAX)
+		return err_set(err, SEAL_FATAL, SEAL_E_INTERNAL, "FF1 was given a tweak of %zu bytes",
+			       item->tweak.len);
+	if (!numerals_valid(item))
+		return err_set(err, SEAL_FATAL, SEAL_E_INTERNAL, "FF1 was given a symbol outside its alphabet of %u",
+			       item->radix);
 	return SEAL_OK;
 }
 
-static enum seal_status run_item(struct ff1 *ff1, struct ff1_item *item, bool encrypt, bool general,
-				 struct seal_err *err)
+/* All that can fail, before any item is changed. */
+static enum seal_status prepare(struct ff1 *ff1, const struct ff1_item *items, size_t n, bool general,
+				struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct ff1_shape *shape = shape_slot(ff1, items[i].radix, items[i].n);
+		bool known = shape_is(shape, items[i].radix, items[i].n);
+
+		SEAL_TRY(check_item(&items[i], known, err));
+		general = general || (known ? !shape->is_short : !fits_short(items[i].radix, items[i].n));
+	}
+	if (general && ff1->general == NULL)
+		SEAL_TRY(ff1_general_new(&ff1->general, err));
+out:
+	return rc;
+}
+
+static void run_item(struct ff1 *ff1, struct ff1_item *item, bool encrypt, bool general)
 {
 	struct ff1_shape *shape = shape_slot(ff1, item->radix, item->n);
 
@@ -215,26 +234,27 @@ static enum seal_status run_item(struct ff1 *ff1, struct ff1_item *item, bool en
 		run_lanes(ff1, encrypt);
 		shape_init(shape, item->radix, item->n);
 	}
-	if (general || !shape->is_short)
-		return ff1_general_run(&ff1->general, &ff1->cipher, shape, item, encrypt, err);
+	if (general || !shape->is_short) {
+		ff1_general_run(ff1->general, &ff1->cipher, shape, item, encrypt);
+		return;
+	}
 	ff1->lanes[ff1->waiting++] =
 		(struct ff1_lane){.shape = shape, .numerals = item->numerals, .tweak = item->tweak};
 	if (ff1->waiting == FF1_LANES)
 		run_lanes(ff1, encrypt);
-	return SEAL_OK;
 }
 
 static enum seal_status run(struct ff1 *ff1, struct ff1_item *items, size_t n, bool encrypt, struct seal_err *err)
 {
 	bool general = atomic_load_explicit(&general_only, memory_order_relaxed);
-	enum seal_status rc;
+	enum seal_status rc = prepare(ff1, items, n, general, err);
 
-	SEAL_TRY(check_all(ff1, items, n, err));
+	if (rc != SEAL_OK)
+		return rc;
 	for (size_t i = 0; i < n; i++)
-		SEAL_TRY(run_item(ff1, &items[i], encrypt, general, err));
-out:
+		run_item(ff1, &items[i], encrypt, general);
 	run_lanes(ff1, encrypt);
-	return rc;
+	return SEAL_OK;
 }
 
 enum seal_status ff1_encrypt_many(struct ff1 *ff1, struct ff1_item *items, size_t n, struct seal_err *err)

@@ -32,10 +32,16 @@ struct ff1_item {
 	struct seal_bytes tweak; /* may be empty */
 };
 
-/* SEAL_OK when radix^n and n are allowed, else SEAL_DATA/SEAL_E_DOMAIN with the least n for this radix. */
+/*
+ * SEAL_OK when radix^n and n are allowed, else SEAL_DATA/SEAL_E_DOMAIN with the least n for this radix;
+ * SEAL_USAGE/SEAL_E_CONFIG for a radix that no length makes right.
+ */
 SEAL_MUST_USE enum seal_status ff1_check(uint32_t radix, size_t n, struct seal_err *err);
 
-/* All items must pass ff1_check and have numerals < radix (else SEAL_FATAL/SEAL_E_INTERNAL, nothing changed). */
+/*
+ * All items must pass ff1_check and have numerals < radix and tweaks of at most FF1_TWEAK_MAX bytes, else
+ * SEAL_FATAL/SEAL_E_INTERNAL. On any failure (also SEAL_E_MEMORY) no item has changed.
+ */
 SEAL_MUST_USE enum seal_status ff1_encrypt_many(struct ff1 *ff1, struct ff1_item *items, size_t n,
 						struct seal_err *err);
 SEAL_MUST_USE enum seal_status ff1_decrypt_many(struct ff1 *ff1, struct ff1_item *items, size_t n,

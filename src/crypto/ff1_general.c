@@ -31,6 +31,12 @@ struct ff1_general {
 	struct ff1_block s[D_MAX / 16 + 1];
 };
 
+enum seal_status ff1_general_new(struct ff1_general **out, struct seal_err *err)
+{
+	*out = mem_calloc(1, sizeof(**out));
+	return *out != NULL ? SEAL_OK : err_memory(err);
+}
+
 void ff1_general_free(struct ff1_general *general)
 {
 	if (general != NULL)
@@ -150,21 +156,13 @@ static void wipe(struct ff1_general *g)
 	mem_wipe(&g->head, sizeof(g->head));
 }
 
-enum seal_status ff1_general_run(struct ff1_general **general, const struct ff1_cipher *cipher,
-				 const struct ff1_shape *shape, const struct ff1_item *item, bool encrypt,
-				 struct seal_err *err)
+void ff1_general_run(struct ff1_general *g, const struct ff1_cipher *cipher, const struct ff1_shape *shape,
+		     const struct ff1_item *item, bool encrypt)
 {
-	struct ff1_general *g = *general;
-	uint64_t *head, *tail;
+	uint64_t *head = g->half[0], *tail = g->half[1];
 
-	if (g == NULL)
-		g = *general = mem_calloc(1, sizeof(*g));
-	if (g == NULL)
-		return err_memory(err);
 	if (g->radix != item->radix || g->n != item->n)
 		set_moduli(g, shape);
-	head = g->half[0];
-	tail = g->half[1];
 	begin(g, cipher, shape, item->tweak);
 	limbs_num(head, g->half_limbs, &shape->radix, item->numerals, shape->u);
 	limbs_num(tail, g->half_limbs, &shape->radix, item->numerals + shape->u, shape->v);
@@ -175,5 +173,4 @@ enum seal_status ff1_general_run(struct ff1_general **general, const struct ff1_
 	limbs_str(head, g->mod[0].n, &shape->radix, item->numerals, shape->u);
 	limbs_str(tail, g->mod[1].n, &shape->radix, item->numerals + shape->u, shape->v);
 	wipe(g);
-	return SEAL_OK;
 }

@@ -72,10 +72,10 @@ extern const struct ff1_ops ff1_aesni_ops; /* x86-64 only */
 /* The general path: its scratch memory, made at first use. */
 struct ff1_general;
 
-/* Any allowed item. SEAL_E_MEMORY only. */
-SEAL_MUST_USE enum seal_status ff1_general_run(struct ff1_general **general, const struct ff1_cipher *cipher,
-					       const struct ff1_shape *shape, const struct ff1_item *item,
-					       bool encrypt, struct seal_err *err);
+SEAL_MUST_USE enum seal_status ff1_general_new(struct ff1_general **out, struct seal_err *err);
+/* Any allowed item. */
+void ff1_general_run(struct ff1_general *general, const struct ff1_cipher *cipher, const struct ff1_shape *shape,
+		     const struct ff1_item *item, bool encrypt);
 void ff1_general_free(struct ff1_general *general);
 
 /*
