@@ -6,6 +6,7 @@
 
 extern const struct command command_protect;
 extern const struct command command_reveal;
+extern const struct command command_sample;
 extern const struct command command_version;
 
 #endif
