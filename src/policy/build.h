@@ -68,6 +68,12 @@ void build_methods(struct build *build, const struct node *methods, const struct
 void build_topics(struct build *build, const struct node *topics);
 void build_tests(struct build *build, const struct node *tests);
 
+/* The map from paths to methods of one entry. */
+void build_rules(struct build *build, const struct node *protect, struct policy_topic *topic);
+/* The one rule of a dead-letter entry: the whole value. False when out of memory. */
+bool build_dead_letter_rule(struct build *build, struct policy_topic *topic, const struct policy_method *method,
+			    struct policy_mark mark);
+
 /* One method, `at` is its map. The result is in policy.methods; NULL when it is wrong. */
 const struct policy_method *build_method(struct build *build, const char *name, const struct node *at);
 /* The method of a topic's dead letters. */

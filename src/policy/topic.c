@@ -4,17 +4,11 @@
  *
  *   build.topics   [ free | dead letters (filled backwards) | entries as in the file ]
  *                           ^ policy.topics
- *
- * No two paths of an entry overlap, siblings of `bind: {record}` included: the scanner reports only the outer one of
- * two values that lie in each other.
  */
-#include "base/buf.h"
 #include "policy/build.h"
 #include "policy/node.h"
 #include "policy/pattern.h"
-#include "policy/place.h"
 
-#define PATH_TEXT_MAX (64u << 10)
 #define TOPIC_NAME_MAX 1024
 
 const struct opt_row policy_topic_rows[] = {
@@ -67,16 +61,6 @@ _Static_assert(ON_NULL_PROTECT == 0 && ON_NULL_KEEP == 1, "on_null");
 _Static_assert(FORMAT_JSON == 0 && FORMAT_BYTES == 1, "format");
 _Static_assert(offsetof(struct topic_options, on) == 0, "on_... rows serve both structs");
 
-/* One entry while it is built. */
-struct entry {
-	struct build *build;
-	struct policy_topic *topic;
-	struct policy_rule *rules;
-	struct json_path *paths; /* of rules, then of siblings */
-	size_t n_rules, n_paths;
-	bool good;
-};
-
 /* Patterns ------------------------------------------------------------------------------------------------ */
 
 static bool pattern_add(struct build *build, const struct node *at, struct topic_pattern *pattern)
@@ -123,220 +107,6 @@ static bool set_patterns(struct build *build, const struct node *match, struct p
 	return true;
 }
 
-/* Rules --------------------------------------------------------------------------------------------------- */
-
-static const struct policy_method *rule_method(struct build *build, const struct node *key, const char *path)
-{
-	const struct policy_method *method;
-
-	if (key->value->kind == NODE_SCALAR)
-		return build_method_find(build, key->value);
-	if (key->value->kind == NODE_LIST) {
-		build_error(build, key->value->mark, "%s gets one method: its name, or {type: ...}", path);
-		return NULL;
-	}
-	method = build_method(build, path, key->value);
-	if (method != NULL)
-		build->method_used[method->index] = true;
-	return method;
-}
-
-/* What a method can't do at this path. */
-static bool check_rule(struct entry *entry, const struct node *key, const struct json_path *path,
-		       const struct policy_method *method)
-{
-	struct build *build = entry->build;
-	const char *type = method->kind->name;
-
-	if (path->n_steps == 0 && method->kind->flags & METHOD_REMOVES)
-		build_error(build, key->value->mark, "%s takes a field away and can't be used on $, the whole record",
-			    type);
-	else if (entry->topic->format == FORMAT_BYTES && path->n_steps != 0)
-		build_error(build, key->mark, "with format: bytes the only path is $, the whole value");
-	else if (entry->topic->format == FORMAT_BYTES && !(method->kind->flags & METHOD_BYTES))
-		build_error(build, key->value->mark, "%s can't take a whole payload (format: bytes)", type);
-	else if (entry->topic->format == FORMAT_BYTES && method->bind.mode == BIND_RECORD)
-		build_error(build, key->value->mark, "with format: bytes there is no field to bind to");
-	else
-		return true;
-	return false;
-}
-
-static bool add_rule(struct entry *entry, const struct node *key)
-{
-	struct build *build = entry->build;
-	struct policy_rule *rule = &entry->rules[entry->n_rules];
-	struct json_path *path = &entry->paths[entry->n_rules];
-	struct seal_err err = SEAL_ERR_INIT;
-	const struct policy_method *method;
-	size_t at = 0;
-
-	rule->path_text = build_str(build, key->text);
-	if (rule->path_text == NULL)
-		return false;
-	method = rule_method(build, key, rule->path_text);
-	if (json_path_parse(key->text, &build->policy->arena, path, &at, &err) != SEAL_OK) {
-		build_fail(build, node_mark_at(key, at), &err);
-		return false;
-	}
-	rule->method = method;
-	rule->mark = key->mark;
-	rule->record_path = UINT32_MAX;
-	entry->n_paths = ++entry->n_rules;
-	return method != NULL && (method->kind == NULL || check_rule(entry, key, path, method));
-}
-
-static bool check_overlaps(struct entry *entry)
-{
-	bool good = true;
-
-	for (size_t i = 1; i < entry->n_rules; i++) {
-		for (size_t j = 0; j < i; j++) {
-			if (!json_path_overlaps(&entry->paths[i], &entry->paths[j]))
-				continue;
-			build_error(entry->build, entry->rules[i].mark,
-				    "%s and %s (line %u) can name the same value or one inside the other",
-				    entry->rules[i].path_text, entry->rules[j].path_text, entry->rules[j].mark.line);
-			good = false;
-			break;
-		}
-	}
-	return good;
-}
-
-static bool path_equal(const struct json_path *a, const struct json_path *b)
-{
-	if (a->n_steps != b->n_steps)
-		return false;
-	for (size_t i = 0; i < a->n_steps; i++)
-		if (a->steps[i].kind != b->steps[i].kind || a->steps[i].index != b->steps[i].index ||
-		    !bytes_eq(a->steps[i].name, b->steps[i].name))
-			return false;
-	return true;
-}
-
-/* Gives the rule its sibling: one that another rule has already, or a new one that overlaps nothing. */
-static bool add_sibling(struct entry *entry, struct policy_rule *rule)
-{
-	const struct policy_bind *bind = &rule->method->bind;
-
-	for (size_t i = entry->n_rules; i < entry->n_paths; i++) {
-		if (path_equal(&entry->paths[i], &bind->path)) {
-			rule->record_path = (uint32_t)i;
-			return true;
-		}
-	}
-	for (size_t i = 0; i < entry->n_paths; i++) {
-		if (!json_path_overlaps(&entry->paths[i], &bind->path))
-			continue;
-		build_error(
-			entry->build, rule->mark,
-			i < entry->n_rules
-				? "%s is bound to the field %s, which %s can change: bind to one that stays in clear"
-				: "%s is bound to the field %s, which lies in or around another one that is bound "
-				  "to%s",
-			rule->path_text, bind->record, i < entry->n_rules ? entry->rules[i].path_text : "");
-		return false;
-	}
-	rule->record_path = (uint32_t)entry->n_paths;
-	entry->paths[entry->n_paths++] = bind->path;
-	return true;
-}
-
-static bool add_siblings(struct entry *entry)
-{
-	bool good = true;
-
-	for (size_t i = 0; i < entry->n_rules; i++)
-		if (entry->rules[i].method->bind.mode == BIND_RECORD)
-			good &= add_sibling(entry, &entry->rules[i]);
-	return good;
-}
-
-/* Places -------------------------------------------------------------------------------------------------- */
-
-/* A copy of the buffer in the policy's arena; the buffer is emptied. */
-static enum seal_status keep_bytes(struct build *build, struct seal_buf *buf, struct seal_bytes *out,
-				   struct seal_err *err)
-{
-	*out = arena_copy(&build->policy->arena, buf_bytes(buf));
-	buf->len = 0;
-	return out->ptr ? SEAL_OK : err_memory(err);
-}
-
-static enum seal_status make_place(struct build *build, const struct policy_rule *rule, enum place_kind kind,
-				   struct seal_buf *buf, struct seal_bytes *out, struct seal_err *err)
-{
-	const struct policy_bind *bind = &rule->method->bind;
-	struct place place = {.bound = bind->mode == BIND_DOMAIN ? PLACE_DOMAIN : PLACE_PATH,
-			      .namespace_ = bytes_str(build->policy->namespace_),
-			      .name = bind->mode == BIND_DOMAIN ? bytes_str(bind->domain) : rule->path,
-			      .kind = kind};
-	enum seal_status rc = place_encode(&place, buf, err);
-
-	return rc == SEAL_OK ? keep_bytes(build, buf, out, err) : rc;
-}
-
-static enum seal_status make_places(struct build *build, struct policy_rule *rule, const struct json_path *path,
-				    struct seal_buf *buf, struct seal_err *err)
-{
-	enum bind_mode mode = rule->method->bind.mode;
-	enum seal_status rc;
-
-	SEAL_TRY(json_path_canonical(path, buf, err));
-	SEAL_TRY(keep_bytes(build, buf, &rule->path, err));
-	rule->dynamic = json_path_is_dynamic(path) && (mode == BIND_PLACE || mode == BIND_RECORD);
-	if (rule->dynamic || mode == BIND_NONE || mode == BIND_RECORD)
-		return SEAL_OK;
-	SEAL_TRY(make_place(build, rule, PLACE_STRING, buf, &rule->place_string, err));
-	SEAL_TRY(make_place(build, rule, PLACE_JSON, buf, &rule->place_json, err));
-	SEAL_TRY(make_place(build, rule, PLACE_BYTES, buf, &rule->place_bytes, err));
-out:
-	return rc;
-}
-
-/* What is left when all rules of an entry are right: places and the automaton. */
-static void finish_rules(struct entry *entry)
-{
-	struct seal_buf buf = BUF_INIT(PATH_TEXT_MAX);
-	struct seal_err err = SEAL_ERR_INIT;
-	struct policy_topic *topic = entry->topic;
-	enum seal_status rc;
-
-	for (size_t i = 0; i < entry->n_rules; i++)
-		SEAL_TRY(make_places(entry->build, &entry->rules[i], &entry->paths[i], &buf, &err));
-	SEAL_TRY(json_paths_new(entry->paths, entry->n_paths, &topic->paths, &err));
-	topic->rules = entry->rules;
-	topic->n_rules = entry->n_rules;
-out:
-	if (rc != SEAL_OK)
-		build_fail(entry->build, topic->mark, &err);
-	buf_clear(&buf);
-}
-
-static void build_rules(struct build *build, const struct node *protect, struct policy_topic *topic)
-{
-	struct entry entry = {.build = build, .topic = topic, .good = true};
-
-	if (protect->n == 0 || protect->n > POLICY_RULES_MAX / 2) {
-		build_error(build, protect->mark,
-			    "protect has 1 to %d paths: a topic without any would pass in clear",
-			    POLICY_RULES_MAX / 2);
-		return;
-	}
-	entry.rules = build_alloc(build, protect->n, sizeof(*entry.rules));
-	entry.paths = build_scratch(build, 2 * protect->n, sizeof(*entry.paths));
-	if (entry.rules == NULL || entry.paths == NULL)
-		return;
-	for (const struct node *key = protect->first; key != NULL && !build->no_memory; key = key->next)
-		entry.good &= add_rule(&entry, key);
-	if (build->no_memory)
-		return;
-	entry.good &= check_overlaps(&entry);
-	if (entry.good && add_siblings(&entry) && build->findings->errors == 0)
-		finish_rules(&entry);
-}
-
 /* Dead letters -------------------------------------------------------------------------------------------- */
 
 /* The entry for a dead-letter topic: whole values, encrypted, bound to the domain "dead-letter". */
@@ -346,16 +116,9 @@ static struct policy_topic *new_dead_letter(struct build *build, const char *nam
 	struct policy_topic *topic = build->first_topic - 1;
 	struct topic_pattern *pattern = build_alloc(build, 1, sizeof(*pattern));
 	const char **matches = build_alloc(build, 2, sizeof(*matches));
-	struct policy_rule *rule = build_alloc(build, 1, sizeof(*rule));
-	struct json_path *root = build_scratch(build, 1, sizeof(*root));
-	struct entry entry = {
-		.build = build, .topic = topic, .rules = rule, .paths = root, .n_rules = 1, .n_paths = 1};
+	const struct policy_method *method = build_dead_letter_method(build, key, mark);
 
-	if (pattern == NULL || matches == NULL || rule == NULL || root == NULL)
-		return NULL;
-	*rule = (struct policy_rule){.path_text = "$", .record_path = UINT32_MAX, .mark = mark};
-	rule->method = build_dead_letter_method(build, key, mark);
-	if (rule->method == NULL)
+	if (pattern == NULL || matches == NULL || method == NULL)
 		return NULL;
 	*pattern = (struct topic_pattern){.kind = PATTERN_EXACT, .text = name};
 	matches[0] = name;
@@ -364,10 +127,9 @@ static struct policy_topic *new_dead_letter(struct build *build, const char *nam
 	topic->on = build->defaults;
 	topic->on.on_error = ON_ERROR_REJECT;
 	topic->is_dead_letter = true;
-	topic->dead_letter_method = rule->method;
+	topic->dead_letter_method = method;
 	build->first_topic = topic;
-	finish_rules(&entry);
-	return topic;
+	return build_dead_letter_rule(build, topic, method, mark) ? topic : NULL;
 }
 
 static struct policy_topic *find_dead_letter(struct build *build, const char *name)
