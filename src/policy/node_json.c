@@ -5,7 +5,7 @@
 #include "policy/node_json.h"
 
 #include "json/scan.h"
-#include "json/string.h"
+#include "policy/write.h"
 
 static bool is_one_of(struct seal_bytes text, const char *const *words)
 {
@@ -61,15 +61,6 @@ static bool is_other_number(struct seal_bytes text)
 	return is_one_of(text, words);
 }
 
-static enum seal_status append_string(struct seal_buf *out, struct seal_bytes text, struct seal_err *err)
-{
-	enum seal_status rc = buf_reserve(out, json_string_length(text), err);
-
-	if (rc == SEAL_OK)
-		out->len += json_string_write(text, out->ptr + out->len);
-	return rc;
-}
-
 static bool append(struct build *build, const struct node *node, enum seal_status rc, const struct seal_err *err)
 {
 	if (rc != SEAL_OK)
@@ -86,7 +77,7 @@ static bool scalar_to_json(struct build *build, const struct node *node, struct 
 	struct seal_bytes text = node->text;
 
 	if (!node->plain)
-		return append(build, node, append_string(out, text, &err), &err);
+		return append(build, node, write_json_string(out, text, &err), &err);
 	if (is_one_of(text, nulls))
 		return append(build, node, buf_append_str(out, "null", &err), &err);
 	if (is_one_of(text, trues))
@@ -94,7 +85,7 @@ static bool scalar_to_json(struct build *build, const struct node *node, struct 
 	if (is_one_of(text, falses))
 		return append(build, node, buf_append_str(out, "false", &err), &err);
 	if (!is_decimal(text) && !is_other_number(text))
-		return append(build, node, append_string(out, text, &err), &err);
+		return append(build, node, write_json_string(out, text, &err), &err);
 	if (json_is_value(text, false))
 		return append(build, node, buf_append(out, text, &err), &err);
 	build_error(build, node->mark,
@@ -124,7 +115,7 @@ bool node_to_json(struct build *build, const struct node *node, struct seal_buf 
 	for (const struct node *item = node->first; item != NULL; item = item->next) {
 		if (item != node->first && !append_text(build, node, out, ","))
 			return false;
-		if (map && (!append(build, item, append_string(out, item->text, &err), &err) ||
+		if (map && (!append(build, item, write_json_string(out, item->text, &err), &err) ||
 			    !append_text(build, item, out, ":")))
 			return false;
 		if (!node_to_json(build, map ? item->value : item, out))
