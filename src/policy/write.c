@@ -18,6 +18,12 @@ static void put(struct writer *w, const char *text)
 		w->rc = buf_append_str(w->out, text, w->err);
 }
 
+static void new_line(struct writer *w)
+{
+	if (w->rc == SEAL_OK)
+		w->rc = buf_printf(w->out, w->err, "\n%*s", (int)w->depth * 2, "");
+}
+
 /* The line of the next name or value. */
 static void start(struct writer *w)
 {
@@ -27,8 +33,8 @@ static void start(struct writer *w)
 	}
 	if (w->more)
 		put(w, ",");
-	if (w->depth > 0 && w->rc == SEAL_OK)
-		w->rc = buf_printf(w->out, w->err, "\n%*s", (int)w->depth * 2, "");
+	if (w->depth > 0)
+		new_line(w);
 }
 
 void write_open(struct writer *w, char bracket)
@@ -44,9 +50,8 @@ void write_close(struct writer *w, char bracket)
 	bool empty = !w->more;
 
 	w->depth--;
-	w->more = false;
 	if (!empty)
-		start(w);
+		new_line(w);
 	put(w, bracket == '}' ? "}" : "]");
 	w->more = true;
 	if (w->depth == 0)
