@@ -1,0 +1,628 @@
+/* The engine: what arrives, what leaves, what fails alone and what fails as a whole. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <ftw.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "keys/keyring.h"
+#include "kit.h"
+
+#define TOPIC(protect) KIT_HEAD "topics: [{match: t, protect: {" protect "}}]\n"
+#define TOPIC_ON(on, protect) KIT_HEAD "topics: [{match: t, " on ", protect: {" protect "}}]\n"
+
+static char kept_text[4096];
+
+/* A copy that outlives the next call. */
+static struct seal_bytes keep(struct seal_bytes value)
+{
+	assert_true(value.len < sizeof(kept_text));
+	memcpy(kept_text, value.ptr, value.len);
+	kept_text[value.len] = '\0';
+	return bytes_of(kept_text, value.len);
+}
+
+static const char *run(struct kit *kit, enum engine_direction direction, const char *in)
+{
+	const struct engine_result *result = kit_one(kit, direction, bytes_str(in));
+
+	if (result->err != NULL)
+		fail_msg("%s: %s: %s", in, result->err->place, result->err->text);
+	return (const char *)keep(result->value).ptr;
+}
+
+static void refuse(struct kit *kit, enum engine_direction direction, const char *in, enum seal_code code,
+		   const char *place)
+{
+	const struct engine_result *result = kit_one(kit, direction, bytes_str(in));
+
+	if (result->err == NULL)
+		fail_msg("%s was taken", in);
+	if (result->err->code != code || strcmp(result->err->place, place) != 0)
+		fail_msg("%s: %s: %s: %s", in, seal_code_name(result->err->code), result->err->place,
+			 result->err->text);
+	assert_int_equal(result->err->status, SEAL_DATA);
+	assert_null(result->value.ptr);
+	assert_int_equal(result->cells, 0);
+}
+
+/* Protected and revealed again, `in` is what it was, and the protected one begins with `begins`. */
+static void round_trip(struct kit *kit, const char *in, const char *begins)
+{
+	char protected[sizeof(kept_text)];
+
+	memcpy(protected, run(kit, ENGINE_PROTECT, in), sizeof(protected));
+	if (strncmp(protected, begins, strlen(begins)) != 0)
+		fail_msg("%s gave %s", in, protected);
+	assert_string_equal(run(kit, ENGINE_REVEAL, protected), in);
+}
+
+static void every_json_value_comes_back(void **state)
+{
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.a: {type: encrypt, key: k}"));
+	round_trip(&kit, "{\"a\":\"1 High St\"}", "{\"a\":\"vault:v2:");
+	round_trip(&kit, "{\"a\":\"\"}", "{\"a\":\"vault:v2:");
+	round_trip(&kit, "{\"a\":\"\\\"\\\\\\n\\u0001é😀\"}", "{\"a\":\"vault:v2:");
+	round_trip(&kit, "{\"a\":1.10}", "{\"a\":\"json+vault:v2:");
+	round_trip(&kit, "{\"a\":12345678901234567890}", "{\"a\":\"json+vault:v2:");
+	round_trip(&kit, "{\"a\":null}", "{\"a\":\"json+vault:v2:");
+	round_trip(&kit, "{\"a\":true,\"b\":1}", "{\"a\":\"json+vault:v2:");
+	round_trip(&kit, "{\"a\":[1,  {\"x\":\"y\"}]}", "{\"a\":\"json+vault:v2:");
+	round_trip(&kit, "{\"a\":{\"b\" : 1.0e5, \"b\":2}}", "{\"a\":\"json+vault:v2:");
+	round_trip(&kit, "{\"a\":\"\\ud800 lone\"}", "{\"a\":\"json+vault:v2:");
+	round_trip(&kit, " { \"x\" : 1.50 , \"a\" : \"v\" , \"\\u0061\" : 2 } ",
+		   " { \"x\" : 1.50 , \"a\" : \"vault:v2:");
+	kit_close(&kit);
+
+	kit_open(&kit, TOPIC("$: {type: encrypt, key: k}"));
+	round_trip(&kit, "{\"a\": 1}", "\"json+vault:v2:");
+	round_trip(&kit, " \"text\" ", " \"vault:v2:");
+	kit_close(&kit);
+}
+
+static void escapes_are_decoded_before_and_written_after(void **state)
+{
+	char protected[sizeof(kept_text)];
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.a: {type: encrypt, key: k}"));
+	memcpy(protected, run(&kit, ENGINE_PROTECT, "{\"\\u0061\":\"\\u0041\\/\\t\"}"), sizeof(protected));
+	assert_string_equal(run(&kit, ENGINE_REVEAL, protected), "{\"\\u0061\":\"A/\\t\"}");
+	kit_close(&kit);
+}
+
+/* Some writers escape the slashes of base64. */
+static void escaped_text_forms_are_revealed(void **state)
+{
+	char protected[sizeof(kept_text)], escaped[2 * sizeof(kept_text)], *to = escaped;
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.a: {type: encrypt, key: k}"));
+	memcpy(protected, run(&kit, ENGINE_PROTECT, "{\"a\":\"v\"}"), sizeof(protected));
+	for (const char *from = protected; *from != '\0'; from++) {
+		if (*from == '/')
+			*to++ = '\\';
+		if (*from == 'v' && from == protected + 6) {
+			memcpy(to, "\\u0076", 6);
+			to += 6;
+			continue;
+		}
+		*to++ = *from;
+	}
+	*to = '\0';
+	assert_string_equal(run(&kit, ENGINE_REVEAL, escaped), "{\"a\":\"v\"}");
+	kit_close(&kit);
+}
+
+static void ciphertext_stays_in_its_place(void **state)
+{
+	char value[sizeof(kept_text)], moved[sizeof(kept_text) + 16], *start;
+	struct kit kit, other;
+	size_t len;
+
+	kit_open(&kit, TOPIC("$.a: {type: encrypt, key: k}, $.b: {type: encrypt, key: k}, "
+			     "$.c: {type: encrypt, key: k, bind: none}, $.d: {type: encrypt, key: k, bind: none}, "
+			     "$.e: {type: encrypt, key: k, bind: {domain: x}}, "
+			     "$.f: {type: encrypt, key: k, bind: {domain: x}}"));
+	memcpy(value, run(&kit, ENGINE_PROTECT, "{\"a\":\"v\"}"), sizeof(value));
+	value[2] = 'b';
+	refuse(&kit, ENGINE_REVEAL, value, SEAL_E_TAMPERED, "$['b']");
+	value[2] = 'e';
+	refuse(&kit, ENGINE_REVEAL, value, SEAL_E_TAMPERED, "$['e']");
+	value[2] = 'a';
+
+	/* Another namespace. */
+	kit_open(&other, "version: 1\nnamespace: shops\nkeys: {k: 'fake:aes'}\n"
+			 "topics: [{match: t, protect: {$.a: {type: encrypt, key: k}}}]\n");
+	refuse(&other, ENGINE_REVEAL, value, SEAL_E_TAMPERED, "$['a']");
+	kit_close(&other);
+
+	/* Another kind of value: json+ put before a string's text, or taken away. */
+	start = value + 6;
+	snprintf(moved, sizeof(moved), "{\"a\":\"json+%s", start);
+	refuse(&kit, ENGINE_REVEAL, moved, SEAL_E_TAMPERED, "$['a']");
+	memcpy(value, run(&kit, ENGINE_PROTECT, "{\"a\":17}"), sizeof(value));
+	snprintf(moved, sizeof(moved), "{\"a\":\"%s", value + 6 + 5);
+	refuse(&kit, ENGINE_REVEAL, moved, SEAL_E_TAMPERED, "$['a']");
+
+	/* What is not bound, or bound to the same name, may move. */
+	memcpy(value, run(&kit, ENGINE_PROTECT, "{\"c\":\"v\"}"), sizeof(value));
+	value[2] = 'd';
+	assert_string_equal(run(&kit, ENGINE_REVEAL, value), "{\"d\":\"v\"}");
+	memcpy(value, run(&kit, ENGINE_PROTECT, "{\"e\":\"v\"}"), sizeof(value));
+	value[2] = 'f';
+	assert_string_equal(run(&kit, ENGINE_REVEAL, value), "{\"f\":\"v\"}");
+
+	/* Each flipped bit and each cut of the base64. */
+	memcpy(value, run(&kit, ENGINE_PROTECT, "{\"a\":\"secret\"}"), sizeof(value));
+	len = strlen(value);
+	for (size_t at = strlen("{\"a\":\"vault:v2:"); at < len - 2; at++) {
+		memcpy(moved, value, len + 1);
+		moved[at] = moved[at] == 'A' ? 'B' : 'A';
+		if (kit_one(&kit, ENGINE_REVEAL, bytes_of(moved, len))->err == NULL)
+			fail_msg("changed at %zu, still revealed", at);
+		snprintf(moved, sizeof(moved), "%.*s\"}", (int)at, value);
+		refuse(&kit, ENGINE_REVEAL, moved, SEAL_E_TAMPERED, "$['a']");
+	}
+	kit_close(&kit);
+}
+
+/* Index is not part of a place; names that differ from hit to hit are. */
+static void wildcards_bind_names_but_no_index(void **state)
+{
+	char value[sizeof(kept_text)], swapped[2 * sizeof(kept_text)], *comma;
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("'$.items[*].note': {type: encrypt, key: k}"));
+	memcpy(value, run(&kit, ENGINE_PROTECT, "{\"items\":[{\"note\":\"a\"},{\"note\":\"b\"}]}"), sizeof(value));
+	comma = strstr(value, "},{");
+	snprintf(swapped, sizeof(swapped), "{\"items\":[%.*s,%.*s]}", (int)(strlen(comma) - 4), comma + 2,
+		 (int)(comma + 1 - (value + 10)), value + 10);
+	assert_string_equal(run(&kit, ENGINE_REVEAL, swapped), "{\"items\":[{\"note\":\"b\"},{\"note\":\"a\"}]}");
+
+	kit_close(&kit);
+	kit_open(&kit, TOPIC("$..pin: {type: encrypt, key: k}"));
+	round_trip(&kit, "{\"x\":{\"pin\":\"1\"},\"y\":[{\"pin\":2}],\"pin\":null}", "{\"x\":{\"pin\":\"vault:v2:");
+	memcpy(value, run(&kit, ENGINE_PROTECT, "{\"x\":{\"pin\":\"1\"}}"), sizeof(value));
+	value[2] = 'y';
+	refuse(&kit, ENGINE_REVEAL, value, SEAL_E_TAMPERED, "$['y']['pin']");
+	kit_close(&kit);
+}
+
+static void values_are_bound_to_a_sibling(void **state)
+{
+	char value[sizeof(kept_text)], other[2 * sizeof(kept_text)];
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.a: {type: encrypt, key: k, bind: {record: $.id}}, "
+			     "$.c: {type: fpe, key: f, bind: {record: $.id}}"));
+	round_trip(&kit, "{\"a\":\"v\",\"c\":\"4111111111111111\",\"id\":7}", "{\"a\":\"vault:v2:");
+	round_trip(&kit, "{\"id\":\"7\",\"a\":1}", "{\"id\":\"7\",\"a\":\"json+vault:v2:");
+	refuse(&kit, ENGINE_PROTECT, "{\"a\":\"v\"}", SEAL_E_MISSING, "$['a']");
+	refuse(&kit, ENGINE_PROTECT, "{\"id\":1,\"a\":\"v\",\"id\":1}", SEAL_E_MISSING, "$['a']");
+	assert_string_equal(run(&kit, ENGINE_PROTECT, "{\"b\":\"v\"}"), "{\"b\":\"v\"}");
+
+	memcpy(value, run(&kit, ENGINE_PROTECT, "{\"id\":7,\"a\":\"v\"}"), sizeof(value));
+	memcpy(other, value, sizeof(value));
+	other[6] = '8';
+	refuse(&kit, ENGINE_REVEAL, other, SEAL_E_TAMPERED, "$['a']");
+	snprintf(other, sizeof(other), "{\"id\":\"7\"%s", value + 7);
+	refuse(&kit, ENGINE_REVEAL, other, SEAL_E_TAMPERED, "$['a']");
+	snprintf(other, sizeof(other), "{\"\\u0069d\":7%s", value + 7);
+	assert_string_equal(run(&kit, ENGINE_REVEAL, other), "{\"\\u0069d\":7,\"a\":\"v\"}");
+	kit_close(&kit);
+}
+
+static void bad_records_fail_alone(void **state)
+{
+	static const char *const texts[] = {
+		"{\"a\":\"1234567\"}",	       "{\"a\":\"1234567\",\"a\":\"12\"}",     "{\"a\":", "",
+		"{\"a\":\"7654321\",\"b\":1}", "{\"a\":\"1234567\",\"a\":\"7654321\"}"};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct engine_result results[7];
+	struct seal_bytes values[7] = {{NULL, 0}};
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.a: {type: fpe, key: f, bind: none}, $.b: {type: encrypt, key: k}"));
+	for (size_t i = 0; i < 6; i++)
+		values[i + 1] = bytes_str(texts[i]);
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, values, 7, results, &err), SEAL_OK);
+	assert_null(results[0].value.ptr); /* a tombstone */
+	assert_null(results[0].err);
+	assert_null(results[1].err);
+	assert_int_equal(results[1].cells, 1);
+	assert_int_equal(results[2].err->code, SEAL_E_DOMAIN);
+	assert_string_equal(results[2].err->place, "$['a']");
+	assert_null(strstr(results[2].err->text, "12\""));
+	assert_int_equal(results[3].err->code, SEAL_E_SYNTAX);
+	assert_string_equal(results[3].err->place, "byte 5");
+	assert_int_equal(results[4].err->code, SEAL_E_SYNTAX);
+	assert_null(results[5].err);
+	assert_int_equal(results[5].cells, 2);
+	assert_int_equal(results[6].cells, 2);
+	assert_memory_equal(results[1].value.ptr + 6, results[6].value.ptr + 6, 7); /* the same value */
+	for (size_t i = 2; i <= 4; i++)
+		assert_null(results[i].value.ptr);
+
+	/* An item that the key source fails. */
+	fake_control.fail_item = 1;
+	values[1] = bytes_str("{\"b\":1}");
+	values[2] = bytes_str("{\"b\":2}");
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, values, 3, results, &err), SEAL_OK);
+	fake_control.fail_item = 0;
+	assert_int_equal(results[1].err->code, SEAL_E_TAMPERED);
+	assert_string_equal(results[1].err->place, "$['b']");
+	assert_null(results[2].err);
+	assert_non_null(results[2].value.ptr);
+	kit_close(&kit);
+}
+
+/* A service that is away: no record counts. */
+static void a_failing_key_source_fails_the_call(void **state)
+{
+	struct seal_bytes values[2] = {bytes_str("{\"a\":1}"), bytes_str("{\"x\":1}")};
+	struct engine_result results[2];
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.a: {type: encrypt, key: k}"));
+	for (int direction = ENGINE_PROTECT; direction <= ENGINE_REVEAL; direction++) {
+		struct seal_err err = SEAL_ERR_INIT;
+		char value[sizeof(kept_text)];
+
+		memcpy(value, run(&kit, ENGINE_PROTECT, "{\"a\":1}"), sizeof(value));
+		if (direction == ENGINE_REVEAL)
+			values[0] = bytes_str(value);
+		fake_control.fail_call = SEAL_RETRY;
+		fake_control.fail_code = SEAL_E_SERVICE;
+		assert_int_equal(engine_run(kit.engine, kit.topic, direction, values, 2, results, &err), SEAL_RETRY);
+		fake_control.fail_call = SEAL_OK;
+		assert_int_equal(err.code, SEAL_E_SERVICE);
+		for (size_t i = 0; i < 2; i++) {
+			assert_null(results[i].value.ptr);
+			assert_null(results[i].err);
+		}
+		err_clear(&err);
+		assert_int_equal(engine_run(kit.engine, kit.topic, direction, values, 2, results, &err), SEAL_OK);
+	}
+	kit_close(&kit);
+}
+
+static void limits_hold_before_and_after(void **state)
+{
+	const struct engine_options options = {.max_record_bytes = 40};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct kit kit;
+
+	assert_int_equal(
+		kit_try(&kit, TOPIC("$.a: {type: encrypt, key: k}, $.m: {type: mask}"), NULL, &options, &err),
+		SEAL_OK);
+	assert_string_equal(run(&kit, ENGINE_PROTECT, "{\"m\":\"34567890123456789012345678901234\"}"),
+			    "{\"m\":\"********************************\"}");
+	refuse(&kit, ENGINE_PROTECT, "{\"m\":\"345678901234567890123456789012345\"}", SEAL_E_LIMIT, "");
+	refuse(&kit, ENGINE_PROTECT, "{\"a\":1}", SEAL_E_LIMIT, "");
+	kit_close(&kit);
+}
+
+static void what_policies_say_about_odd_values(void **state)
+{
+	static const char *const protect =
+		"$.a: {type: encrypt, key: k}, $.f: {type: fpe, key: f}, $.m: {type: mask}, "
+		"$.r: {type: remove}";
+	char policy[1024], protected[sizeof(kept_text)];
+	struct kit kit;
+
+	/* The defaults refuse. */
+	snprintf(policy, sizeof(policy), KIT_HEAD "topics: [{match: t, protect: {%s}}]\n", protect);
+	kit_open(&kit, policy);
+	refuse(&kit, ENGINE_PROTECT, "{\"a\":\"vault:v1:AAAA\"}", SEAL_E_PROTECTED, "$['a']");
+	refuse(&kit, ENGINE_PROTECT, "{\"a\":\"\\u0076ault:v1:AAAA\"}", SEAL_E_PROTECTED, "$['a']");
+	refuse(&kit, ENGINE_PROTECT, "{\"f\":\"json+vault:v1:AAAA\"}", SEAL_E_PROTECTED, "$['f']");
+	refuse(&kit, ENGINE_PROTECT, "{\"m\":\"seal:e1:AAAA\"}", SEAL_E_PROTECTED, "$['m']");
+	assert_string_equal(run(&kit, ENGINE_PROTECT, "{\"r\":\"vault:v1:AAAA\"}"), "{}");
+	refuse(&kit, ENGINE_REVEAL, "{\"a\":\"plain\"}", SEAL_E_PLAINTEXT, "$['a']");
+	refuse(&kit, ENGINE_REVEAL, "{\"a\":17}", SEAL_E_PLAINTEXT, "$['a']");
+	refuse(&kit, ENGINE_REVEAL, "{\"a\":null}", SEAL_E_PLAINTEXT, "$['a']");
+	refuse(&kit, ENGINE_REVEAL, "{\"a\":\"\\ud800\"}", SEAL_E_PLAINTEXT, "$['a']");
+	refuse(&kit, ENGINE_REVEAL, "{\"a\":\"seal:e1:AAAA\"}", SEAL_E_TAMPERED, "$['a']");
+	kit_close(&kit);
+
+	/* Told otherwise, they don't. */
+	snprintf(policy, sizeof(policy),
+		 KIT_HEAD
+		 "topics: [{match: t, on_protected: keep, on_plaintext: pass, on_null: keep, protect: {%s}}]\n",
+		 protect);
+	kit_open(&kit, policy);
+	assert_string_equal(run(&kit, ENGINE_PROTECT, "{\"a\":\"vault:v1:AAAA\",\"m\":\"xy\"}"),
+			    "{\"a\":\"vault:v1:AAAA\",\"m\":\"**\"}");
+	assert_int_equal(kit.result.cells, 1);
+	assert_string_equal(run(&kit, ENGINE_PROTECT, "{\"a\":null,\"f\":null,\"m\":null,\"r\":null}"),
+			    "{\"a\":null,\"f\":null,\"m\":null}");
+	assert_string_equal(run(&kit, ENGINE_REVEAL, "{\"a\":\"plain\",\"f\":null}"), "{\"a\":\"plain\",\"f\":null}");
+	round_trip(&kit, "{\"a\":false,\"f\":\"1234567\"}", "{\"a\":\"json+vault:v2:");
+	kit_close(&kit);
+
+	/* Missing fields. */
+	kit_open(&kit, TOPIC_ON("on_missing: reject", "$.a: {type: encrypt, key: k}, '$.i[*].b': {type: mask}, "
+						      "$.r: {type: remove}"));
+	refuse(&kit, ENGINE_PROTECT, "{\"a\":1}", SEAL_E_MISSING, "$['i'][*]['b']");
+	refuse(&kit, ENGINE_PROTECT, "{\"a\":1,\"i\":[]}", SEAL_E_MISSING, "$['i'][*]['b']");
+	refuse(&kit, ENGINE_PROTECT, "{\"i\":[{\"b\":\"x\"}]}", SEAL_E_MISSING, "$['a']");
+	memcpy(protected, run(&kit, ENGINE_PROTECT, "{\"a\":1,\"i\":[{\"b\":\"x\"},{}]}"), sizeof(protected));
+	assert_string_equal(run(&kit, ENGINE_REVEAL, protected), "{\"a\":1,\"i\":[{\"b\":\"*\"},{}]}");
+	refuse(&kit, ENGINE_REVEAL, "{\"i\":[{\"b\":\"*\"}]}", SEAL_E_MISSING, "$['a']");
+	kit_close(&kit);
+}
+
+/* Who can encrypt something under the key must not be able to change the document around it. */
+static void revealed_values_cannot_break_out(void **state)
+{
+	char text[sizeof(kept_text)], forged[sizeof(kept_text) + 16];
+	struct seal_bytes value;
+	struct kit kit, payload;
+
+	kit_open(&kit, TOPIC("$.a: {type: encrypt, key: k, bind: none}"));
+	memcpy(text, run(&kit, ENGINE_PROTECT, "{\"a\":\"1,\\\"admin\\\":true\"}"), sizeof(text));
+	snprintf(forged, sizeof(forged), "{\"a\":\"json+%s", text + 6);
+	refuse(&kit, ENGINE_REVEAL, forged, SEAL_E_SYNTAX, "$['a']");
+	memcpy(text, run(&kit, ENGINE_PROTECT, "{\"a\":\" 1\"}"), sizeof(text));
+	snprintf(forged, sizeof(forged), "{\"a\":\"json+%s", text + 6);
+	refuse(&kit, ENGINE_REVEAL, forged, SEAL_E_SYNTAX, "$['a']");
+	memcpy(text, run(&kit, ENGINE_PROTECT, "{\"a\":\"\"}"), sizeof(text));
+	snprintf(forged, sizeof(forged), "{\"a\":\"json+%s", text + 6);
+	refuse(&kit, ENGINE_REVEAL, forged, SEAL_E_SYNTAX, "$['a']");
+
+	/* Bytes that are not UTF-8, from a payload. */
+	kit_open(&payload,
+		 KIT_HEAD "topics: [{match: t, format: bytes, protect: {$: {type: encrypt, key: k, bind: none}}}]\n");
+	value = kit_one(&payload, ENGINE_PROTECT, bytes_of("\xff\xfe", 2))->value;
+	snprintf(forged, sizeof(forged), "{\"a\":\"%.*s\"}", (int)value.len, (const char *)value.ptr);
+	refuse(&kit, ENGINE_REVEAL, forged, SEAL_E_SYNTAX, "$['a']");
+	kit_close(&payload);
+	kit_close(&kit);
+}
+
+static void payloads_go_whole(void **state)
+{
+	const uint8_t bytes[] = {0, 0xff, '{', '"', 0, '\n'};
+	char text[sizeof(kept_text)];
+	const struct engine_result *result;
+	struct kit kit, json;
+
+	kit_open(&kit, KIT_HEAD "topics: [{match: t, format: bytes, protect: {$: {type: encrypt, key: k}}}]\n");
+	result = kit_one(&kit, ENGINE_PROTECT, bytes_of(bytes, sizeof(bytes)));
+	assert_null(result->err);
+	assert_int_equal(result->cells, 1);
+	assert_memory_equal(result->value.ptr, "vault:v2:", 9);
+	memcpy(text, keep(result->value).ptr, sizeof(text));
+	result = kit_one(&kit, ENGINE_REVEAL, bytes_str(text));
+	assert_int_equal(result->value.len, sizeof(bytes));
+	assert_memory_equal(result->value.ptr, bytes, sizeof(bytes));
+
+	result = kit_one(&kit, ENGINE_PROTECT, bytes_of("", 0)); /* empty is not absent */
+	memcpy(text, keep(result->value).ptr, sizeof(text));
+	result = kit_one(&kit, ENGINE_REVEAL, bytes_str(text));
+	assert_non_null(result->value.ptr);
+	assert_int_equal(result->value.len, 0);
+	assert_null(kit_one(&kit, ENGINE_PROTECT, BYTES_EMPTY)->value.ptr);
+
+	refuse(&kit, ENGINE_PROTECT, text, SEAL_E_PROTECTED, "$");
+	refuse(&kit, ENGINE_REVEAL, "plain", SEAL_E_PLAINTEXT, "$");
+	text[12] ^= 1;
+	refuse(&kit, ENGINE_REVEAL, text, SEAL_E_TAMPERED, "$");
+
+	/* The kind of value is part of the place, even at the root. */
+	kit_open(&json, TOPIC("$: {type: encrypt, key: k}"));
+	result = kit_one(&json, ENGINE_PROTECT, bytes_str("\"v\""));
+	memcpy(text, keep(result->value).ptr, sizeof(text));
+	text[strlen(text) - 1] = '\0';
+	refuse(&kit, ENGINE_REVEAL, text + 1, SEAL_E_TAMPERED, "$");
+	kit_close(&json);
+	kit_close(&kit);
+}
+
+static void dead_letters_are_encrypted_whole(void **state)
+{
+	struct seal_bytes values[3] = {bytes_str("not json"), BYTES_EMPTY, bytes_str("vault:v1:AAAA")};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct engine_result results[3];
+	const struct policy_topic *letters;
+	char texts[3][256];
+	struct kit kit;
+
+	kit_open(&kit, KIT_HEAD "topics: [{match: t, on_error: dead_letter, dead_letter: {topic: t-dead, key: k}, "
+				"protect: {$.a: {type: mask}}}]\n");
+	letters = policy_topic_find(kit.policy, bytes_str("t-dead"));
+	assert_non_null(letters);
+	assert_true(letters->is_dead_letter);
+	assert_int_equal(engine_dead_letter(kit.engine, kit.topic, values, 3, results, &err), SEAL_OK);
+	assert_null(results[1].value.ptr);
+	for (size_t i = 0; i < 3; i += 2) {
+		assert_null(results[i].err);
+		assert_memory_equal(results[i].value.ptr, "vault:v2:", 9);
+		memcpy(texts[i], results[i].value.ptr, results[i].value.len);
+		values[i].len = results[i].value.len;
+		values[i].ptr = (const uint8_t *)texts[i];
+	}
+	assert_int_equal(engine_run(kit.engine, letters, ENGINE_REVEAL, values, 3, results, &err), SEAL_OK);
+	assert_true(bytes_eq_str(results[0].value, "not json"));
+	assert_null(results[1].value.ptr);
+	assert_true(bytes_eq_str(results[2].value, "vault:v1:AAAA"));
+	kit_close(&kit);
+}
+
+static void bad_plan(const char *policy, enum seal_code code, const char *says)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	struct kit kit;
+
+	assert_int_not_equal(kit_try(&kit, policy, NULL, NULL, &err), SEAL_OK);
+	if (err.code != code || strstr(err.text, says) == NULL)
+		fail_msg("%s: %s", seal_code_name(err.code), err.text);
+	assert_int_equal(fake_control.opened, 0);
+	assert_int_equal(fake_control.keys, 0);
+}
+
+static void plans_check_their_keys(void **state)
+{
+	struct kit kit;
+
+	bad_plan("version: 1\nkeys: {k: 'fake:nothing'}\ntopics: [{match: t, protect: {$.a: {type: encrypt, key: "
+		 "k}}}]\n",
+		 SEAL_E_KEY_UNKNOWN, "policy key 'k' (fake:nothing): no such key");
+	bad_plan(TOPIC("$.a: {type: encrypt, key: f}"), SEAL_E_KEY_TYPE,
+		 "needs a key that can encrypt, but policy key 'f' (fake:ff1) is of type ff1");
+	bad_plan(TOPIC("$.a: {type: fpe, key: h}"), SEAL_E_KEY_TYPE, "format-preserving");
+	bad_plan(TOPIC("$.a: {type: hash, key: k}"), SEAL_E_KEY_TYPE, "HMAC");
+
+	/* One source and one key, however often they are named. */
+	kit_open(&kit,
+		 "version: 1\nkeys: {a: 'fake:aes', b: 'fake:aes'}\ntopics: [{match: t, protect: "
+		 "{$.a: {type: encrypt, key: a}, $.b: {type: encrypt, key: b}, $.c: {type: encrypt, key: a}}}]\n");
+	assert_int_equal(fake_control.opened, 1);
+	assert_int_equal(fake_control.keys, 1);
+	round_trip(&kit, "{\"a\":1,\"b\":2,\"c\":3}", "{\"a\":\"json+vault:v2:");
+	kit_close(&kit);
+	assert_int_equal(fake_control.opened, 0);
+	assert_int_equal(fake_control.keys, 0);
+}
+
+struct local {
+	char dir[64];
+	struct key_source_config config;
+	struct keyring *keyring;
+};
+
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *at)
+{
+	return remove(path);
+}
+
+static void local_open(struct local *local)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+
+	memcpy(local->dir, "/tmp/sealstream-test-XXXXXX", sizeof("/tmp/sealstream-test-XXXXXX"));
+	assert_non_null(mkdtemp(local->dir));
+	local->config = (struct key_source_config){.keyring_dir = local->dir, .create = true};
+	assert_int_equal(keyring_open(&local->config, &local->keyring, &err), SEAL_OK);
+	assert_int_equal(keyring_create_key(local->keyring, bytes_str("pii"), bytes_str("aes256-gcm96"), false, &err),
+			 SEAL_OK);
+	assert_int_equal(keyring_create_key(local->keyring, bytes_str("cards"), bytes_str("ff1"), false, &err),
+			 SEAL_OK);
+	assert_int_equal(keyring_create_key(local->keyring, bytes_str("mac"), bytes_str("hmac"), false, &err),
+			 SEAL_OK);
+}
+
+static void local_close(struct local *local)
+{
+	keyring_close(local->keyring);
+	assert_int_equal(nftw(local->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static const char local_policy[] = "version: 1\nkeys: {k: 'local:pii', f: 'local:cards', h: 'local:mac'}\n"
+				   "topics: [{match: t, protect: {$.a: {type: encrypt, key: k}, $.c: {type: fpe, "
+				   "key: f}, $.h: {type: hash, key: h}, "
+				   "$.m: {type: mask}, $.r: {type: redact}, $.x: {type: remove}}}]\n";
+
+static void keys_rotate_under_the_engine(void **state)
+{
+	char old[sizeof(kept_text)], fresh[sizeof(kept_text)];
+	struct seal_err err = SEAL_ERR_INIT;
+	struct local local;
+	struct kit kit;
+
+	local_open(&local);
+	assert_int_equal(kit_try(&kit, local_policy, &local.config, NULL, &err), SEAL_OK);
+	memcpy(old, run(&kit, ENGINE_PROTECT, "{\"a\":\"x\",\"c\":\"1234567\"}"), sizeof(old));
+	assert_memory_equal(old, "{\"a\":\"vault:v1:", 15);
+	assert_int_equal(keyring_rotate(local.keyring, bytes_str("pii"), NULL, &err), SEAL_OK);
+	kit_close(&kit);
+	assert_int_equal(kit_try(&kit, local_policy, &local.config, NULL, &err), SEAL_OK);
+	memcpy(fresh, run(&kit, ENGINE_PROTECT, "{\"a\":\"x\",\"c\":\"1234567\"}"), sizeof(fresh));
+	assert_memory_equal(fresh, "{\"a\":\"vault:v2:", 15);
+	assert_string_equal(run(&kit, ENGINE_REVEAL, old), "{\"a\":\"x\",\"c\":\"1234567\"}");
+	assert_string_equal(run(&kit, ENGINE_REVEAL, fresh), "{\"a\":\"x\",\"c\":\"1234567\"}");
+	kit_close(&kit);
+	local_close(&local);
+}
+
+static size_t allocations;
+
+static bool count_allocation(void *arg, size_t size)
+{
+	allocations++;
+	return true;
+}
+
+/* Batches of one size: after the first few, none takes memory from the system. */
+static void a_steady_stream_allocates_nothing(void **state)
+{
+	static const char text[] =
+		"{\"a\":\"1 \\u0048igh St\",\"c\":\"4111-1111-1111-1111\",\"n\":1.50,\"h\":\"x\",\"m\":\"abc\","
+		"\"r\":1,\"x\":2,\"c\":12345678}";
+	static struct engine_result results[1000];
+	static struct seal_bytes values[1000], copies[1000];
+	struct seal_err err = SEAL_ERR_INIT;
+	struct local local;
+	struct kit kit;
+
+	local_open(&local);
+	assert_int_equal(kit_try(&kit, local_policy, &local.config, NULL, &err), SEAL_OK);
+	for (size_t i = 0; i < 1000; i++)
+		values[i] = bytes_str(text);
+	for (unsigned round = 0; round < 6; round++) {
+		mem_set_hook(count_allocation, NULL);
+		assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, values, 1000, results, &err),
+				 SEAL_OK);
+		mem_set_hook(NULL, NULL);
+		for (size_t i = 0; i < 1000; i++) {
+			assert_null(results[i].err);
+			mem_free((void *)copies[i].ptr);
+			copies[i] =
+				bytes_of(mem_dup(results[i].value.ptr, results[i].value.len), results[i].value.len);
+		}
+		mem_set_hook(count_allocation, NULL);
+		assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_REVEAL, copies, 1000, results, &err),
+				 SEAL_OK);
+		mem_set_hook(NULL, NULL);
+		assert_null(results[999].err);
+		if (round < 3) {
+			assert_true(round > 0 || allocations > 0);
+			allocations = 0;
+		}
+	}
+	assert_int_equal(allocations, 0);
+	for (size_t i = 0; i < 1000; i++)
+		mem_free((void *)copies[i].ptr);
+	kit_close(&kit);
+	local_close(&local);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_json_value_comes_back),
+		cmocka_unit_test(escapes_are_decoded_before_and_written_after),
+		cmocka_unit_test(escaped_text_forms_are_revealed),
+		cmocka_unit_test(ciphertext_stays_in_its_place),
+		cmocka_unit_test(wildcards_bind_names_but_no_index),
+		cmocka_unit_test(values_are_bound_to_a_sibling),
+		cmocka_unit_test(bad_records_fail_alone),
+		cmocka_unit_test(a_failing_key_source_fails_the_call),
+		cmocka_unit_test(limits_hold_before_and_after),
+		cmocka_unit_test(what_policies_say_about_odd_values),
+		cmocka_unit_test(revealed_values_cannot_break_out),
+		cmocka_unit_test(payloads_go_whole),
+		cmocka_unit_test(dead_letters_are_encrypted_whole),
+		cmocka_unit_test(plans_check_their_keys),
+		cmocka_unit_test(keys_rotate_under_the_engine),
+		cmocka_unit_test(a_steady_stream_allocates_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
