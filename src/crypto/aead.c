@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "crypto/aead_ops.h"
+#include "crypto/ct.h"
 
 /* Best first; the last one is always there. */
 static const struct aead_ops *const compiled_in[] = {
@@ -120,6 +121,7 @@ enum seal_status aead_open_many(struct aead *aead, struct aead_item *items, size
 	for (size_t i = 0; i < n; i++) {
 		if (rc != SEAL_OK)
 			items[i].ok = false;
+		ct_declassify(&items[i].ok, sizeof(items[i].ok));
 		if (!items[i].ok)
 			mem_wipe(items[i].out, items[i].in.len);
 	}
