@@ -48,6 +48,7 @@ const struct sink_ops *const registry_sinks[] = {
 const struct command *const registry_commands[] = {
 	&command_protect,
 	&command_reveal,
+	&command_key,
 	&command_policy,
 	&command_sample,
 	&command_version,

@@ -62,6 +62,7 @@ struct keyring_key_info {
 	uint32_t min_encryption_version; /* 0: the latest */
 	uint64_t auto_rotate; /* uses; 0: never */
 	bool deletion_allowed, exportable, imported;
+	bool counted; /* an aes key: its encryptions are counted, and it can rotate itself */
 	const struct keyring_version_info *versions; /* latest_version of them */
 };
 
@@ -108,7 +109,7 @@ struct keyring_change {
 	uint32_t min_decryption_version; /* 1 … latest */
 	uint32_t min_encryption_version; /* 0: the latest; else minimum decryption … latest */
 	bool deletion_allowed;
-	uint64_t auto_rotate; /* uses, 1 … KEY_USES_MAX; 0: never */
+	uint64_t auto_rotate; /* uses, 1 … KEY_USES_MAX; 0: never; SEAL_E_KEY_TYPE for a key that is not counted */
 };
 
 SEAL_MUST_USE enum seal_status keyring_configure(struct keyring *keyring, struct seal_bytes name,

@@ -66,7 +66,7 @@ static void file_begin(struct key_file *file, const char *name, const struct key
 		.exportable = exportable,
 		.created_ms = (uint64_t)clock_unix_ms(),
 		.min_decryption_version = 1,
-		.auto_rotate = KEY_USES_ROTATE,
+		.auto_rotate = type->uses & KEY_ENCRYPT ? KEY_USES_ROTATE : 0,
 	};
 	memcpy(file->name, name, strlen(name) + 1);
 }
@@ -273,6 +273,18 @@ static enum seal_status check_minimums(const struct key_file *file, struct seal_
 	return SEAL_OK;
 }
 
+static enum seal_status check_auto_rotate(const struct key_file *file, struct seal_err *err)
+{
+	if (file->auto_rotate != 0 && !(file->type->uses & KEY_ENCRYPT))
+		return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
+			       "key %s has type %s and cannot rotate itself: policies name its versions", file->name,
+			       file->type->name);
+	if (file->auto_rotate > KEY_USES_MAX)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+			       "key %s can rotate itself after at most 4294967296 uses", file->name);
+	return SEAL_OK;
+}
+
 enum seal_status keyring_configure(struct keyring *k, struct seal_bytes name, const struct keyring_change *change,
 				   struct seal_err *err)
 {
@@ -290,10 +302,7 @@ enum seal_status keyring_configure(struct keyring *k, struct seal_bytes name, co
 	if (change->mask & KEYRING_SET_AUTO_ROTATE)
 		file->auto_rotate = change->auto_rotate;
 	SEAL_TRY(check_minimums(file, err));
-	if (file->auto_rotate > KEY_USES_MAX) {
-		rc = err_set(err, SEAL_USAGE, SEAL_E_USAGE, "a key rotates itself after at most 4294967296 uses");
-		goto out;
-	}
+	SEAL_TRY(check_auto_rotate(file, err));
 	SEAL_TRY(keyring_store(k, file, err));
 out:
 	edit_end(&edit);
@@ -353,6 +362,7 @@ static enum seal_status fill_info(const struct key_file *file, struct arena *are
 		.deletion_allowed = file->deletion_allowed,
 		.exportable = file->exportable,
 		.imported = file->imported,
+		.counted = (file->type->uses & KEY_ENCRYPT) != 0,
 		.versions = versions,
 	};
 	return SEAL_OK;

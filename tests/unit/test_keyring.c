@@ -154,6 +154,11 @@ static void minimums_follow_transit(void **state)
 	FAILS(&f, change(&f, KEYRING_SET_MIN_DECRYPTION, 4, 0), SEAL_USAGE, SEAL_E_USAGE, "raise it too");
 	OK(&f, change(&f, KEYRING_SET_MIN_DECRYPTION | KEYRING_SET_MIN_ENCRYPTION, 1, 0));
 	FAILS(&f, keyring_configure(f.keyring, bytes_str("k"), &c, &f.err), SEAL_USAGE, SEAL_E_USAGE, "4294967296");
+	fixture_create(&f, "fixed", "hmac");
+	c.auto_rotate = 1;
+	FAILS(&f, keyring_configure(f.keyring, bytes_str("fixed"), &c, &f.err), SEAL_USAGE, SEAL_E_KEY_TYPE,
+	      "cannot rotate itself");
+	assert_int_equal(info_of(&f, "fixed").auto_rotate, 0);
 	c.auto_rotate = 0;
 	OK(&f, keyring_configure(f.keyring, bytes_str("k"), &c, &f.err));
 	info = info_of(&f, "k");

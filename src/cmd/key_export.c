@@ -1,0 +1,84 @@
+/* `key export`: the raw material of an exportable key, to stdout. */
+#include <unistd.h>
+
+#include "base/encode.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "cmd/key_use.h"
+
+enum { FORMAT_BASE64, FORMAT_RAW };
+
+struct export_options {
+	int64_t version; /* 0: the latest */
+	int format;
+	bool yes;
+};
+
+#define AT(member) .offset = offsetof(struct export_options, member)
+static const struct opt_row rows[] = {
+	{.name = "version",
+	 .help = "which version; the latest unless told otherwise",
+	 .arg = "N",
+	 .min = 1,
+	 .max = UINT32_MAX,
+	 .type = OPT_INT,
+	 AT(version)},
+	{.name = "format",
+	 .help = "base64 and a line end, or the raw bytes",
+	 .arg = "FORMAT",
+	 .choices = "base64|raw",
+	 .def = "base64",
+	 .type = OPT_CHOICE,
+	 AT(format)},
+	{.name = "yes", .help = "print a key even on a terminal", .type = OPT_FLAG, AT(yes)},
+	OPT_END};
+
+/* Not through stdio: its buffer would keep a copy. */
+static enum seal_status print_material(struct seal_bytes material, int format, struct seal_err *err)
+{
+	char text[BASE64_LEN(KEY_MATERIAL_MAX) + 1];
+	struct seal_bytes out = material;
+	enum seal_status rc;
+
+	if (format == FORMAT_BASE64) {
+		size_t n = base64_encode(material, text);
+
+		text[n++] = '\n';
+		out = bytes_of(text, n);
+	}
+	rc = file_write_all(STDOUT_FILENO, out, "stdout", err);
+	mem_wipe(text, sizeof(text));
+	return rc;
+}
+
+static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
+{
+	const struct export_options *options = call->options;
+	struct secret material = SECRET_INIT;
+	struct keyring *keyring = NULL;
+	enum seal_status rc;
+
+	if (!options->yes && isatty(STDOUT_FILENO)) {
+		rc = err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+			     "this would show a secret key on the terminal; send it to a file, or add --yes");
+		goto out;
+	}
+	SEAL_TRY(key_use_open(call, false, &keyring, err));
+	SEAL_TRY(keyring_export(keyring, bytes_str(call->args[0]), (uint32_t)options->version, &material, NULL, err));
+	SEAL_TRY(print_material(secret_bytes(&material), options->format, err));
+out:
+	secret_clear(&material);
+	keyring_close(keyring);
+	return rc;
+}
+
+const struct command command_key_export = {
+	.name = "export",
+	.usage = "NAME",
+	.summary = "Write the raw material of an exportable key to stdout",
+	.options = rows,
+	.options_size = sizeof(struct export_options),
+	.args_min = 1,
+	.args_max = 1,
+	.run = run,
+};
