@@ -4,6 +4,7 @@
 
 #include "cmd/command.h"
 
+extern const struct command command_inspect;
 extern const struct command command_key;
 extern const struct command command_policy;
 extern const struct command command_protect;

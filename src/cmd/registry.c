@@ -45,13 +45,16 @@ const struct sink_ops *const registry_sinks[] = {
 	NULL,
 };
 
+/* clang-format off: one a line */
 const struct command *const registry_commands[] = {
 	&command_protect,
 	&command_reveal,
+	&command_inspect,
 	&command_key,
 	&command_policy,
 	&command_sample,
 	&command_version,
 	NULL,
 };
+/* clang-format on */
 #endif

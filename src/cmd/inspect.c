@@ -1,0 +1,362 @@
+/*
+ * `inspect`: what is protected in a file, how, and under which version of a key. Needs no policy and no key: all of it
+ * stands in the text forms. What `fpe` made looks like plain text and cannot be found.
+ *
+ *   record ─ each string ─ text_form ─▶ one line (or JSON object) a value, counted by path, form and version
+ */
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cmd/commands.h"
+#include "cmd/output.h"
+#include "cmd/stream_open.h"
+#include "cmd/value_walk.h"
+#include "json/path.h"
+#include "json/string.h"
+#include "methods/text_form.h"
+
+#define KINDS_MAX 1000 /* lines of the summary; what is beyond is counted together */
+#define PATH_BYTES_MAX (1u << 20)
+#define AEAD_BYTES 28 /* nonce 12 and tag 16 of a vault: form */
+
+struct inspect_options {
+	bool json, envelopes, summary;
+	int64_t max_record_bytes;
+};
+
+#define AT(member) .offset = offsetof(struct inspect_options, member)
+
+static const struct opt_row rows[] = {
+	{.name = "json", .help = "print one JSON object a line", .type = OPT_FLAG, AT(json)},
+	{.name = "summary", .letter = 's', .help = "print only the summary", .type = OPT_FLAG, AT(summary)},
+	{.name = "envelopes",
+	 .letter = 'J',
+	 .help = "lines are envelopes of kcat -J: the record is their payload",
+	 .type = OPT_FLAG,
+	 AT(envelopes)},
+	{.name = "max-record-bytes",
+	 .help = "longest record; a longer one fails",
+	 .arg = "SIZE",
+	 .def = "16MiB",
+	 .min = 1,
+	 .max = 1 << 30,
+	 .env = "SEALSTREAM_MAX_RECORD_BYTES",
+	 .type = OPT_SIZE,
+	 AT(max_record_bytes)},
+	OPT_END};
+
+/* One line of the summary. */
+struct kind {
+	const char *path; /* in the run's arena */
+	const char *method; /* NULL: damaged */
+	bool json;
+	uint32_t version;
+	uint64_t values, bytes;
+};
+
+struct inspection {
+	const struct inspect_options *options;
+	struct arena *arena; /* of the run: paths of kinds */
+	struct kind kinds[KINDS_MAX];
+	size_t n_kinds;
+	uint64_t records, failed, protected_records, values, damaged, beyond;
+	struct json_scan scan;
+	struct value_walk walk;
+	struct seal_buf path;
+	struct arena scratch; /* of one record */
+};
+
+/* How long the plaintext is, as far as the form tells; -1: it doesn't. */
+static int64_t plaintext_bytes(const struct text_form *form)
+{
+	const uint8_t *base64 = memchr(form->body.ptr + 7, ':', form->body.len - 7);
+	size_t len, raw;
+
+	if (base64 == NULL || !bytes_starts(form->body, BYTES_LIT("vault:v")))
+		return -1;
+	len = form->body.len - (size_t)(base64 + 1 - form->body.ptr);
+	raw = len / 4 * 3;
+	for (size_t i = 1; i <= 2 && i <= len; i++)
+		raw -= form->body.ptr[form->body.len - i] == '=';
+	return raw >= AEAD_BYTES ? (int64_t)(raw - AEAD_BYTES) : -1;
+}
+
+static enum seal_status count(struct inspection *in, const char *path, const struct text_form *form, size_t bytes,
+			      struct seal_err *err)
+{
+	struct kind *kind = in->kinds, *end = in->kinds + in->n_kinds;
+
+	for (; kind < end; kind++)
+		if (kind->method == form->method && kind->json == form->json && kind->version == form->version &&
+		    strcmp(kind->path, path) == 0)
+			break;
+	if (kind == end && in->n_kinds == KINDS_MAX) {
+		in->beyond++;
+		return SEAL_OK;
+	}
+	if (kind == end) {
+		*kind = (struct kind){.path = arena_strndup(in->arena, path, strlen(path)),
+				      .method = form->method,
+				      .json = form->json,
+				      .version = form->version};
+		if (kind->path == NULL)
+			return err_memory(err);
+		in->n_kinds++;
+	}
+	kind->values++;
+	kind->bytes += bytes;
+	return SEAL_OK;
+}
+
+static void show_json(const char *place, const char *path, const struct text_form *form, size_t bytes)
+{
+	int64_t plain = form->method ? plaintext_bytes(form) : -1;
+
+	fputs("{\"schema\":\"sealstream.inspect.value/1\",\"place\":", stdout);
+	output_json_string(stdout, bytes_str(place));
+	fputs(",\"path\":", stdout);
+	output_json_string(stdout, bytes_str(path));
+	if (form->method == NULL)
+		fputs(",\"method\":null,\"damaged\":true", stdout);
+	else
+		printf(",\"method\":\"%s\",\"damaged\":false,\"value\":\"%s\",\"key_version\":%u", form->method,
+		       form->json ? "json" : "string", form->version);
+	printf(",\"bytes\":%zu", bytes);
+	if (plain >= 0)
+		printf(",\"plaintext_bytes\":%lld", (long long)plain);
+	fputs("}\n", stdout);
+}
+
+static void show_text(const char *place, const char *path, const struct text_form *form, size_t bytes)
+{
+	int64_t plain = form->method ? plaintext_bytes(form) : -1;
+
+	printf("%s: %s: ", place, path);
+	if (form->method == NULL) {
+		printf("damaged, %zu bytes\n", bytes);
+		return;
+	}
+	printf("%s of a %s, key version %u, %zu bytes", form->method, form->json ? "JSON value" : "string",
+	       form->version, bytes);
+	if (plain >= 0)
+		printf(", %lld in clear", (long long)plain);
+	putchar('\n');
+}
+
+/* A text that claims to be protected, found at `path`. */
+static enum seal_status found(struct inspection *in, const char *place, const char *path, struct seal_bytes text,
+			      struct seal_err *err)
+{
+	struct text_form form = {.method = NULL};
+
+	if (!text_form_parse(text, &form)) {
+		form = (struct text_form){.method = NULL};
+		in->damaged++;
+	}
+	in->values++;
+	if (!in->options->summary && in->options->json)
+		show_json(place, path, &form, text.len);
+	else if (!in->options->summary)
+		show_text(place, path, &form, text.len);
+	return count(in, path, &form, text.len, err);
+}
+
+static enum seal_status inspect_string(struct inspection *in, const char *place, struct seal_bytes raw, bool escaped,
+				       bool *any, struct seal_err *err)
+{
+	struct seal_bytes text = raw;
+	enum seal_status rc;
+
+	if (escaped && (!json_string_decode(raw, &in->scratch, &text) || text.ptr == NULL))
+		return SEAL_OK; /* no Unicode text: no text form */
+	if (!text_form_looks_protected(text))
+		return SEAL_OK;
+	*any = true;
+	in->path.len = 0;
+	rc = json_steps_canonical(in->walk.doc, in->walk.steps, in->walk.n_steps, &in->path, err);
+	if (rc == SEAL_OK)
+		rc = buf_append_u8(&in->path, '\0', err);
+	return rc == SEAL_OK ? found(in, place, (const char *)in->path.ptr, text, err) : rc;
+}
+
+static enum seal_status inspect_json(struct inspection *in, const char *place, struct seal_bytes value, bool *any,
+				     struct seal_err *err)
+{
+	struct seal_bytes raw;
+	bool escaped;
+	enum seal_status rc;
+
+	SEAL_TRY(json_scan(NULL, value, &in->scan, err));
+	value_walk_init(&in->walk, value);
+	while (value_walk_next(&in->walk, &raw, &escaped))
+		SEAL_TRY(inspect_string(in, place, raw, escaped, any, err));
+out:
+	return rc;
+}
+
+/* Fails only when the run cannot go on; a record that cannot be read is told and counted. */
+static enum seal_status inspect_record(struct inspection *in, const char *place, const struct record *record,
+				       struct seal_err *err)
+{
+	struct seal_err why = record->broken ? *record->broken : (struct seal_err)SEAL_ERR_INIT;
+	enum seal_status rc = why.status;
+	bool any = false;
+
+	in->records++;
+	if (rc == SEAL_OK && record->value.ptr != NULL && text_form_looks_protected(record->value)) {
+		any = true;
+		rc = found(in, place, "$", record->value, &why);
+	} else if (rc == SEAL_OK && record->value.ptr != NULL) {
+		rc = inspect_json(in, place, record->value, &any, &why);
+	}
+	in->protected_records += any;
+	arena_reset(&in->scratch);
+	if (rc == SEAL_OK)
+		return SEAL_OK;
+	if (rc != SEAL_DATA)
+		return err_set(err, why.status, why.code, "%s", why.text);
+	err_prefix(&why, "%s%s%s", place, why.place[0] ? ": " : "", why.place);
+	why.place[0] = '\0';
+	log_err(LOG_ERROR, &why);
+	in->failed++;
+	return SEAL_OK;
+}
+
+static void summary_json(const struct inspection *in)
+{
+	printf("{\"schema\":\"sealstream.inspect/1\",\"records\":%llu,\"protected_records\":%llu,\"values\":%llu,"
+	       "\"damaged\":%llu,\"failed\":%llu,\"kinds\":[",
+	       (unsigned long long)in->records, (unsigned long long)in->protected_records,
+	       (unsigned long long)in->values, (unsigned long long)in->damaged, (unsigned long long)in->failed);
+	for (size_t i = 0; i < in->n_kinds; i++) {
+		const struct kind *kind = &in->kinds[i];
+
+		printf("%s{\"path\":", i ? "," : "");
+		output_json_string(stdout, bytes_str(kind->path));
+		if (kind->method == NULL)
+			fputs(",\"method\":null", stdout);
+		else
+			printf(",\"method\":\"%s\",\"value\":\"%s\",\"key_version\":%u", kind->method,
+			       kind->json ? "json" : "string", kind->version);
+		printf(",\"values\":%llu,\"bytes\":%llu}", (unsigned long long)kind->values,
+		       (unsigned long long)kind->bytes);
+	}
+	puts("]}");
+}
+
+static void summary_text(const struct inspection *in)
+{
+	printf("%llu records, %llu of them with protected values; %llu values", (unsigned long long)in->records,
+	       (unsigned long long)in->protected_records, (unsigned long long)in->values);
+	printf(in->damaged ? ", %llu of them damaged\n" : "\n", (unsigned long long)in->damaged);
+	for (size_t i = 0; i < in->n_kinds; i++) {
+		const struct kind *kind = &in->kinds[i];
+
+		printf("  %s: %llu x ", kind->path, (unsigned long long)kind->values);
+		if (kind->method == NULL)
+			puts("damaged");
+		else
+			printf("%s of a %s, key version %u\n", kind->method, kind->json ? "JSON value" : "string",
+			       kind->version);
+	}
+	if (in->beyond > 0)
+		printf("  other paths: %llu values\n", (unsigned long long)in->beyond);
+}
+
+static enum seal_status inspect_all(struct inspection *in, struct source *source, struct batch *batch,
+				    struct seal_err *err)
+{
+	enum read_result result = READ_SOME;
+	enum seal_status rc = SEAL_OK;
+
+	while (stop_requested() == 0) {
+		batch->n = 0;
+		arena_reset(&batch->arena);
+		SEAL_TRY(source->ops->read(source, batch, batch->cap, 100, &result, err));
+		for (size_t i = 0; i < batch->n && rc == SEAL_OK; i++) {
+			char place[SEAL_ERR_PLACE_MAX];
+
+			source->ops->place(source, &batch->records[i], place, sizeof(place));
+			rc = inspect_record(in, place, &batch->records[i], err);
+		}
+		if (result == READ_SOME)
+			source->ops->release(source, batch);
+		SEAL_TRY(rc);
+		if (result == READ_END)
+			break;
+		if (ferror(stdout))
+			break; /* told at the end of the program */
+	}
+out:
+	return rc;
+}
+
+static enum seal_status open_source(struct command_call *call, struct source **source, struct seal_err *err)
+{
+	const struct inspect_options *options = call->options;
+	char *limit = arena_printf(call->arena, "%lld", (long long)options->max_record_bytes);
+	const struct stream_setting in[] = {
+		{"envelopes", options->envelopes ? "true" : "false"}, {"max-record-bytes", limit}, {NULL, NULL}};
+
+	if (limit == NULL)
+		return err_memory(err);
+	return stream_open_source("file", call->n_args ? call->args[0] : "-", in, call->arena, source, err);
+}
+
+static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
+{
+	struct inspection *in = mem_calloc(1, sizeof(*in));
+	struct batch batch = {.cap = STREAM_BATCH_RECORDS};
+	struct source *source = NULL;
+	enum seal_status rc;
+
+	arena_init(&batch.arena, STREAM_BATCH_BYTES);
+	batch.records = mem_calloc(batch.cap, sizeof(*batch.records));
+	if (in == NULL || batch.records == NULL) {
+		rc = err_memory(err);
+		goto out;
+	}
+	in->options = call->options;
+	in->arena = call->arena;
+	in->path = (struct seal_buf)BUF_INIT(PATH_BYTES_MAX);
+	arena_init(&in->scratch, STREAM_BATCH_BYTES);
+	SEAL_TRY(open_source(call, &source, err));
+	SEAL_TRY(inspect_all(in, source, &batch, err));
+	if (in->options->json)
+		summary_json(in);
+	else
+		summary_text(in);
+	*exit_code = stop_requested() ? 128 + stop_requested() : in->failed > 0 ? 1 : 0;
+out:
+	if (source != NULL)
+		source->ops->close(source, true);
+	arena_clear(&batch.arena);
+	mem_free(batch.records);
+	if (in != NULL) {
+		arena_clear(&in->scratch);
+		json_scan_clear(&in->scan);
+		buf_clear(&in->path);
+	}
+	mem_free(in);
+	return rc;
+}
+
+const struct command command_inspect = {
+	.name = "inspect",
+	.usage = "[FILE|-]",
+	.summary = "Show what is protected in a file, how, and under which version of a key",
+	.details = "Needs no policy and no key, and decrypts nothing. For each protected value it prints where it "
+		   "stands, the "
+		   "method, the version of the key, and sizes; then a summary. Values made by fpe, mask, redact and "
+		   "hash look "
+		   "like any other text and cannot be told.\n"
+		   "With --json every line is an object: sealstream.inspect.value/1 for a value, and "
+		   "sealstream.inspect/1 for "
+		   "the summary, which comes last.",
+	.options = rows,
+	.options_size = sizeof(struct inspect_options),
+	.args_max = 1,
+	.run = run,
+};
