@@ -4,10 +4,14 @@
 
 #include "cmd/command.h"
 
+extern const struct command command_consume;
+extern const struct command command_demo;
 extern const struct command command_inspect;
 extern const struct command command_key;
 extern const struct command command_policy;
+extern const struct command command_produce;
 extern const struct command command_protect;
+extern const struct command command_pump;
 extern const struct command command_reveal;
 extern const struct command command_sample;
 extern const struct command command_version;

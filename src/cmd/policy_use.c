@@ -14,25 +14,29 @@ static void tell_findings(const char *file, const struct policy_findings *findin
 		log_say(LOG_INFO, "%s has %zu mistakes; sealstream policy lint shows all", file, findings->errors);
 }
 
-static enum seal_status choose_topic(const char *file, const char *topic, struct policy_use *use,
+/* `topics`: NULL for the policy's only one. */
+static enum seal_status choose_topic(const char *file, const char *const *topics, struct policy_use *use,
 				     struct seal_err *err)
 {
-	if (topic == NULL)
+	if (topics == NULL)
 		use->topic = policy_topic_only(use->policy);
-	else
-		use->topic = policy_topic_find(use->policy, bytes_str(topic));
+	for (size_t i = 0; topics != NULL && use->topic == NULL && topics[i] != NULL; i++)
+		use->topic = policy_topic_find(use->policy, bytes_str(topics[i]));
 	if (use->topic != NULL)
 		return SEAL_OK;
 	err_place(err, "%s", file);
-	if (topic == NULL)
+	if (topics == NULL)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
 			       "the policy has several topics; choose one with --topic");
-	return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
-		       "no topic of the policy matches %.200s; see sealstream policy explain", topic);
+	return err_set(
+		err, SEAL_USAGE, SEAL_E_CONFIG,
+		"no topic of the policy matches %.150s%s%.150s; name one of the policy's, or add this one to it "
+		"(sealstream policy explain shows them)",
+		topics[0], topics[1] ? " or " : "", topics[1] ? topics[1] : "");
 }
 
-enum seal_status policy_use_open(const char *file, const char *topic, const struct global_options *global,
-				 struct policy_use *out, struct seal_err *err)
+enum seal_status policy_use_open_any(const char *file, const char *const *topics, const struct global_options *global,
+				     struct policy_use *out, struct seal_err *err)
 {
 	struct key_source_config keys = global_key_config(global);
 	struct policy_findings findings;
@@ -44,7 +48,7 @@ enum seal_status policy_use_open(const char *file, const char *topic, const stru
 	tell_findings(file, &findings);
 	policy_findings_clear(&findings);
 	SEAL_TRY(rc);
-	SEAL_TRY(choose_topic(file, topic, out, err));
+	SEAL_TRY(choose_topic(file, topics, out, err));
 	SEAL_TRY(plan_new(out->policy, &registry, &keys, &out->plan, err));
 	if (!secret_all_locked())
 		log_say(LOG_WARNING,
@@ -54,6 +58,14 @@ out:
 	if (rc != SEAL_OK)
 		policy_use_close(out);
 	return rc;
+}
+
+enum seal_status policy_use_open(const char *file, const char *topic, const struct global_options *global,
+				 struct policy_use *out, struct seal_err *err)
+{
+	const char *topics[] = {topic, NULL};
+
+	return policy_use_open_any(file, topic ? topics : NULL, global, out, err);
 }
 
 void policy_use_close(struct policy_use *use)

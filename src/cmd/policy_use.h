@@ -22,6 +22,10 @@ struct policy_use {
 SEAL_MUST_USE enum seal_status policy_use_open(const char *file, const char *topic,
 					       const struct global_options *global, struct policy_use *out,
 					       struct seal_err *err);
+/* The same with the rules of the first of `topics` (ended by NULL) that the policy knows; none: SEAL_E_CONFIG. */
+SEAL_MUST_USE enum seal_status policy_use_open_any(const char *file, const char *const *topics,
+						   const struct global_options *global, struct policy_use *out,
+						   struct seal_err *err);
 void policy_use_close(struct policy_use *use);
 
 #endif

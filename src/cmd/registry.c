@@ -34,13 +34,16 @@ const struct policy_schema registry_schema = {.methods = method_kinds, .schemes 
 
 #ifndef SEAL_NO_STREAMS
 #include "cmd/commands.h"
+#include "streams/kafka/kafka.h"
 #include "streams/ndjson/ndjson.h"
 
 const struct source_ops *const registry_sources[] = {
+	&kafka_source_ops,
 	&ndjson_source_ops,
 	NULL,
 };
 const struct sink_ops *const registry_sinks[] = {
+	&kafka_sink_ops,
 	&ndjson_sink_ops,
 	NULL,
 };
@@ -50,6 +53,9 @@ const struct command *const registry_commands[] = {
 	&command_protect,
 	&command_reveal,
 	&command_inspect,
+	&command_pump,
+	&command_produce,
+	&command_consume,
 	&command_key,
 	&command_policy,
 	&command_sample,

@@ -270,6 +270,34 @@ static void test_group(void **state)
 	batch_clear(&batch);
 }
 
+/* Saying that one batch is safe says it of all before it, whatever partitions they are of. */
+static void test_commit_covers_earlier(void **state)
+{
+	struct batch batches[3];
+	struct source *source;
+	long sum;
+	size_t n = 0;
+
+	topic("earlier", 3);
+	fill("earlier", 90, 3);
+	source = source_open("earlier", "g3", NULL);
+	for (size_t i = 0; i < 3; i++) {
+		batch_init(&batches[i]);
+		assert_int_equal(read_some(source, &batches[i], 30), READ_SOME);
+		n += batches[i].n;
+	}
+	batches[2].n--; /* its last record is not done */
+	assert_int_equal(source->ops->commit(source, &batches[2], NULL), SEAL_OK);
+	for (size_t i = 0; i < 3; i++) {
+		source->ops->release(source, &batches[i]);
+		batch_clear(&batches[i]);
+	}
+	source->ops->close(source, true);
+	source = source_open("earlier", "g3", NULL);
+	assert_int_equal(drain(source, &sum), 90 - n + 1);
+	source->ops->close(source, true);
+}
+
 /* What a partition's former owner says after a rebalance is not committed over its new owner's head. */
 static void test_lost_partition(void **state)
 {
@@ -441,11 +469,17 @@ static void test_back_pressure(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kept),	      cmocka_unit_test(test_offsets),
-		cmocka_unit_test(test_group),	      cmocka_unit_test(test_lost_partition),
-		cmocka_unit_test(test_topic_missing), cmocka_unit_test(test_broker_away),
-		cmocka_unit_test(test_too_large),     cmocka_unit_test(test_partition_missing),
-		cmocka_unit_test(test_retries),	      cmocka_unit_test(test_back_pressure),
+		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_offsets),
+		cmocka_unit_test(test_group),
+		cmocka_unit_test(test_commit_covers_earlier),
+		cmocka_unit_test(test_lost_partition),
+		cmocka_unit_test(test_topic_missing),
+		cmocka_unit_test(test_broker_away),
+		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_partition_missing),
+		cmocka_unit_test(test_retries),
+		cmocka_unit_test(test_back_pressure),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

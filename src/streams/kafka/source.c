@@ -27,7 +27,9 @@
 #define GATHER_MS 5 /* after the first record, for more to come */
 #define RECORD_GUESS 1024 /* bytes, before the first record was seen */
 
-struct held { /* batch->native */
+/* batch->native; in a list, in reading order, from read to release. */
+struct held {
+	struct held *next, *previous;
 	rd_kafka_message_t **messages; /* room for 2 * max: what is held, and scratch behind it */
 	size_t n, max;
 	uint64_t epoch; /* of the assignment when it was read */
@@ -38,6 +40,21 @@ static struct kafka_source *of(struct source *source)
 	return (struct kafka_source *)((char *)source - offsetof(struct kafka_source, base));
 }
 
+/* ---- what is safe ---- */
+
+/* Under lock: the first n messages of a batch are safe. */
+static void mark_safe(struct kafka_source *s, const struct held *held, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const rd_kafka_message_t *message = held->messages[i];
+		struct part *part = group_part(s, message->partition);
+
+		if (part != NULL && part->mine && part->since <= held->epoch && message->offset >= part->done)
+			part->done = message->offset + 1;
+	}
+}
+
+/* A caller that is done with a part of its batch has shortened batch->n. */
 static enum seal_status source_commit(struct source *source, const struct batch *batch, struct seal_err *err)
 {
 	struct kafka_source *s = of(source);
@@ -48,13 +65,9 @@ static enum seal_status source_commit(struct source *source, const struct batch 
 	if (!s->group || held == NULL)
 		return SEAL_OK;
 	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < batch->n; i++) {
-		struct part *part = group_part(s, batch->records[i].partition);
-
-		if (part != NULL && part->mine && part->since <= held->epoch &&
-		    batch->records[i].offset >= part->done)
-			part->done = batch->records[i].offset + 1;
-	}
+	for (const struct held *h = s->oldest; h != NULL && h != held; h = h->next)
+		mark_safe(s, h, h->n);
+	mark_safe(s, held, batch->n < held->n ? batch->n : held->n);
 	refused = s->refused;
 	pthread_mutex_unlock(&s->lock);
 	if (refused)
@@ -224,7 +237,7 @@ static struct held *held_new(size_t max)
 
 	if (held == NULL)
 		return NULL;
-	*held = (struct held){mem_alloc(2 * max * sizeof(rd_kafka_message_t *)), 0, max, 0};
+	*held = (struct held){.messages = mem_alloc(2 * max * sizeof(rd_kafka_message_t *)), .max = max};
 	if (held->messages == NULL) {
 		mem_free(held);
 		return NULL;
@@ -287,6 +300,33 @@ static enum seal_status take_carried(struct kafka_source *s, struct fill *f, str
 	return message ? take_chunk(s, f, &message, 1, err) : SEAL_OK;
 }
 
+static void list_add(struct kafka_source *s, struct held *held)
+{
+	pthread_mutex_lock(&s->lock);
+	held->next = NULL;
+	held->previous = s->newest;
+	if (s->newest != NULL)
+		s->newest->next = held;
+	else
+		s->oldest = held;
+	s->newest = held;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void list_remove(struct kafka_source *s, struct held *held)
+{
+	pthread_mutex_lock(&s->lock);
+	if (held->previous != NULL)
+		held->previous->next = held->next;
+	else
+		s->oldest = held->next;
+	if (held->next != NULL)
+		held->next->previous = held->previous;
+	else
+		s->newest = held->previous;
+	pthread_mutex_unlock(&s->lock);
+}
+
 static enum seal_status read_locked(struct kafka_source *s, struct fill *f, int timeout_ms, enum read_result *result,
 				    struct seal_err *err)
 {
@@ -322,6 +362,7 @@ static enum seal_status source_read(struct source *source, struct batch *batch, 
 	if (rc == SEAL_OK && *result == READ_SOME) {
 		f.held->epoch = s->epoch;
 		batch->native = f.held;
+		list_add(s, f.held);
 	} else {
 		batch->n = 0;
 		held_drop(f.held);
@@ -334,7 +375,9 @@ static enum seal_status source_read(struct source *source, struct batch *batch, 
 
 static void source_release(struct source *source, struct batch *batch)
 {
-	(void)source;
+	if (batch->native == NULL)
+		return;
+	list_remove(of(source), batch->native);
 	held_free(batch->native);
 	batch->native = NULL;
 	batch->n = 0;

@@ -36,6 +36,7 @@ struct kafka_source {
 	pthread_mutex_t lock; /* guards the next block */
 	struct part *parts; /* by partition number; they and epoch change under both locks */
 	size_t n_parts;
+	struct held *oldest, *newest; /* batches from read to release */
 	uint64_t epoch; /* counts assignments and revocations */
 	bool assigned; /* at least once */
 	uint64_t commit_at_ms;

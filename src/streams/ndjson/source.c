@@ -26,7 +26,8 @@
 
 struct options {
 	int64_t max_record_bytes;
-	bool envelopes;
+	bool envelopes, skip_blank;
+	const char *key_delimiter; /* NULL: no keys */
 };
 
 static const struct opt_row rows[] = {{.name = "max-record-bytes",
@@ -41,6 +42,15 @@ static const struct opt_row rows[] = {{.name = "max-record-bytes",
 				       .help = "lines are envelopes of kcat -J; the record is their payload",
 				       .type = OPT_FLAG,
 				       .offset = offsetof(struct options, envelopes)},
+				      {.name = "skip-blank",
+				       .help = "empty lines are left out instead of passed on",
+				       .type = OPT_FLAG,
+				       .offset = offsetof(struct options, skip_blank)},
+				      {.name = "key-delimiter",
+				       .help = "what stands before it in a line is the record's key, as kcat -K",
+				       .arg = "TEXT",
+				       .type = OPT_STRING,
+				       .offset = offsetof(struct options, key_delimiter)},
 				      OPT_END};
 
 struct block {
@@ -243,15 +253,32 @@ static struct ndjson_line *keep_line(struct batch *batch, struct record *record,
 	return line;
 }
 
+/* kcat's -K: "key:value"; a line without the delimiter has no key. */
+static void split_key(const char *delimiter, struct record *record)
+{
+	size_t len = strlen(delimiter);
+	const uint8_t *at = memmem(record->value.ptr, record->value.len, delimiter, len);
+
+	if (at == NULL)
+		return;
+	record->key = bytes_of(record->value.ptr, (size_t)(at - record->value.ptr));
+	record->value = bytes_skip(record->value, record->key.len + len);
+}
+
 /* Adds a record for the line `text`; a NULL `text.ptr` is a line that was too long. */
 static enum seal_status add(struct file_source *s, struct batch *batch, struct seal_bytes text, bool unterminated,
 			    struct seal_err *err)
 {
-	struct record *record = &batch->records[batch->n++];
+	struct record *record = &batch->records[batch->n];
 	struct seal_err why = SEAL_ERR_INIT;
 	struct ndjson_line *line = NULL;
 	bool blank = text.ptr != NULL && (text.len == 0 || (text.ptr[0] <= ' ' && is_blank(text)));
 
+	if (blank && s->options.skip_blank) {
+		s->lines++;
+		return SEAL_OK;
+	}
+	batch->n++;
 	*record = (struct record){.value = text, .partition = -1, .offset = (int64_t)++s->lines};
 	if (blank || unterminated || s->options.envelopes) {
 		line = keep_line(batch, record, text, unterminated);
@@ -265,6 +292,8 @@ static enum seal_status add(struct file_source *s, struct batch *batch, struct s
 		record->value = BYTES_EMPTY;
 	else if (s->options.envelopes)
 		why.status = envelope_read(s->paths, &s->scan, line, &batch->arena, record, &why);
+	else if (s->options.key_delimiter != NULL)
+		split_key(s->options.key_delimiter, record);
 	return why.status == SEAL_OK ? SEAL_OK : set_broken(batch, record, &why, err);
 }
 

@@ -1,0 +1,123 @@
+/* `consume`: records of a topic, revealed, to standard output. */
+#include "cmd/commands.h"
+#include "cmd/kafka_use.h"
+#include "cmd/stream_job.h"
+#include "cmd/stream_open.h"
+
+struct consume_command {
+	struct stream_options common;
+	const char *topic, *group, *offset, *output;
+	int64_t partition;
+	bool plain, envelopes, exit_at_end, fail_fast;
+};
+
+#define AT(member) .offset = offsetof(struct consume_command, member)
+
+static const struct opt_row rows[] = {
+	STREAM_ROWS(struct consume_command, common),
+	{.name = "topic",
+	 .letter = 't',
+	 .help = "topic to read",
+	 .arg = "TOPIC",
+	 .type = OPT_STRING,
+	 .required = true,
+	 AT(topic)},
+	{.name = "offset",
+	 .letter = 'o',
+	 .help = "where to start: beginning, end, N, or -N for the last N of each partition",
+	 .arg = "OFFSET",
+	 .def = "beginning",
+	 .type = OPT_STRING,
+	 AT(offset)},
+	{.name = "partition",
+	 .help = "this partition only; -1: all",
+	 .arg = "N",
+	 .def = "-1",
+	 .min = -1,
+	 .max = INT32_MAX,
+	 .type = OPT_INT,
+	 AT(partition)},
+	{.name = "group",
+	 .letter = 'G',
+	 .help = "read as a member of this consumer group, from where it stands, and commit",
+	 .arg = "GROUP",
+	 .type = OPT_STRING,
+	 AT(group)},
+	{.name = "exit",
+	 .letter = 'e',
+	 .help = "stop at the end of every partition",
+	 .type = OPT_FLAG,
+	 AT(exit_at_end)},
+	{.name = "envelopes",
+	 .letter = 'J',
+	 .help = "print envelopes as kcat -J does",
+	 .type = OPT_FLAG,
+	 AT(envelopes)},
+	{.name = "output",
+	 .help = "write here instead of standard output",
+	 .arg = "FILE",
+	 .def = "-",
+	 .type = OPT_STRING,
+	 AT(output)},
+	{.name = "plain", .help = "print what the topic holds, without a policy", .type = OPT_FLAG, AT(plain)},
+	{.name = "fail-fast", .help = "end at the first record that fails", .type = OPT_FLAG, AT(fail_fast)},
+	OPT_END};
+
+struct consume_job {
+	const struct consume_command *options;
+	struct command_call *call;
+	struct kafka_config config;
+};
+
+static enum seal_status open_streams(void *arg, struct source **source, struct sink **sink, struct seal_err *err)
+{
+	struct consume_job *job = arg;
+	const struct consume_command *o = job->options;
+	const struct stream_setting out[] = {{"layout", o->envelopes ? "envelope" : "value"}, {NULL, NULL}};
+	const struct kafka_source_options in = {.connection = o->common.connection,
+						.group = o->group,
+						.offset = o->offset,
+						.partition = o->partition,
+						.exit_at_end = o->exit_at_end,
+						.config = &job->config};
+	enum seal_status rc = stream_open_sink("file", o->output, out, job->call->arena, sink, err);
+
+	return rc == SEAL_OK ? kafka_use_source(o->topic, &in, source, err) : rc;
+}
+
+static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
+{
+	const struct consume_command *o = call->options;
+	struct consume_job mine = {.options = o, .call = call};
+	const struct stream_job job = {.options = &o->common,
+				       .direction = ENGINE_REVEAL,
+				       .plain = o->plain,
+				       .topics = {o->topic, NULL},
+				       .keep_partition = true, /* as envelopes tell them */
+				       .keep_topic = true,
+				       .keep_going = !o->fail_fast,
+				       .no_dead_letters = true,
+				       .open = open_streams,
+				       .arg = &mine};
+	enum seal_status rc;
+
+	kafka_config_init(&mine.config);
+	SEAL_TRY(kafka_connection_load(&o->common.connection, &mine.config, err));
+	SEAL_TRY(stream_job_run(&job, call, exit_code, err));
+out:
+	kafka_config_clear(&mine.config);
+	return rc;
+}
+
+const struct command command_consume = {
+	.name = "consume",
+	.usage = "",
+	.summary = "Read a Kafka topic and print its records, revealed",
+	.details = "A record that fails is told on standard error and left out; the run then ends with 1. With "
+		   "--fail-fast the "
+		   "first one ends it with 65.\n"
+		   "The rules are those of --policy-topic, else of the topic itself.\n" STREAM_DETAILS,
+	.options = rows,
+	.options_size = sizeof(struct consume_command),
+	.run = run,
+};

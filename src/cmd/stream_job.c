@@ -1,0 +1,94 @@
+/* The run of pump, produce and consume: policy, streams, pump, and what is said at the end. */
+#include "cmd/stream_job.h"
+
+#include "base/log.h"
+#include "cmd/policy_use.h"
+#include "cmd/progress.h"
+
+static void on_failed(void *arg, const struct record *record, const struct seal_err *why)
+{
+	progress_hide(arg);
+	log_err(LOG_ERROR, why);
+}
+
+static void on_progress(void *arg, const struct pump_counts *counts)
+{
+	progress_update(arg, counts);
+}
+
+static void on_waiting(void *arg, const struct seal_err *why)
+{
+	progress_hide(arg);
+	log_err(LOG_WARNING, why);
+}
+
+static void tell_counts(const struct pump_counts *counts)
+{
+	log_say(LOG_INFO, "%llu records in, %llu out, %llu fields, %llu failed (%llu dead letters, %llu dropped)",
+		(unsigned long long)counts->records_in, (unsigned long long)counts->records_out,
+		(unsigned long long)counts->fields, (unsigned long long)counts->failed,
+		(unsigned long long)counts->dead_letters, (unsigned long long)counts->dropped);
+}
+
+static enum seal_status open_policy(const struct stream_job *job, const struct command_call *call,
+				    struct policy_use *use, struct seal_err *err)
+{
+	const char *only[2] = {job->options->policy_topic, NULL};
+
+	if (job->plain)
+		return SEAL_OK;
+	if (job->options->policy == NULL)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+			       "a policy is needed: -p FILE (or SEALSTREAM_POLICY); see sealstream policy --help");
+	return policy_use_open_any(job->options->policy, only[0] ? only : job->topics, call->global, use, err);
+}
+
+enum seal_status stream_job_run(const struct stream_job *job, struct command_call *call, int *exit_code,
+				struct seal_err *err)
+{
+	struct policy_use use = POLICY_USE_INIT;
+	struct source *source = NULL;
+	struct sink *sink = NULL;
+	struct progress progress;
+	struct pump_counts counts = {0};
+	struct pump_options pump = {
+		.direction = job->direction,
+		.plain = job->plain,
+		.engine.max_record_bytes = (size_t)job->options->max_record_bytes,
+		.threads = (unsigned)job->options->threads,
+		.max_records = (uint64_t)job->options->count,
+		.keep_partition = job->keep_partition,
+		.keep_topic = job->keep_topic,
+		.keep_going = job->keep_going,
+		.no_dead_letters = job->no_dead_letters,
+		.stop = stop_requested,
+		.failed = on_failed,
+		.progress = on_progress,
+		.waiting = on_waiting,
+		.arg = &progress,
+	};
+	enum seal_status rc;
+
+	progress_init(&progress, call->global);
+	SEAL_TRY(open_policy(job, call, &use, err));
+	SEAL_TRY(job->open(job->arg, &source, &sink, err));
+	pump.plan = use.plan;
+	pump.topic = use.topic;
+	pump.source = source;
+	pump.sink = sink;
+	rc = pump_run(&pump, &counts, err);
+	progress_hide(&progress);
+	tell_counts(&counts);
+	SEAL_TRY(rc);
+	*exit_code = stop_requested() ? 128 + stop_requested() : counts.failed > 0 ? 1 : 0;
+out:
+	if (source != NULL)
+		source->ops->close(source, true); /* what it was told is safe stays so, however the run ended */
+	if (sink != NULL) {
+		enum seal_status closed = sink->ops->close(sink, err);
+
+		rc = rc == SEAL_OK ? closed : rc;
+	}
+	policy_use_close(&use);
+	return rc;
+}

@@ -1,0 +1,75 @@
+/* What pump, produce and consume have in common: options, and the run from a source to a sink under a policy. */
+#ifndef CMD_STREAM_JOB_H
+#define CMD_STREAM_JOB_H
+
+#include "cmd/command.h"
+#include "pump/pump.h"
+#include "streams/kafka/kafka.h"
+
+struct stream_options {
+	struct kafka_connection connection;
+	const char *policy, *policy_topic;
+	int64_t threads, max_record_bytes, count;
+};
+
+#define STREAM_ROWS(owner, member)                                                                                   \
+	KAFKA_CONNECTION_ROWS(owner, member.connection),                                                             \
+		{.name = "policy",                                                                                   \
+		 .letter = 'p',                                                                                      \
+		 .arg = "FILE",                                                                                      \
+		 .type = OPT_STRING,                                                                                 \
+		 .env = "SEALSTREAM_POLICY",                                                                         \
+		 .offset = offsetof(owner, member.policy),                                                           \
+		 .help = "the policy: which fields, how, with which keys"},                                          \
+		{.name = "policy-topic",                                                                             \
+		 .arg = "TOPIC",                                                                                     \
+		 .type = OPT_STRING,                                                                                 \
+		 .env = "SEALSTREAM_TOPIC",                                                                          \
+		 .offset = offsetof(owner, member.policy_topic),                                                     \
+		 .help = "use the policy's rules of this topic instead of those of the topic itself"},               \
+		{.name = "threads",                                                                                  \
+		 .letter = 'j',                                                                                      \
+		 .arg = "N",                                                                                         \
+		 .type = OPT_INT,                                                                                    \
+		 .def = "1",                                                                                         \
+		 .min = 1,                                                                                           \
+		 .max = 64,                                                                                          \
+		 .env = "SEALSTREAM_THREADS",                                                                        \
+		 .offset = offsetof(owner, member.threads),                                                          \
+		 .help = "workers; the order within a partition does not depend on it"},                             \
+		{.name = "max-record-bytes",                                                                         \
+		 .arg = "SIZE",                                                                                      \
+		 .type = OPT_SIZE,                                                                                   \
+		 .def = "16MiB",                                                                                     \
+		 .min = 1,                                                                                           \
+		 .max = 1 << 30,                                                                                     \
+		 .env = "SEALSTREAM_MAX_RECORD_BYTES",                                                               \
+		 .offset = offsetof(owner, member.max_record_bytes),                                                 \
+		 .help = "longest record; a longer one fails"},                                                      \
+	{                                                                                                            \
+		.name = "count", .letter = 'c', .arg = "N", .type = OPT_INT, .max = INT64_MAX,                       \
+		.offset = offsetof(owner, member.count), .help = "stop after this many records"                      \
+	}
+
+#define STREAM_DETAILS                                                                                               \
+	"-b, -t, -F, -X, -J, -e, -c, -o and -G mean what they mean in kcat; --bootstrap-server, --command-config "   \
+	"and --command-property work too. -F takes getting_started.ini and kcat's and Java's client.properties.\n"   \
+	"The first SIGINT or SIGTERM ends the run cleanly: what was read is written, acknowledged and committed, "   \
+	"and the exit code is 130 or 143. A second one ends it at once."
+
+/* A job's parts; source and sink are closed by stream_job_run whatever happens. */
+struct stream_job {
+	const struct stream_options *options;
+	enum engine_direction direction;
+	bool plain; /* no policy at all */
+	const char *topics[3]; /* whose rules to use: the first that the policy knows; ended by NULL */
+	bool keep_partition, keep_topic, keep_going, no_dead_letters;
+	/* Opens both; called when the policy is known to be good. `arg` is the caller's. */
+	enum seal_status (*open)(void *arg, struct source **source, struct sink **sink, struct seal_err *err);
+	void *arg;
+};
+
+SEAL_MUST_USE enum seal_status stream_job_run(const struct stream_job *job, struct command_call *call, int *exit_code,
+					      struct seal_err *err);
+
+#endif
