@@ -1,0 +1,92 @@
+"""A million records through the pump: every one compared after reveal, and none lost however the pump dies."""
+import collections
+import signal
+import subprocess
+import time
+
+import flow
+import foreign
+import pytest
+from confluent_kafka import Consumer
+
+RECORDS = 1_000_000
+KILLS = 5
+# A killed consumer's partitions are free again after this; Kafka's default is 45 s.
+SESSION = ("-X", "session.timeout.ms=6000")
+
+
+@pytest.fixture(scope="module")
+def lines(program):
+    out, _ = program.run("sample", "--count", RECORDS, "--seed", "7", timeout=120)
+    lines = out.splitlines()
+    assert len(lines) == RECORDS
+    return lines
+
+
+@pytest.fixture(scope="module")
+def source(kafka, lines):
+    """A topic of 4 partitions with all records, sent by a foreign client."""
+    foreign.create_topic(kafka.brokers, "million", 4)
+    foreign.produce(kafka.brokers, "million", flow.numbered(lines))
+    yield "million"
+    foreign.delete_topics(kafka.brokers, ["million"])
+
+
+def compare(lines):
+    def each(message, number):
+        assert message.value() == lines[number], f"record {number} came back changed"
+    return each
+
+
+def test_every_record_comes_back(kafka, topic, sealstream, lines, source):
+    flow.prepare(sealstream)
+    protected, revealed = topic("protected", 4), topic("revealed", 4)
+    began = time.monotonic()
+    sealstream.run(*flow.pump(kafka.brokers, source, protected, "--keep-partition"), timeout=180)
+    print(f"pump: {RECORDS / (time.monotonic() - began):.0f} records/s with the broker on the same cores")
+    sealstream.run(*flow.pump(kafka.brokers, protected, revealed, "--keep-partition", "--reveal"), timeout=180)
+
+    seen = flow.read_numbered(kafka.brokers, protected,
+                              lambda message, number: flow.check_protected(message, lines[number]))
+    assert len(seen) == RECORDS and set(seen.values()) == {1}
+    seen = flow.read_numbered(kafka.brokers, revealed, compare(lines))
+    assert len(seen) == RECORDS and set(seen.values()) == {1}
+
+
+def wait_until(consumer, topic, count, process):
+    """Until `topic` has `count` messages; the pump must still be at work then."""
+    deadline = time.monotonic() + 90
+    while sum(foreign.ends(consumer, topic).values()) < count:
+        assert process.poll() is None, f"the pump ended with {process.returncode} before {count} records were there"
+        assert time.monotonic() < deadline, f"no {count} records within 90 s"
+        time.sleep(0.01)
+    assert process.poll() is None, "the pump was done before it could be killed"
+
+
+def test_none_is_lost_when_the_pump_is_killed(kafka, topic, sealstream, lines, source):
+    flow.prepare(sealstream)
+    protected, revealed = topic("killed", 4), topic("killed-revealed", 4)
+    arguments = flow.pump(kafka.brokers, source, protected, "--keep-partition", *SESSION)
+    watcher = Consumer({"bootstrap.servers": kafka.brokers, "group.id": "watcher"})
+    for kill in range(1, KILLS + 1):
+        with sealstream.start(*arguments, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            wait_until(watcher, protected, kill * RECORDS // (KILLS + 2), process)
+            process.send_signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+    watcher.close()
+    sealstream.run(*arguments, timeout=180)
+    sealstream.run(*flow.pump(kafka.brokers, protected, revealed, "--keep-partition", "--reveal"), timeout=180)
+
+    highest = collections.defaultdict(lambda: -1)
+    newest = {}
+
+    def each(message, number):
+        assert message.value() == lines[number]
+        if number not in newest:  # a repeat is an old record again; what is new comes in the source's order
+            assert number > highest[message.partition()], "records changed their order"
+            newest[number] = highest[message.partition()] = number
+
+    seen = flow.read_numbered(kafka.brokers, revealed, each)
+    repeats = sum(seen.values()) - RECORDS
+    print(f"{KILLS} kills: {len(seen)} of {RECORDS} records, {repeats} repeats")
+    assert len(seen) == RECORDS, f"{RECORDS - len(seen)} records are missing"
