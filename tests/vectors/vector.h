@@ -19,6 +19,12 @@ static inline struct seal_bytes vector_hex(const char *text, uint8_t *out, size_
 	return bytes_of(out, len / 2);
 }
 
+/* The same, with "-" for nothing. */
+static inline struct seal_bytes vector_hex_or_none(const char *text, uint8_t *out, size_t room)
+{
+	return strcmp(text, "-") == 0 ? bytes_of(out, 0) : vector_hex(text, out, room);
+}
+
 static inline size_t vector_numerals(const char *alphabet, const char *text, uint16_t *out, size_t room)
 {
 	size_t n = strlen(text);
