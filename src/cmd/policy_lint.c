@@ -40,8 +40,8 @@ static void print_summary(const char *file, const struct policy *policy)
 		entries += !policy->topics[i].is_dead_letter;
 		rules += policy->topics[i].is_dead_letter ? 0 : policy->topics[i].n_rules;
 	}
-	printf("%s: no errors (keys: %zu, topic entries: %zu, paths: %zu, tests: %zu)\n", file, policy->n_keys, entries,
-	       rules, policy->n_tests);
+	printf("%s: no errors (keys: %zu, topic entries: %zu, paths: %zu, tests: %zu)\n", file, policy->n_keys,
+	       entries, rules, policy->n_tests);
 }
 
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
@@ -49,14 +49,17 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	const struct policy_options *options = call->options;
 	struct policy_findings findings;
 	struct policy *policy = NULL;
+	struct seal_err first = SEAL_ERR_INIT; /* the findings say it, too */
 	const char *file;
 	enum seal_status rc;
 
 	policy_findings_init(&findings);
 	SEAL_TRY(policy_command_file(call, &file, err));
-	rc = policy_command_read(file, &findings, &policy, err);
-	if (rc != SEAL_OK && findings.errors == 0)
-		goto out; /* not the policy's fault: it couldn't be read */
+	rc = policy_command_read(file, &findings, &policy, &first);
+	if (rc != SEAL_OK && findings.errors == 0) {
+		*err = first; /* it couldn't be read */
+		goto out;
+	}
 	if (options->json)
 		print_json(file, &findings);
 	else

@@ -23,6 +23,7 @@ struct build {
 	struct policy_topic *first_topic; /* … and before them those of dead letters */
 	struct policy_defaults defaults;
 	bool *key_used, *method_used; /* by index */
+	bool topics_sound; /* no mistake before the tests */
 	bool no_memory;
 };
 

@@ -265,6 +265,12 @@ static struct policy_mark mark_at_offset(struct seal_bytes text, size_t offset)
 	return mark;
 }
 
+/* The mistake that people make with paths. */
+static const char *hint(const char *problem)
+{
+	return strstr(problem, "expected ',' or '}'") ? "; between { and } a path with [ ] needs quotes" : "";
+}
+
 static void report_syntax(struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
@@ -274,11 +280,11 @@ static void report_syntax(struct reader *r)
 	else if (p->error == YAML_READER_ERROR)
 		build_error(r->build, mark_at_offset(r->text, p->problem_offset), "not YAML: %s", p->problem);
 	else if (p->context != NULL && p->context_mark.line != p->problem_mark.line)
-		build_error(r->build, mark_of(p->problem_mark), "not YAML: %s %s that starts on line %zu", p->problem,
-			    p->context, p->context_mark.line + 1);
+		build_error(r->build, mark_of(p->problem_mark), "not YAML: %s %s that starts on line %zu%s",
+			    p->problem, p->context, p->context_mark.line + 1, hint(p->problem));
 	else
-		build_error(r->build, mark_of(p->problem_mark), "not YAML: %s%s%s", p->problem, p->context ? " " : "",
-			    p->context ? p->context : "");
+		build_error(r->build, mark_of(p->problem_mark), "not YAML: %s%s%s%s", p->problem,
+			    p->context ? " " : "", p->context ? p->context : "", hint(p->problem));
 	r->stop = true;
 }
 

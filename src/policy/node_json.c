@@ -103,7 +103,7 @@ static bool append_text(struct build *build, const struct node *node, struct sea
 /* Recurses at most NODE_DEPTH_MAX deep. */
 bool node_to_json(struct build *build, const struct node *node, struct seal_buf *out)
 {
-	bool map = node->kind == NODE_MAP;
+	bool map = node->kind == NODE_MAP, good = true;
 	struct seal_err err = SEAL_ERR_INIT;
 
 	if (node->kind == NODE_BAD)
@@ -112,14 +112,13 @@ bool node_to_json(struct build *build, const struct node *node, struct seal_buf 
 		return scalar_to_json(build, node, out);
 	if (!append_text(build, node, out, map ? "{" : "["))
 		return false;
-	for (const struct node *item = node->first; item != NULL; item = item->next) {
-		if (item != node->first && !append_text(build, node, out, ","))
-			return false;
-		if (map && (!append(build, item, write_json_string(out, item->text, &err), &err) ||
-			    !append_text(build, item, out, ":")))
-			return false;
-		if (!node_to_json(build, map ? item->value : item, out))
-			return false;
+	for (const struct node *item = node->first; item != NULL && !build->no_memory; item = item->next) {
+		if (item != node->first)
+			good &= append_text(build, node, out, ",");
+		if (map)
+			good &= append(build, item, write_json_string(out, item->text, &err), &err) &&
+				append_text(build, item, out, ":");
+		good &= node_to_json(build, map ? item->value : item, out);
 	}
-	return append_text(build, node, out, map ? "}" : "]");
+	return good && append_text(build, node, out, map ? "}" : "]");
 }

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #define MATCH_LIMIT 100000
 #define DEPTH_LIMIT 1000
@@ -42,8 +43,8 @@ void regex_free(struct regex *regex)
 
 static enum seal_status compile(struct regex *regex, struct seal_bytes text, size_t *error_at, struct seal_err *err)
 {
-	uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED |
-			   PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
+	uint32_t options = PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOLLAR_ENDONLY |
+			   PCRE2_NEVER_BACKSLASH_C;
 	pcre2_compile_context *context = pcre2_compile_context_create(regex->memory);
 	unsigned char reason[128];
 	PCRE2_SIZE at = 0;
@@ -95,13 +96,16 @@ out:
 
 enum regex_result regex_match(const struct regex *regex, struct seal_bytes subject)
 {
-	pcre2_match_data *data = pcre2_match_data_create(1, regex->memory);
+	pcre2_match_data *data;
 	int found;
 
+	if (!utf8_valid(subject))
+		return REGEX_NO;
+	data = pcre2_match_data_create(1, regex->memory);
 	if (data == NULL)
 		return REGEX_LIMIT;
-	found = pcre2_match(regex->code, subject.len ? subject.ptr : (const uint8_t *)"", subject.len, 0, 0, data,
-			    regex->limits);
+	found = pcre2_match(regex->code, subject.len ? subject.ptr : (const uint8_t *)"", subject.len, 0,
+			    PCRE2_NO_UTF_CHECK, data, regex->limits);
 	pcre2_match_data_free(data);
 	if (found >= 0)
 		return REGEX_YES;

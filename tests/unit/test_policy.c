@@ -1,11 +1,15 @@
-/* policy: does a policy become the rules that it says, and is every mistake told with its place and a way out? */
+/* policy: does a policy become the rules that it says: matching, places, defaults, dead letters, tests? */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/encode.h"
+#include "policy/explain.h"
+#include "policy/json_schema.h"
 #include "policy/pattern.h"
+#include "policy/place.h"
 #include "policy/tests.h"
 #include "policy_fake.h"
 
@@ -19,7 +23,7 @@ static struct policy *load(const char *text)
 	policy_findings_init(&findings);
 	rc = policy_load(bytes_str(text), "p.yaml", &fake_schema, &findings, &policy, &err);
 	if (rc != SEAL_OK)
-		print_message("%s: %s\n", err.place, err.text);
+		print_error("%s: %s\n", err.place, err.text);
 	assert_int_equal(rc, SEAL_OK);
 	assert_non_null(policy);
 	assert_int_equal(findings.errors, 0);
@@ -48,20 +52,500 @@ static void example_loads(void **state)
 	assert_true(bytes_eq_str(topic->rules[2].path, "$['items'][*]['note']"));
 	assert_string_equal(topic->rules[3].method->name, "$.customer");
 	assert_ptr_equal(topic->rules[3].method->kind, &fake_envelope);
+	assert_int_equal(topic->rules[3].method->bind.mode, BIND_PLACE);
+	assert_int_equal(topic->rules[4].method->bind.mode, BIND_NONE);
+	assert_int_equal(topic->rules[4].record_path, UINT32_MAX);
 	card = topic->rules[1].method->options;
 	assert_string_equal(card->alphabet, "digits");
 	assert_int_equal(card->first, 6);
 	assert_int_equal(card->last, 4);
 	assert_ptr_equal(topic->rules[1].method->key, &policy->keys[1]);
 	assert_non_null(topic->paths);
-	assert_int_equal(policy->n_tests, 1);
+	assert_int_equal(topic->matches[0] != NULL && topic->matches[1] == NULL, 1);
+	for (size_t i = 0; i < policy->n_methods; i++)
+		assert_int_equal(policy->methods[i].index, i);
 	policy_free(policy);
+}
+
+/* Every type of row, set and by default. */
+static void options_of_methods(void **state)
+{
+	struct policy *policy = load("version: 1\nkeys: {k: local:k}\nmethods:\n"
+				     "  a: {type: envelope, key: k, cache: 64KiB, ttl: 5m, words: [x, 'y z']}\n"
+				     "  b: {type: envelope, key: k, words: one}\n"
+				     "  c: {type: fpe, key: k, alphabet: '0123456789', tweak: 00fF, legacy: true}\n"
+				     "  d: {type: hash, key: k}\n"
+				     "  e: {type: hash, key: k, output: base64, key_version: 7}\n"
+				     "topics: [{match: t, protect: {$.a: a, $.b: b, $.c: c, $.d: d, $.e: e}}]\n");
+	const struct fake_options *a = policy->methods[0].options, *b = policy->methods[1].options,
+				  *c = policy->methods[2].options, *d = policy->methods[3].options,
+				  *e = policy->methods[4].options;
+
+	assert_int_equal(a->cache_bytes, 65536);
+	assert_int_equal(a->ttl_ms, 300000);
+	assert_string_equal(a->words->text, "x");
+	assert_string_equal(a->words->next->text, "y z");
+	assert_null(a->words->next->next);
+	assert_string_equal(b->words->text, "one");
+	assert_int_equal(b->cache_bytes, 0);
+	assert_string_equal(c->alphabet, "0123456789");
+	assert_int_equal(c->tweak.len, 2);
+	assert_memory_equal(c->tweak.ptr, "\x00\xff", 2);
+	assert_true(c->legacy);
+	assert_int_equal(d->output, 0);
+	assert_int_equal(d->version, 1);
+	assert_int_equal(e->output, 1);
+	assert_int_equal(e->version, 7);
+	policy_free(policy);
+}
+
+/* The policy's defaults with the topic's own on top. */
+static void defaults_and_topics(void **state)
+{
+	struct policy *policy = load("version: 1\n"
+				     "defaults: {on_missing: reject, on_null: keep, on_plaintext: pass}\n"
+				     "topics:\n"
+				     "- {match: a, protect: {$.a: {type: redact}}}\n"
+				     "- {match: b, on_missing: ignore, on_error: drop, on_protected: keep,\n"
+				     "   on_null: protect, on_plaintext: reject, protect: {$.a: {type: redact}}}\n");
+	const struct policy_defaults *a = &policy->topics[0].on, *b = &policy->topics[1].on;
+
+	assert_int_equal(a->on_error, ON_ERROR_REJECT);
+	assert_int_equal(a->on_missing, ON_MISSING_REJECT);
+	assert_int_equal(a->on_null, ON_NULL_KEEP);
+	assert_int_equal(a->on_plaintext, ON_PLAINTEXT_PASS);
+	assert_int_equal(a->on_protected, ON_PROTECTED_REJECT);
+	assert_int_equal(b->on_error, ON_ERROR_DROP);
+	assert_int_equal(b->on_missing, ON_MISSING_IGNORE);
+	assert_int_equal(b->on_null, ON_NULL_PROTECT);
+	assert_int_equal(b->on_plaintext, ON_PLAINTEXT_REJECT);
+	assert_int_equal(b->on_protected, ON_PROTECTED_KEEP);
+	assert_null(policy_topic_only(policy));
+	assert_string_equal(policy->namespace_, "");
+	policy_free(policy);
+}
+
+static size_t index_of(const struct policy *policy, const char *topic)
+{
+	const struct policy_topic *found = policy_topic_find(policy, bytes_str(topic));
+
+	return found ? found->index : SIZE_MAX;
+}
+
+static void first_match_wins(void **state)
+{
+	struct policy *policy = load("version: 1\ntopics:\n"
+				     "- {match: [purchases, __own, _schemas], protect: {$.a: {type: redact}}}\n"
+				     "- {match: 'shop.[a-c]?.*', protect: {$.a: {type: redact}}}\n"
+				     "- {match: ['/orders-\\d+/', /x|yy/], protect: {$.a: {type: redact}}}\n"
+				     "- {match: 'a\\*[!0-9]', protect: {$.a: {type: redact}}}\n"
+				     "- {match: 'p*', protect: {$.a: {type: redact}}}\n"
+				     "- {match: '__*', protect: {$.a: {type: redact}}}\n"
+				     "- {match: /.*s/, protect: {$.a: {type: redact}}}\n");
+
+	assert_int_equal(index_of(policy, "purchases"), 0);
+	assert_int_equal(index_of(policy, "__own"), 0);
+	assert_int_equal(index_of(policy, "_schemas"), 0);
+	assert_int_equal(index_of(policy, "shop.b1.eu"), 1);
+	assert_int_equal(index_of(policy, "shop.b1."), 1);
+	assert_int_equal(index_of(policy, "shop.d1.eu"), SIZE_MAX);
+	assert_int_equal(index_of(policy, "shop.b.eu"), SIZE_MAX);
+	assert_int_equal(index_of(policy, "orders-17"), 2);
+	assert_int_equal(index_of(policy, "orders-17x"), SIZE_MAX);
+	assert_int_equal(index_of(policy, "yy"), 2);
+	assert_int_equal(index_of(policy, "xy"), SIZE_MAX); /* the alternatives are inside the anchors */
+	assert_int_equal(index_of(policy, "a*b"), 3);
+	assert_int_equal(index_of(policy, "a*1"), SIZE_MAX);
+	assert_int_equal(index_of(policy, "aab"), SIZE_MAX);
+	assert_int_equal(index_of(policy, "purchase"), 4);
+	assert_int_equal(index_of(policy, "p"), 4);
+	assert_int_equal(index_of(policy, "__consumer_offsets"), SIZE_MAX);
+	assert_int_equal(index_of(policy, "__s"), SIZE_MAX);
+	assert_int_equal(index_of(policy, "topics"), 6);
+	assert_int_equal(index_of(policy, "topics\n"), SIZE_MAX);
+	assert_int_equal(index_of(policy, "\xffs"), SIZE_MAX); /* not UTF-8 */
+	assert_int_equal(index_of(policy, ""), SIZE_MAX);
+	policy_free(policy);
+}
+
+static void globs(void **state)
+{
+	static const struct {
+		const char *glob, *name;
+		bool match;
+	} cases[] = {
+		{"*", "", true},
+		{"**a**", "xay", true},
+		{"*a*b*c", "1a2b3c", true},
+		{"*a*b*c", "1a2b3", false},
+		{"[]x]", "]", true},
+		{"[!]x]", "a", true},
+		{"[!]x]", "]", false},
+		{"[a-]", "-", true},
+		{"[^a]", "b", true},
+		{"[^a]", "a", false},
+		{"a[b", "ab", false},
+		{"\\[a]", "[a]", true},
+		{"?", "", false},
+		{"??", "ab", true},
+		{"[\\]", "\\", true},
+		{"a*", "b", false},
+		{"[z-a]", "m", false},
+		{"*.[ch]", "x.y.c", true},
+		{"a?c*", "abcd", true},
+	};
+	const char *why;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (!glob_check(bytes_str(cases[i].glob), &why)) {
+			assert_string_equal(cases[i].glob, "a[b");
+			continue;
+		}
+		if (glob_match(bytes_str(cases[i].glob), bytes_str(cases[i].name)) != cases[i].match)
+			fail_msg("%s on %s", cases[i].glob, cases[i].name);
+	}
+	assert_false(glob_check(BYTES_LIT("\\"), &why));
+	assert_false(glob_check(BYTES_LIT("a[!]"), &why));
+	assert_false(glob_check(BYTES_LIT("\\\\["), &why));
+	assert_true(glob_check(BYTES_LIT("\\\\[a]"), &why));
+}
+
+/* A regex that would take for ever gives up, and then the topic has no rules rather than the next entry's. */
+static void hostile_names(void **state)
+{
+	struct policy *policy = load("version: 1\ntopics:\n"
+				     "- {match: /(a+)+b/, protect: {$.a: {type: redact}}}\n"
+				     "- {match: 'a*', protect: {$.b: {type: redact}}}\n");
+	char name[64];
+
+	memset(name, 'a', sizeof(name) - 1);
+	memcpy(name + sizeof(name) - 3, "bc", 3); /* so that it can't be told from the letters in it */
+	assert_int_equal(index_of(policy, name), SIZE_MAX);
+	assert_int_equal(index_of(policy, "aab"), 0);
+	assert_int_equal(index_of(policy, "aac"), 1);
+	policy_free(policy);
+}
+
+/* Places ---------------------------------------------------------------------------------------------------- */
+
+static void check_place(struct seal_bytes place, const char *hex)
+{
+	char text[512] = "";
+
+	assert_true(place.len < sizeof(text) / 2);
+	hex_encode(place, text);
+	text[2 * place.len] = '\0';
+	assert_string_equal(text, hex);
+}
+
+/* The bytes of place.h's table, typed by hand: they must never change. */
+static void places_golden(void **state)
+{
+	struct seal_buf out = BUF_INIT(256);
+	struct place place = {.bound = PLACE_PATH,
+			      .namespace_ = BYTES_LIT("shop"),
+			      .name = BYTES_LIT("$['a']"),
+			      .kind = PLACE_STRING};
+
+	assert_int_equal(place_encode(&place, &out, NULL), SEAL_OK);
+	check_place(buf_bytes(&out), "0101"
+				     "0000000473686f70"
+				     "00000006245b2761275d"
+				     "01");
+	buf_reset(&out);
+	place = (struct place){.bound = PLACE_DOMAIN, .name = BYTES_LIT("cards"), .kind = PLACE_BYTES};
+	assert_int_equal(place_encode(&place, &out, NULL), SEAL_OK);
+	check_place(buf_bytes(&out), "0102"
+				     "00000000"
+				     "000000056361726473"
+				     "03");
+	buf_reset(&out);
+	place = (struct place){.bound = PLACE_RECORD,
+			       .namespace_ = BYTES_LIT("n"),
+			       .name = BYTES_LIT("$"),
+			       .kind = PLACE_JSON,
+			       .sibling_kind = PLACE_JSON,
+			       .sibling = BYTES_LIT("17")};
+	assert_int_equal(place_encode(&place, &out, NULL), SEAL_OK);
+	check_place(buf_bytes(&out), "0103"
+				     "000000016e"
+				     "0000000124"
+				     "02"
+				     "02"
+				     "000000023137");
+	buf_clear(&out);
+}
+
+static void place_that_does_not_fit(void **state)
+{
+	struct seal_buf out = BUF_INIT(12);
+	struct seal_err err = SEAL_ERR_INIT;
+	struct place place = {.bound = PLACE_PATH, .name = BYTES_LIT("$['a']"), .kind = PLACE_STRING};
+
+	assert_int_equal(place_encode(&place, &out, &err), SEAL_DATA);
+	assert_int_equal(err.code, SEAL_E_LIMIT);
+	assert_int_equal(out.len, 0);
+	buf_clear(&out);
+}
+
+static void places_of_rules(void **state)
+{
+	struct policy *policy =
+		load("version: 1\nnamespace: n\nkeys: {k: local:k}\nmethods:\n"
+		     "  place: {type: encrypt, key: k}\n"
+		     "  domain: {type: encrypt, key: k, bind: {domain: d}}\n"
+		     "  none: {type: encrypt, key: k, bind: none}\n"
+		     "  record: {type: encrypt, key: k, bind: {record: $.id}}\n"
+		     "topics:\n"
+		     "- match: t\n"
+		     "  protect: {$.a: place, $.b: domain, $.c: none, $.d: record, $.e: record, $.f.*: place}\n"
+		     "- {match: u, protect: {$..x: domain}}\n"
+		     "- {match: v, format: bytes, protect: {$: place}}\n");
+	const struct policy_rule *rules = policy->topics[0].rules;
+
+	check_place(rules[0].place_string, "0101000000016e00000006245b2761275d01");
+	check_place(rules[0].place_json, "0101000000016e00000006245b2761275d02");
+	check_place(rules[0].place_bytes, "0101000000016e00000006245b2761275d03");
+	check_place(rules[1].place_string, "0102000000016e000000016401");
+	assert_int_equal(rules[2].place_string.len + rules[2].place_json.len + rules[2].place_bytes.len, 0);
+	assert_int_equal(rules[3].place_string.len + rules[3].place_json.len + rules[3].place_bytes.len, 0);
+	assert_int_equal(rules[0].record_path, UINT32_MAX);
+	assert_int_equal(rules[3].record_path, 6); /* one sibling for both */
+	assert_int_equal(rules[4].record_path, 6);
+	assert_true(rules[5].dynamic);
+	assert_int_equal(rules[5].place_string.len, 0);
+	assert_true(bytes_eq_str(rules[5].path, "$['f'][*]"));
+	assert_false(rules[0].dynamic);
+	assert_false(policy->topics[1].rules[0].dynamic); /* the names don't count: bound to a domain */
+	check_place(policy->topics[1].rules[0].place_json, "0102000000016e000000016402");
+	check_place(policy->topics[2].rules[0].place_bytes, "0101000000016e000000012403");
+	policy_free(policy);
+}
+
+/* Dead letters ---------------------------------------------------------------------------------------------- */
+
+static void dead_letters(void **state)
+{
+	struct policy *policy =
+		load("version: 1\nnamespace: n\nkeys: {k: local:k}\n"
+		     "defaults: {on_error: dead_letter}\ntopics:\n"
+		     "- {match: a, dead_letter: {topic: dlq, key: k}, protect: {$.a: {type: redact}}}\n"
+		     "- {match: b, dead_letter: {topic: dlq, key: k}, protect: {$.a: {type: redact}}}\n"
+		     "- {match: '*', on_error: reject, protect: {$.a: {type: redact}}}\n");
+	const struct policy_topic *letters = policy_topic_find(policy, BYTES_LIT("dlq"));
+	const struct policy_topic *a = policy_topic_find(policy, BYTES_LIT("a"));
+	const struct policy_topic *b = policy_topic_find(policy, BYTES_LIT("b"));
+
+	assert_int_equal(policy->n_topics, 4); /* one entry for both */
+	assert_true(letters->is_dead_letter);
+	assert_false(a->is_dead_letter);
+	assert_int_equal(letters->format, FORMAT_BYTES);
+	assert_int_equal(letters->on.on_error, ON_ERROR_REJECT);
+	assert_int_equal(letters->n_rules, 1);
+	assert_true(bytes_eq_str(letters->rules[0].path, "$"));
+	assert_non_null(letters->paths);
+	assert_ptr_equal(letters->rules[0].method, a->dead_letter_method);
+	assert_ptr_equal(letters->rules[0].method, b->dead_letter_method);
+	assert_string_equal(a->dead_letter_topic, "dlq");
+	assert_null(letters->dead_letter_topic);
+	assert_null(policy_topic_find(policy, BYTES_LIT("x"))->dead_letter_topic);
+	assert_string_equal(a->dead_letter_method->kind->name, "encrypt");
+	assert_string_equal(a->dead_letter_method->bind.domain, "dead-letter");
+	assert_ptr_equal(a->dead_letter_method->key, &policy->keys[0]);
+	check_place(letters->rules[0].place_bytes, "0102000000016e0000000b646561642d6c657474657203");
+	policy_free(policy);
+}
+
+static void only_topic(void **state)
+{
+	struct policy *policy =
+		load("version: 1\nkeys: {k: local:k}\ntopics:\n"
+		     "- {match: a, on_error: dead_letter, dead_letter: {topic: dlq, key: k}, protect: {$.a: "
+		     "{type: redact}}}\n");
+
+	assert_int_equal(policy->n_topics, 2);
+	assert_non_null(policy_topic_only(policy));
+	assert_false(policy_topic_only(policy)->is_dead_letter);
+	policy_free(policy);
+}
+
+/* Tests of policies ----------------------------------------------------------------------------------------- */
+
+#define TESTS_HEAD "version: 1\ntopics: [{match: t, protect: {$.a: {type: redact}}}]\ntests:\n"
+
+static void check_json(const char *yaml, const char *json)
+{
+	char text[1024];
+	struct policy *policy;
+
+	snprintf(text, sizeof(text), TESTS_HEAD "- topic: t\n  in: %s\n  round_trip: true\n", yaml);
+	policy = load(text);
+	assert_int_equal(policy->n_tests, 1);
+	if (!bytes_eq_str(policy->tests[0].in, json))
+		fail_msg("%s is %.*s, not %s", yaml, BYTES_FMT(policy->tests[0].in), json);
+	policy_free(policy);
+}
+
+/* YAML 1.2's core schema, numbers as they are written. */
+static void values_of_tests(void **state)
+{
+	check_json("{a: 1, b: -0, c: 1.10, d: 1e5, e: 12345678901234567890}",
+		   "{\"a\":1,\"b\":-0,\"c\":1.10,\"d\":1e5,\"e\":12345678901234567890}");
+	check_json("[true, True, FALSE, null, ~, Null, '', '1', \"null\", yes, on, 1_000, 1.2.3, 0b1, e5, '-', x]",
+		   "[true,true,false,null,null,null,\"\",\"1\",\"null\",\"yes\",\"on\",\"1_000\",\"1.2.3\",\"0b1\","
+		   "\"e5\","
+		   "\"-\",\"x\"]");
+	check_json("{a: , 'b\"': \"\\u00e9\\n\\x01\"}", "{\"a\":null,\"b\\\"\":\"é\\n\\u0001\"}");
+	check_json("{1: {true: []}, x: {}}", "{\"1\":{\"true\":[]},\"x\":{}}");
+	check_json("|\n    two\n    lines", "\"two\\nlines\\n\"");
+	check_json("plain text", "\"plain text\"");
+	check_json("4111-1111", "\"4111-1111\"");
+}
+
+static void expectations(void **state)
+{
+	struct policy *policy = load(TESTS_HEAD "- topic: t\n"
+						"  name: shows\n"
+						"  in: {a: 1}\n"
+						"  out:\n"
+						"    plain: x\n"
+						"    like: {like: '\\d+'}\n"
+						"    not: {not: {like: 1}}\n"
+						"    gone: {absent: true}\n"
+						"    $.deep[0].x: [1, {like: a}]\n"
+						"    map: {like: a, not: b}\n"
+						"- {topic: t, in: [], error: missing}\n");
+	const struct policy_test *test = &policy->tests[0];
+
+	assert_int_equal(policy->n_tests, 2);
+	assert_string_equal(test->name, "shows");
+	assert_ptr_equal(test->topic, &policy->topics[0]);
+	assert_false(test->round_trip);
+	assert_int_equal(test->n_expects, 6);
+	assert_int_equal(test->expects[0].kind, EXPECT_VALUE);
+	assert_true(bytes_eq_str(test->expects[0].value, "\"x\""));
+	assert_int_equal(test->expects[0].path.n_steps, 1);
+	assert_true(bytes_eq_str(test->expects[0].path.steps[0].name, "plain"));
+	assert_int_equal(test->expects[1].kind, EXPECT_LIKE);
+	assert_int_equal(regex_match(test->expects[1].regex, BYTES_LIT("12")), REGEX_YES);
+	assert_int_equal(regex_match(test->expects[1].regex, BYTES_LIT("a12")), REGEX_NO);
+	assert_int_equal(test->expects[2].kind, EXPECT_NOT);
+	assert_true(bytes_eq_str(test->expects[2].value, "{\"like\":1}"));
+	assert_int_equal(test->expects[3].kind, EXPECT_ABSENT);
+	assert_int_equal(test->expects[4].kind, EXPECT_VALUE);
+	assert_int_equal(test->expects[4].path.n_steps, 3);
+	assert_true(bytes_eq_str(test->expects[4].value, "[1,{\"like\":\"a\"}]"));
+	assert_int_equal(test->expects[5].kind, EXPECT_VALUE);
+	assert_int_equal(test->expects[5].mark.line, 13);
+	assert_string_equal(policy->tests[1].error, "missing");
+	assert_null(policy->tests[1].name);
+	policy_free(policy);
+}
+
+static void payloads_of_tests(void **state)
+{
+	struct policy *policy = load("version: 1\nkeys: {k: local:k}\n"
+				     "topics: [{match: t, format: bytes, protect: {$: {type: encrypt, key: k}}}]\n"
+				     "tests: [{topic: t, in: 12, out: {$: {not: 12}}}]\n");
+
+	assert_true(bytes_eq_str(policy->tests[0].in, "12"));
+	assert_int_equal(policy->tests[0].expects[0].path.n_steps, 0);
+	policy_free(policy);
+}
+
+/* Explain and schema ---------------------------------------------------------------------------------------- */
+
+static void explains(void **state)
+{
+	struct policy *policy = load("version: 1\nnamespace: shop\nkeys: {pii: vault:transit/pii}\ntopics:\n"
+				     "- {match: 'a*', protect: {$.a: {type: redact}}}\n"
+				     "- match: [x, 'p*']\n"
+				     "  protect:\n"
+				     "    $.a: {type: encrypt, key: pii, bind: {domain: d}}\n"
+				     "    $['é']: {type: remove}\n");
+	struct seal_buf out = BUF_INIT(1 << 20);
+	struct seal_err err = SEAL_ERR_INIT;
+
+	assert_int_equal(explain_text(policy, "p.yaml", "purchases", &out, &err), SEAL_OK);
+	assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
+	assert_string_equal(
+		(const char *)out.ptr,
+		"not the entry at p.yaml:5: it is for a*\n"
+		"topic purchases: the entry at p.yaml:6, because its name fits the glob \"p*\"\n"
+		"namespace \"shop\", format json, on_error reject, on_missing ignore, on_protected reject, "
+		"on_plaintext reject, on_null protect\n\n"
+		"  PATH    METHOD     TYPE     KEY                    BOUND TO  BACK   LEAKS\n"
+		"  $.a     (in line)  encrypt  pii vault:transit/pii  domain d  yes    length\n"
+		"  $['é']  (in line)  remove   -                      nothing   never  nothing\n"
+		"\n  Every other byte stays as it is.\n");
+	assert_int_equal(explain_text(policy, "p.yaml", "__p", &out, &err), SEAL_USAGE);
+	assert_string_equal(err.text,
+			    "no entry under topics matches __p (a broker's own topic needs its exact name): its "
+			    "records are refused");
+	buf_reset(&out);
+	assert_int_equal(explain_json(policy, "p.yaml", NULL, &out, NULL), SEAL_OK);
+	assert_true(json_is_value(buf_bytes(&out), true));
+	assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
+	assert_non_null(strstr((const char *)out.ptr, "\"canonical_path\": \"$['a']\""));
+	assert_null(strstr((const char *)out.ptr, "matched_by"));
+	buf_clear(&out);
+	policy_free(policy);
+}
+
+/* That it describes what the compiler takes is tried with a validator, tests/cli. */
+static void schema_is_json(void **state)
+{
+	struct seal_buf out = BUF_INIT(1 << 20);
+
+	assert_int_equal(json_schema_write(&fake_schema, &out, NULL), SEAL_OK);
+	assert_true(json_is_value(buf_bytes(&out), true));
+	assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
+	assert_non_null(strstr((const char *)out.ptr, "\"^(local|vault):\""));
+	assert_non_null(strstr((const char *)out.ptr, "\"frist\"") ? NULL : out.ptr);
+	assert_non_null(strstr((const char *)out.ptr, "\"first\""));
+	buf_clear(&out);
+}
+
+static void too_large(void **state)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	struct policy *policy = NULL;
+	char *text = mem_alloc(POLICY_FILE_MAX + 1);
+
+	memset(text, '#', POLICY_FILE_MAX + 1);
+	assert_int_equal(
+		policy_load(bytes_of(text, POLICY_FILE_MAX + 1), "p.yaml", &fake_schema, NULL, &policy, &err),
+		SEAL_USAGE);
+	assert_string_equal(err.text, "larger than 4 MiB");
+	mem_free(text);
+	err_clear(&err);
+	assert_int_equal(policy_load_file("/dev/zero", &fake_schema, NULL, &policy, &err), SEAL_USAGE);
+	assert_int_equal(err.code, SEAL_E_CONFIG);
+	err_clear(&err);
+	assert_int_equal(policy_load_file("/nonexistent/p.yaml", &fake_schema, NULL, &policy, &err), SEAL_USAGE);
+	assert_int_equal(err.code, SEAL_E_NO_INPUT);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(example_loads),
+		cmocka_unit_test(options_of_methods),
+		cmocka_unit_test(defaults_and_topics),
+		cmocka_unit_test(first_match_wins),
+		cmocka_unit_test(globs),
+		cmocka_unit_test(hostile_names),
+		cmocka_unit_test(places_golden),
+		cmocka_unit_test(place_that_does_not_fit),
+		cmocka_unit_test(places_of_rules),
+		cmocka_unit_test(dead_letters),
+		cmocka_unit_test(only_topic),
+		cmocka_unit_test(values_of_tests),
+		cmocka_unit_test(expectations),
+		cmocka_unit_test(payloads_of_tests),
+		cmocka_unit_test(explains),
+		cmocka_unit_test(schema_is_json),
+		cmocka_unit_test(too_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,121 @@
+/* policy: every allocation that fails gives SEAL_E_MEMORY and leaves nothing behind. libyaml's own are not counted. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../unit/policy_fake.h"
+#include "oom.h"
+#include "policy/explain.h"
+#include "policy/json_schema.h"
+
+static const char big[] =
+	"version: 1\nnamespace: n\nkeys: {k: local:k, unused: local:k}\n"
+	"defaults: {on_error: dead_letter}\n"
+	"methods: {a: {type: encrypt, key: k, bind: {record: $.id}}}\ntopics:\n"
+	"- match: [t, 'g*', /r+/]\n"
+	"  dead_letter: {topic: dlq, key: k}\n"
+	"  protect: {$.a: a, $.b: {type: fpe, key: k, alphabet: x, tweak: 00ff}, $.c.*: {type: "
+	"envelope, key: k, words: [x, y]}}\n"
+	"- {match: t, on_error: drop, protect: {$: {type: redact}}}\n"
+	"tests:\n- {topic: t, in: {a: [1, x]}, out: {a: {like: 'x+'}, '$.b[0]': 1}, round_trip: true}\n";
+
+/* Loads with findings, explains, and throws all of it away. */
+static enum seal_status load(void *arg, struct seal_err *err)
+{
+	struct seal_buf out = BUF_INIT(1 << 20);
+	struct policy_findings findings;
+	struct policy *policy = NULL;
+	enum seal_status rc;
+
+	policy_findings_init(&findings);
+	SEAL_TRY(policy_load(bytes_str(arg), "p.yaml", &fake_schema, &findings, &policy, err));
+	assert_int_equal(findings.warnings, 2);
+	SEAL_TRY(explain_text(policy, "p.yaml", "gg", &out, err));
+	SEAL_TRY(explain_json(policy, "p.yaml", NULL, &out, err));
+out:
+	if (rc != SEAL_OK && policy == NULL)
+		assert_null(out.ptr);
+	buf_clear(&out);
+	policy_free(policy);
+	policy_findings_clear(&findings);
+	return rc;
+}
+
+static void loads(void **state)
+{
+	char text[sizeof(big)];
+
+	memcpy(text, big, sizeof(big));
+	assert_true(oom_each(load, text) >= 20);
+}
+
+/* A policy with mistakes: no memory wins over them, and is never taken for one. */
+static enum seal_status load_wrong(void *arg, struct seal_err *err)
+{
+	struct seal_err first = SEAL_ERR_INIT;
+	struct policy *policy = NULL;
+	enum seal_status rc = policy_load(bytes_str(arg), "p.yaml", &fake_schema, NULL, &policy, &first);
+
+	assert_null(policy);
+	if (first.code == SEAL_E_CONFIG)
+		return SEAL_OK; /* what it should be */
+	*err = first;
+	return rc;
+}
+
+static void mistakes(void **state)
+{
+	char text[] = "version: 1\nkeys: {kk: local:k}\nmethods: {a: {type: encript, key: k}, b: {type: fpe, key: k, "
+		      "keap: 1}}\ntopics:\n- {match: /(/, protect: {$.a: b, $.b: secret, $.c: {type: x}, '$[': b}}\n"
+		      "tests: [{topic: x, in: {}, error: domian}]\n";
+
+	assert_true(oom_each(load_wrong, text) >= 5);
+}
+
+static enum seal_status write_schema(void *arg, struct seal_err *err)
+{
+	struct seal_buf out = BUF_INIT(1 << 20);
+	enum seal_status rc = json_schema_write(&fake_schema, &out, err);
+
+	buf_clear(&out);
+	return rc;
+}
+
+static void schemas(void **state)
+{
+	assert_true(oom_each(write_schema, NULL) >= 3);
+}
+
+static enum seal_status match(void *arg, struct seal_err *err)
+{
+	const struct policy_topic *found = policy_topic_find(arg, BYTES_LIT("rrr"));
+
+	return found != NULL ? SEAL_OK : err_memory(err);
+}
+
+/* Without memory a topic has no rules, rather than those of a later entry. */
+static void matching(void **state)
+{
+	struct policy *policy = NULL;
+
+	assert_int_equal(policy_load(bytes_str("version: 1\ntopics:\n- {match: /r+/, protect: {$: {type: redact}}}\n"
+					       "- {match: '*', protect: {$: {type: redact}}}\n"),
+				     "p.yaml", &fake_schema, NULL, &policy, NULL),
+			 SEAL_OK);
+	assert_true(oom_each(match, policy) >= 1);
+	policy_free(policy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(loads),
+		cmocka_unit_test(mistakes),
+		cmocka_unit_test(schemas),
+		cmocka_unit_test(matching),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
