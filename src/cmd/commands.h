@@ -4,6 +4,7 @@
 
 #include "cmd/command.h"
 
+extern const struct command command_completion;
 extern const struct command command_consume;
 extern const struct command command_demo;
 extern const struct command command_inspect;

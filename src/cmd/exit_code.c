@@ -4,7 +4,26 @@
  */
 #include <sysexits.h>
 
-#include "cmd/command.h"
+#include "cmd/docs.h"
+
+const struct exit_code_row exit_code_rows[] = {
+	{0, "", "all is done"},
+	{1, "", "finished, but some records failed, or a test or check did"},
+	{EX_USAGE, "USAGE", "the command line is wrong"},
+	{EX_DATAERR, "DATAERR", "bad, damaged or tampered data"},
+	{EX_NOINPUT, "NOINPUT", "an input file is not there or cannot be read"},
+	{EX_UNAVAILABLE, "UNAVAILABLE", "a service is away"},
+	{EX_SOFTWARE, "SOFTWARE", "out of memory, or a bug"},
+	{EX_CANTCREAT, "CANTCREAT", "an output cannot be created"},
+	{EX_IOERR, "IOERR", "reading or writing failed; disk full"},
+	{EX_TEMPFAIL, "TEMPFAIL", "not now; trying again may work"},
+	{EX_NOPERM, "NOPERM", "denied: credentials, permissions, a key's own limits"},
+	{EX_CONFIG, "CONFIG", "a policy or a configuration is wrong"},
+	{130, "", "stopped by SIGINT, cleanly"},
+	{141, "", "whoever read standard output has gone"},
+	{143, "", "stopped by SIGTERM, cleanly"},
+	{0, NULL, NULL},
+};
 
 int exit_code_of(const struct seal_err *err)
 {
