@@ -5,10 +5,12 @@
 #include "cmd/command.h"
 
 extern const struct command command_completion;
+extern const struct command command_configuration;
 extern const struct command command_consume;
 extern const struct command command_demo;
 extern const struct command command_inspect;
 extern const struct command command_key;
+extern const struct command command_man;
 extern const struct command command_policy;
 extern const struct command command_produce;
 extern const struct command command_protect;

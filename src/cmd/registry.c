@@ -61,6 +61,8 @@ const struct command *const registry_commands[] = {
 	&command_sample,
 	&command_version,
 	&command_completion,
+	&command_configuration,
+	&command_man,
 	NULL,
 };
 /* clang-format on */

@@ -1,0 +1,165 @@
+/*
+ * `configuration` (hidden): docs/CONFIGURATION.md, from the tables: every option of every command, method, key source and
+ * stream. A test compares the committed file with what this prints.
+ */
+#include <stdio.h>
+
+#include "cmd/commands.h"
+#include "cmd/docs.h"
+#include "cmd/help.h"
+#include "cmd/parse.h"
+#include "cmd/registry.h"
+
+/* Inside a table: a bar would end the cell. */
+static void cell(const char *text)
+{
+	for (; *text != '\0'; text++)
+		printf(*text == '|' ? "\\%c" : "%c", *text);
+}
+
+static void code_cell(const char *text)
+{
+	putchar('`');
+	cell(text);
+	putchar('`');
+}
+
+static const char *type_name(const struct opt_row *row)
+{
+	static const char *const names[] = {
+		[OPT_FLAG] = "true or false",
+		[OPT_INT] = "number",
+		[OPT_SIZE] = "size: 4096, 64KiB, 16MiB",
+		[OPT_DURATION] = "duration: 100ms, 30s, 5m",
+		[OPT_STRING] = "text",
+		[OPT_HEX] = "hex digits",
+		[OPT_CHOICE] = "",
+		[OPT_LIST] = "text, may be repeated",
+	};
+
+	return row->choices ? row->choices : names[row->type];
+}
+
+static void option_names(const struct opt_row *rows, const struct opt_row *row, bool flags)
+{
+	if (!flags) {
+		code_cell(row->name);
+		return;
+	}
+	if (row->letter)
+		printf("`-%c`, ", row->letter);
+	printf("`--%s`", row->name);
+	for (const struct opt_row *alias = row + 1; alias->name != NULL; alias++)
+		if (option_is_alias(alias) && option_main_row(rows, alias) == row)
+			printf(", `--%s`", alias->name);
+}
+
+/* A table of rows; `flags`: as on a command line, with environment variables; else as keys of a file. */
+static void table(const struct opt_row *rows, bool flags)
+{
+	if (rows == NULL || rows->name == NULL) {
+		puts("No options of its own.\n");
+		return;
+	}
+	puts(flags ? "| option | value | default | environment | what it does |\n| --- | --- | --- | --- | --- |"
+		   : "| option | value | default | what it does |\n| --- | --- | --- | --- |");
+	for (const struct opt_row *row = rows; row->name != NULL; row++) {
+		if (option_is_alias(row))
+			continue;
+		fputs("| ", stdout);
+		option_names(rows, row, flags);
+		fputs(" | ", stdout);
+		cell(row->type == OPT_FLAG && flags ? "" : type_name(row));
+		fputs(" | ", stdout);
+		if (row->required)
+			fputs("required", stdout);
+		else if (row->def != NULL && !row->secret)
+			code_cell(row->def);
+		fputs(" | ", stdout);
+		if (flags && row->env != NULL)
+			code_cell(row->env);
+		fputs(flags ? " | " : "", stdout);
+		cell(row->help);
+		puts(" |");
+	}
+	putchar('\n');
+}
+
+static void command_section(void *arg, const struct command *command, const char *path)
+{
+	printf("### sealstream %s\n\n%s.", path, command->summary);
+	if (command->subs != NULL) {
+		puts("\n");
+		return;
+	}
+	printf(" Arguments: %s.\n\n", command->usage && command->usage[0] ? command->usage : "none");
+	if (command->options != NULL)
+		table(command->options, true);
+}
+
+static void methods(void)
+{
+	puts("## Methods\n\nWhat may stand beside `type:` in a policy; a name with a dot is a nested map (`keep: "
+	     "{first: 6}` is\n"
+	     "`keep.first`). POLICY.md says the rest.\n");
+	for (const struct method_kind *const *at = registry_schema.methods; *at != NULL; at++) {
+		const struct method_kind *kind = *at;
+
+		printf("### type: %s\n\n%s.%s%s%s\n\n", kind->name, kind->summary,
+		       kind->flags & METHOD_ANY_KEY ? " Needs `key:`." : "",
+		       kind->flags & METHOD_BINDS ? " Takes `bind:`." : "",
+		       kind->flags & METHOD_ONE_WAY ? " One-way: cannot be revealed." : "");
+		table(kind->options, false);
+	}
+}
+
+static void key_sources(void)
+{
+	puts("## Key sources\n\nWhat may stand in `keys:` of a policy.\n\n| scheme | what stands after the colon "
+	     "|\n| --- | --- |");
+	for (const struct key_scheme *at = registry_schema.schemes; at->name != NULL; at++)
+		printf("| `%s:` | %s |\n", at->name, at->help);
+	putchar('\n');
+}
+
+static void streams(void)
+{
+	puts("## Sources and sinks\n\nWhat commands read from and write to. Commands set these options; most have a "
+	     "flag of the same "
+	     "name.\n");
+	for (const struct source_ops *const *at = registry_sources; *at != NULL; at++) {
+		printf("### source: %s\n\nAddress: %s.\n\n", (*at)->name, (*at)->help);
+		table((*at)->options, false);
+	}
+	for (const struct sink_ops *const *at = registry_sinks; *at != NULL; at++) {
+		printf("### sink: %s\n\nAddress: %s.\n\n", (*at)->name, (*at)->help);
+		table((*at)->options, false);
+	}
+}
+
+static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
+{
+	puts("# Configuration\n\n"
+	     "<!-- Made from the option tables by: build/sealstream configuration > docs/CONFIGURATION.md -->\n\n"
+	     "Precedence: an option on the command line, then its environment variable, then a file, then the "
+	     "default.\n\n"
+	     "## Options of every command\n");
+	table(global_rows, true);
+	puts("## Commands\n");
+	docs_each_command(registry_commands, command_section, NULL);
+	methods();
+	key_sources();
+	streams();
+	puts("## Exit codes\n\n| code | sysexits | meaning |\n| --- | --- | --- |");
+	for (const struct exit_code_row *row = exit_code_rows; row->text != NULL; row++)
+		printf("| %d | %s | %s |\n", row->code, row->name, row->text);
+	return SEAL_OK;
+}
+
+const struct command command_configuration = {
+	.name = "configuration",
+	.usage = "",
+	.summary = "Print docs/CONFIGURATION.md",
+	.hidden = true,
+	.run = run,
+};
