@@ -77,6 +77,20 @@ static enum seal_status edit_of(struct engine *engine, const struct spot *spot, 
 	err_bug(__FILE__, __LINE__, "a method left a cell without a result");
 }
 
+/* A method could not do this cell: the record fails (SEAL_DATA), or all when there was no memory even to say why. */
+static enum seal_status fail_cell(struct engine *engine, size_t record, const struct spot *spot,
+				  const struct seal_err *why, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	if (why->status == SEAL_FATAL)
+		return err_set(err, why->status, why->code, "%s", why->text);
+	SEAL_TRY(engine_fail(engine, record, why, spot->path, err));
+	rc = SEAL_DATA;
+out:
+	return rc;
+}
+
 /* The spots of a record into engine->edits. SEAL_DATA: the record has failed. */
 static enum seal_status make_edits(struct engine *engine, size_t record, size_t *n_edits, struct seal_err *err)
 {
@@ -89,15 +103,14 @@ static enum seal_status make_edits(struct engine *engine, size_t record, size_t 
 		const struct spot *spot = &engine->spots[i];
 		const struct cell *cell = &engine->lots[spot->method].cells[spot->cell];
 
-		if (cell->form == FORM_KEEP && cell->err == NULL)
+		if (cell->err != NULL)
+			return fail_cell(engine, record, spot, cell->err, err);
+		if (cell->form == FORM_KEEP)
 			continue;
 		err_clear(&engine->err);
-		rc = cell->err != NULL ? SEAL_DATA : edit_of(engine, spot, cell, &engine->edits[*n_edits], err);
-		if (rc == SEAL_DATA) {
-			SEAL_TRY(engine_fail(engine, record, cell->err != NULL ? cell->err : &engine->err, spot->path,
-					     err));
-			return SEAL_DATA;
-		}
+		rc = edit_of(engine, spot, cell, &engine->edits[*n_edits], err);
+		if (rc == SEAL_DATA)
+			return fail_cell(engine, record, spot, &engine->err, err);
 		SEAL_TRY(rc);
 		(*n_edits)++;
 	}
@@ -150,16 +163,13 @@ static enum seal_status splice_bytes(struct engine *engine, size_t record, struc
 	const struct record_spots *of = &engine->records[record];
 	struct engine_result *result = &engine->results[record];
 	struct seal_bytes value = engine->values[record];
-	enum seal_status rc = SEAL_OK;
 
 	if (of->n == 1) {
 		const struct spot *spot = &engine->spots[of->first];
 		const struct cell *cell = &engine->lots[spot->method].cells[spot->cell];
 
-		if (cell->err != NULL) {
-			SEAL_TRY(engine_fail(engine, record, cell->err, spot->path, err));
-			return SEAL_DATA;
-		}
+		if (cell->err != NULL)
+			return fail_cell(engine, record, spot, cell->err, err);
 		SEAL_INVARIANT(cell->form != FORM_UNSET && cell->form != FORM_REMOVE);
 		if (cell->form != FORM_KEEP) {
 			value = cell->out;
@@ -168,11 +178,8 @@ static enum seal_status splice_bytes(struct engine *engine, size_t record, struc
 	}
 	result->value = arena_copy(&engine->arena, value);
 	if (result->value.ptr == NULL)
-		rc = err_memory(err);
-	else
-		rc = check_size(engine, record, value.len, err);
-out:
-	return rc;
+		return err_memory(err);
+	return check_size(engine, record, value.len, err);
 }
 
 enum seal_status engine_splice(struct engine *engine, struct seal_err *err)

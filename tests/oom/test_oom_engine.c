@@ -1,0 +1,99 @@
+/* Plans, engines and runs, when any allocation fails: no results, or right ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "kit.h"
+#include "oom.h"
+
+#define RECORDS 4
+
+static const char policy_text[] =
+	KIT_HEAD "topics: [{match: t, on_error: dead_letter, dead_letter: {topic: dead, key: k}, on_missing: ignore, "
+		 "protect: {$.a: {type: encrypt, key: k}, '$.w.*': {type: encrypt, key: k}, "
+		 "$.b: {type: encrypt, key: k, bind: {record: $.id}}, $.f: {type: fpe, key: f}, "
+		 "$.u: {type: fpe, key: f, alphabet: 'αβγδ'}, $.h: {type: hash, key: h}, "
+		 "$.g: {type: hash, key: h, encoding: base64url}, $.m: {type: mask}, $.r: {type: redact}, "
+		 "$.x: {type: remove}}}]\n";
+static const char *const texts[RECORDS] = {
+	"{\"id\":1,\"a\":\"\\u00e9\\n\",\"b\":2,\"w\":{\"p\":\"q\",\"\\u0072\":1},\"f\":\"4111 "
+	"1111\",\"u\":\"ααββγγδδαα\"}",
+	"{\"a\":{\"b\":1},\"f\":7654321,\"h\":\"x\",\"g\":\"x\",\"m\":\"abc\",\"r\":1,\"x\":2}",
+	"{\"f\":\"12\"}",
+	"{ not json",
+};
+
+/* One call; a copy of the results in `arena`, for the next one. */
+static enum seal_status call(struct kit *kit, enum engine_direction direction, struct seal_bytes *values,
+			     struct arena *arena, struct seal_err *err)
+{
+	struct engine_result results[RECORDS];
+	enum seal_status rc;
+
+	rc = engine_run(kit->engine, kit->topic, direction, values, RECORDS, results, err);
+	for (size_t i = 0; i < RECORDS; i++) {
+		if (rc != SEAL_OK)
+			assert_true(results[i].value.ptr == NULL && results[i].err == NULL);
+		else if (i == 2 || (i == 3 && direction == ENGINE_PROTECT))
+			assert_true(results[i].value.ptr == NULL && results[i].err->status == SEAL_DATA);
+	}
+	SEAL_TRY(rc);
+	for (size_t i = 0; i < 2; i++) {
+		assert_null(results[i].err);
+		values[i] = arena_copy(arena, results[i].value);
+		if (values[i].ptr == NULL)
+			return err_memory(err);
+	}
+out:
+	return rc;
+}
+
+static const char first[] = "{\"id\":1,\"a\":\"é\\n\",\"b\":2,\"w\":{\"p\":\"q\",\"\\u0072\":1},\"f\":\"4111 1111\",";
+static const char second[] = "{\"a\":{\"b\":1},\"f\":7654321,";
+
+static enum seal_status work(void *policy, struct seal_err *err)
+{
+	static const struct key_source_config no_keys;
+	struct seal_bytes values[RECORDS];
+	struct engine_result results[RECORDS];
+	struct kit kit = {.policy = NULL};
+	struct arena arena;
+	enum seal_status rc;
+
+	arena_init(&arena, 0);
+	for (size_t i = 0; i < RECORDS; i++)
+		values[i] = bytes_str(texts[i]);
+	SEAL_TRY(plan_new(policy, &kit_registry, &no_keys, &kit.plan, err));
+	SEAL_TRY(engine_new(kit.plan, NULL, &kit.engine, err));
+	kit.topic = policy_topic_find(policy, bytes_str("t"));
+	SEAL_TRY(engine_dead_letter(kit.engine, kit.topic, values, RECORDS, results, err));
+	SEAL_TRY(call(&kit, ENGINE_PROTECT, values, &arena, err));
+	SEAL_TRY(call(&kit, ENGINE_REVEAL, values, &arena, err));
+	assert_memory_equal(values[0].ptr, first, sizeof(first) - 1);
+	assert_memory_equal(values[1].ptr, second, sizeof(second) - 1);
+out:
+	kit_close(&kit);
+	arena_clear(&arena);
+	assert_int_equal(fake_control.keys, 0);
+	assert_int_equal(fake_control.opened, 0);
+	return rc;
+}
+
+static void every_failing_allocation_ends_well(void **state)
+{
+	struct policy *policy;
+
+	assert_int_equal(policy_load(bytes_str(policy_text), "oom.yaml", &kit_schema, NULL, &policy, NULL), SEAL_OK);
+	assert_true(oom_each(work, policy) > 30);
+	policy_free(policy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_failing_allocation_ends_well),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
