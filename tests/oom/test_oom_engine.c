@@ -17,9 +17,8 @@ static const char policy_text[] =
 		 "$.g: {type: hash, key: h, encoding: base64url}, $.m: {type: mask}, $.r: {type: redact}, "
 		 "$.x: {type: remove}}}]\n";
 static const char *const texts[RECORDS] = {
-	"{\"id\":1,\"a\":\"\\u00e9\\n\",\"b\":2,\"w\":{\"p\":\"q\",\"\\u0072\":1},\"f\":\"4111 "
-	"1111\",\"u\":\"ααββγγδδαα\"}",
-	"{\"a\":{\"b\":1},\"f\":7654321,\"h\":\"x\",\"g\":\"x\",\"m\":\"abc\",\"r\":1,\"x\":2}",
+	"{\"id\":1,\"a\":\"\\u00e9\\n\",\"b\":2,\"w\":{\"p\":\"q\",\"\\u0072\":1},\"f\":\"4111 1111\"}",
+	"{\"a\":{\"b\":1},\"f\":7654321,\"u\":\"ααββγγδδαα\",\"h\":\"x\",\"g\":\"x\",\"m\":\"abc\",\"r\":1,\"x\":2}",
 	"{\"f\":\"12\"}",
 	"{ not json",
 };
@@ -49,7 +48,7 @@ out:
 	return rc;
 }
 
-static const char first[] = "{\"id\":1,\"a\":\"é\\n\",\"b\":2,\"w\":{\"p\":\"q\",\"\\u0072\":1},\"f\":\"4111 1111\",";
+static const char first[] = "{\"id\":1,\"a\":\"é\\n\",\"b\":2,\"w\":{\"p\":\"q\",\"\\u0072\":1},\"f\":\"4111 1111\"}";
 static const char second[] = "{\"a\":{\"b\":1},\"f\":7654321,";
 
 static enum seal_status work(void *policy, struct seal_err *err)
