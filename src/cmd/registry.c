@@ -59,6 +59,7 @@ const struct command *const registry_commands[] = {
 	&command_key,
 	&command_policy,
 	&command_sample,
+	&command_doctor,
 	&command_version,
 	&command_completion,
 	&command_configuration,
