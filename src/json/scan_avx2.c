@@ -68,7 +68,7 @@ static inline const uint8_t *space_run(const uint8_t *p, const uint8_t *end)
 	return p;
 }
 
-#include "json/scan_core.h"
+#include "json/scan_core.inc"
 
 static bool usable(void)
 {

@@ -1,7 +1,7 @@
 /*
  * What the scanner's back ends and scan.c share: the state of one scan. Internal to src/json.
  *
- * A back end is scan_core.h, the whole scanner, compiled over its own way of skipping runs of bytes. So the hot
+ * A back end is scan_core.inc, the whole scanner, compiled over its own way of skipping runs of bytes. So the hot
  * loops hold no indirect call.
  */
 #ifndef JSON_WALK_H

@@ -331,7 +331,8 @@ static void back_ends_agree(void **state)
 		plant(&t, seed * 1001);
 		assert_true(agree(paths, buf_bytes(&t.doc)));
 		for (int i = 0; i < 20; i++) {
-			static const uint8_t bytes[] = "\"\\{}[],:0123456789-.eEtuabc \n\x1f\x7f\x80\xc2\xe0\xed\xf4\xff";
+			static const uint8_t bytes[] =
+				"\"\\{}[],:0123456789-.eEtuabc \n\x1f\x7f\x80\xc2\xe0\xed\xf4\xff";
 			size_t at = prop_below(&t.dice, (uint32_t)t.doc.len);
 			uint8_t was = t.doc.ptr[at];
 

@@ -1,6 +1,7 @@
 /*
  * json_verdict FILE...: prints for each file "accept NAME" or "refuse NAME: why", as every back end of this machine
- * says; "differ NAME" when they don't say the same. Exit 1 when a file can't be read.
+ * says; "differ NAME" when they don't say the same. Exit 1 when a file can't be read. It asserts nothing itself: the
+ * test that runs it does.
  */
 #include "base/file.h"
 #include "base/mem.h"
