@@ -44,3 +44,9 @@ def topic(kafka):
 @pytest.fixture
 def sealstream(tmp_path):
     return Program(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    """For what needs no keyring and no place of its own."""
+    return Program(tmp_path_factory.mktemp("program"))
