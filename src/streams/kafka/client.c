@@ -239,7 +239,7 @@ static const struct meaning meanings[] = {
 	{RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
 	 "the user needs Read on the consumer group"},
 	{RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
-	 "the user needs the cluster's permission"},
+	 "the user needs an ACL: Write on the topic, or IdempotentWrite on the cluster"},
 	{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, SEAL_USAGE, SEAL_E_NO_INPUT, "create it, or check its name"},
 	{RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, SEAL_USAGE, SEAL_E_NO_INPUT, "create it, or check its name"},
 	{RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, SEAL_USAGE, SEAL_E_USAGE, "check the topic's name"},

@@ -1,0 +1,141 @@
+"""TLS and logins to a real broker: what works, and that each failure names its cause and ends with its code."""
+import ctypes
+import glob
+import os
+import pathlib
+
+import confluent_kafka
+import flow
+import foreign
+import pytest
+from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
+from kafka_node import free_ports, make_authority
+
+VALUE = b'{"Address":"1 High St","credit_card":"4111-1111-1111-1111"}'
+
+
+def grant(kafka, user, *topics):
+    """Everything a pump needs: read, write and describe the topics, and its consumer group."""
+    def acl(kind, name, pattern, operation):
+        return AclBinding(kind, name, pattern, f"User:{user}", "*", operation, AclPermissionType.ALLOW)
+
+    foreign.allow(kafka.brokers, [acl(ResourceType.TOPIC, name, ResourcePatternType.LITERAL, operation)
+                                  for name in topics for operation in (AclOperation.READ, AclOperation.WRITE)] +
+                  [acl(ResourceType.GROUP, "sealstream.", ResourcePatternType.PREFIXED, AclOperation.READ)])
+
+
+@pytest.fixture
+def two_topics(kafka, topic, sealstream):
+    """A policy, keys, a topic with one record, and an empty one."""
+    flow.prepare(sealstream)
+    source, target = topic("secure", 1), topic("secure-protected", 1)
+    foreign.produce(kafka.brokers, source, [(b"k", VALUE)])
+    return source, target
+
+
+def settings(sealstream, properties):
+    """A client.properties file, so that no password is on a command line."""
+    path = sealstream.folder / "client.properties"
+    path.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+    path.chmod(0o600)
+    return path
+
+
+def pump(sealstream, properties, topics, exit_code=0, environment=None):
+    source, target = topics
+    return sealstream.run("pump", "-F", settings(sealstream, properties), "--from", source, "--to", target, "-p", "policy.yaml",
+                          "-e", exit_code=exit_code, environment=environment)[1]
+
+
+def newer_librdkafka(folder):
+    """An LD_LIBRARY_PATH with the library that the foreign client's wheel brings along."""
+    wheel = pathlib.Path(confluent_kafka.__file__).parents[1] / "confluent_kafka.libs"
+    [library] = glob.glob(str(wheel / "librdkafka-*.so*"))
+    (folder / "newer").mkdir()
+    os.symlink(library, folder / "newer" / "librdkafka.so.1")
+    return {"LD_LIBRARY_PATH": str(folder / "newer")}
+
+
+def test_plain_over_tls(kafka, sealstream, two_topics):
+    grant(kafka, "alice", *two_topics)
+    pump(sealstream, kafka.tls("alice"), two_topics)
+    [message] = foreign.consume(kafka.brokers, two_topics[1])
+    flow.check_protected(message, VALUE)
+
+
+def test_java_style_properties(kafka, sealstream, two_topics):
+    grant(kafka, "alice", *two_topics)
+    pump(sealstream, {"bootstrap.servers": kafka.sasl_brokers, "security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN",
+                      "sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule required "
+                                          'username="alice" password="alice-secret";',
+                      "ssl.truststore.type": "PEM", "ssl.truststore.location": kafka.folder / "ca.pem"}, two_topics)
+    assert len(list(foreign.consume(kafka.brokers, two_topics[1]))) == 1
+
+
+@pytest.mark.parametrize("user, mechanism", [("bob", "SCRAM-SHA-256"), ("carol", "SCRAM-SHA-512")])
+def test_scram_with_a_newer_library(kafka, sealstream, two_topics, tmp_path, user, mechanism):
+    grant(kafka, user, *two_topics)
+    message = pump(sealstream, kafka.tls(user, mechanism), two_topics, environment=newer_librdkafka(tmp_path))
+    assert "4895" not in message
+    assert len(list(foreign.consume(kafka.brokers, two_topics[1]))) == 1
+
+
+def librdkafka_version():
+    """Of the library that the program finds here: 0x020002ff is 2.0.2."""
+    return ctypes.CDLL("librdkafka.so.1").rd_kafka_version()
+
+
+def test_scram_with_an_old_library_names_the_bug(kafka, sealstream, two_topics):
+    grant(kafka, "bob", *two_topics)
+    if librdkafka_version() >= 0x02060100:
+        pump(sealstream, kafka.tls("bob", "SCRAM-SHA-256"), two_topics)
+        return
+    message = pump(sealstream, kafka.tls("bob", "SCRAM-SHA-256"), two_topics, exit_code=77)
+    assert "2.6.1" in message and "bug 4895" in message
+
+
+def test_wrong_password(kafka, sealstream, two_topics):
+    message = pump(sealstream, kafka.tls("alice", password="not-hers"), two_topics, exit_code=77)
+    assert kafka.sasl_brokers in message and "Authentication failed" in message and "check user, password" in message
+    assert "not-hers" not in message
+
+
+def test_unknown_authority(kafka, sealstream, two_topics, tmp_path):
+    make_authority(tmp_path, "other")
+    properties = kafka.tls("alice") | {"ssl.ca.location": str(tmp_path / "other.pem")}
+    message = pump(sealstream, properties, two_topics, exit_code=77)
+    assert kafka.sasl_brokers in message and "certificate verify failed" in message and "ssl.ca.location" in message
+
+
+@pytest.mark.parametrize("granted", ["none", "source", "target"])
+def test_no_right(kafka, sealstream, two_topics, granted):
+    """mallory may log in; the message names the topic that is closed."""
+    source, target = two_topics
+    if granted != "none":
+        grant(kafka, "mallory", source if granted == "source" else target)
+    message = pump(sealstream, kafka.tls("mallory"), two_topics, exit_code=77)
+    assert "authorization failed" in message and "ACL" in message
+    # Without a right to write anything Kafka refuses the idempotent producer before it hears of a topic.
+    assert {"none": "Write on the topic", "source": target, "target": source}[granted] in message
+
+
+def test_no_right_on_the_group(kafka, sealstream, two_topics):
+    grant(kafka, "alice", *two_topics)
+    properties = kafka.tls("alice") | {"group.id": "someone-elses"}
+    message = pump(sealstream, properties, two_topics, exit_code=77)
+    assert "roup authorization failed" in message and "consumer group" in message
+
+
+def test_broker_away(sealstream, tmp_path):
+    flow.prepare(sealstream)
+    [port] = free_ports(1)
+    _, message = sealstream.run("pump", "-b", f"127.0.0.1:{port}", "--from", "a", "--to", "b", "-p", "policy.yaml", "-e",
+                                "--connect-timeout", "2s", exit_code=69)
+    assert f"127.0.0.1:{port}" in message and "check the address" in message
+
+
+def test_plaintext_to_a_tls_port(kafka, sealstream):
+    flow.prepare(sealstream)
+    _, message = sealstream.run("pump", "-b", kafka.sasl_brokers, "--from", "a", "--to", "b", "-p", "policy.yaml", "-e",
+                                "--connect-timeout", "3s", exit_code=69)
+    assert kafka.sasl_brokers in message
