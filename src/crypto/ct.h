@@ -48,12 +48,16 @@ static inline uint64_t ct_less(uint64_t a, uint64_t b)
 	return borrow;
 }
 
-/* x - m when x >= m, else x. */
+/* x where it is not negative (two's complement), else x + m. */
+static inline uint64_t ct_add_if_negative(uint64_t x, uint64_t m)
+{
+	return x + (m & ct_barrier((uint64_t)((int64_t)x >> 63)));
+}
+
+/* x - m when x >= m, else x. m < 2^63 and x < m + 2^63. */
 static inline uint64_t ct_sub_if_ge(uint64_t x, uint64_t m)
 {
-	uint64_t borrow = 0, less = ct_sub(x, m, &borrow);
-
-	return less + (m & ct_mask(borrow));
+	return ct_add_if_negative(x - m, m);
 }
 
 /*

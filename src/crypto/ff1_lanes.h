@@ -75,12 +75,11 @@ FF1_INLINE uint64_t ff1_lane_c(const struct ff1_lane *lane, const struct modulus
 {
 	bool wide = lane->shape->d > 8;
 	uint64_t y_hi = wide ? r.hi >> 32 : 0, y_lo = wide ? r.hi << 32 | r.lo >> 32 : r.hi;
-	uint64_t y = modulus_reduce(mod, y_hi, y_lo), borrow = 0, c;
+	uint64_t y = modulus_reduce(mod, y_hi, y_lo);
 
 	if (encrypt)
 		return ct_sub_if_ge(lane->a + y, mod->m);
-	c = ct_sub(lane->a, y, &borrow);
-	return c + (mod->m & ct_mask(borrow));
+	return ct_add_if_negative(lane->a - y, mod->m);
 }
 
 FF1_INLINE void ff1_lanes_rounds(const struct ff1_cipher *cipher, struct ff1_lane *lanes, size_t count, bool encrypt,
@@ -91,12 +90,14 @@ FF1_INLINE void ff1_lanes_rounds(const struct ff1_cipher *cipher, struct ff1_lan
 	for (unsigned step = 0; step < FF1_ROUNDS; step++) {
 		uint64_t i = encrypt ? step : FF1_ROUNDS - 1 - step;
 
+		FF1_UNROLL
 		for (size_t l = 0; l < count; l++) {
 			/* step 6.i: Q ends with [i]^1 || [NUM_radix(B)]^b; step 6.ii: R = PRF(P || Q) */
 			x[l].hi = lanes[l].constant.hi ^ i * lanes[l].round_hi;
 			x[l].lo = lanes[l].constant.lo ^ i * lanes[l].round_lo ^ lanes[l].b;
 		}
 		blocks(cipher, x, count);
+		FF1_UNROLL
 		for (size_t l = 0; l < count; l++) {
 			/* step 6.v: m = u in even rounds, v in odd ones; then A = B, B = C */
 			uint64_t c = ff1_lane_c(&lanes[l], &lanes[l].shape->mod[i & 1], x[l], encrypt);

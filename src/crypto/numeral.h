@@ -69,14 +69,15 @@ struct modulus {
 /* 1 < m < 2^62; y_bits is 64 or 96. */
 void modulus_init(struct modulus *mod, uint64_t m, unsigned y_bits);
 
-static inline uint64_t modulus_step(const struct modulus *mod, uint64_t y)
+static inline __attribute__((always_inline)) uint64_t modulus_step(const struct modulus *mod, uint64_t y)
 {
 	uint64_t q = (uint64_t)((uint128)y * mod->inverse >> 64);
 
 	return ct_sub_if_ge(y - q * mod->m, mod->m);
 }
 
-static inline uint64_t modulus_reduce(const struct modulus *mod, uint64_t hi, uint64_t lo)
+static inline __attribute__((always_inline)) uint64_t modulus_reduce(const struct modulus *mod, uint64_t hi,
+								     uint64_t lo)
 {
 	uint64_t q, y;
 
