@@ -298,7 +298,7 @@ struct node *node_read(struct build *build, struct seal_bytes text)
 		return NULL;
 	}
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&r.parser, text.ptr, text.len);
+	yaml_parser_set_input_string(&r.parser, text.len ? text.ptr : (const uint8_t *)"", text.len);
 	while (!r.stop && !end) {
 		yaml_event_t event;
 

@@ -506,7 +506,7 @@ static void schema_is_json(void **state)
 	buf_clear(&out);
 }
 
-static void too_large(void **state)
+static void odd_files(void **state)
 {
 	struct seal_err err = SEAL_ERR_INIT;
 	struct policy *policy = NULL;
@@ -518,6 +518,10 @@ static void too_large(void **state)
 		SEAL_USAGE);
 	assert_string_equal(err.text, "larger than 4 MiB");
 	mem_free(text);
+	err_clear(&err);
+	assert_int_equal(policy_load_file("/dev/null", &fake_schema, NULL, &policy, &err), SEAL_USAGE);
+	assert_string_equal(err.text, "the policy is empty; it starts with version: 1");
+	assert_string_equal(err.place, "/dev/null:1:1");
 	err_clear(&err);
 	assert_int_equal(policy_load_file("/dev/zero", &fake_schema, NULL, &policy, &err), SEAL_USAGE);
 	assert_int_equal(err.code, SEAL_E_CONFIG);
@@ -545,7 +549,7 @@ int main(void)
 		cmocka_unit_test(payloads_of_tests),
 		cmocka_unit_test(explains),
 		cmocka_unit_test(schema_is_json),
-		cmocka_unit_test(too_large),
+		cmocka_unit_test(odd_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
