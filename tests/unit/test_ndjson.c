@@ -1,0 +1,550 @@
+/* ndjson: lines and envelopes, in and out, however the bytes come in. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "streams/ndjson/ndjson.h"
+
+#define CAP 64
+
+static char folder[64];
+static struct seal_err err;
+static struct arena arena;
+static struct batch batch;
+
+static int setup(void **state)
+{
+	snprintf(folder, sizeof(folder), "/tmp/test_ndjson.XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	arena_init(&arena, 0);
+	arena_init(&batch.arena, 0);
+	batch.records = mem_calloc(CAP, sizeof(*batch.records));
+	batch.cap = CAP;
+	err_clear(&err);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[128];
+
+	arena_clear(&arena);
+	arena_clear(&batch.arena);
+	mem_free(batch.records);
+	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	return system(command) == 0 ? 0 : -1;
+}
+
+static const char *path_of(const char *name)
+{
+	return arena_printf(&arena, "%s/%s", folder, name);
+}
+
+static const char *put_file(const char *name, const void *bytes, size_t len)
+{
+	const char *path = path_of(name);
+	FILE *f = fopen(path, "wb");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes, 1, len, f), len);
+	fclose(f);
+	return path;
+}
+
+static struct seal_bytes get_file(const char *path)
+{
+	static uint8_t bytes[1 << 20];
+	FILE *f = fopen(path, "rb");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(bytes, 1, sizeof(bytes), f);
+	fclose(f);
+	return bytes_of(bytes, n);
+}
+
+static void *zeroed(size_t size)
+{
+	return memset(arena_alloc(&arena, size, 16), 0, size);
+}
+
+static struct source *open_source(const char *path, const char *limit, bool envelopes)
+{
+	const struct opt_row *rows = ndjson_source_ops.options;
+	void *options = zeroed(ndjson_source_ops.options_size);
+	struct source *source;
+
+	assert_int_equal(opt_defaults(rows, options, &arena, &err), SEAL_OK);
+	if (limit != NULL)
+		assert_int_equal(opt_set(opt_find(rows, BYTES_LIT("max-record-bytes")), options, bytes_str(limit),
+					 &arena, &err),
+				 SEAL_OK);
+	if (envelopes)
+		assert_int_equal(
+			opt_set(opt_find(rows, BYTES_LIT("envelopes")), options, BYTES_LIT("true"), &arena, &err),
+			SEAL_OK);
+	assert_int_equal(ndjson_source_ops.open(path, options, &source, &err), SEAL_OK);
+	return source;
+}
+
+static struct sink *open_sink(const char *path, const char *layout)
+{
+	const struct opt_row *rows = ndjson_sink_ops.options;
+	void *options = zeroed(ndjson_sink_ops.options_size);
+	struct sink *sink;
+
+	assert_int_equal(opt_defaults(rows, options, &arena, &err), SEAL_OK);
+	assert_int_equal(opt_set(opt_find(rows, BYTES_LIT("layout")), options, bytes_str(layout), &arena, &err),
+			 SEAL_OK);
+	assert_int_equal(ndjson_sink_ops.open(path, options, &sink, &err), SEAL_OK);
+	return sink;
+}
+
+static enum read_result next(struct source *source)
+{
+	enum read_result result;
+
+	batch.n = 0;
+	arena_reset(&batch.arena);
+	assert_int_equal(source->ops->read(source, &batch, batch.cap, 10, &result, &err), SEAL_OK);
+	return result;
+}
+
+static void value_is(size_t i, const char *text)
+{
+	assert_null(batch.records[i].broken);
+	assert_non_null(batch.records[i].value.ptr);
+	assert_int_equal(batch.records[i].value.len, strlen(text));
+	assert_memory_equal(batch.records[i].value.ptr, text, strlen(text));
+}
+
+static void test_lines(void **state)
+{
+	static const char text[] = "{\"a\":1}\r\n\n  \r\n[2]\nlast";
+	struct source *source = open_source(put_file("in", text, sizeof(text) - 1), NULL, false);
+	char place[256];
+
+	assert_int_equal(next(source), READ_SOME);
+	assert_int_equal(batch.n, 5);
+	value_is(0, "{\"a\":1}\r"); /* a carriage return is white space of the record */
+	assert_null(batch.records[1].value.ptr); /* empty lines are no records … */
+	assert_null(batch.records[2].value.ptr);
+	value_is(3, "[2]");
+	value_is(4, "last");
+	assert_int_equal(batch.records[3].offset, 4); /* … but count as lines */
+	assert_int_equal(batch.records[3].partition, -1);
+	source->ops->place(source, &batch.records[4], place, sizeof(place));
+	assert_string_equal(place + strlen(folder), "/in:5");
+	source->ops->release(source, &batch);
+	assert_int_equal(next(source), READ_END);
+	assert_int_equal(next(source), READ_END);
+	source->ops->close(source, true);
+}
+
+static void test_empty_file(void **state)
+{
+	struct source *source = open_source(put_file("in", "", 0), NULL, false);
+
+	assert_int_equal(next(source), READ_END);
+	source->ops->close(source, true);
+}
+
+/* Line i, with its newline: of a length that looks random, up to 1100. Returns the length. */
+static size_t make_line(char *out, size_t i)
+{
+	size_t len = i * 7919 % 1090 + 8;
+
+	memset(out, 'a' + (int)(i % 26), len);
+	snprintf(out, 8, "%06zu", i);
+	out[6] = '-';
+	out[len] = '\n';
+	return len + 1;
+}
+
+/* Lines of all lengths across block borders, in batches that are held while later ones are read. */
+static void test_blocks(void **state)
+{
+	enum { LINES = 3000 };
+	static char text[LINES * 1100];
+	static struct batch held[LINES / CAP + 8];
+	size_t len = 0, n_held = 0, line = 0;
+	struct source *source;
+
+	for (size_t i = 0; i < LINES; i++)
+		len += make_line(text + len, i);
+	source = open_source(put_file("in", text, len), NULL, false);
+	for (;;) {
+		struct batch *b = &held[n_held];
+		enum read_result result;
+
+		arena_init(&b->arena, 0);
+		b->records = mem_calloc(CAP, sizeof(*b->records));
+		b->cap = CAP;
+		assert_int_equal(source->ops->read(source, b, CAP, 10, &result, &err), SEAL_OK);
+		n_held++;
+		if (result == READ_END)
+			break;
+	}
+	for (size_t k = 0; k < n_held; k++) {
+		for (size_t i = 0; i < held[k].n; i++, line++) {
+			char expected[1200];
+			size_t expected_len = make_line(expected, line) - 1;
+
+			assert_int_equal(held[k].records[i].value.len, expected_len);
+			assert_memory_equal(held[k].records[i].value.ptr, expected, expected_len);
+		}
+		if (held[k].n > 0)
+			source->ops->release(source, &held[k]);
+		arena_clear(&held[k].arena);
+		mem_free(held[k].records);
+	}
+	assert_int_equal(line, LINES);
+	source->ops->close(source, true);
+}
+
+static void test_long_line_within_the_limit(void **state)
+{
+	enum { LEN = 3000000 };
+	char *text = mem_alloc(LEN + 4);
+	struct source *source;
+
+	memset(text, 'x', LEN);
+	memcpy(text + LEN, "\ny\n", 3);
+	source = open_source(put_file("in", text, LEN + 3), NULL, false);
+	assert_int_equal(next(source), READ_SOME);
+	assert_int_equal(batch.records[0].value.len, LEN);
+	if (batch.n == 1) {
+		source->ops->release(source, &batch);
+		assert_int_equal(next(source), READ_SOME);
+		value_is(0, "y");
+	} else {
+		value_is(1, "y");
+	}
+	source->ops->release(source, &batch);
+	assert_int_equal(next(source), READ_END);
+	source->ops->close(source, true);
+	mem_free(text);
+}
+
+/* Reads all; returns how many records, and the line numbers of broken ones. */
+static size_t read_all(struct source *source, int64_t *broken, size_t *n_broken)
+{
+	size_t n = 0;
+
+	*n_broken = 0;
+	while (next(source) != READ_END) {
+		for (size_t i = 0; i < batch.n; i++) {
+			if (batch.records[i].broken == NULL)
+				continue;
+			assert_int_equal(batch.records[i].broken->code, SEAL_E_LIMIT);
+			assert_null(batch.records[i].value.ptr);
+			broken[(*n_broken)++] = batch.records[i].offset;
+		}
+		n += batch.n;
+		if (batch.n > 0)
+			source->ops->release(source, &batch);
+	}
+	return n;
+}
+
+static void test_lines_over_the_limit(void **state)
+{
+	enum { LEN = 2000000 };
+	char *text = mem_alloc(3 * LEN);
+	struct source *source;
+	int64_t broken[8];
+	size_t len = 0, n_broken;
+
+	/* "ok", 101 bytes, 100 bytes, two million bytes, "ok", two million bytes without newline */
+	memset(text, 'x', 3 * LEN);
+	memcpy(text, "ok\n", 3);
+	text[3 + 101] = '\n';
+	text[3 + 102 + 100] = '\n';
+	len = 3 + 102 + 101;
+	text[len + LEN] = '\n';
+	len += LEN + 1;
+	memcpy(text + len, "ok\n", 3);
+	len += 3;
+	source = open_source(put_file("in", text, 2 * LEN + LEN / 2), "100", false);
+	assert_int_equal(read_all(source, broken, &n_broken), 6);
+	assert_int_equal(n_broken, 3);
+	assert_int_equal(broken[0], 2);
+	assert_int_equal(broken[1], 4);
+	assert_int_equal(broken[2], 6);
+	source->ops->close(source, true);
+	mem_free(text);
+}
+
+static void test_pipe_gives_what_is_there(void **state)
+{
+	struct source *source;
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	source = open_source(arena_printf(&arena, "/dev/fd/%d", ends[0]), NULL, false);
+	assert_int_equal(next(source), READ_IDLE);
+	assert_int_equal(write(ends[1], "one\ntw", 6), 6);
+	assert_int_equal(next(source), READ_SOME);
+	assert_int_equal(batch.n, 1);
+	value_is(0, "one");
+	assert_int_equal(next(source), READ_IDLE); /* while the batch is still held */
+	assert_int_equal(write(ends[1], "o\n", 2), 2);
+	assert_int_equal(next(source), READ_SOME);
+	value_is(0, "two");
+	close(ends[1]);
+	assert_int_equal(next(source), READ_END);
+	source->ops->close(source, true);
+	close(ends[0]);
+}
+
+static void fails_to_open(const char *path, enum seal_status status, enum seal_code code)
+{
+	void *options = zeroed(ndjson_source_ops.options_size);
+	struct source *source = (struct source *)&arena;
+
+	err_clear(&err);
+	assert_int_equal(opt_defaults(ndjson_source_ops.options, options, &arena, &err), SEAL_OK);
+	assert_int_equal(ndjson_source_ops.open(path, options, &source, &err), status);
+	assert_int_equal(err.code, code);
+	assert_null(source);
+	assert_non_null(strstr(err.text, path));
+}
+
+static void test_open_errors(void **state)
+{
+	fails_to_open(path_of("absent"), SEAL_USAGE, SEAL_E_NO_INPUT);
+	fails_to_open(folder, SEAL_USAGE, SEAL_E_NO_INPUT);
+}
+
+static const char envelopes[] = "{\"topic\":\"p\\u0075rchases\",\"partition\":2,\"offset\":17,\"ts\":1.0, "
+				"\"key\":\"k\",\"payload\":\"{\\\"a\\\":\\\"\\u00e9\\\"}\"}\n"
+				"{\"key\":null,\"payload\":null}\n"
+				"{\"payload\" : {\"a\": 1e2} ,\"key\":5}\n"
+				"{\"nothing\":1}\n"
+				"{\"payload\":\"x\",\"payload\":\"y\"}\n"
+				"not json\n"
+				"{\"payload\":\"\\ud800\"}\n"
+				"\n"
+				"{\"payload\":\"\"}";
+
+static void test_envelopes_in(void **state)
+{
+	struct source *source = open_source(put_file("in", envelopes, sizeof(envelopes) - 1), NULL, true);
+	char place[256];
+
+	assert_int_equal(next(source), READ_SOME);
+	assert_int_equal(batch.n, 9);
+	value_is(0, "{\"a\":\"\xc3\xa9\"}");
+	assert_true(bytes_eq_str(batch.records[0].topic, "purchases"));
+	assert_true(bytes_eq_str(batch.records[0].key, "k"));
+	assert_int_equal(batch.records[0].partition, 2);
+	assert_int_equal(batch.records[0].offset, 17);
+	source->ops->place(source, &batch.records[0], place, sizeof(place));
+	assert_string_equal(place + strlen(folder), "/in:1 (purchases/2/17)");
+	assert_null(batch.records[1].value.ptr);
+	assert_null(batch.records[1].broken);
+	assert_null(batch.records[1].key.ptr);
+	value_is(2, "{\"a\": 1e2}");
+	for (size_t i = 3; i <= 6; i++)
+		assert_int_equal(batch.records[i].broken->status, SEAL_DATA);
+	assert_int_equal(batch.records[3].broken->code, SEAL_E_MISSING);
+	assert_int_equal(batch.records[4].broken->code, SEAL_E_SYNTAX);
+	source->ops->place(source, &batch.records[5], place, sizeof(place));
+	assert_string_equal(place + strlen(folder), "/in:6");
+	assert_null(batch.records[7].value.ptr);
+	assert_null(batch.records[7].broken);
+	value_is(8, "");
+	source->ops->release(source, &batch);
+	source->ops->close(source, true);
+}
+
+/* What was read is written back the same, broken lines left out, or with new values in place. */
+static void copy(bool as_envelopes, const char *in, size_t len, const char *value, const char *expected)
+{
+	struct source *source = open_source(put_file("in", in, len), NULL, as_envelopes);
+	const char *path = path_of("out");
+	struct sink *sink = open_sink(path, "source");
+	struct record out[CAP];
+	struct seal_bytes written;
+	uint64_t acknowledged, ticket = 0;
+
+	while (next(source) == READ_SOME) {
+		size_t n = 0;
+
+		for (size_t i = 0; i < batch.n; i++) {
+			if (batch.records[i].broken != NULL)
+				continue;
+			out[n] = batch.records[i];
+			if (value != NULL && out[n].value.ptr != NULL)
+				out[n].value = bytes_str(value);
+			n++;
+		}
+		assert_int_equal(sink->ops->write(sink, out, n, ++ticket, 10, &err), SEAL_OK);
+		assert_int_equal(sink->ops->poll(sink, 0, &acknowledged, &err), SEAL_OK);
+		assert_int_equal(acknowledged, ticket);
+		source->ops->release(source, &batch);
+	}
+	assert_int_equal(access(path, F_OK), -1); /* it has no name before it is whole */
+	assert_int_equal(sink->ops->flush(sink, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->finish(sink, &err), SEAL_OK);
+	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
+	source->ops->close(source, true);
+	written = get_file(path);
+	assert_int_equal(written.len, strlen(expected));
+	assert_memory_equal(written.ptr, expected, written.len);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void test_lines_out(void **state)
+{
+	static const char text[] = "a\r\n\n \t\r\nb";
+
+	copy(false, text, sizeof(text) - 1, NULL, text);
+	copy(false, text, sizeof(text) - 1, "V", "V\n\n \t\r\nV");
+	copy(false, "x\n", 2, "V", "V\n");
+}
+
+static void test_envelopes_out(void **state)
+{
+	copy(true, envelopes, sizeof(envelopes) - 1, "q\"\xc3\xa9\n",
+	     "{\"topic\":\"p\\u0075rchases\",\"partition\":2,\"offset\":17,\"ts\":1.0, "
+	     "\"key\":\"k\",\"payload\":\"q\\\"\xc3\xa9\\n\"}\n"
+	     "{\"key\":null,\"payload\":null}\n"
+	     "{\"payload\" : q\"\xc3\xa9\n ,\"key\":5}\n"
+	     "\n"
+	     "{\"payload\":\"q\\\"\xc3\xa9\\n\"}");
+}
+
+static void test_new_envelopes(void **state)
+{
+	const struct record_header headers[] = {{BYTES_LIT("h"), BYTES_LIT("v\"")}, {BYTES_LIT("n"), BYTES_EMPTY}};
+	const struct record records[] = {
+		{.key = BYTES_LIT("k"),
+		 .value = BYTES_LIT("{\"a\":1}"),
+		 .headers = headers,
+		 .n_headers = 2,
+		 .timestamp_ms = 1700000000000,
+		 .timestamp_type = TIMESTAMP_CREATE,
+		 .topic = BYTES_LIT("t"),
+		 .partition = 1,
+		 .offset = 9},
+		{.topic = BYTES_LIT("t"), .partition = 0, .offset = 0},
+	};
+	const struct record binary = {.value = BYTES_LIT("\xff"), .topic = BYTES_LIT("t")};
+	const char *path = path_of("out");
+	struct sink *sink = open_sink(path, "envelope");
+
+	assert_int_equal(sink->ops->write(sink, records, 2, 1, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->flush(sink, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->finish(sink, &err), SEAL_OK);
+	assert_true(bytes_eq_str(
+		get_file(path),
+		"{\"topic\":\"t\",\"partition\":1,\"offset\":9,\"tstype\":\"create\",\"ts\":1700000000000,"
+		"\"headers\":[\"h\",\"v\\\"\",\"n\",null],\"key\":\"k\",\"payload\":\"{\\\"a\\\":1}\"}\n"
+		"{\"topic\":\"t\",\"partition\":0,\"offset\":0,\"tstype\":\"unknown\",\"ts\":0,\"key\":null,"
+		"\"payload\":null}\n"));
+	assert_int_equal(sink->ops->write(sink, &binary, 1, 2, 10, &err), SEAL_DATA);
+	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
+}
+
+static void test_unfinished_leaves_the_old_file(void **state)
+{
+	const char *path = put_file("out", "old", 3);
+	const struct record record = {.value = BYTES_LIT("new")};
+	struct stat st;
+	struct sink *sink;
+
+	assert_int_equal(chmod(path, 0640), 0);
+	sink = open_sink(path, "value");
+	assert_int_equal(sink->ops->write(sink, &record, 1, 1, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->flush(sink, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
+	assert_true(bytes_eq_str(get_file(path), "old"));
+	assert_int_equal(system(arena_printf(&arena, "test $(ls -A %s | wc -l) = 1", folder)), 0);
+	sink = open_sink(path, "value");
+	assert_int_equal(sink->ops->write(sink, &record, 1, 1, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->flush(sink, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->finish(sink, &err), SEAL_OK);
+	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
+	assert_true(bytes_eq_str(get_file(path), "new\n"));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640); /* permissions stay */
+}
+
+static void test_symbolic_link_stays(void **state)
+{
+	const char *path = put_file("real", "old", 3), *link_path = path_of("link");
+	const struct record record = {.value = BYTES_LIT("new")};
+	struct stat st;
+	struct sink *sink;
+
+	assert_int_equal(symlink("real", link_path), 0);
+	sink = open_sink(link_path, "value");
+	assert_int_equal(sink->ops->write(sink, &record, 1, 1, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->flush(sink, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->finish(sink, &err), SEAL_OK);
+	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
+	assert_int_equal(lstat(link_path, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_true(bytes_eq_str(get_file(path), "new\n"));
+}
+
+static void test_disk_full(void **state)
+{
+	const struct record record = {.value = BYTES_LIT("x")};
+	struct sink *sink = open_sink("/dev/full", "value");
+	uint64_t acknowledged = 7;
+
+	assert_int_equal(sink->ops->write(sink, &record, 1, 1, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->poll(sink, 0, &acknowledged, &err), SEAL_FATAL);
+	assert_int_equal(err.code, SEAL_E_IO);
+	assert_int_equal(acknowledged, 0);
+	assert_non_null(strstr(err.text, strerror(ENOSPC)));
+	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
+}
+
+static void test_cannot_create(void **state)
+{
+	void *options = zeroed(ndjson_sink_ops.options_size);
+	struct sink *sink;
+
+	assert_int_equal(opt_defaults(ndjson_sink_ops.options, options, &arena, &err), SEAL_OK);
+	assert_int_equal(ndjson_sink_ops.open(path_of("absent/out"), options, &sink, &err), SEAL_FATAL);
+	assert_int_equal(err.code, SEAL_E_CREATE);
+	assert_null(sink);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_lines),
+		TEST(test_empty_file),
+		TEST(test_blocks),
+		TEST(test_long_line_within_the_limit),
+		TEST(test_lines_over_the_limit),
+		TEST(test_pipe_gives_what_is_there),
+		TEST(test_open_errors),
+		TEST(test_envelopes_in),
+		TEST(test_lines_out),
+		TEST(test_envelopes_out),
+		TEST(test_new_envelopes),
+		TEST(test_unfinished_leaves_the_old_file),
+		TEST(test_symbolic_link_stays),
+		TEST(test_disk_full),
+		TEST(test_cannot_create),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
