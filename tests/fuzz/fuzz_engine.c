@@ -1,0 +1,80 @@
+/*
+ * The engine on arbitrary records, both ways, under rules of every method. The input's first byte says which of the
+ * policies below; the rest is one record.
+ *
+ * What is refused gives no value and says so in one line; what is taken is JSON again; what was protected can be
+ * revealed, and is then what it was, but for escapes.
+ */
+#include "fuzz.h"
+#include "json/scan.h"
+#include "kit.h"
+
+#define ALL_METHODS                                                                                                  \
+	"$.a: {type: encrypt, key: k}, $.n: {type: encrypt, key: k, bind: none}, '$.w[*].e': {type: encrypt, key: "  \
+	"k}, "                                                                                                       \
+	"$.f: {type: fpe, key: f, bind: none}, $.u: {type: fpe, key: f, alphabet: 'αβγδ\"'}, "                   \
+	"$.b: {type: encrypt, key: k, bind: {record: $.id}}"
+
+static const struct {
+	const char *text;
+	bool json, reversible;
+} policies[] = {
+	{KIT_HEAD "topics: [{match: t, protect: {" ALL_METHODS "}}]\n", true, true},
+	{KIT_HEAD "topics: [{match: t, on_protected: keep, on_plaintext: pass, on_null: keep, protect: {" ALL_METHODS
+		  ", $.m: {type: mask, keep: {last: 2}}, $.h: {type: hash, key: h}, $.r: {type: redact}, "
+		  "$.x: {type: remove}}}]\n",
+	 true, false},
+	{KIT_HEAD "topics: [{match: t, protect: {$..s: {type: encrypt, key: k}}}]\n", true, true},
+	{KIT_HEAD "topics: [{match: t, format: bytes, protect: {$: {type: encrypt, key: k}}}]\n", false, true},
+};
+
+#define POLICIES (sizeof(policies) / sizeof(policies[0]))
+
+static struct kit kits[POLICIES], again[POLICIES];
+
+static bool check_result(const struct engine_result *result, bool json)
+{
+	if (result->err == NULL) {
+		CHECK(result->value.ptr != NULL);
+		CHECK(!json || json_is_value(result->value, true));
+		return true;
+	}
+	CHECK(result->value.ptr == NULL && result->cells == 0);
+	CHECK(result->err->status == SEAL_DATA && result->err->code != SEAL_E_NONE);
+	CHECK(result->err->text[0] != '\0' && strchr(result->err->text, '\n') == NULL);
+	return false;
+}
+
+static void check_round_trip(size_t which, struct seal_bytes record)
+{
+	const struct engine_result *result = kit_one(&kits[which], ENGINE_PROTECT, record);
+
+	if (!check_result(result, policies[which].json))
+		return;
+	result = kit_one(&again[which], ENGINE_REVEAL, result->value);
+	if (!policies[which].reversible) {
+		(void)check_result(result, policies[which].json);
+		return;
+	}
+	CHECK(check_result(result, policies[which].json));
+	if (record.len == 0 || memchr(record.ptr, '\\', record.len) == NULL)
+		CHECK(bytes_eq(result->value, record));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct seal_bytes record;
+	size_t which;
+
+	if (size == 0)
+		return 0;
+	which = data[0] % POLICIES;
+	if (kits[which].engine == NULL) {
+		kit_open(&kits[which], policies[which].text);
+		kit_open(&again[which], policies[which].text);
+	}
+	record = bytes_of(data + 1, size - 1);
+	(void)check_result(kit_one(&kits[which], ENGINE_REVEAL, record), policies[which].json);
+	check_round_trip(which, record);
+	return 0;
+}
