@@ -3,7 +3,7 @@
  *
  *   stdout   one line: its address
  *   stdin    commands, one a line, each answered by "ok": topic NAME PARTITIONS, errors API CODE COUNT (numbers of the
- *            Kafka protocol), topic-error NAME CODE, down, up, rtt MS. Ends at the end of stdin.
+ *            Kafka protocol), clear API, topic-error NAME CODE, down, up, rtt MS. Ends at the end of stdin.
  */
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -27,6 +27,8 @@ static int obey(rd_kafka_mock_cluster_t *cluster, const char *line)
 		rd_kafka_mock_topic_set_error(cluster, name, (rd_kafka_resp_err_t)a);
 	else if (sscanf(line, "errors %d %d %d", &a, &b, &c) == 3)
 		push_errors(cluster, a, b, c);
+	else if (sscanf(line, "clear %d", &a) == 1)
+		rd_kafka_mock_clear_request_errors(cluster, (int16_t)a);
 	else if (strcmp(line, "down\n") == 0)
 		return rd_kafka_mock_broker_set_down(cluster, 1);
 	else if (strcmp(line, "up\n") == 0)

@@ -1,0 +1,261 @@
+"""pump, produce and consume as a user runs them, against the embedded broker."""
+import json
+import re
+import signal
+import time
+
+import pytest
+
+from broker import Broker, Program, FAST_GROUP, purchase, stop, wait_until
+
+CANARY = "canary-7c1f-street"
+
+
+@pytest.fixture
+def broker():
+    it = Broker()
+    it.tell("topic purchases 2")
+    it.tell("topic purchases_encrypted 2")
+    it.tell("topic purchases.dead 1")
+    yield it
+    it.stop()
+
+
+@pytest.fixture
+def program(tmp_path, broker):
+    return Program(tmp_path, broker)
+
+
+def reveal_args(topic="purchases_encrypted"):
+    return [topic, "-p", "policy.yaml", "--policy-topic", "purchases"]
+
+
+def test_story(program):
+    """Plain in one topic, protected in the other, across a rotation; revealed again."""
+    lines = [purchase(n) for n in range(20)]
+    program.produce_plain("purchases", lines[:10])
+    assert "10 records in" in program.pump("-c", "10").stderr
+    program.run("key", "rotate", "pii")
+    program.produce_plain("purchases", lines[10:])
+    program.pump("-e")
+    protected = [e["payload"] for e in program.envelopes("purchases_encrypted", "--plain")]
+    assert len(protected) == 20
+    assert sum("vault:v1:" in p for p in protected) == 10
+    assert sum("vault:v2:" in p for p in protected) == 10
+    for text in protected:
+        assert "High St" not in text
+        assert re.fullmatch(r"4111-\d{4}-\d{4}-1111", json.loads(text)["credit_card"])
+    revealed = [e["payload"] for e in program.envelopes(*reveal_args())]
+    assert sorted(revealed) == sorted(lines)
+
+
+def test_produce_protects(program):
+    lines = [purchase(n) for n in range(5)]
+    program.kafka("produce", "-t", "purchases", "-p", "policy.yaml", stdin="\n".join(lines) + "\n\n")
+    held = program.envelopes("purchases", "--plain")
+    assert len(held) == 5  # the empty line is no record
+    assert all("vault:v1:" in e["payload"] for e in held)
+    assert sorted(e["payload"] for e in program.envelopes("purchases", "-p", "policy.yaml")) == sorted(lines)
+
+
+def test_keys_and_tombstones_are_kept(program):
+    program.produce_plain("purchases", ["k1|" + purchase(1), purchase(2)], "-K", "|")
+    tombstone = {"partition": 1, "key": "k3", "payload": None}
+    program.produce_plain("purchases", [json.dumps(tombstone)], "-J", "--keep-partition")
+    program.pump("-e", "--keep-partition")
+    before = {(e["partition"], e["offset"]): e for e in program.envelopes("purchases", "--plain")}
+    after = {(e["partition"], e["offset"]): e for e in program.envelopes("purchases_encrypted", "--plain")}
+    assert before.keys() == after.keys() and len(after) == 3
+    for at, envelope in after.items():
+        assert envelope["key"] == before[at]["key"]
+        assert envelope["ts"] == before[at]["ts"]
+        assert (envelope["payload"] is None) == (before[at]["payload"] is None)
+    assert {e["key"] for e in after.values()} == {"k1", None, "k3"}
+
+
+def test_dead_letters(program):
+    program.policy("on_error: dead_letter\n    dead_letter: {topic: purchases.dead, key: pii}")
+    bad = json.dumps({"n": 1, "Address": CANARY, "credit_card": "41"})
+    program.produce_plain("purchases", ["k|" + purchase(0), "k|" + bad, "k|not json " + CANARY, "k|" + purchase(3)], "-K",
+                          "|")
+    done = program.pump("-e", code=1)
+    assert "2 dead letters" in done.stderr and CANARY not in done.stderr
+    assert len(program.envelopes("purchases_encrypted", "--plain")) == 2
+    letters = program.envelopes("purchases.dead", "--plain")
+    assert [e["key"] for e in letters] == ["k", "k"]
+    for letter, reason in zip(letters, ("domain", "syntax")):
+        headers = dict(zip(letter["headers"][::2], letter["headers"][1::2]))
+        assert CANARY not in json.dumps(letter)
+        assert headers["seal-error"] == reason
+        assert headers["seal-topic"] == "purchases"
+        assert headers["seal-partition"].isdigit() and headers["seal-offset"].isdigit()
+    opened = program.envelopes("purchases.dead", "-p", "policy.yaml")
+    assert [e["payload"] for e in opened] == [bad, "not json " + CANARY]
+
+
+def test_drop(program):
+    program.policy("on_error: drop")
+    program.produce_plain("purchases", [purchase(0), "not json", purchase(2)])
+    done = program.pump("-e", code=1)
+    assert "1 dropped" in done.stderr
+    assert len(program.envelopes("purchases_encrypted", "--plain")) == 2
+
+
+def test_reject_stops_and_commits_nothing_past_it(program):
+    lines = ["k|" + purchase(n) for n in range(10)]
+    lines[6] = "k|not json " + CANARY
+    program.produce_plain("purchases", lines, "-K", "|")
+    done = program.pump("-e", code=65)
+    assert re.search(r"purchases/[01]/6: ", done.stderr) and CANARY not in done.stderr
+    first = program.envelopes("purchases_encrypted", "--plain")
+    assert [json.loads(e["payload"])["n"] for e in first] == [0, 1, 2, 3, 4, 5]
+    program.pump("-e", code=65)  # stands before the same record
+    again = program.envelopes("purchases_encrypted", "--plain")
+    assert {json.loads(e["payload"])["n"] for e in again} == {0, 1, 2, 3, 4, 5}
+    program.policy("on_error: drop")
+    program.pump("-e", code=1)
+    rest = program.envelopes("purchases_encrypted", "--plain")
+    assert {json.loads(e["payload"])["n"] for e in rest} == {0, 1, 2, 3, 4, 5, 7, 8, 9}
+
+
+def test_kill_loses_nothing(program):
+    total = 3000
+    program.produce_plain("purchases", [purchase(n) for n in range(total)])
+    for _ in range(2):
+        pump = program.start(*program.pump_args("-X", "linger.ms=200"))
+        wait_until(lambda: program.envelopes("purchases_encrypted", "--plain", "-o", "-1") or pump.poll() is not None)
+        stop(pump, signal.SIGKILL)
+    program.pump("-e")
+    found = {json.loads(e["payload"])["n"] for e in program.envelopes("purchases_encrypted", "--plain")}
+    assert found == set(range(total))
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signal_drains(program, number, code):
+    program.produce_plain("purchases", [purchase(n) for n in range(100)])
+    pump = program.start(*program.pump_args())
+    wait_until(lambda: len(program.envelopes("purchases_encrypted", "--plain")) == 100)
+    got, _, err = stop(pump, number)
+    assert got == code, err
+    program.pump("-e")  # goes on behind what was committed
+    assert len(program.envelopes("purchases_encrypted", "--plain")) == 100
+
+
+def test_failing_target_stops_the_pump(program, broker):
+    """Nothing is committed that was not acknowledged, and what was is not sent again."""
+    program.produce_plain("purchases", [purchase(n) for n in range(50)])
+    broker.tell("errors 0 10 1000")  # Produce: MSG_SIZE_TOO_LARGE
+    done = program.pump("-e", code=65)
+    assert "purchases_encrypted" in done.stderr and "max.message.bytes" in done.stderr
+    broker.tell("clear 0")
+    program.pump("-e")
+    assert len(program.envelopes("purchases_encrypted", "--plain")) == 50
+
+
+def rss_mib(process):
+    with open(f"/proc/{process.pid}/status") as status:
+        return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) / 1024
+
+
+def test_slow_target_bounds_memory(program, broker):
+    """100 MB wait in the source; the target takes some 200 KB/s for a while."""
+    broker.tell("topic big 40")  # it keeps 5 MiB a partition
+    broker.tell("topic big_encrypted 40")
+    line = json.dumps({"Address": "x" * 1000, "credit_card": "4111-1111-1111-1111"})
+    lines = (line + "\n") * 10000
+    for _ in range(10):
+        program.kafka("produce", "-t", "big", "--plain", "-X", "sticky.partitioning.linger.ms=0", stdin=lines)
+    pump = program.start("pump", "-b", broker.address, "--from", "big", "--to", "big_encrypted", "-p", "policy.yaml",
+                         "--policy-topic", "purchases", "-e", "-X", "batch.size=16384", *FAST_GROUP)
+    time.sleep(3.5)  # joining
+    broker.tell("rtt 400")
+    sizes = []
+    for _ in range(25):
+        time.sleep(0.2)
+        sizes.append(rss_mib(pump))
+    broker.tell("rtt 0")
+    _, err = pump.communicate(timeout=100)
+    assert pump.returncode == 0, err
+    assert "100000 records in, 100000 out" in err
+    print(sizes)
+    assert max(sizes) < 130, sizes
+
+
+def test_broker_away(program, tmp_path):
+    for command in (["produce", "-t", "t", "--plain"], ["consume", "-t", "t", "--plain"],
+                    ["pump", "--from", "purchases", "--to", "b", "-p", "policy.yaml"]):
+        done = program.run(*command, "-b", "127.0.0.1:1", "--connect-timeout", "500ms", code=69, stdin="")
+        assert "127.0.0.1:1" in done.stderr and "refused" in done.stderr
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_topic_missing_or_refused(program, broker):
+    broker.tell("topic-error nowhere 3")
+    done = program.kafka("consume", "-t", "nowhere", "--plain", code=66)
+    assert "nowhere" in done.stderr and "create it" in done.stderr
+    done = program.kafka("produce", "-t", "nowhere", "--plain", code=73, stdin="x\n")
+    assert "nowhere" in done.stderr
+    broker.tell("topic-error nowhere 29")
+    done = program.kafka("consume", "-t", "nowhere", "--plain", code=77)
+    assert "ACL" in done.stderr
+
+
+def test_message_too_large(program):
+    done = program.kafka("produce", "-t", "purchases", "--plain", code=65, stdin="x" * 1200000 + "\n")
+    assert "1200000" in done.stderr and "message.max.bytes" in done.stderr
+
+
+def test_no_rules_for_the_topic(program):
+    done = program.kafka("consume", "-t", "purchases_encrypted", "-p", "policy.yaml", "-e", code=78)
+    assert "purchases_encrypted" in done.stderr and "policy" in done.stderr
+    done = program.kafka("consume", "-t", "purchases", "-e", code=64)
+    assert "-p FILE" in done.stderr
+
+
+def test_settings_file(program, broker):
+    program.produce_plain("purchases", [purchase(n) for n in range(3)])
+    ini = program.directory / "getting_started.ini"
+    ini.write_text(f"[default]\nBootstrap.Servers={broker.address}\nmessage.max.bytes=8388608\n"
+                   "enable.metrics.push=false\n\n[consumer]\ngroup.id=g-ini\nauto.offset.reset=earliest\n"
+                   "session.timeout.ms=6000\n[encryptor]\nsourcetopic = purchases\n"
+                   "targettopic = purchases_encrypted\n[large_payload]\ntopic=x\n")
+    done = program.run("pump", "-F", ini.name, "-p", "policy.yaml", "-e")
+    assert done.stderr.count("enable.metrics.push") == 1
+    assert len(program.envelopes("purchases_encrypted", "--plain")) == 3
+    ini.write_text(f"[default]\nbootstrap.servers={broker.address}\nacsk=1\n")
+    done = program.run("pump", "-F", ini.name, "-p", "policy.yaml", "--from", "purchases", "--to", "x", code=78)
+    assert "getting_started.ini:3:1" in done.stderr and "did you mean acks" in done.stderr
+
+
+def test_scram_is_named(program):
+    done = program.kafka("consume", "-t", "purchases", "--plain", "-X", "security.protocol=SASL_PLAINTEXT", "-X",
+                         "sasl.mechanism=SCRAM-SHA-256", "-X", "sasl.username=u", "-X", "sasl.password=hunter2",
+                         "--connect-timeout", "1s", code=77)
+    version = json.loads(program.run("version", "--json").stdout)["libraries"]["librdkafka"]
+    if tuple(map(int, version.split("."))) < (2, 6, 1):
+        assert "2.6.1" in done.stderr.splitlines()[0]
+    assert "hunter2" not in done.stderr
+
+
+def test_no_payload_in_logs(program):
+    line = json.dumps({"Address": CANARY, "credit_card": "4111-1111-1111-1111"})
+    program.produce_plain("purchases", [line])
+    done = program.pump("-e", "-X", "debug=all", "--log-level", "debug")
+    assert len(done.stderr) > 10000 and CANARY not in done.stderr
+    done = program.kafka("consume", *["-t", *reveal_args()], "-e", "-X", "debug=all", "--log-level", "debug")
+    assert CANARY in done.stdout and CANARY not in done.stderr
+
+
+def test_offsets_and_count(program):
+    program.produce_plain("purchases", ["k|%d" % n for n in range(10)], "-K", "|")
+
+    def consume(*args):
+        return program.kafka("consume", "-t", "purchases", "--plain", *args).stdout.split()
+
+    assert consume("-e") == [str(n) for n in range(10)]
+    assert consume("-c", "3") == ["0", "1", "2"]
+    assert consume("-o", "-2", "-e") == ["8", "9"]
+    assert consume("-o", "7", "-e") == ["7", "8", "9"]
+    assert consume("-o", "end", "-e") == []
+    assert consume("-G", "g", "-c", "4", *FAST_GROUP) == ["0", "1", "2", "3"]
+    assert consume("-G", "g", "-e", *FAST_GROUP) == [str(n) for n in range(4, 10)]
