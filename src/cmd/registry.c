@@ -60,6 +60,7 @@ const struct command *const registry_commands[] = {
 	&command_policy,
 	&command_sample,
 	&command_doctor,
+	&command_demo,
 	&command_version,
 	&command_completion,
 	&command_configuration,

@@ -1,0 +1,199 @@
+/*
+ * `demo`: a directory that goes away, a broker (embedded, or yours), and the stories in it.
+ *
+ * The commands of the stories find directory, keyring, policy and broker in the environment, so that what is shown is what
+ * a user would type. Whatever happens, the directory is removed at the end; topics on a real cluster stay, and are named.
+ */
+#include "cmd/demo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cmd/commands.h"
+#include "cmd/output.h"
+
+#define AT(member) .offset = offsetof(struct demo_options, member)
+
+static const struct opt_row rows[] = {
+	KAFKA_CONNECTION_ROWS(struct demo_options, connection),
+	{.name = "suffix",
+	 .help = "added to the names of the topics that are made on a real cluster; default: the time",
+	 .arg = "TEXT",
+	 .type = OPT_STRING,
+	 AT(suffix)},
+	OPT_END};
+
+struct place {
+	char directory[PATH_MAX];
+	int home; /* the directory to go back to, or -1 */
+};
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+static enum seal_status place_enter(struct place *place, struct seal_err *err)
+{
+	const char *base = getenv("TMPDIR");
+
+	snprintf(place->directory, sizeof(place->directory), "%s/sealstream-demo-XXXXXX",
+		 base && base[0] == '/' ? base : "/tmp");
+	place->home = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (mkdtemp(place->directory) == NULL) {
+		(void)err_set_errno(err, SEAL_FATAL, SEAL_E_CREATE, errno, "cannot create %s", place->directory);
+		place->directory[0] = '\0';
+		return SEAL_FATAL;
+	}
+	if (chdir(place->directory) != 0)
+		return err_set_errno(err, SEAL_FATAL, SEAL_E_CREATE, errno, "cannot enter %s", place->directory);
+	return SEAL_OK;
+}
+
+static void place_leave(struct place *place)
+{
+	if (place->home >= 0) {
+		if (fchdir(place->home) != 0)
+			log_say(LOG_DEBUG, "cannot go back to where the demo was started");
+		close(place->home);
+	}
+	if (place->directory[0] != '\0' && nftw(place->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
+		log_say(LOG_WARNING, "%s could not be removed", place->directory);
+}
+
+/* What the user's environment says about other runs must not reach the stories. */
+static enum seal_status set_environment(const struct place *place, const char *brokers, const char *file,
+					struct arena *arena, struct seal_err *err)
+{
+	static const char *const foreign[] = {"SEALSTREAM_MASTER_KEY_FILE", "SEALSTREAM_PASSPHRASE_FILE",
+					      "SEALSTREAM_TOPIC", "SEALSTREAM_COMMAND_CONFIG",
+					      "SEALSTREAM_BOOTSTRAP_SERVER"};
+	char *keyring = arena_printf(arena, "%s/keyring", place->directory);
+
+	if (keyring == NULL)
+		return err_memory(err);
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		unsetenv(foreign[i]);
+	if (setenv("SEALSTREAM_KEYRING", keyring, 1) != 0 || setenv("SEALSTREAM_POLICY", "policy.yaml", 1) != 0 ||
+	    setenv("SEALSTREAM_LOG_LEVEL", "error", 1) != 0 ||
+	    (brokers != NULL && setenv("SEALSTREAM_BOOTSTRAP_SERVER", brokers, 1) != 0) ||
+	    (file != NULL && setenv("SEALSTREAM_COMMAND_CONFIG", file, 1) != 0))
+		return err_memory(err);
+	return SEAL_OK;
+}
+
+/* The settings file's full name, as the stories run in another directory; NULL: there is none. */
+static enum seal_status full_name(const char *file, char absolute[PATH_MAX], const char **out, struct seal_err *err)
+{
+	*out = file ? realpath(file, absolute) : NULL;
+	if (file != NULL && *out == NULL)
+		return err_set_errno(err, SEAL_USAGE, SEAL_E_NO_INPUT, errno, "cannot open %s", file);
+	return SEAL_OK;
+}
+
+static void choose_names(struct demo *demo)
+{
+	char now[32] = "";
+	const char *suffix = demo->options->suffix;
+
+	if (suffix == NULL && !demo->embedded) {
+		snprintf(now, sizeof(now), "-%lld", (long long)(clock_unix_ms() / 1000));
+		suffix = now;
+	}
+	snprintf(demo->plain, sizeof(demo->plain), "purchases%.100s", suffix ? suffix : "");
+	snprintf(demo->protected, sizeof(demo->protected), "purchases_encrypted%.100s", suffix ? suffix : "");
+	snprintf(demo->group, sizeof(demo->group), "sealstream-demo%.100s", suffix ? suffix : "");
+}
+
+static void add_extra(struct demo *demo)
+{
+	size_t n = 0;
+
+	for (const struct opt_list *item = demo->options->connection.properties;
+	     item != NULL && n + 3 < sizeof(demo->extra) / sizeof(demo->extra[0]); item = item->next) {
+		demo->extra[n++] = "-X";
+		demo->extra[n++] = item->text;
+	}
+	if (demo->embedded) { /* its rebalances last as long as a session */
+		demo->extra[n++] = "-X";
+		demo->extra[n++] = "session.timeout.ms=6000";
+	}
+	demo->extra[n] = NULL;
+}
+
+static enum seal_status create_topics(struct demo *demo, struct kafka_mock *mock, struct seal_err *err)
+{
+	const char *const topics[] = {demo->plain, demo->protected, NULL};
+	struct kafka_config config;
+	enum seal_status rc;
+
+	if (mock != NULL) {
+		rc = kafka_mock_topic(mock, demo->plain, 1, err);
+		return rc == SEAL_OK ? kafka_mock_topic(mock, demo->protected, 1, err) : rc;
+	}
+	kafka_config_init(&config);
+	SEAL_TRY(kafka_connection_load(&demo->options->connection, &config, err));
+	SEAL_TRY(kafka_topics_create(&config, topics, 1, (int)demo->options->connection.connect_timeout_ms, err));
+	printf("Made the topics %s and %s; they stay when the demo ends.\n", demo->plain, demo->protected);
+out:
+	kafka_config_clear(&config);
+	return rc;
+}
+
+static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
+{
+	const struct demo_options *options = call->options;
+	struct demo demo = {.options = options, .color = output_colored(call->global, stdout)};
+	struct place place = {.home = -1};
+	struct kafka_mock *mock = NULL;
+	const char *brokers = options->connection.brokers, *file;
+	char absolute[PATH_MAX];
+	enum seal_status rc;
+
+	SEAL_TRY(full_name(options->connection.file, absolute, &file, err));
+	demo.embedded = brokers == NULL && options->connection.file == NULL && options->connection.properties == NULL;
+	choose_names(&demo);
+	add_extra(&demo);
+	if (demo.embedded) {
+		SEAL_TRY(kafka_mock_open(1, &mock, err));
+		brokers = kafka_mock_address(mock);
+		printf("An embedded broker runs at %s. It forgets everything when the demo ends.\n", brokers);
+	}
+	SEAL_TRY(create_topics(&demo, mock, err));
+	rc = place_enter(&place, err);
+	if (rc == SEAL_OK)
+		rc = set_environment(&place, brokers, file, call->arena, err);
+	if (rc == SEAL_OK)
+		rc = demo_tell(&demo, exit_code, err);
+	place_leave(&place);
+out:
+	kafka_mock_close(mock);
+	log_setup((enum log_level)call->global->log_level, (enum log_format)call->global->log_format);
+	return rc;
+}
+
+const struct command command_demo = {
+	.name = "demo",
+	.usage = "",
+	.summary = "Show the whole way on a broker and a keyring that need no setting up",
+	.details = "Sends purchases to a topic in clear, copies them with protected fields into a second one, "
+		   "rotating the key in "
+		   "the middle, reveals them as a consumer would, shows all three side by side and checks that every "
+		   "record "
+		   "came back. Without -b, -F or -X the broker is embedded. Everything else lives in a temporary "
+		   "directory "
+		   "that is removed at the end, also after a stop request.\n"
+		   "On a real cluster two topics of one partition are made; none that exists is touched.",
+	.options = rows,
+	.options_size = sizeof(struct demo_options),
+	.run = run,
+};

@@ -1,0 +1,57 @@
+/* `sealstream demo`: its parts. demo.c sets up and clears away, demo_story.c tells, demo_table.c shows and checks. */
+#ifndef CMD_DEMO_H
+#define CMD_DEMO_H
+
+#include "cmd/command.h"
+#include "streams/kafka/kafka.h"
+
+#define DEMO_RECORDS 6
+#define DEMO_LINE_MAX 4096
+
+struct demo_options {
+	struct kafka_connection connection;
+	const char *suffix;
+};
+
+struct demo {
+	const struct demo_options *options;
+	bool color;
+	bool embedded; /* the broker is ours */
+	char plain[120], protected[140], group[160]; /* topics and group */
+	const char *extra[64]; /* options of every Kafka command, not shown: -X may hold passwords; ended by NULL */
+};
+
+/* Both stories, in the current directory. *exit_code is non-zero when a command ended so (a stop request). */
+SEAL_MUST_USE enum seal_status demo_tell(const struct demo *demo, int *exit_code, struct seal_err *err);
+
+/* What lies in the files of the three views. */
+struct demo_view {
+	char *text;
+	struct seal_bytes lines[DEMO_RECORDS];
+	size_t n;
+};
+
+SEAL_MUST_USE enum seal_status demo_view_read(const char *path, struct demo_view *view, struct seal_err *err);
+void demo_view_clear(struct demo_view *view);
+
+/*
+ * Proves what the demo claims: the plain view is what was sent, the protected one shows no address and no whole card but
+ * both key versions, and the consumer got every record byte for byte. SEAL_FATAL/SEAL_E_INTERNAL otherwise.
+ */
+SEAL_MUST_USE enum seal_status demo_check(const struct demo_view *sent, const struct demo_view *plain,
+					  const struct demo_view *protected, const struct demo_view *revealed,
+					  struct seal_err *err);
+SEAL_MUST_USE enum seal_status demo_table(const struct demo *demo, const struct demo_view *plain,
+					  const struct demo_view *protected, const struct demo_view *revealed,
+					  struct seal_err *err);
+
+/* Colours, or "" in a pipe. */
+const char *demo_color(const struct demo *demo, const char *code);
+#define DEMO_BOLD "1"
+#define DEMO_DIM "2"
+#define DEMO_RED "31"
+#define DEMO_GREEN "32"
+#define DEMO_YELLOW "33"
+#define DEMO_RESET "0"
+
+#endif
