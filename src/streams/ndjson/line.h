@@ -2,6 +2,7 @@
 #ifndef STREAMS_NDJSON_LINE_H
 #define STREAMS_NDJSON_LINE_H
 
+#include "base/buf.h"
 #include "json/scan.h"
 #include "streams/stream.h"
 
