@@ -10,7 +10,7 @@ class Program:
     """build/sealstream with an environment and a keyring of its own."""
 
     def __init__(self, folder):
-        self.path = ROOT / "build" / "sealstream"
+        self.path = pathlib.Path(os.environ.get("SEALSTREAM", ROOT / "build" / "sealstream")).resolve()
         self.folder = folder
         self.environment = {name: value for name, value in os.environ.items()
                             if not name.startswith(("SEALSTREAM_", "VAULT_"))}
