@@ -53,43 +53,55 @@ bool json_backend_force(const char *name)
 	return false;
 }
 
-/* Room for one more of `size` bytes; the array or NULL. */
-static void *grown(void *array, size_t n, size_t *cap, size_t size)
+/* Room for one more of `size` bytes, at most `max`. */
+static enum walk_fault make_room(void **array, size_t n, size_t *cap, size_t max, size_t size)
 {
 	size_t wanted = *cap ? *cap * 2 : 16;
 	void *bigger;
 
 	if (n < *cap)
-		return array;
-	bigger = mem_realloc_array(array, wanted, size);
-	if (bigger != NULL)
-		*cap = wanted;
-	return bigger;
+		return FAULT_NONE;
+	if (n >= max)
+		return FAULT_HITS;
+	bigger = mem_realloc_array(*array, wanted, size);
+	if (bigger == NULL)
+		return FAULT_MEMORY;
+	*array = bigger;
+	*cap = wanted;
+	return FAULT_NONE;
+}
+
+static enum walk_fault add_step(struct json_scan *scan, struct json_step step)
+{
+	void *steps = scan->steps;
+	enum walk_fault fault =
+		make_room(&steps, scan->n_steps, &scan->cap_steps, JSON_STEPS_MAX, sizeof(*scan->steps));
+
+	scan->steps = steps;
+	if (fault == FAULT_NONE)
+		scan->steps[scan->n_steps++] = step;
+	return fault;
 }
 
 /* The way from the root to the value that comes next: one step out of each frame. */
-static bool add_steps(struct walk *w)
+static enum walk_fault add_steps(struct walk *w)
 {
-	struct json_scan *scan = w->scan;
+	enum walk_fault fault = FAULT_NONE;
 
-	w->hit.steps = (uint32_t)scan->n_steps;
+	w->hit.steps = (uint32_t)w->scan->n_steps;
 	w->hit.n_steps = (uint16_t)w->depth;
-	for (uint32_t i = 1; i <= w->depth; i++) {
+	for (uint32_t i = 1; i <= w->depth && fault == FAULT_NONE; i++) {
 		const struct walk_frame *f = &w->frames[i];
-		void *steps = grown(scan->steps, scan->n_steps, &scan->cap_steps, sizeof(*scan->steps));
+		struct json_step step = {JSON_NO_NAME, JSON_NO_NAME, false};
 
-		if (steps == NULL)
-			return false;
-		scan->steps = steps;
 		if (f->close == '}')
-			scan->steps[scan->n_steps++] = (struct json_step){f->item + 1, f->name_end, f->escaped};
-		else
-			scan->steps[scan->n_steps++] = (struct json_step){JSON_NO_NAME, JSON_NO_NAME, false};
+			step = (struct json_step){f->item + 1, f->name_end, f->escaped};
+		fault = add_step(w->scan, step);
 	}
-	return true;
+	return fault;
 }
 
-bool walk_hit_open(struct walk *w, uint32_t start, enum json_type type)
+enum walk_fault walk_hit_open(struct walk *w, uint32_t start, enum json_type type)
 {
 	const struct walk_frame *f = &w->frames[w->depth];
 	bool in_object = f->close == '}';
@@ -101,20 +113,20 @@ bool walk_hit_open(struct walk *w, uint32_t start, enum json_type type)
 		.type = (uint8_t)type,
 		.in_object = in_object,
 	};
-	return !w->paths->dynamic[w->hit.path] || add_steps(w);
+	return w->paths->dynamic[w->hit.path] ? add_steps(w) : FAULT_NONE;
 }
 
-bool walk_hit_close(struct walk *w, uint32_t end)
+enum walk_fault walk_hit_close(struct walk *w, uint32_t end)
 {
 	struct json_scan *scan = w->scan;
-	void *hits = grown(scan->hits, scan->n_hits, &scan->cap_hits, sizeof(*scan->hits));
+	void *hits = scan->hits;
+	enum walk_fault fault = make_room(&hits, scan->n_hits, &scan->cap_hits, JSON_HITS_MAX, sizeof(*scan->hits));
 
-	if (hits == NULL)
-		return false;
 	scan->hits = hits;
 	w->hit.end = end;
-	scan->hits[scan->n_hits++] = w->hit;
-	return true;
+	if (fault == FAULT_NONE)
+		scan->hits[scan->n_hits++] = w->hit;
+	return fault;
 }
 
 uint32_t walk_member_escaped(const struct paths_state *state, struct seal_bytes raw)
@@ -152,6 +164,9 @@ static enum seal_status explain(const struct walk *w, struct seal_err *err)
 	err_place(err, "byte %zu", (size_t)(w->fault_at - w->doc));
 	if (w->fault == FAULT_DEPTH)
 		return err_set(err, SEAL_DATA, SEAL_E_LIMIT, "JSON nested deeper than %d", JSON_DEPTH_MAX);
+	if (w->fault == FAULT_HITS)
+		return err_set(err, SEAL_DATA, SEAL_E_LIMIT,
+			       "the policy's paths match too many values in one record");
 	return err_set(err, SEAL_DATA, SEAL_E_SYNTAX, "not JSON: %s", texts[w->fault]);
 }
 

@@ -17,6 +17,8 @@
 
 #define JSON_DEPTH_MAX 128 /* containers inside containers */
 #define JSON_DOCUMENT_MAX (1u << 30) /* offsets are 32 bits */
+#define JSON_HITS_MAX (1u << 20) /* in one document: bounds what a hostile one can make us keep */
+#define JSON_STEPS_MAX (1u << 22)
 #define JSON_NO_NAME UINT32_MAX
 
 struct json_paths; /* json/path.h */

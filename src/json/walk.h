@@ -27,6 +27,7 @@ enum walk_fault {
 	FAULT_UTF8,
 	FAULT_BOM,
 	FAULT_DEPTH,
+	FAULT_HITS,
 	FAULT_MEMORY
 };
 
@@ -66,10 +67,10 @@ extern const struct walk_backend walk_sse2;
 extern const struct walk_backend walk_avx2;
 #endif
 
-/* Starts a match at offset `start`: everything but its end. false: out of memory for its steps. */
-bool walk_hit_open(struct walk *w, uint32_t start, enum json_type type);
-/* Adds the finished match to the result. false: out of memory. */
-bool walk_hit_close(struct walk *w, uint32_t end);
+/* Starts a match at offset `start`: everything but its end. FAULT_NONE, FAULT_HITS or FAULT_MEMORY. */
+enum walk_fault walk_hit_open(struct walk *w, uint32_t start, enum json_type type);
+/* Adds the finished match to the result. The same faults. */
+enum walk_fault walk_hit_close(struct walk *w, uint32_t end);
 /* Where a member with backslashes in its name leads. */
 uint32_t walk_member_escaped(const struct paths_state *state, struct seal_bytes raw);
 

@@ -440,6 +440,43 @@ static void too_large(void **state)
 	assert_int_equal(err.code, SEAL_E_LIMIT);
 }
 
+/* A small document can't make the scan keep without end: neither matches nor the ways to them. */
+static void matches_are_limited(void **state)
+{
+	static const char *const all[] = {"$[*]", NULL}, *const deep[] = {"$..x", NULL};
+	struct json_paths *paths = paths_of(all), *deep_paths = paths_of(deep);
+	struct seal_buf doc = BUF_INIT(8 << 20);
+	struct json_scan scan = JSON_SCAN_INIT;
+	struct seal_err err = SEAL_ERR_INIT;
+
+	assert_int_equal(buf_append_u8(&doc, '[', NULL), SEAL_OK);
+	for (size_t i = 0; i < JSON_HITS_MAX; i++)
+		assert_int_equal(buf_append_str(&doc, i ? ",1" : "1", NULL), SEAL_OK);
+	assert_int_equal(buf_append_u8(&doc, ']', NULL), SEAL_OK);
+	assert_int_equal(json_scan(paths, buf_bytes(&doc), &scan, &err), SEAL_OK);
+	assert_int_equal(scan.n_hits, JSON_HITS_MAX);
+	doc.len--;
+	assert_int_equal(buf_append_str(&doc, ",1]", NULL), SEAL_OK);
+	assert_int_equal(json_scan(paths, buf_bytes(&doc), &scan, &err), SEAL_DATA);
+	assert_int_equal(err.code, SEAL_E_LIMIT);
+	assert_non_null(strstr(err.text, "too many values"));
+	assert_int_equal(scan.n_hits, 0);
+
+	buf_reset(&doc);
+	err_clear(&err);
+	for (size_t i = 1; i < JSON_DEPTH_MAX; i++)
+		assert_int_equal(buf_append_u8(&doc, '[', NULL), SEAL_OK);
+	for (size_t i = 0; i <= JSON_STEPS_MAX / JSON_DEPTH_MAX; i++)
+		assert_int_equal(buf_append_str(&doc, i ? ",\"x\":1" : "{\"x\":1", NULL), SEAL_OK);
+	assert_int_equal(json_scan(deep_paths, buf_bytes(&doc), &scan, &err), SEAL_DATA);
+	assert_int_equal(err.code, SEAL_E_LIMIT);
+	assert_int_equal(scan.n_steps, 0);
+	json_scan_clear(&scan);
+	json_paths_free(paths);
+	json_paths_free(deep_paths);
+	buf_clear(&doc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -453,6 +490,7 @@ int main(void)
 		cmocka_unit_test(nothing_behind_the_end_is_read),
 		cmocka_unit_test(values),
 		cmocka_unit_test(too_large),
+		cmocka_unit_test(matches_are_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
