@@ -11,6 +11,10 @@
 #include <string.h>
 #include <time.h>
 
+/* clang's fortified <stdio.h> makes macros of these, and a macro can't be poisoned */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncat strncpy stpcpy sprintf vsprintf gets
 #pragma GCC poison atoi atol atoll atof strtok srand random srandom drand48
 #pragma GCC poison tmpnam tempnam mktemp asctime ctime gmtime localtime

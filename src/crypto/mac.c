@@ -37,7 +37,8 @@ enum seal_status hmac_new(struct seal_bytes key, struct hmac **out, struct seal_
 	*out = NULL;
 	if (hmac == NULL)
 		return err_memory(err);
-	hmac->ctx = EVP_MAC_CTX_new(libcrypto_hmac());
+	if (libcrypto_hmac() != NULL)
+		hmac->ctx = EVP_MAC_CTX_new(libcrypto_hmac());
 	if (hmac->ctx == NULL ||
 	    EVP_MAC_init(hmac->ctx, key.len ? key.ptr : (const uint8_t *)"", key.len, params) != 1) {
 		rc = libcrypto_failed(err, "HMAC key set-up");

@@ -32,7 +32,7 @@ static void show(void *ptr, size_t size)
 	(void)VALGRIND_MAKE_MEM_DEFINED(ptr, size);
 }
 
-static void verdict(const char *what, unsigned before, bool right)
+static void assert_constant_time(const char *what, unsigned before, bool right)
 {
 	unsigned leaks = VALGRIND_COUNT_ERRORS - before;
 
@@ -86,7 +86,7 @@ static void check_ff1(const char *backend)
 			ff1_force_general(general);
 			snprintf(what, sizeof(what), "FF1 %s%s, radix %u, %u symbols, %zu-bit key", backend,
 				 general ? " (general path)" : "", rows[i].radix, rows[i].n, 8 * rows[i].key_len);
-			verdict(what, before, ff1_hidden(rows[i].radix, rows[i].n, rows[i].key_len));
+			assert_constant_time(what, before, ff1_hidden(rows[i].radix, rows[i].n, rows[i].key_len));
 		}
 	ff1_force_general(false);
 }
@@ -104,7 +104,7 @@ static void check_ff3_1(void)
 	ok = ff3_1_encrypt_legacy(bytes_of(key, sizeof(key)), tweak, 10, value, 40, NULL) == SEAL_OK &&
 	     ff3_1_decrypt(bytes_of(key, sizeof(key)), tweak, 10, value, 40, NULL) == SEAL_OK;
 	show(value, sizeof(value));
-	verdict("FF3-1", before, ok && memcmp(value, zeros, sizeof(value)) == 0);
+	assert_constant_time("FF3-1", before, ok && memcmp(value, zeros, sizeof(value)) == 0);
 }
 
 struct aead_case {
@@ -148,14 +148,14 @@ static void check_aead_on(const char *name, size_t key_len)
 	bool ok = aead_seal_hidden(&c, key_len);
 
 	snprintf(what, sizeof(what), "AES-GCM %s sealing, %zu-bit key", name, 8 * key_len);
-	verdict(what, before, ok);
+	assert_constant_time(what, before, ok);
 	before = VALGRIND_COUNT_ERRORS;
 	ok = ok && aead_open_hidden(&c);
 	snprintf(what, sizeof(what), "AES-GCM %s opening, %zu-bit key", name, 8 * key_len);
 	/* libcrypto itself branches on whether the tag is right, which is public: once, and on nothing else */
 	if (strcmp(name, "openssl") == 0)
 		before = VALGRIND_COUNT_ERRORS - before <= 1 ? VALGRIND_COUNT_ERRORS : before;
-	verdict(what, before, ok);
+	assert_constant_time(what, before, ok);
 	aead_free(c.aead);
 }
 
@@ -181,7 +181,7 @@ static void check_hmac(void)
 	     hmac_many(hmac, items, 2, NULL) == SEAL_OK;
 	show(out, sizeof(out));
 	show(again, sizeof(again));
-	verdict("HMAC-SHA-256", before, ok && memcmp(out, again, sizeof(out)) == 0);
+	assert_constant_time("HMAC-SHA-256", before, ok && memcmp(out, again, sizeof(out)) == 0);
 	hmac_free(hmac);
 }
 
@@ -197,7 +197,7 @@ static void check_ct_equal(void)
 	differ = !ct_equal(a, b, sizeof(a));
 	show(&same, sizeof(same));
 	show(&differ, sizeof(differ));
-	verdict("ct_equal", before, same && differ);
+	assert_constant_time("ct_equal", before, same && differ);
 }
 
 /* A table look-up by a secret must be noticed. */

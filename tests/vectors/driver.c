@@ -11,7 +11,7 @@
  *     backends                              ▶ those of AES-GCM
  *
  * Bytes are hex, "-" stands for none. Each line gives one line: the result, or "error CODE". A line that is not one of
- * these ends the program with status 64.
+ * these ends the program with status 64. No test by itself: what the answers must be is asserted by whoever asks.
  */
 #include <stdlib.h>
 
