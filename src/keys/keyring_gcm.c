@@ -145,6 +145,8 @@ static enum seal_status gcm_encrypt(struct key_session *base, struct key_item *i
 	uint8_t *to;
 
 	SEAL_TRY(session_sync(s, false, err));
+	if (n == 0)
+		goto out;
 	SEAL_TRY(take_uses(s, n, call->deadline_ms, err));
 	SEAL_TRY(session_context(s, s->state->file.n, &aead, err));
 	prefix_len = text_prefix(s->state->file.n, prefix);

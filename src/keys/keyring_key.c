@@ -218,6 +218,8 @@ static enum seal_status reserve(struct keyring_key *key, uint32_t n, uint64_t de
 	publish(key, state);
 	add_allowance(key, file.n, block);
 out:
+	if (rc != SEAL_OK && err != NULL && err->code != SEAL_E_KEY_EXHAUSTED)
+		err_prefix(err, "cannot count what key %s encrypts", key->name);
 	key_file_clear(&file);
 	keyring_unlock(&lock);
 	return rc;

@@ -1,7 +1,6 @@
 /* keyring sessions: lots both ways, versions, use counts, and keeping in step with other processes. */
 #include "keyring_fixture.h"
 
-#include <pthread.h>
 #include <sys/wait.h>
 
 #include "base/encode.h"
@@ -506,87 +505,6 @@ static void fixed_versions_respect_minimums(void **state)
 	use_end(&u);
 }
 
-/* Several sessions of one key while it is rotated and its counts run out: for ThreadSanitizer, too. */
-enum { THREADS = 4, ROUNDS = 60, LOT = 50 };
-
-struct worker {
-	pthread_t thread;
-	struct key *key;
-	bool good;
-};
-
-static bool work_once(struct key_session *s, struct arena *arena)
-{
-	struct key_call call = {arena, DEADLINE_NONE};
-	struct key_item items[LOT] = {0};
-
-	for (int i = 0; i < LOT; i++)
-		items[i].in = BYTES_LIT("threads");
-	if (s->ops->encrypt(s, items, LOT, &call, NULL) != SEAL_OK)
-		return false;
-	for (int i = 0; i < LOT; i++)
-		items[i].in = items[i].out;
-	if (s->ops->decrypt(s, items, LOT, &call, NULL) != SEAL_OK)
-		return false;
-	for (int i = 0; i < LOT; i++)
-		if (items[i].err != NULL || !bytes_eq_str(items[i].out, "threads"))
-			return false;
-	arena_reset(arena);
-	return true;
-}
-
-static void *work(void *arg)
-{
-	struct worker *w = arg;
-	struct key_session *s = NULL;
-	struct arena arena;
-
-	arena_init(&arena, 1 << 20);
-	w->good = w->key->ops->session(w->key, &s, NULL) == SEAL_OK;
-	for (int i = 0; w->good && i < ROUNDS; i++)
-		w->good = work_once(s, &arena);
-	if (s != NULL)
-		s->ops->free(s);
-	arena_clear(&arena);
-	return NULL;
-}
-
-static void threads_share_a_key(void **state)
-{
-	struct worker workers[THREADS];
-	struct keyring_key_info info;
-	uint64_t total = 0;
-	struct use u;
-
-	use_begin(&u, "aes256-gcm96");
-	set_uses(&u.f, 0, 700); /* many rotations on the way */
-	u.s->ops->free(u.s);
-	u.key->ops->free(u.key);
-	u.key = fixture_key(&u.f, "k");
-	u.s = fixture_session(&u.f, u.key);
-	for (int i = 0; i < THREADS; i++) {
-		workers[i] = (struct worker){.key = u.key};
-		assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
-	}
-	rotate(&u.f);
-	for (int i = 0; i < THREADS; i++) {
-		assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
-		assert_true(workers[i].good);
-	}
-	u.s->ops->free(u.s);
-	u.key->ops->free(u.key);
-	OK(&u.f, keyring_info(u.f.keyring, bytes_str("k"), &u.f.arena, &info, &u.f.err));
-	for (uint32_t i = 0; i < info.latest_version; i++) {
-		assert_true(info.versions[i].uses <= 700);
-		total += info.versions[i].uses;
-	}
-	assert_true(total >= THREADS * ROUNDS * LOT); /* none uncounted */
-	assert_true(info.latest_version >= THREADS * ROUNDS * LOT / 700);
-	u.key = fixture_key(&u.f, "k");
-	u.s = fixture_session(&u.f, u.key);
-	use_end(&u);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -605,7 +523,6 @@ int main(void)
 		cmocka_unit_test(encrypting_needs_a_place_to_count),
 		cmocka_unit_test(ff1_by_version),
 		cmocka_unit_test(fixed_versions_respect_minimums),
-		cmocka_unit_test(threads_share_a_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
