@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "cmd/output.h"
 #include "cmd/policy.h"
 #include "cmd/policy_check.h"
@@ -190,6 +191,8 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 
 	SEAL_TRY(policy_command_file(call, &file, err));
 	SEAL_TRY(policy_command_load(file, &policy, err));
+	if (policy->n_tests == 0)
+		log_say(LOG_WARNING, "%s has no tests; docs/POLICY.md shows how to write them", file);
 	SEAL_TRY(make_directory(call->arena, &directory, err));
 	SEAL_TRY(run_in(directory, policy, file, options->json, &failed, err));
 	*exit_code = failed > 0;

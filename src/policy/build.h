@@ -21,6 +21,7 @@ struct build {
 	size_t methods_cap, n_named; /* the named ones come first */
 	struct policy_topic *topics; /* as in the file … */
 	struct policy_topic *first_topic; /* … and before them those of dead letters */
+	size_t n_patterns; /* of all entries */
 	struct policy_defaults defaults;
 	bool *key_used, *method_used; /* by index */
 	bool topics_sound; /* no mistake before the tests */
@@ -80,6 +81,8 @@ const struct policy_method *build_method(struct build *build, const char *name, 
 /* The method of a topic's dead letters. */
 const struct policy_method *build_dead_letter_method(struct build *build, const struct policy_key *key,
 						     struct policy_mark mark);
+/* At most POLICY_NAMES_MAX: what compares each with each stays fast. */
+bool build_count_check(struct build *build, const struct node *at, size_t n, const char *what);
 /* Names of keys and methods: letters, digits, '_', '-', '.'. */
 bool build_name_check(struct build *build, const struct node *name, const char *what);
 /* Looks up names; unknown ones are reported with the nearest. Marks them as used. */

@@ -95,6 +95,14 @@ struct regex *build_regex(struct build *build, const struct node *scalar, size_t
 	return entry->regex;
 }
 
+bool build_count_check(struct build *build, const struct node *at, size_t n, const char *what)
+{
+	if (n <= POLICY_NAMES_MAX)
+		return true;
+	build_error(build, at->mark, "more than %d %s", POLICY_NAMES_MAX, what);
+	return false;
+}
+
 bool build_name_check(struct build *build, const struct node *name, const char *what)
 {
 	bool good = name->text.len > 0 && name->text.len <= NAME_MAX_LEN;
@@ -171,6 +179,8 @@ void build_keys(struct build *build, const struct node *keys)
 	if (build->keys == NULL || build->key_used == NULL || n == 0)
 		return;
 	build->policy->keys = build->keys;
+	if (!build_count_check(build, keys, n, "keys"))
+		return;
 	for (const struct node *name = keys->first; name != NULL && !build->no_memory; name = name->next) {
 		struct policy_key *key = &build->keys[build->policy->n_keys];
 

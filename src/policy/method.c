@@ -305,6 +305,8 @@ void build_methods(struct build *build, const struct node *methods, const struct
 	if (build->methods == NULL || build->method_used == NULL)
 		return;
 	build->policy->methods = build->methods;
+	if (methods != NULL && !build_count_check(build, methods, methods->n, "methods"))
+		return;
 	for (const struct node *name = methods ? methods->first : NULL; name != NULL; name = name->next) {
 		const char *text = build_str(build, name->text);
 

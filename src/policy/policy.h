@@ -18,7 +18,8 @@ struct topic_pattern; /* policy/pattern.h */
 struct regex; /* policy/regex.h */
 
 #define POLICY_FILE_MAX (4u << 20)
-#define POLICY_RULES_MAX JSON_PATHS_MAX
+#define POLICY_RULES_MAX JSON_PATHS_MAX /* in a topic entry */
+#define POLICY_NAMES_MAX 4096 /* keys; methods with a name; patterns of all topic entries */
 
 enum on_error { ON_ERROR_REJECT, ON_ERROR_DEAD_LETTER, ON_ERROR_DROP };
 enum on_missing { ON_MISSING_IGNORE, ON_MISSING_REJECT };

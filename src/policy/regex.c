@@ -43,8 +43,8 @@ void regex_free(struct regex *regex)
 
 static enum seal_status compile(struct regex *regex, struct seal_bytes text, size_t *error_at, struct seal_err *err)
 {
-	uint32_t options = PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOLLAR_ENDONLY |
-			   PCRE2_NEVER_BACKSLASH_C;
+	uint32_t options =
+		PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
 	pcre2_compile_context *context = pcre2_compile_context_create(regex->memory);
 	unsigned char reason[128];
 	PCRE2_SIZE at = 0;

@@ -93,8 +93,11 @@ static bool set_patterns(struct build *build, const struct node *match, struct p
 
 	if (patterns == NULL || texts == NULL)
 		return false;
+	build->n_patterns += n;
 	if (n == 0)
 		build_error(build, match->mark, "match names no topic");
+	if (!build_count_check(build, match, build->n_patterns, "topics to match"))
+		return false;
 	for (size_t i = 0; i < n; i++, item = item->next) {
 		good &= pattern_add(build, item, &patterns[i]);
 		texts[i] = patterns[i].text;

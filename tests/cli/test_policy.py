@@ -180,6 +180,12 @@ tests:
     assert done.stdout.splitlines()[-1] == "2 passed, 0 failed", done.stdout + done.stderr
 
 
+def test_no_tests(run, policy):
+    done = run("policy", "test", policy(GOOD[:GOOD.index("tests:")]))
+    assert (done.returncode, done.stdout) == (0, "0 passed, 0 failed\n")
+    assert "p.yaml has no tests" in done.stderr
+
+
 def test_a_key_of_two_uses(run, policy):
     done = run("policy", "test", policy(GOOD.replace("key: cards", "key: pii")))
     assert done.returncode == 78

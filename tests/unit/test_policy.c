@@ -530,6 +530,40 @@ static void odd_files(void **state)
 	assert_int_equal(err.code, SEAL_E_NO_INPUT);
 }
 
+/* One more than there may be, of each kind of name. */
+static void too_many(void **state)
+{
+	static const char *const texts[][3] = {
+		{"version: 1\ntopics: [{match: t, protect: {$.a: {type: redact}}}]\nkeys:\n", "  n%d: local:x\n",
+		 "more than 4096 keys"},
+		{"version: 1\ntopics: [{match: t, protect: {$.a: {type: redact}}}]\nmethods:\n",
+		 "  n%d: {type: redact}\n", "more than 4096 methods"},
+		{"version: 1\ntopics:\n- protect: {$.a: {type: redact}}\n  match:\n", "  - n%d\n",
+		 "more than 4096 topics to match"},
+		{"version: 1\ntopics:\n- match: t\n  protect:\n", "    $.n%d: {type: redact}\n",
+		 "protect has 1 to 1024 paths: a topic without any would pass in clear"},
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct seal_buf text = BUF_INIT(POLICY_FILE_MAX);
+		struct seal_err err = SEAL_ERR_INIT;
+		struct policy *policy = NULL;
+		char line[64];
+
+		assert_int_equal(buf_append_str(&text, texts[i][0], NULL), SEAL_OK);
+		for (int n = 0; n <= POLICY_NAMES_MAX; n++) {
+			const char *at = strstr(texts[i][1], "%d");
+
+			snprintf(line, sizeof(line), "%.*s%d%s", (int)(at - texts[i][1]), texts[i][1], n, at + 2);
+			assert_int_equal(buf_append_str(&text, line, NULL), SEAL_OK);
+		}
+		assert_int_equal(policy_load(buf_bytes(&text), "p.yaml", &fake_schema, NULL, &policy, &err),
+				 SEAL_USAGE);
+		assert_int_equal(strncmp(err.text, texts[i][2], strlen(texts[i][2])), 0);
+		buf_clear(&text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -550,6 +584,7 @@ int main(void)
 		cmocka_unit_test(explains),
 		cmocka_unit_test(schema_is_json),
 		cmocka_unit_test(odd_files),
+		cmocka_unit_test(too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
