@@ -53,7 +53,8 @@ SEAL_API void seal_engine_free(struct seal_engine *engine);
  * Protects `n` values by the rules of `topic`. A value with a NULL pointer (a tombstone) passes as it is. SEAL_OK also
  * when single records fail: their results say so. The call itself fails, and then gives no results, only when no
  * record can be told good from bad: SEAL_RETRY (a service is away), SEAL_DENIED, SEAL_USAGE, SEAL_FATAL; nothing may be
- * sent then. `values` and what they point to must stay until the call returns.
+ * sent then. `values` and what they point to must stay until the call returns; they cannot be results of the same
+ * engine (SEAL_USAGE).
  */
 SEAL_API SEAL_MUST_USE enum seal_status seal_engine_protect(struct seal_engine *engine,
 							    const struct seal_topic *topic,

@@ -129,6 +129,19 @@ size_t arena_held(const struct arena *a)
 	return held;
 }
 
+static bool any_owns(const struct arena_block *block, uintptr_t at)
+{
+	for (; block != NULL; block = block->next)
+		if (at - (uintptr_t)block->data < block->size)
+			return true;
+	return false;
+}
+
+bool arena_owns(const struct arena *a, const void *ptr)
+{
+	return any_owns(a->blocks, (uintptr_t)ptr) || any_owns(a->spare, (uintptr_t)ptr);
+}
+
 struct seal_bytes arena_copy(struct arena *a, struct seal_bytes bytes)
 {
 	uint8_t *copy = arena_alloc(a, bytes.len ? bytes.len : 1, 1);

@@ -27,6 +27,8 @@ void arena_reset(struct arena *a);
 void arena_clear(struct arena *a);
 /* Bytes held, spare ones included. */
 size_t arena_held(const struct arena *a);
+/* True when `ptr` lies in memory that the arena holds, spare blocks included. */
+bool arena_owns(const struct arena *a, const void *ptr);
 
 /* NULL when out of memory. The memory is not zeroed. */
 static inline void *arena_alloc(struct arena *a, size_t size, size_t align)

@@ -129,10 +129,30 @@ out:
 	return rc;
 }
 
+/* Results of the last call are wiped by the next one, which must not read them. */
+static enum seal_status check_values(const struct engine *engine, const struct seal_bytes *values, size_t n,
+				     struct seal_err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (values[i].ptr != NULL && arena_owns(&engine->arena, values[i].ptr))
+			return err_set(
+				err, SEAL_USAGE, SEAL_E_USAGE,
+				"value %zu is a result of this engine, whose next call wipes it; copy it, or use "
+				"another engine",
+				i);
+	return SEAL_OK;
+}
+
 static enum seal_status begin(struct engine *engine, const struct policy_topic *topic,
 			      enum engine_direction direction, const struct seal_bytes *values, size_t n,
 			      struct engine_result *results, struct seal_err *err)
 {
+	enum seal_status rc;
+
+	engine->n = n;
+	engine->results = results;
+	memset(results, 0, n * sizeof(*results));
+	SEAL_TRY(check_values(engine, values, n, err));
 	arena_reset(&engine->arena);
 	for (size_t i = 0; i < engine->plan->policy->n_methods; i++)
 		engine->lots[i].n = 0;
@@ -142,10 +162,9 @@ static enum seal_status begin(struct engine *engine, const struct policy_topic *
 	engine->whole = topic->format != FORMAT_JSON;
 	engine->limit = engine->options.max_record_bytes;
 	engine->values = values;
-	engine->n = n;
-	engine->results = results;
-	memset(results, 0, n * sizeof(*results));
-	return engine_grow((void **)&engine->records, &engine->cap_records, n, sizeof(*engine->records), err);
+	SEAL_TRY(engine_grow((void **)&engine->records, &engine->cap_records, n, sizeof(*engine->records), err));
+out:
+	return rc;
 }
 
 /* Steps 3 and 4, or nothing at all. */

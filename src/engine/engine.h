@@ -16,6 +16,7 @@
 #include "policy/policy.h"
 
 #define ENGINE_RECORD_MAX_DEFAULT (16u << 20)
+#define ENGINE_CELLS_MAX (1u << 18) /* values of one record that its rules name; more is SEAL_E_LIMIT */
 
 /* The methods and key sources that exist; the registry's, or a test's. Arrays ended by NULL. */
 struct engine_registry {
@@ -56,8 +57,9 @@ struct engine_result {
 
 /*
  * Transforms `n` values (ptr NULL: a tombstone, passes as it is) by the rules of `topic`. results[i] belongs to values[i];
- * its views live in the engine until the next call. The call itself fails only when no record can be told good from
- * bad: RETRY (a service is away), DENIED, FATAL; then no result counts and nothing may be sent.
+ * its views live in the engine until the next call, so they can't be the next call's values (SEAL_USAGE). The call itself
+ * fails only when no record can be told good from bad: RETRY (a service is away), DENIED, USAGE, FATAL; then no result
+ * counts and nothing may be sent.
  */
 SEAL_MUST_USE enum seal_status engine_run(struct engine *engine, const struct policy_topic *topic,
 					  enum engine_direction direction, const struct seal_bytes *values, size_t n,

@@ -201,6 +201,16 @@ static bool siblings_fit(struct engine *engine, const struct policy_rule *rule)
 	return false;
 }
 
+/* False, and engine->err, when the record has too many values: memory is bounded by records, not by their shape. */
+static bool has_room(struct engine *engine, size_t record)
+{
+	if (engine->n_spots - engine->records[record].first < ENGINE_CELLS_MAX)
+		return true;
+	err_set(&engine->err, SEAL_DATA, SEAL_E_LIMIT, "the record has more than %u values that the policy names",
+		ENGINE_CELLS_MAX);
+	return false;
+}
+
 static enum seal_status gather_hit(struct engine *engine, size_t record, const struct json_hit *hit,
 				   struct seal_err *err)
 {
@@ -221,7 +231,7 @@ static enum seal_status gather_hit(struct engine *engine, size_t record, const s
 		rc = fail_here(engine, record, spot.path, err);
 		break;
 	case TAKE:
-		if (!siblings_fit(engine, rule)) {
+		if (!siblings_fit(engine, rule) || !has_room(engine, record)) {
 			rc = fail_here(engine, record, spot.path, err);
 			break;
 		}

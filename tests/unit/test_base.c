@@ -201,6 +201,8 @@ static void arena_reuses_and_wipes(void **state)
 	assert_int_equal(arena_held(&a), held);
 	p = arena_alloc(&a, 8 << 20, 64);
 	assert_non_null(p);
+	assert_true(arena_owns(&a, p) && arena_owns(&a, p + (8 << 20) - 1));
+	assert_false(arena_owns(&a, &a) || arena_owns(&a, NULL));
 	arena_reset(&a);
 	assert_true(arena_held(&a) <= 1 << 20);
 	assert_null(arena_alloc(&a, SIZE_MAX - 10, 8));

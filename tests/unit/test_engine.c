@@ -308,6 +308,56 @@ static void limits_hold_before_and_after(void **state)
 	kit_close(&kit);
 }
 
+/* A record may name many values, but not without end. */
+static void records_with_too_many_values_fail(void **state)
+{
+	const size_t most = ENGINE_CELLS_MAX;
+	char *text = mem_alloc(2 * (most + 1) + 2);
+	struct seal_bytes value = bytes_of(text, 2 * most + 1);
+	struct seal_err err = SEAL_ERR_INIT;
+	struct engine_result result;
+	struct kit kit;
+
+	assert_non_null(text);
+	text[0] = '[';
+	for (size_t i = 0; i <= most; i++) {
+		text[1 + 2 * i] = '1';
+		text[2 + 2 * i] = ',';
+	}
+	kit_open(&kit, TOPIC("'$[*]': {type: redact}"));
+	text[2 * most] = ']';
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, &value, 1, &result, &err), SEAL_OK);
+	assert_null(result.err);
+	assert_int_equal(result.cells, most);
+	text[2 * most] = ',';
+	text[2 * most + 2] = ']';
+	value.len += 2;
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, &value, 1, &result, &err), SEAL_OK);
+	assert_int_equal(result.err->code, SEAL_E_LIMIT);
+	kit_close(&kit);
+	mem_free(text);
+}
+
+/* The next call wipes what the last one gave: using it again must not go unseen. */
+static void results_cannot_be_the_next_values(void **state)
+{
+	struct seal_bytes values[2] = {bytes_str("{\"a\":1}"), bytes_str("{\"a\":2}")};
+	struct engine_result results[2];
+	struct seal_err err = SEAL_ERR_INIT;
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.a: {type: encrypt, key: k}"));
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, values, 2, results, &err), SEAL_OK);
+	values[1] = results[1].value;
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_REVEAL, values, 2, results, &err), SEAL_USAGE);
+	assert_non_null(strstr(err.text, "value 1 is a result of this engine"));
+	assert_null(results[0].value.ptr);
+	err_clear(&err);
+	values[1] = values[0];
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, values, 2, results, &err), SEAL_OK);
+	kit_close(&kit);
+}
+
 static void what_policies_say_about_odd_values(void **state)
 {
 	static const char *const protect =
@@ -414,6 +464,17 @@ static void payloads_go_whole(void **state)
 	refuse(&kit, ENGINE_REVEAL, "plain", SEAL_E_PLAINTEXT, "$");
 	text[12] ^= 1;
 	refuse(&kit, ENGINE_REVEAL, text, SEAL_E_TAMPERED, "$");
+
+	/* One-way methods take payloads, too; redact's text is the payload then. */
+	kit_open(&json, KIT_HEAD "topics: [{match: t, format: bytes, protect: {$: {type: redact}}}]\n");
+	assert_string_equal(run(&json, ENGINE_PROTECT, "any"), "[redacted]");
+	assert_string_equal(run(&json, ENGINE_REVEAL, "[redacted]"), "[redacted]");
+	kit_close(&json);
+	kit_open(&json,
+		 KIT_HEAD "topics: [{match: t, format: bytes, protect: {$: {type: hash, key: h, bind: none}}}]\n");
+	assert_string_equal(run(&json, ENGINE_PROTECT, "ada@example.org"),
+			    "c2ca8524eab3e540e13d4e2397be333a5ec2db8584379861a06b030d7ac7a5a6");
+	kit_close(&json);
 
 	/* The kind of value is part of the place, even at the root. */
 	kit_open(&json, TOPIC("$: {type: encrypt, key: k}"));
@@ -615,6 +676,8 @@ int main(void)
 		cmocka_unit_test(bad_records_fail_alone),
 		cmocka_unit_test(a_failing_key_source_fails_the_call),
 		cmocka_unit_test(limits_hold_before_and_after),
+		cmocka_unit_test(records_with_too_many_values_fail),
+		cmocka_unit_test(results_cannot_be_the_next_values),
 		cmocka_unit_test(what_policies_say_about_odd_values),
 		cmocka_unit_test(revealed_values_cannot_break_out),
 		cmocka_unit_test(payloads_go_whole),
