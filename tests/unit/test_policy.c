@@ -292,7 +292,7 @@ static void places_of_rules(void **state)
 {
 	struct policy *policy =
 		load("version: 1\nnamespace: n\nkeys: {k: local:k}\nmethods:\n"
-		     "  place: {type: encrypt, key: k}\n"
+		     "  place: {type: encrypt, key: k, bind: place}\n"
 		     "  domain: {type: encrypt, key: k, bind: {domain: d}}\n"
 		     "  none: {type: encrypt, key: k, bind: none}\n"
 		     "  record: {type: encrypt, key: k, bind: {record: $.id}}\n"
@@ -391,6 +391,7 @@ static void values_of_tests(void **state)
 {
 	check_json("{a: 1, b: -0, c: 1.10, d: 1e5, e: 12345678901234567890}",
 		   "{\"a\":1,\"b\":-0,\"c\":1.10,\"d\":1e5,\"e\":12345678901234567890}");
+	check_json("[1e+5, 2E-3, 0.5, 007x]", "[1e+5,2E-3,0.5,\"007x\"]");
 	check_json("[true, True, FALSE, null, ~, Null, '', '1', \"null\", yes, on, 1_000, 1.2.3, 0b1, e5, '-', x]",
 		   "[true,true,false,null,null,null,\"\",\"1\",\"null\",\"yes\",\"on\",\"1_000\",\"1.2.3\",\"0b1\","
 		   "\"e5\","
@@ -482,6 +483,11 @@ static void explains(void **state)
 	assert_string_equal(err.text,
 			    "no entry under topics matches __p (a broker's own topic needs its exact name): its "
 			    "records are refused");
+	buf_reset(&out);
+	assert_int_equal(explain_text(policy, "p.yaml", NULL, &out, NULL), SEAL_OK);
+	assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
+	assert_non_null(strstr((const char *)out.ptr, "entry at p.yaml:5, for a*\nnamespace"));
+	assert_non_null(strstr((const char *)out.ptr, "\n\nentry at p.yaml:6, for x, p*\nnamespace"));
 	buf_reset(&out);
 	assert_int_equal(explain_json(policy, "p.yaml", NULL, &out, NULL), SEAL_OK);
 	assert_true(json_is_value(buf_bytes(&out), true));

@@ -113,6 +113,9 @@ static void yaml(void **state)
 		{"version: 1\nnamespace: \"a\\0b\"\n" TOPICS, "2:12 text must not contain a zero byte\n"},
 		{"version: 1\nx: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n",
 		 "2:35 nested deeper than 32\n"},
+		{"version: 1\n\"a\\nb\\x7f\": 1\n" TOPICS, "2:1 unknown key \"a?b?\" in a policy; it may have: "
+							   "version, namespace, defaults, keys, methods, topics, "
+							   "tests\n"},
 		{"- version\n", "1:1 a policy must be a map, not a list\n"},
 		{"version\n", "1:1 a policy must be a map, not text\n"},
 	};
@@ -385,6 +388,49 @@ static void dead_letters(void **state)
 	CHECK_ALL(mistakes);
 }
 
+/* What is too long, and a build without the kind that dead letters need. */
+static void limits(void **state)
+{
+	static const struct method_kind *const few[] = {&fake_redact, NULL};
+	static const struct policy_schema few_schema = {few, fake_schemes};
+	struct policy *policy = NULL;
+	struct seal_err err = SEAL_ERR_INIT;
+	char long_text[1100], text[1400];
+
+	memset(long_text, 'x', sizeof(long_text));
+	snprintf(text, sizeof(text), "version: 1\nnamespace: %.256s\n" TOPICS, long_text);
+	assert_int_equal(policy_load(bytes_str(text), "p", &fake_schema, NULL, &policy, &err), SEAL_USAGE);
+	assert_string_equal(err.text, "a namespace has at most 255 bytes");
+	err_clear(&err);
+	snprintf(text, sizeof(text), "version: 1\ntopics: [{match: /%.1001s/, protect: {$.a: {type: redact}}}]\n",
+		 long_text);
+	assert_int_equal(policy_load(bytes_str(text), "p", &fake_schema, NULL, &policy, &err), SEAL_USAGE);
+	assert_string_equal(err.text, "a regular expression has at most 1000 bytes");
+	err_clear(&err);
+	assert_int_equal(policy_load(bytes_str(HEAD "  on_error: dead_letter\n  dead_letter: {topic: d, key: k}\n"
+						    "  protect: {$.a: {type: redact}}\n"),
+				     "p", &few_schema, NULL, &policy, &err),
+			 SEAL_USAGE);
+	assert_string_equal(err.text, "dead letters need the method type encrypt, which is not built in");
+	assert_string_equal(err.place, "p:6:16");
+}
+
+/* The first error is the result, whatever warnings stand before it; the text says that there are more. */
+static void first_error(void **state)
+{
+	struct policy *policy = NULL;
+	struct seal_err err = SEAL_ERR_INIT;
+
+	assert_int_equal(
+		policy_load(bytes_str(HEAD "  dead_letter: {topic: d, key: k}\n  protect: {$.a: x, $.b: y}\n"),
+			    "p.yaml", &fake_schema, NULL, &policy, &err),
+		SEAL_USAGE);
+	assert_string_equal(err.place, "p.yaml:6:18");
+	assert_string_equal(err.text,
+			    "unknown method \"x\"; add it under methods, or write {type: ...} here (and 1 more; "
+			    "see: sealstream policy lint p.yaml)");
+}
+
 static void tests_of_policies(void **state)
 {
 	static const struct mistake mistakes[] = {
@@ -396,7 +442,7 @@ static void tests_of_policies(void **state)
 		 "- {topic: t, in: {}, error: domian}\n"
 		 "- {topic: t, in: {}, error: zzzzzzzzz}\n"
 		 "- {topic: t, in: {}, round_trip: yes}\n"
-		 "- {topic: t, in: {a: +1, b: 0x10, c: .5, d: -.inf}, round_trip: true}\n"
+		 "- {topic: t, in: {a: +1, b: 0x10, c: .5, d: -.inf, e: 0o17}, round_trip: true}\n"
 		 "- {topic: t, in: {}, out: {a: {like: '('}, b: {absent: no}, '$.c[': 1, d: {like: [x]}}}\n"
 		 "- {topic: t, in: {}, otu: {}}\n",
 		 "4:3 a test needs topic and in\n"
@@ -410,6 +456,7 @@ static void tests_of_policies(void **state)
 		 "11:29 a number of YAML that JSON can't write; put it in quotes or write it in decimal\n"
 		 "11:38 a number of YAML that JSON can't write; put it in quotes or write it in decimal\n"
 		 "11:45 a number of YAML that JSON can't write; put it in quotes or write it in decimal\n"
+		 "11:55 a number of YAML that JSON can't write; put it in quotes or write it in decimal\n"
 		 "12:40 not a regular expression: missing closing parenthesis\n"
 		 "12:56 absent can only be true\n"
 		 "12:66 path: expected 'name', \"name\", an index or * at byte 4\n"
@@ -431,6 +478,7 @@ int main(void)
 		cmocka_unit_test(yaml),	   cmocka_unit_test(top_level),	   cmocka_unit_test(keys),
 		cmocka_unit_test(methods), cmocka_unit_test(binds),	   cmocka_unit_test(topics),
 		cmocka_unit_test(rules),   cmocka_unit_test(dead_letters), cmocka_unit_test(tests_of_policies),
+		cmocka_unit_test(limits),  cmocka_unit_test(first_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
