@@ -10,8 +10,6 @@ static void tell_findings(const char *file, const struct policy_findings *findin
 	for (const struct policy_finding *f = findings->first; f != NULL; f = f->next)
 		if (f->warning)
 			log_say(LOG_WARNING, "%s:%u:%u: %s", file, f->mark.line, f->mark.column, f->text);
-	if (findings->errors > 1)
-		log_say(LOG_INFO, "%s has %zu mistakes; sealstream policy lint shows all", file, findings->errors);
 }
 
 /* `topics`: NULL for the policy's only one. */

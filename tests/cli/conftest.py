@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from shop import Program, Shop
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = pathlib.Path(os.environ.get("SEALSTREAM", ROOT / "build" / "sealstream")).resolve()
 
@@ -34,3 +36,21 @@ def run(home):
         return done
 
     return run_program
+
+
+@pytest.fixture
+def program(tmp_path):
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def shop(tmp_path):
+    return Shop(tmp_path)
+
+
+@pytest.fixture
+def other_shop(tmp_path):
+    """The same names, but keys of its own."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    return Shop(folder)

@@ -1,0 +1,244 @@
+"""Options, help, manual, completion, documentation: all from the same tables."""
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from conftest import ROOT
+
+
+def commands(program):
+    """{path: help} of every command that --help names."""
+    found = {}
+
+    def descend(path):
+        out = program.run(*path, "--help")[0].decode()
+        found[" ".join(path)] = out
+        section = re.search(r"^Commands:\n(.*?)\n\n", out, re.M | re.S)
+        for name in re.findall(r"^  (\S+)", section.group(1), re.M) if section else ():
+            descend([*path, name])
+
+    descend([])
+    return found
+
+
+def options_in(text):
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", "\n".join(
+        line for line in text.splitlines() if re.match(r"  (-\w, |    )--", line))))
+
+
+def test_help_of_everything(program):
+    found = commands(program)
+    assert {"protect", "reveal", "inspect", "key create", "policy lint", "sample", "doctor", "version",
+            "completion"} <= set(found)
+    for path, text in found.items():
+        assert text.startswith("Usage: sealstream ")
+        assert all(len(line) <= 100 for line in text.splitlines())
+        assert program.run("help", *path.split())[0].decode() == text or path == ""
+        if path:
+            assert {"--help", "--log-level", "--keyring"} <= options_in(text)
+
+
+def test_help_goes_to_stdout_and_usage_to_stderr(program):
+    out, err = program.run("--help")
+    assert out and not err
+    out, err = program.run(exit_code=64)
+    assert err and not out
+    out, err = program.run("key", exit_code=64)
+    assert err and not out
+
+
+def test_version(program):
+    meson = (ROOT / "meson.build").read_text()
+    version = re.search(r"version: '([^']+)'", meson).group(1)
+    assert program.run("version")[0].decode() == f"sealstream {version}\n"
+    for arguments in (["--version"], ["-V"], ["protect", "--version"]):
+        assert program.run(*arguments)[0].decode() == f"sealstream {version}\n"
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["protetc"], "there is no command protetc; did you mean protect?"),
+    (["key", "rotat"], "there is no command key rotat; did you mean rotate?"),
+    (["protect", "--polcy", "x"], "there is no option --polcy; did you mean --policy?"),
+    (["protect", "--policy"], "--policy needs a value: FILE"),
+    (["protect", "-p"], "-p needs a value: FILE"),
+    (["protect", "-p", "x", "-j", "0"], "-j must be a whole number from 1 to 64"),
+    (["protect", "-p", "x", "--max-record-bytes=many"], "--max-record-bytes must be a size"),
+    (["protect", "-p", "x", "a", "b"], "protect takes at most 1 argument"),
+    (["version", "--log-level", "loud"], "--log-level must be one of error|warning|info|debug"),
+    (["sample", "-%"], "there is no option -%"),
+    (["completion"], "completion needs bash|zsh|fish"),
+    (["completion", "csh"], "there is no completion for csh"),
+])
+def test_usage_errors(program, arguments, message):
+    out, err = program.run(*arguments, exit_code=64)
+    assert out == b""
+    assert err.startswith("sealstream: error: ") and err.count("\n") == 1
+    assert message in err
+
+
+def test_precedence(program):
+    def levels(*arguments, **environment):
+        return program.run(*arguments, environment=environment)[0].count(b"\n")
+
+    assert levels("sample", "--count=3") == 3
+    out, err = program.run("sample", "-c", "1", environment={"SEALSTREAM_LOG_LEVEL": "loud"}, exit_code=78)
+    assert "SEALSTREAM_LOG_LEVEL: log-level must be one of" in err
+    # A flag wins over its variable, even over a bad one.
+    program.run("sample", "-c", "1", "--log-level", "debug", environment={"SEALSTREAM_LOG_LEVEL": "loud"})
+    # An empty variable is no variable.
+    program.run("sample", "-c", "1", environment={"SEALSTREAM_LOG_LEVEL": ""})
+
+
+def test_options_anywhere(program):
+    for arguments in (["-q", "sample", "-c2"], ["sample", "-c2", "-q"], ["sample", "--count", "2"], ["sample", "-qc", "2"],
+                      ["--log-level", "error", "sample", "--count=2", "--"]):
+        assert program.run(*arguments)[0].count(b"\n") == 2
+
+
+def test_quiet(shop):
+    _, err = shop.run("-q", "protect", input=b"{\n", exit_code=1)
+    assert err.count("\n") == 1 and "error" in err
+
+
+def test_stdout_full(program):
+    with open("/dev/full", "wb") as full:
+        process = program.start("--help", stdout=full, stderr=-1)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 74
+    assert b"No space left on device" in err
+
+
+@pytest.mark.parametrize("arguments", [["sample", "-c", "0"], ["sample", "-c", "0", "--shape", "order"]])
+def test_reader_goes_away(program, arguments):
+    process = program.start(*arguments, stdout=-1, stderr=-1)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=60) == 141
+
+
+# ---- manual ----
+
+@pytest.fixture
+def pages(program):
+    folder = program.folder / "man"
+    folder.mkdir()
+    program.run("man", "--dir", folder)
+    return folder
+
+
+def test_manual_is_clean(pages):
+    files = sorted(map(str, pages.iterdir()))
+    done = subprocess.run(["mandoc", "-T", "lint", *files], capture_output=True, text=True)
+    problems = [line for line in done.stdout.splitlines() if "referenced manual not found" not in line]
+    assert problems == []
+
+
+def test_manual_has_all_that_help_has(program, pages):
+    found = commands(program)
+    tops = {path.split()[0] for path in found if path}
+    assert {path.name for path in pages.iterdir()} == {f"sealstream-{top}.1" for top in tops} | {"sealstream.1"}
+    shared = options_in(found[""])
+    main = subprocess.run(["mandoc", "-T", "utf8", pages / "sealstream.1"], capture_output=True, text=True).stdout
+    main = re.sub(".\b", "", main)
+    for option in shared:
+        assert option in main
+    for path, text in found.items():
+        if not path:
+            continue
+        page = subprocess.run(["mandoc", "-T", "utf8", pages / f"sealstream-{path.split()[0]}.1"], capture_output=True,
+                              text=True).stdout
+        page = re.sub(".\b", "", page)
+        for option in options_in(text) - shared:
+            assert option in page, (path, option)
+
+
+def test_manual_tells_exit_codes(pages):
+    text = (pages / "sealstream.1").read_text()
+    for code in (0, 1, 64, 65, 66, 69, 70, 73, 74, 75, 77, 78, 130, 141, 143):
+        assert f".It {code}\n" in text
+
+
+# ---- docs/CONFIGURATION.md ----
+
+def test_configuration_is_up_to_date(program):
+    made = program.run("configuration")[0].decode()
+    committed = (ROOT / "docs" / "CONFIGURATION.md").read_text()
+    assert made == committed, "run: build/sealstream configuration > docs/CONFIGURATION.md"
+
+
+def test_configuration_has_every_option(program):
+    made = program.run("configuration")[0].decode()
+    for path, text in commands(program).items():
+        section = made if not path else re.search(rf"^### sealstream {path}\n(.*?)^##", made, re.M | re.S).group(1)
+        for option in options_in(text) - options_in(program.run("--help")[0].decode()):
+            assert f"`{option}`" in section, (path, option)
+
+
+# ---- completion ----
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_valid(program, shell):
+    script = program.folder / "completion"
+    script.write_bytes(program.run("completion", shell)[0])
+    subprocess.run([shell, "-n", script], check=True)
+
+
+def complete(program, shell, *words):
+    script = program.folder / f"completion.{shell}"
+    script.write_bytes(program.run("completion", shell)[0])
+    if shell == "bash":
+        text = f"""source {script}; COMP_WORDS=({' '.join(f"'{w}'" for w in words)}); COMP_CWORD={len(words) - 1}
+                   _sealstream; printf '%s\\n' "${{COMPREPLY[@]}}" """
+        command = ["bash", "-c", text]
+    else:
+        command = ["fish", "-c", f"source {script}; complete -C '{' '.join(words)}'"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=program.folder,
+                          env=program.environment)
+    return {line.split("\t")[0] for line in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_completion(program, shell):
+    (program.folder / "some.file").touch()
+    assert {"protect", "key", "policy"} <= complete(program, shell, "sealstream", "")
+    assert complete(program, shell, "sealstream", "prot") == {"protect"}
+    assert {"create", "rotate"} <= complete(program, shell, "sealstream", "key", "")
+    assert complete(program, shell, "sealstream", "protect", "--poli") == {"--policy"}
+    assert complete(program, shell, "sealstream", "sample", "--shape", "") == {"purchase", "order"}
+    assert complete(program, shell, "sealstream", "sample", "--log-level", "de") == {"debug"}
+    assert "some.file" in complete(program, shell, "sealstream", "protect", "so")
+
+
+def test_zsh_completion_offers_commands(program):
+    """The menu of a real interactive zsh, through its own pseudo terminal."""
+    script = program.folder / "_sealstream"
+    script.write_bytes(program.run("completion", "zsh")[0])
+    driver = f"""
+zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z 'PS1=; fpath=({program.folder} $fpath); autoload -U compinit; compinit -u -D; print READY'
+zpty -r -m z line '*READY*READY*'
+zpty -n -w z $'sealstream ke\\t'
+zpty -n -w z $'rota\\t\\x01echo \\n'
+zpty -r -m z line '*sealstream key rotate*'
+print -- ok
+"""
+    done = subprocess.run(["timeout", "30", "zsh", "-f", "-c", driver], capture_output=True, text=True,
+                          env=program.environment | {"TERM": "dumb"})
+    assert done.stdout.strip().endswith("ok")
+
+
+# ---- installation ----
+
+def test_install_script(program):
+    target = program.folder / "target"
+    subprocess.run([ROOT / "dev" / "install-generated", program.path, "share/man", "share"], check=True,
+                   env=program.environment | {"MESON_INSTALL_DESTDIR_PREFIX": str(target)})
+    files = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+    assert {"share/man/man1/sealstream.1", "share/man/man1/sealstream-protect.1",
+            "share/bash-completion/completions/sealstream", "share/zsh/site-functions/_sealstream",
+            "share/fish/vendor_completions.d/sealstream.fish"} <= files
+    assert pathlib.Path(target / "share/man/man1/sealstream.1").read_text().startswith(".Dd ")
