@@ -18,6 +18,7 @@ enum { KILLS = 220, ROTATIONS = 40, LOTS = 60, LOT = 33, WRITERS = 3 };
 struct board {
 	_Atomic uint32_t rotated; /* the newest version reported */
 	_Atomic uint64_t encrypted;
+	_Atomic uint32_t started; /* children that have opened the keyring */
 	_Atomic bool failed;
 };
 
@@ -29,31 +30,48 @@ static struct board *board_new(void)
 	return board;
 }
 
-/* Rotates and encrypts until it is killed. Opens the keyring itself, as a process of its own would. */
-static void churn(struct fixture *f, struct board *board)
+/* One rotation and one encryption, as a process that opens the key anew does them. */
+static bool churn_once(struct keyring *k, struct fixture *f, struct board *board)
 {
 	struct key_item items[LOT] = {0};
 	struct key_session *s;
-	struct keyring *k;
 	struct key *key;
 	uint32_t version;
 
-	if (keyring_open(&f->config, &k, NULL) != SEAL_OK)
-		atomic_store(&board->failed, true);
-	while (!atomic_load(&board->failed)) {
-		if (keyring_rotate(k, BYTES_LIT("k"), &version, NULL) != SEAL_OK)
-			break;
-		atomic_store(&board->rotated, version);
-		if (keyring_source.key(keyring_as_source(k), BYTES_LIT("k"), &key, NULL) != SEAL_OK ||
-		    key->ops->session(key, &s, NULL) != SEAL_OK ||
-		    s->ops->encrypt(s, items, LOT, &f->call, NULL) != SEAL_OK)
-			break;
-		s->ops->free(s);
-		key->ops->free(key);
-		arena_reset(&f->arena);
+	if (keyring_rotate(k, BYTES_LIT("k"), &version, NULL) != SEAL_OK)
+		return false;
+	atomic_store(&board->rotated, version);
+	if (keyring_source.key(keyring_as_source(k), BYTES_LIT("k"), &key, NULL) != SEAL_OK ||
+	    key->ops->session(key, &s, NULL) != SEAL_OK || s->ops->encrypt(s, items, LOT, &f->call, NULL) != SEAL_OK)
+		return false;
+	s->ops->free(s);
+	key->ops->free(key);
+	arena_reset(&f->arena);
+	return true;
+}
+
+/* Goes on until it is killed. Opens the keyring itself, as a process of its own would. */
+static void churn(struct fixture *f, struct board *board)
+{
+	struct keyring *k;
+
+	if (keyring_open(&f->config, &k, NULL) == SEAL_OK) {
+		atomic_fetch_add(&board->started, 1);
+		while (churn_once(k, f, board))
+			;
 	}
 	atomic_store(&board->failed, true);
 	_exit(1);
+}
+
+/* How long one round takes here and now, so that kills fall into rounds on slow machines, too. */
+static uint32_t round_us(struct fixture *f, struct board *board)
+{
+	uint64_t begin = clock_mono_ns();
+
+	for (int i = 0; i < 4; i++)
+		assert_true(churn_once(f->keyring, f, board));
+	return (uint32_t)((clock_mono_ns() - begin) / 4000) + 1;
 }
 
 static int leftovers(const char *dir)
@@ -75,24 +93,28 @@ static void killed_at_any_moment(void **state)
 	struct board *board = board_new();
 	struct keyring_key_info info;
 	struct key_session *s;
+	uint32_t longest;
 	int torn = 0;
 	struct fixture f;
-	const char *text;
+	char *text;
 	struct key *key;
 
 	fixture_open(&f);
 	fixture_create(&f, "k", "aes256-gcm96");
 	key = fixture_key(&f, "k");
 	s = fixture_session(&f, key);
-	text = encrypt_text(&f, s, "written before the crashes", "");
-	for (int i = 0; i < KILLS; i++) {
+	text = mem_strdup(encrypt_text(&f, s, "written before the crashes", ""));
+	longest = 2 * round_us(&f, board);
+	for (uint32_t i = 0; i < KILLS; i++) {
 		struct arena arena;
 		pid_t pid = fork();
 		int status, n;
 
 		if (pid == 0)
 			churn(&f, board);
-		usleep(prop_below(&seed, 4000));
+		while (atomic_load(&board->started) == i && !atomic_load(&board->failed))
+			usleep(100);
+		usleep(prop_below(&seed, longest));
 		assert_int_equal(kill(pid, SIGKILL), 0);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFSIGNALED(status) && !atomic_load(&board->failed));
@@ -109,6 +131,7 @@ static void killed_at_any_moment(void **state)
 	assert_string_equal(decrypt_text(&f, s, text, ""), "written before the crashes");
 	OK(&f, keyring_rotate(f.keyring, BYTES_LIT("k"), NULL, &f.err));
 	assert_int_equal(leftovers(f.ring), 0);
+	mem_free(text);
 	s->ops->free(s);
 	key->ops->free(key);
 	fixture_close(&f);
