@@ -2,7 +2,7 @@
  * `demo`: a directory that goes away, a broker (embedded, or yours), and the stories in it.
  *
  * The commands of the stories find directory, keyring, policy and broker in the environment, so that what is shown is what
- * a user would type. Whatever happens, the directory is removed at the end; topics on a real cluster stay, and are named.
+ * a user would type. Whatever happens, the directory is removed at the end, and so are topics that the demo has made.
  */
 #include "cmd/demo.h"
 
@@ -23,10 +23,14 @@
 static const struct opt_row rows[] = {
 	KAFKA_CONNECTION_ROWS(struct demo_options, connection),
 	{.name = "suffix",
-	 .help = "added to the names of the topics that are made on a real cluster; default: the time",
+	 .help = "added to the names of the topics, purchases and purchases_encrypted",
 	 .arg = "TEXT",
 	 .type = OPT_STRING,
 	 AT(suffix)},
+	{.name = "keep",
+	 .help = "leave the topics on a real cluster; the keys that open them are gone all the same",
+	 .type = OPT_FLAG,
+	 AT(keep)},
 	OPT_END};
 
 struct place {
@@ -102,16 +106,11 @@ static enum seal_status full_name(const char *file, char absolute[PATH_MAX], con
 
 static void choose_names(struct demo *demo)
 {
-	char now[32] = "";
-	const char *suffix = demo->options->suffix;
+	const char *suffix = demo->options->suffix ? demo->options->suffix : "";
 
-	if (suffix == NULL && !demo->embedded) {
-		snprintf(now, sizeof(now), "-%lld", (long long)(clock_unix_ms() / 1000));
-		suffix = now;
-	}
-	snprintf(demo->plain, sizeof(demo->plain), "purchases%.100s", suffix ? suffix : "");
-	snprintf(demo->protected, sizeof(demo->protected), "purchases_encrypted%.100s", suffix ? suffix : "");
-	snprintf(demo->group, sizeof(demo->group), "sealstream-demo%.100s", suffix ? suffix : "");
+	snprintf(demo->plain, sizeof(demo->plain), "purchases%.100s", suffix);
+	snprintf(demo->protected, sizeof(demo->protected), "purchases_encrypted%.100s", suffix);
+	snprintf(demo->group, sizeof(demo->group), "sealstream-demo-%lld", (long long)(clock_unix_ms() / 1000));
 }
 
 static void add_extra(struct demo *demo)
@@ -130,23 +129,44 @@ static void add_extra(struct demo *demo)
 	demo->extra[n] = NULL;
 }
 
-static enum seal_status create_topics(struct demo *demo, struct kafka_mock *mock, struct seal_err *err)
+static enum seal_status create_topics(struct demo *demo, struct kafka_mock *mock, struct kafka_config *config,
+				      struct seal_err *err)
 {
 	const char *const topics[] = {demo->plain, demo->protected, NULL};
-	struct kafka_config config;
 	enum seal_status rc;
 
 	if (mock != NULL) {
 		rc = kafka_mock_topic(mock, demo->plain, 1, err);
 		return rc == SEAL_OK ? kafka_mock_topic(mock, demo->protected, 1, err) : rc;
 	}
-	kafka_config_init(&config);
-	SEAL_TRY(kafka_connection_load(&demo->options->connection, &config, err));
-	SEAL_TRY(kafka_topics_create(&config, topics, 1, (int)demo->options->connection.connect_timeout_ms, err));
-	printf("Made the topics %s and %s; they stay when the demo ends.\n", demo->plain, demo->protected);
+	SEAL_TRY(kafka_connection_load(&demo->options->connection, config, err));
+	SEAL_TRY(kafka_topics_create(config, topics, 1, (int)demo->options->connection.connect_timeout_ms, err));
+	demo->made_topics = true;
+	printf("Made the topics %s and %s.\n", demo->plain, demo->protected);
 out:
-	kafka_config_clear(&config);
+	if (rc != SEAL_OK && err != NULL && err->code == SEAL_E_CREATE)
+		snprintf(err->text, sizeof(err->text),
+			 "exists already and is left alone; give the demo's topics other names with --suffix");
 	return rc;
+}
+
+/* Only what this run has made. */
+static void delete_topics(const struct demo *demo, struct kafka_config *config)
+{
+	const char *const topics[] = {demo->plain, demo->protected, NULL};
+	struct seal_err err = SEAL_ERR_INIT;
+
+	if (!demo->made_topics)
+		return;
+	if (demo->options->keep) {
+		printf("The topics %s and %s stay.\n", demo->plain, demo->protected);
+		return;
+	}
+	if (kafka_topics_delete(config, topics, demo->group, (int)demo->options->connection.connect_timeout_ms,
+				&err) == SEAL_OK)
+		printf("Deleted the topics %s and %s.\n", demo->plain, demo->protected);
+	else
+		log_err(LOG_WARNING, &err);
 }
 
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
@@ -155,10 +175,12 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	struct demo demo = {.options = options, .color = output_colored(call->global, stdout)};
 	struct place place = {.home = -1};
 	struct kafka_mock *mock = NULL;
+	struct kafka_config config;
 	const char *brokers = options->connection.brokers, *file;
 	char absolute[PATH_MAX];
 	enum seal_status rc;
 
+	kafka_config_init(&config);
 	SEAL_TRY(full_name(options->connection.file, absolute, &file, err));
 	demo.embedded = brokers == NULL && options->connection.file == NULL && options->connection.properties == NULL;
 	choose_names(&demo);
@@ -168,14 +190,16 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 		brokers = kafka_mock_address(mock);
 		printf("An embedded broker runs at %s. It forgets everything when the demo ends.\n", brokers);
 	}
-	SEAL_TRY(create_topics(&demo, mock, err));
+	SEAL_TRY(create_topics(&demo, mock, &config, err));
 	rc = place_enter(&place, err);
 	if (rc == SEAL_OK)
 		rc = set_environment(&place, brokers, file, call->arena, err);
 	if (rc == SEAL_OK)
 		rc = demo_tell(&demo, exit_code, err);
 	place_leave(&place);
+	delete_topics(&demo, &config);
 out:
+	kafka_config_clear(&config);
 	kafka_mock_close(mock);
 	log_setup((enum log_level)call->global->log_level, (enum log_format)call->global->log_format);
 	return rc;
@@ -192,7 +216,9 @@ const struct command command_demo = {
 		   "came back. Without -b, -F or -X the broker is embedded. Everything else lives in a temporary "
 		   "directory "
 		   "that is removed at the end, also after a stop request.\n"
-		   "On a real cluster two topics of one partition are made; none that exists is touched.",
+		   "On a real cluster two topics of one partition are made, and deleted at the end; one that exists "
+		   "is never "
+		   "touched, then --suffix gives them other names.",
 	.options = rows,
 	.options_size = sizeof(struct demo_options),
 	.run = run,

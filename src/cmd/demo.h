@@ -11,12 +11,14 @@
 struct demo_options {
 	struct kafka_connection connection;
 	const char *suffix;
+	bool keep;
 };
 
 struct demo {
 	const struct demo_options *options;
 	bool color;
 	bool embedded; /* the broker is ours */
+	bool made_topics; /* on a real cluster */
 	char plain[120], protected[140], group[160]; /* topics and group */
 	const char *extra[64]; /* options of every Kafka command, not shown: -X may hold passwords; ended by NULL */
 };

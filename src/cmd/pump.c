@@ -114,6 +114,7 @@ const struct command command_pump = {
 		"tombstones are kept; the offset of a record is committed only after its output was acknowledged, so "
 		"that "
 		"nothing is lost when the pump, its machine or the broker dies (a few records may then come twice).\n"
+		"As timestamps are kept, the target's retention counts from when a record was first made.\n"
 		"The rules are those of --policy-topic, else of the source topic, else of the target topic.\n"
 		"A record that fails goes where the policy's on_error says: reject stops the pump in front of it "
 		"(65), "

@@ -34,7 +34,8 @@ def topic(kafka):
 
     def make(name, partitions=2, **config):
         made.append(f"{name}-{uuid.uuid4().hex[:8]}")
-        foreign.create_topic(kafka.brokers, made[-1], partitions, config)
+        # records keep their timestamps, and old ones would be deleted by the broker's own retention
+        foreign.create_topic(kafka.brokers, made[-1], partitions, {"retention.ms": "-1"} | config)
         return made[-1]
 
     yield make

@@ -1,4 +1,4 @@
-/* Making topics on a real cluster, for the demo. */
+/* Making topics on a real cluster and taking them away, for the demo. */
 #include "streams/kafka/client.h"
 
 #include "base/mem.h"
@@ -7,45 +7,79 @@
 
 static const struct kafka_setting nothing[] = {{NULL, NULL}};
 
-static enum seal_status look_at(struct kafka_client *client, const rd_kafka_CreateTopics_result_t *result,
+/* The first topic that failed, as an error. */
+static enum seal_status look_at(struct kafka_client *client, const rd_kafka_topic_result_t **topics, size_t n,
 				struct seal_err *err)
 {
-	size_t n = 0;
-	const rd_kafka_topic_result_t **topics = rd_kafka_CreateTopics_result_topics(result, &n);
-
 	for (size_t i = 0; i < n; i++) {
 		rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[i]);
+		const char *name = rd_kafka_topic_result_name(topics[i]);
 
 		if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
 			continue;
-		err_place(err, "topic %s at %s", rd_kafka_topic_result_name(topics[i]), client->brokers);
+		err_place(err, "topic %s at %s", name, client->brokers);
 		if (code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
 			return err_set(err, SEAL_USAGE, SEAL_E_CREATE,
-				       "exists already and is left alone; choose another name");
-		return kafka_client_error(client, code, rd_kafka_topic_result_name(topics[i]), err);
+				       "exists already and is left alone; choose other names");
+		return kafka_client_error(client, code, name, err);
 	}
 	return SEAL_OK;
 }
 
-static enum seal_status ask(struct kafka_client *client, rd_kafka_NewTopic_t **topics, size_t n, int timeout_ms,
+static enum seal_status look_at_event(struct kafka_client *client, const rd_kafka_event_t *event,
+				      struct seal_err *err)
+{
+	const rd_kafka_topic_result_t **topics = NULL;
+	size_t n = 0;
+
+	if (event == NULL)
+		return kafka_client_error(client, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, err);
+	if (rd_kafka_event_error((rd_kafka_event_t *)event) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return kafka_client_error(client, rd_kafka_event_error((rd_kafka_event_t *)event), NULL, err);
+	if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_CREATETOPICS_RESULT)
+		topics = rd_kafka_CreateTopics_result_topics(
+			rd_kafka_event_CreateTopics_result((rd_kafka_event_t *)event), &n);
+	else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DELETETOPICS_RESULT)
+		topics = rd_kafka_DeleteTopics_result_topics(
+			rd_kafka_event_DeleteTopics_result((rd_kafka_event_t *)event), &n);
+	return look_at(client, topics, n, err);
+}
+
+/* What is asked of the cluster: exactly one of the three. */
+struct request {
+	rd_kafka_NewTopic_t **create;
+	rd_kafka_DeleteTopic_t **delete;
+	rd_kafka_DeleteGroup_t *group;
+	size_t n;
+};
+
+static void send_request(rd_kafka_t *rk, const struct request *r, rd_kafka_AdminOptions_t *options,
+			 rd_kafka_queue_t *queue)
+{
+	rd_kafka_DeleteGroup_t *group = r->group;
+
+	if (r->create != NULL)
+		rd_kafka_CreateTopics(rk, r->create, r->n, options, queue);
+	else if (r->delete != NULL)
+		rd_kafka_DeleteTopics(rk, r->delete, r->n, options, queue);
+	else
+		rd_kafka_DeleteGroups(rk, &group, 1, options, queue);
+}
+
+static enum seal_status ask(struct kafka_client *client, const struct request *request, int timeout_ms,
 			    struct seal_err *err)
 {
-	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client->rk, RD_KAFKA_ADMIN_OP_ANY);
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
 	rd_kafka_event_t *event;
 	char why[200];
 	enum seal_status rc;
 
 	rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, why, sizeof(why));
-	rd_kafka_CreateTopics(client->rk, topics, n, options, queue);
+	send_request(client->rk, request, options, queue);
 	event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
-	rd_kafka_poll(client->rk, 0);
-	if (event == NULL)
-		rc = kafka_client_error(client, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, err);
-	else if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		rc = kafka_client_error(client, rd_kafka_event_error(event), NULL, err);
-	else
-		rc = look_at(client, rd_kafka_event_CreateTopics_result(event), err);
+	rd_kafka_poll(client->rk, 0); /* error_cb: the cause */
+	rc = look_at_event(client, event, err);
 	if (event != NULL)
 		rd_kafka_event_destroy(event);
 	rd_kafka_queue_destroy(queue);
@@ -53,33 +87,66 @@ static enum seal_status ask(struct kafka_client *client, rd_kafka_NewTopic_t **t
 	return rc;
 }
 
+static enum seal_status client_open(struct kafka_client *client, struct kafka_config *config, struct seal_err *err)
+{
+	const struct kafka_client_setup setup = {KAFKA_PRODUCER, config, nothing, nothing, NULL, client};
+
+	kafka_client_init(client);
+	return kafka_client_open(client, &setup, err);
+}
+
+static void client_close(struct kafka_client *client)
+{
+	if (client->rk != NULL)
+		rd_kafka_destroy(client->rk);
+	kafka_client_clear(client);
+}
+
 enum seal_status kafka_topics_create(struct kafka_config *config, const char *const *topics, int partitions,
 				     int timeout_ms, struct seal_err *err)
 {
-	rd_kafka_NewTopic_t *new_topics[TOPICS_AT_ONCE];
+	rd_kafka_NewTopic_t *all[TOPICS_AT_ONCE];
+	struct request request = {.create = all};
 	struct kafka_client client;
-	struct kafka_client_setup setup = {KAFKA_PRODUCER, config, nothing, nothing, NULL, &client};
-	size_t n = 0;
 	char why[200];
 	enum seal_status rc;
 
-	kafka_client_init(&client);
-	SEAL_TRY(kafka_client_open(&client, &setup, err));
-	for (; topics[n] != NULL; n++) {
-		SEAL_INVARIANT(n < TOPICS_AT_ONCE);
+	SEAL_TRY(client_open(&client, config, err));
+	for (; topics[request.n] != NULL; request.n++) {
+		SEAL_INVARIANT(request.n < TOPICS_AT_ONCE);
 		/* -1: as many replicas as the cluster makes by default */
-		new_topics[n] = rd_kafka_NewTopic_new(topics[n], partitions, -1, why, sizeof(why));
-		if (new_topics[n] == NULL) {
-			err_place(err, "topic %s", topics[n]);
+		all[request.n] = rd_kafka_NewTopic_new(topics[request.n], partitions, -1, why, sizeof(why));
+		if (all[request.n] == NULL) {
+			err_place(err, "topic %s", topics[request.n]);
 			rc = err_set(err, SEAL_USAGE, SEAL_E_USAGE, "%s", why);
 			goto out;
 		}
 	}
-	SEAL_TRY(ask(&client, new_topics, n, timeout_ms, err));
+	SEAL_TRY(ask(&client, &request, timeout_ms, err));
 out:
-	rd_kafka_NewTopic_destroy_array(new_topics, n);
-	if (client.rk != NULL)
-		rd_kafka_destroy(client.rk);
-	kafka_client_clear(&client);
+	rd_kafka_NewTopic_destroy_array(all, request.n);
+	client_close(&client);
+	return rc;
+}
+
+enum seal_status kafka_topics_delete(struct kafka_config *config, const char *const *topics, const char *group,
+				     int timeout_ms, struct seal_err *err)
+{
+	rd_kafka_DeleteTopic_t *all[TOPICS_AT_ONCE];
+	struct request request = {.delete = all}, of_group = {.group = rd_kafka_DeleteGroup_new(group), .n = 1};
+	struct kafka_client client;
+	enum seal_status rc;
+
+	SEAL_TRY(client_open(&client, config, err));
+	for (; topics[request.n] != NULL; request.n++) {
+		SEAL_INVARIANT(request.n < TOPICS_AT_ONCE);
+		all[request.n] = rd_kafka_DeleteTopic_new(topics[request.n]);
+	}
+	SEAL_TRY(ask(&client, &request, timeout_ms, err));
+	SEAL_TRY(ask(&client, &of_group, timeout_ms, err)); /* "no such group" is in its result, which nobody needs */
+out:
+	rd_kafka_DeleteTopic_destroy_array(all, request.n);
+	rd_kafka_DeleteGroup_destroy(of_group.group);
+	client_close(&client);
 	return rc;
 }

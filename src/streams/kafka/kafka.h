@@ -83,6 +83,10 @@ void kafka_facts_get(struct kafka_facts *facts);
 SEAL_MUST_USE enum seal_status kafka_topics_create(struct kafka_config *config, const char *const *topics,
 						   int partitions, int timeout_ms, struct seal_err *err);
 
+/* Takes topics and a consumer group away again; a group that nobody used is fine. */
+SEAL_MUST_USE enum seal_status kafka_topics_delete(struct kafka_config *config, const char *const *topics,
+						   const char *group, int timeout_ms, struct seal_err *err);
+
 /* The embedded broker: librdkafka's mock cluster on a port of 127.0.0.1 that the system chooses. */
 struct kafka_mock;
 
