@@ -85,6 +85,25 @@ static void every_json_value_comes_back(void **state)
 	kit_close(&kit);
 }
 
+/* Each kind of character that needs an escape or a look, at each place of a word and behind it. */
+static void odd_characters_are_seen_anywhere(void **state)
+{
+	static const char *const odd[] = {"\\\"",	  "\\\\", "\\n", "\\u001f", "\x7f", "é",
+					  "\xef\xbf\xbf", " ",	  "!",	 "#",	    "[",    "]"};
+	char text[64];
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.a: {type: encrypt, key: k}"));
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		for (int before = 0; before <= 17; before++) {
+			snprintf(text, sizeof(text), "{\"a\":\"%.*s%s%.*s\"}", before, "abcdefghijklmnopq", odd[i],
+				 17 - before, "ABCDEFGHIJKLMNOPQ");
+			round_trip(&kit, text, "{\"a\":\"vault:v2:");
+		}
+	}
+	kit_close(&kit);
+}
+
 static void escapes_are_decoded_before_and_written_after(void **state)
 {
 	char protected[sizeof(kept_text)];
@@ -248,6 +267,13 @@ static void bad_records_fail_alone(void **state)
 	assert_memory_equal(results[1].value.ptr + 6, results[6].value.ptr + 6, 7); /* the same value */
 	for (size_t i = 2; i <= 4; i++)
 		assert_null(results[i].value.ptr);
+
+	/* What was gathered of a record that fails goes with it: nothing is left to encrypt. */
+	values[1] = bytes_str("{\"b\":1,\"a\":\"vault:v1:AAAA\"}");
+	fake_control.calls = 0;
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, values, 2, results, &err), SEAL_OK);
+	assert_int_equal(results[1].err->code, SEAL_E_PROTECTED);
+	assert_int_equal(fake_control.calls, 0);
 
 	/* An item that the key source fails. */
 	fake_control.fail_item = 1;
@@ -488,6 +514,9 @@ static void payloads_go_whole(void **state)
 
 static void dead_letters_are_encrypted_whole(void **state)
 {
+	const struct engine_options options = {.max_record_bytes = 66}; /* holds one letter, but not the larger one */
+	static const char large[] =
+		"a record that is longer than any record may be, which is why it is a dead letter";
 	struct seal_bytes values[3] = {bytes_str("not json"), BYTES_EMPTY, bytes_str("vault:v1:AAAA")};
 	struct seal_err err = SEAL_ERR_INIT;
 	struct engine_result results[3];
@@ -495,8 +524,12 @@ static void dead_letters_are_encrypted_whole(void **state)
 	char texts[3][256];
 	struct kit kit;
 
-	kit_open(&kit, KIT_HEAD "topics: [{match: t, on_error: dead_letter, dead_letter: {topic: t-dead, key: k}, "
-				"protect: {$.a: {type: mask}}}]\n");
+	assert_int_equal(kit_try(&kit,
+				 KIT_HEAD
+				 "topics: [{match: t, on_error: dead_letter, dead_letter: {topic: t-dead, key: k}, "
+				 "protect: {$.a: {type: mask}}}]\n",
+				 NULL, &options, &err),
+			 SEAL_OK);
 	letters = policy_topic_find(kit.policy, bytes_str("t-dead"));
 	assert_non_null(letters);
 	assert_true(letters->is_dead_letter);
@@ -513,6 +546,12 @@ static void dead_letters_are_encrypted_whole(void **state)
 	assert_true(bytes_eq_str(results[0].value, "not json"));
 	assert_null(results[1].value.ptr);
 	assert_true(bytes_eq_str(results[2].value, "vault:v1:AAAA"));
+
+	/* A record that is too large gets away; opening it needs a higher limit. */
+	values[0] = bytes_str(large);
+	assert_int_equal(engine_dead_letter(kit.engine, kit.topic, values, 1, results, &err), SEAL_OK);
+	assert_null(results[0].err);
+	assert_int_equal(results[0].cells, 1);
 	kit_close(&kit);
 }
 
@@ -668,6 +707,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_json_value_comes_back),
+		cmocka_unit_test(odd_characters_are_seen_anywhere),
 		cmocka_unit_test(escapes_are_decoded_before_and_written_after),
 		cmocka_unit_test(escaped_text_forms_are_revealed),
 		cmocka_unit_test(ciphertext_stays_in_its_place),
