@@ -151,8 +151,8 @@ static enum seal_status quoted_name(struct parser *p, struct seal_bytes *name)
 			p->at++;
 			if (!read_escape(p, quote, &character))
 				return refuse(p, at, "bad escape");
-		} else if (!utf8_next(p->text, &p->at, &character)) {
-			return refuse(p, at, "invalid UTF-8");
+		} else {
+			SEAL_INVARIANT(utf8_next(p->text, &p->at, &character)); /* parse() looked at all of it */
 		}
 		used += utf8_put(character, out + used);
 	}

@@ -275,6 +275,42 @@ static void hits_say_all(void **state)
 	each_backend(check_hit_fields);
 }
 
+/* The longest name that a path may have is found, decoded; one byte more in the document is another name. */
+static void longest_names(void **state)
+{
+	static const struct {
+		size_t plain;
+		const char *last;
+		size_t hits;
+	} rows[] = {{JSON_PATH_NAME_MAX - 1, "\\u006e", 1},
+		    {JSON_PATH_NAME_MAX - 1, "\\u00e9", 0},
+		    {JSON_PATH_NAME_MAX, "\\u006e", 0},
+		    {JSON_PATH_NAME_MAX * 7, "\\u006e", 0},
+		    {JSON_PATH_NAME_MAX, "", 1},
+		    {JSON_PATH_NAME_MAX + 1, "", 0}};
+	char text[JSON_PATH_NAME_MAX + 3] = "$.";
+	const char *const texts[] = {text, NULL};
+	struct json_scan scan = JSON_SCAN_INIT;
+	struct json_paths *paths;
+
+	memset(text + 2, 'n', JSON_PATH_NAME_MAX);
+	paths = paths_of(texts);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct seal_buf doc = BUF_INIT(1 << 20);
+
+		assert_int_equal(buf_append_str(&doc, "{\"", NULL), SEAL_OK);
+		for (size_t n = 0; n < rows[i].plain; n++)
+			assert_int_equal(buf_append_u8(&doc, 'n', NULL), SEAL_OK);
+		assert_int_equal(buf_append_str(&doc, rows[i].last, NULL), SEAL_OK);
+		assert_int_equal(buf_append_str(&doc, "\":1}", NULL), SEAL_OK);
+		assert_int_equal(json_scan(paths, buf_bytes(&doc), &scan, NULL), SEAL_OK);
+		assert_int_equal(scan.n_hits, rows[i].hits);
+		buf_clear(&doc);
+	}
+	json_scan_clear(&scan);
+	json_paths_free(paths);
+}
+
 static char *nested(size_t depth, const char *open, const char *close)
 {
 	size_t a = strlen(open), b = strlen(close);
@@ -484,6 +520,7 @@ int main(void)
 		cmocka_unit_test(good_documents),
 		cmocka_unit_test(paths_find_values),
 		cmocka_unit_test(hits_say_all),
+		cmocka_unit_test(longest_names),
 		cmocka_unit_test(depth_is_limited),
 		cmocka_unit_test(deepest_match),
 		cmocka_unit_test(megabyte_strings),
