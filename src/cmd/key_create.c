@@ -29,6 +29,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	struct keyring *keyring = NULL;
 	enum seal_status rc;
 
+	SEAL_TRY(key_use_check_name(call->args[0], err));
 	SEAL_TRY(key_use_open(call, true, &keyring, err));
 	SEAL_TRY(keyring_create_key(keyring, bytes_str(call->args[0]), bytes_str(type), options->exportable, err));
 	printf("%s version 1 (%s)\n", call->args[0], type);

@@ -40,6 +40,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	uint32_t version;
 
 	SEAL_TRY(keyring_read_secret(options->material, 4096, false, &material, err));
+	SEAL_TRY(key_use_check_name(call->args[0], err));
 	SEAL_TRY(key_use_open(call, true, &keyring, err));
 	SEAL_TRY(keyring_import(keyring, name, bytes_str(keyring_type_names[options->type]), secret_bytes(&material),
 				options->exportable, &version, err));

@@ -4,6 +4,15 @@
 #include "base/log.h"
 #include "cmd/output.h"
 
+enum seal_status key_use_check_name(const char *name, struct seal_err *err)
+{
+	const char *why;
+
+	if (keyring_reference_check(bytes_str(name), &why))
+		return SEAL_OK;
+	return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "this is not a key name: %s", why);
+}
+
 enum seal_status key_use_open(const struct command_call *call, bool create, struct keyring **out,
 			      struct seal_err *err)
 {

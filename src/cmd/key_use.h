@@ -7,6 +7,9 @@
 #include "cmd/command.h"
 #include "keys/keyring.h"
 
+/* Before a keyring is made for it: is this a key's name? */
+SEAL_MUST_USE enum seal_status key_use_check_name(const char *name, struct seal_err *err);
+
 /* Opens the keyring that the global options name; where `create` made it, says where the master key lies. */
 SEAL_MUST_USE enum seal_status key_use_open(const struct command_call *call, bool create, struct keyring **out,
 					    struct seal_err *err);

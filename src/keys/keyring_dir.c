@@ -45,6 +45,24 @@ enum seal_status keyring_dir_path(const char *given, char **out, struct seal_err
 	return SEAL_OK;
 }
 
+/* One directory, with its entry in the parent on disk. */
+static bool make_one(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX];
+	bool synced;
+	int fd;
+
+	if (mkdir(path, 0700) != 0)
+		return errno == EEXIST;
+	snprintf(parent, sizeof(parent), "%.*s", slash == NULL ? 1 : (int)(slash - path) + 1, slash ? path : ".");
+	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	synced = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0)
+		close(fd);
+	return synced;
+}
+
 /* mkdir -p with mode 0700 for what is made. */
 static enum seal_status make_path(const char *path, struct seal_err *err)
 {
@@ -54,7 +72,7 @@ static enum seal_status make_path(const char *path, struct seal_err *err)
 		if (path[i] != '/' && path[i] != '\0')
 			continue;
 		snprintf(part, sizeof(part), "%.*s", (int)i, path);
-		if (mkdir(part, 0700) != 0 && errno != EEXIST)
+		if (!make_one(part))
 			return err_set_errno(err, errno == EACCES ? SEAL_DENIED : SEAL_FATAL, SEAL_E_CREATE, errno,
 					     "cannot make the directory %s", part);
 		if (path[i] == '\0')

@@ -125,7 +125,11 @@ enum seal_status keyring_key_refresh(struct keyring_key *key, bool now, struct s
 
 	if (!now && (ms < due || !atomic_compare_exchange_strong(&key->next_look_ms, &due, ms + LOOK_EVERY_MS)))
 		return SEAL_OK;
-	pthread_mutex_lock(&key->io);
+	/* Whoever holds it is bringing the newest state already, or waits for the disk: readers don't wait with it. */
+	if (now)
+		pthread_mutex_lock(&key->io);
+	else if (pthread_mutex_trylock(&key->io) != 0)
+		return SEAL_OK;
 	rc = look(key, err);
 	pthread_mutex_unlock(&key->io);
 	/* A key whose file is gone or damaged stays unusable: the next call looks again. */

@@ -152,10 +152,10 @@ def test_destroy(sealstream):
     sealstream.run("key", "show", "pii", exit_code=78)
 
 
-def test_names(sealstream):
+def test_names(sealstream, tmp_path):
     for name in ("../pii", ".pii", "a b", "x" * 65, ""):
         _, said = sealstream.run("key", "create", name, exit_code=64)
-        assert "not a key name" in said
+        assert "not a key name" in said and "1 to 64" in said and not (tmp_path / "keyring").exists()
     sealstream.run("key", "create", "customers")
     _, said = sealstream.run("key", "show", "costumers", exit_code=78)
     assert "did you mean customers?" in said

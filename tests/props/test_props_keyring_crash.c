@@ -12,7 +12,7 @@
 
 #include "prop.h"
 
-enum { KILLS = 220, ROTATIONS = 40, LOTS = 60, LOT = 33, WRITERS = 3 };
+enum { KILLS = 220, FIRST_KILLS = 60, ROTATIONS = 40, LOTS = 60, LOT = 33, WRITERS = 3 };
 
 /* What children have finished, seen by the parent. */
 struct board {
@@ -136,6 +136,40 @@ static void killed_at_any_moment(void **state)
 	key->ops->free(key);
 	fixture_close(&f);
 	munmap(board, sizeof(*board));
+}
+
+/* Killed while the keyring itself is made: the next one makes it, or finds it. */
+static void killed_on_first_use(void **state)
+{
+	struct prop_random seed = prop_seed(7);
+	uint32_t longest = 0;
+
+	for (int i = 0; i < FIRST_KILLS; i++) {
+		struct fixture f;
+		int status;
+		pid_t pid;
+
+		fixture_dir(&f);
+		if (i == 0) {
+			uint64_t begin = clock_mono_ns();
+
+			OK(&f, keyring_open(&f.config, &f.keyring, &f.err));
+			longest = (uint32_t)((clock_mono_ns() - begin) / 500) + 1;
+			fixture_close(&f);
+			continue;
+		}
+		pid = fork();
+		if (pid == 0)
+			_exit(keyring_open(&f.config, &f.keyring, NULL) != SEAL_OK);
+		usleep(prop_below(&seed, longest));
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+		OK(&f, keyring_open(&f.config, &f.keyring, &f.err));
+		fixture_create(&f, "k", "aes256-gcm96");
+		assert_int_equal(leftovers(f.ring), 0);
+		fixture_close(&f);
+	}
 }
 
 /* Runs `work` in WRITERS processes at once; all must succeed. */
@@ -273,9 +307,9 @@ static void one_keyring_is_made(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(killed_at_any_moment), cmocka_unit_test(every_rotation_counts),
-		cmocka_unit_test(every_use_counts),	cmocka_unit_test(counts_are_exact_after_closing),
-		cmocka_unit_test(one_keyring_is_made),
+		cmocka_unit_test(killed_at_any_moment),		  cmocka_unit_test(killed_on_first_use),
+		cmocka_unit_test(every_rotation_counts),	  cmocka_unit_test(every_use_counts),
+		cmocka_unit_test(counts_are_exact_after_closing), cmocka_unit_test(one_keyring_is_made),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
