@@ -231,6 +231,17 @@ static bool type_fits(const struct fpe_method *method, struct lot *lot, struct c
 	return cell->err == NULL;
 }
 
+/*
+ * How many characters of the alphabet a value needs. An integer that walks needs one more: its domain lacks the tenth
+ * that begins with 0, and 900,000 are too few.
+ */
+static size_t least_characters(const struct fpe_method *method, const struct cell *cell)
+{
+	const struct fpe_options *options = method->simple.spec->options;
+
+	return method->n_min + method->keep + (cell->kind == CELL_JSON && options->keep_first == 0);
+}
+
 static void fail_length(const struct fpe_method *method, struct lot *lot, struct cell *cell, bool too_long)
 {
 	if (too_long)
@@ -241,12 +252,12 @@ static void fail_length(const struct fpe_method *method, struct lot *lot, struct
 		cell_fail(lot, cell, SEAL_E_DOMAIN,
 			  "the value is too short: at least %zu characters of the alphabet are needed "
 			  "(a domain of 1,000,000)",
-			  method->n_min);
+			  least_characters(method, cell));
 	else
 		cell_fail(lot, cell, SEAL_E_DOMAIN,
 			  "the value is too short: at least %zu characters of the alphabet are needed, the %zu that "
 			  "'keep' leaves among them (a domain of 1,000,000)",
-			  method->n_min + method->keep, method->keep);
+			  least_characters(method, cell), method->keep);
 }
 
 /* Numerals of one cell into a new item; a cell that can't be transformed is failed. */
@@ -267,7 +278,7 @@ static enum seal_status add_item(const struct fpe_method *method, struct lot *lo
 	if (numerals == NULL)
 		return err_memory(err);
 	n = alphabet_read(method->alphabet, cell->in, numerals, room);
-	if (n == ALPHABET_TOO_LONG || n < method->n_min + method->keep) {
+	if (n == ALPHABET_TOO_LONG || n < least_characters(method, cell)) {
 		fail_length(method, lot, cell, n == ALPHABET_TOO_LONG);
 		return SEAL_OK;
 	}

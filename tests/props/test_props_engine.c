@@ -86,7 +86,7 @@ static void put_string(struct world *w)
 static void put_digits(struct world *w, bool quoted)
 {
 	char text[64];
-	size_t n = 6 + prop_below(&w->dice, 20), at = 0;
+	size_t n = (quoted ? 6 : 7) + prop_below(&w->dice, 20), at = 0;
 
 	if (quoted)
 		text[at++] = '"';

@@ -304,7 +304,9 @@ static void fpe_refuses_what_it_cannot_keep(void **state)
 	kit_open(&kit, TOPIC("$.a: {type: fpe, key: f}"));
 	refuse(&kit, ENGINE_PROTECT, "{\"a\":\"12345\"}", SEAL_E_DOMAIN, "at least 6 characters");
 	refuse(&kit, ENGINE_PROTECT, "{\"a\":\"\"}", SEAL_E_DOMAIN, "at least 6 characters");
-	refuse(&kit, ENGINE_PROTECT, "{\"a\":12345}", SEAL_E_DOMAIN, "at least 6 characters");
+	refuse(&kit, ENGINE_PROTECT, "{\"a\":12345}", SEAL_E_DOMAIN, "at least 7 characters");
+	refuse(&kit, ENGINE_PROTECT, "{\"a\":123456}", SEAL_E_DOMAIN, "at least 7 characters");
+	round_trip(&kit, "{\"a\":\"123456\"}");
 	refuse(&kit, ENGINE_PROTECT, "{\"a\":-1234567}", SEAL_E_TYPE, "without sign");
 	refuse(&kit, ENGINE_PROTECT, "{\"a\":1234567.0}", SEAL_E_TYPE, "without sign");
 	refuse(&kit, ENGINE_PROTECT, "{\"a\":1234567e3}", SEAL_E_TYPE, "without sign");
