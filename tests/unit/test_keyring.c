@@ -1,6 +1,8 @@
 /* keyring: keys are made, changed and found as the header says, and each failure is told apart from the others. */
 #include "keyring_fixture.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "crypto/random.h"
@@ -357,6 +359,65 @@ static void files_are_bound_to_name_and_keyring(void **state)
 	fixture_close(&g);
 }
 
+static void unwrap_fails(struct fixture *f, const struct key_file *file)
+{
+	struct keyring_key_info info;
+	struct key *key = NULL;
+
+	OK(f, keyring_store(f->keyring, file, &f->err)); /* with a good code: whoever has the master key moved it */
+	OK(f, keyring_info(f->keyring, bytes_str(file->name), &f->arena, &info, &f->err));
+	FAILS(f, keyring_source.key(keyring_as_source(f->keyring), bytes_str(file->name), &key, &f->err), SEAL_DATA,
+	      SEAL_E_KEY_FILE, "does not open");
+	assert_non_null(strstr(f->err.place, ".skey"));
+}
+
+static void material_opens_in_its_place_only(void **state)
+{
+	struct key_file_version first;
+	struct key_file file;
+	struct fixture f;
+
+	fixture_open(&f);
+	fixture_create(&f, "k", "aes256-gcm96");
+	OK(&f, keyring_rotate(f.keyring, bytes_str("k"), NULL, &f.err));
+	OK(&f, keyring_load(f.keyring, "k", &file, NULL, NULL, &f.err));
+	memcpy(file.name, "l", 2);
+	unwrap_fails(&f, &file);
+	memcpy(file.name, "k", 2);
+	file.type = keyring_type_by_name(bytes_str("ff1"));
+	unwrap_fails(&f, &file);
+	file.type = keyring_type_by_name(bytes_str("aes256-gcm96"));
+	first = file.versions[0];
+	file.versions[0] = file.versions[1];
+	file.versions[1] = first;
+	unwrap_fails(&f, &file);
+	key_file_clear(&file);
+	fixture_close(&f);
+}
+
+/* A file size limit stands for a full disk: the write fails in the middle. */
+static void a_failed_write_changes_nothing(void **state)
+{
+	struct rlimit old, small = {100, 100};
+	struct keyring_key_info info;
+	struct fixture f;
+
+	fixture_open(&f);
+	fixture_create(&f, "k", "aes256-gcm96");
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small.rlim_max = old.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	err_clear(&f.err);
+	assert_int_equal(keyring_rotate(f.keyring, bytes_str("k"), NULL, &f.err), SEAL_FATAL);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(f.err.code, SEAL_E_IO);
+	assert_non_null(strstr(f.err.text, "k.skey"));
+	info = info_of(&f, "k");
+	assert_int_equal(info.latest_version, 1);
+	fixture_close(&f);
+}
+
 /* Root may read everything, so another user must be asked. */
 static void unreadable_files_say_so(void **state)
 {
@@ -454,6 +515,8 @@ int main(void)
 		cmocka_unit_test(directories_of_others_are_refused),
 		cmocka_unit_test(a_lost_head_is_no_new_keyring),
 		cmocka_unit_test(files_are_bound_to_name_and_keyring),
+		cmocka_unit_test(material_opens_in_its_place_only),
+		cmocka_unit_test(a_failed_write_changes_nothing),
 		cmocka_unit_test(unreadable_files_say_so),
 		cmocka_unit_test(leftovers_of_killed_writers_go),
 		cmocka_unit_test(a_held_lock_is_busy),

@@ -424,6 +424,52 @@ static void encrypting_needs_a_place_to_count(void **state)
 	use_end(&u);
 }
 
+/* As a user without rights to write, which root must first become. */
+static int read_only_use(struct fixture *f, const char *text)
+{
+	struct key_session *s = NULL;
+	struct key *key = NULL;
+
+	if (geteuid() == 0 && setuid(65534) != 0)
+		return 2;
+	if (keyring_open(&f->config, &f->keyring, NULL) != SEAL_OK ||
+	    keyring_source.key(keyring_as_source(f->keyring), BYTES_LIT("k"), &key, NULL) != SEAL_OK ||
+	    key->ops->session(key, &s, NULL) != SEAL_OK)
+		return 3;
+	if (decrypt_text(f, s, text, "") == NULL)
+		return 4;
+	if (encrypt_text(f, s, "a", "") != NULL || f->err.status != SEAL_DENIED || f->err.code != SEAL_E_DENIED)
+		return 5;
+	return strstr(f->err.text, "cannot count what key k encrypts") != NULL ? 0 : 6;
+}
+
+static void a_read_only_keyring_decrypts(void **state)
+{
+	static const char *const files[] = {"keyring.head", "master.key", "k.skey", "lock", ""};
+	char path[128];
+	const char *text;
+	struct use u;
+	int status;
+	pid_t pid;
+
+	use_begin(&u, "aes256-gcm96");
+	text = encrypt_text(&u.f, u.s, "a", "");
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", u.f.ring, files[i]);
+		assert_int_equal(chmod(path, files[i][0] ? 0400 : 0500), 0);
+		if (geteuid() == 0)
+			assert_int_equal(chown(path, 65534, 65534), 0);
+	}
+	assert_int_equal(chmod(u.f.dir, 0755), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(read_only_use(&u.f, text));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(chmod(u.f.ring, 0700), 0);
+	use_end(&u);
+}
+
 /* NIST's FF1 sample 7: AES-256, radix 10, no tweak. */
 static void ff1_by_version(void **state)
 {
@@ -521,6 +567,7 @@ int main(void)
 		cmocka_unit_test(it_rotates_itself),
 		cmocka_unit_test(it_refuses_past_the_last_use),
 		cmocka_unit_test(encrypting_needs_a_place_to_count),
+		cmocka_unit_test(a_read_only_keyring_decrypts),
 		cmocka_unit_test(ff1_by_version),
 		cmocka_unit_test(fixed_versions_respect_minimums),
 	};
