@@ -48,7 +48,8 @@ const struct sink_ops *const registry_sinks[] = {
 	NULL,
 };
 
-/* clang-format off: one a line */
+/* One a line. */
+/* clang-format off */
 const struct command *const registry_commands[] = {
 	&command_protect,
 	&command_reveal,
