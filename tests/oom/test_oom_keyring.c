@@ -120,7 +120,7 @@ out:
 		s->ops->free(s);
 	if (key != NULL)
 		key->ops->free(key);
-	arena_reset(&f->arena);
+	arena_clear(&f->arena);
 	return rc;
 }
 
@@ -142,7 +142,7 @@ out:
 		s->ops->free(s);
 	if (key != NULL)
 		key->ops->free(key);
-	arena_reset(&f->arena);
+	arena_clear(&f->arena);
 	return rc;
 }
 

@@ -316,6 +316,60 @@ static void directories_of_others_are_refused(void **state)
 	fixture_close(&f);
 }
 
+static void paths_that_cannot_be(void **state)
+{
+	char file[100], under[120], empty[100];
+	char *longest = mem_alloc(5000);
+	struct secret out = SECRET_INIT;
+	struct fixture f;
+
+	fixture_dir(&f);
+	snprintf(file, sizeof(file), "%s/file", f.dir);
+	snprintf(under, sizeof(under), "%s/ring", file);
+	snprintf(empty, sizeof(empty), "%s/empty", f.dir);
+	fixture_write(file, "12345678", 8, 0600);
+	fixture_write(empty, "", 0, 0600);
+	f.config.keyring_dir = file;
+	FAILS(&f, keyring_open(&f.config, &f.keyring, &f.err), SEAL_USAGE, SEAL_E_NO_INPUT, "Not a directory");
+	f.config.keyring_dir = under;
+	FAILS(&f, keyring_open(&f.config, &f.keyring, &f.err), SEAL_USAGE, SEAL_E_NO_INPUT, "Not a directory");
+	f.config.keyring_dir = "/proc/no/such";
+	FAILS(&f, keyring_open(&f.config, &f.keyring, &f.err), SEAL_FATAL, SEAL_E_CREATE, "/proc/no");
+	f.config.keyring_dir = "";
+	FAILS(&f, keyring_open(&f.config, &f.keyring, &f.err), SEAL_USAGE, SEAL_E_USAGE, "--keyring");
+	assert_non_null(longest);
+	memset(longest, 'x', 4999);
+	longest[4999] = '\0';
+	f.config.keyring_dir = longest;
+	FAILS(&f, keyring_open(&f.config, &f.keyring, &f.err), SEAL_USAGE, SEAL_E_USAGE, "too long");
+	mem_free(longest);
+	FAILS(&f, keyring_read_secret(empty, 10, false, &out, &f.err), SEAL_DATA, SEAL_E_LIMIT, "is empty");
+	FAILS(&f, keyring_read_secret(file, 7, false, &out, &f.err), SEAL_DATA, SEAL_E_LIMIT, "too long");
+	FAILS(&f, keyring_read_secret(f.dir, 7, false, &out, &f.err), SEAL_FATAL, SEAL_E_IO, "cannot read");
+	OK(&f, keyring_read_secret(file, 8, false, &out, &f.err));
+	assert_int_equal(out.len, 8);
+	secret_clear(&out);
+	fixture_close(&f);
+}
+
+static void a_key_file_without_end_is_damaged(void **state)
+{
+	struct keyring_key_info info;
+	struct fixture f;
+	char path[128];
+
+	fixture_open(&f);
+	fixture_create(&f, "k", "hmac");
+	snprintf(path, sizeof(path), "%s/k.skey", f.ring);
+	assert_int_equal(truncate(path, KEY_FILE_BYTES_MAX + 1), 0);
+	FAILS(&f, keyring_info(f.keyring, bytes_str("k"), &f.arena, &info, &f.err), SEAL_DATA, SEAL_E_KEY_FILE,
+	      "too long");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/dev/zero", path), 0);
+	FAILS(&f, keyring_info(f.keyring, bytes_str("k"), &f.arena, &info, &f.err), SEAL_FATAL, SEAL_E_IO, "k.skey");
+	fixture_close(&f);
+}
+
 static void a_lost_head_is_no_new_keyring(void **state)
 {
 	char path[128];
@@ -513,6 +567,8 @@ int main(void)
 		cmocka_unit_test(master_key_files),
 		cmocka_unit_test(passphrase_files),
 		cmocka_unit_test(directories_of_others_are_refused),
+		cmocka_unit_test(paths_that_cannot_be),
+		cmocka_unit_test(a_key_file_without_end_is_damaged),
 		cmocka_unit_test(a_lost_head_is_no_new_keyring),
 		cmocka_unit_test(files_are_bound_to_name_and_keyring),
 		cmocka_unit_test(material_opens_in_its_place_only),
