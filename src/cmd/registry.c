@@ -51,10 +51,22 @@ const struct sink_ops *const registry_sinks[] = {
 /* One a line. */
 /* clang-format off */
 const struct command *const registry_commands[] = {
-	&command_protect,    &command_reveal,	     &command_inspect, &command_pump,
-	&command_produce,    &command_consume,	     &command_key,     &command_policy,
-	&command_sample,     &command_doctor,	     &command_demo,    &command_version,
-	&command_completion, &command_configuration, &command_man,     NULL,
+	&command_protect,
+	&command_reveal,
+	&command_inspect,
+	&command_pump,
+	&command_produce,
+	&command_consume,
+	&command_key,
+	&command_policy,
+	&command_sample,
+	&command_doctor,
+	&command_demo,
+	&command_version,
+	&command_completion,
+	&command_configuration,
+	&command_man,
+	NULL,
 };
 /* clang-format on */
 #endif
