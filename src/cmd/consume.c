@@ -73,7 +73,9 @@ static enum seal_status open_streams(void *arg, struct source **source, struct s
 {
 	struct consume_job *job = arg;
 	const struct consume_command *o = job->options;
-	const struct stream_setting out[] = {{"layout", o->envelopes ? "envelope" : "value"}, {NULL, NULL}};
+	/* Direct: what is in the file counts as done, and a consumer seldom ends but by a stop request. */
+	const struct stream_setting out[] = {
+		{"layout", o->envelopes ? "envelope" : "value"}, {"direct", "true"}, {NULL, NULL}};
 	const struct kafka_source_options in = {.connection = o->common.connection,
 						.group = o->group,
 						.offset = o->offset,

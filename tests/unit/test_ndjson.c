@@ -481,6 +481,25 @@ static void test_unfinished_leaves_the_old_file(void **state)
 	assert_int_equal(st.st_mode & 0777, 0640); /* permissions stay */
 }
 
+static void test_direct(void **state)
+{
+	const struct opt_row *rows = ndjson_sink_ops.options;
+	void *options = zeroed(ndjson_sink_ops.options_size);
+	const char *path = put_file("out", "old", 3);
+	const struct record record = {.value = BYTES_LIT("new")};
+	struct sink *sink;
+
+	assert_int_equal(opt_defaults(rows, options, &arena, &err), SEAL_OK);
+	assert_int_equal(opt_set(opt_find(rows, BYTES_LIT("direct")), options, BYTES_LIT("true"), &arena, &err),
+			 SEAL_OK);
+	assert_int_equal(ndjson_sink_ops.open(path, options, &sink, &err), SEAL_OK);
+	assert_int_equal(sink->ops->write(sink, &record, 1, 1, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->flush(sink, 10, &err), SEAL_OK);
+	assert_true(bytes_eq_str(get_file(path), "new\n")); /* there before finish: acknowledged means kept */
+	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
+	assert_true(bytes_eq_str(get_file(path), "new\n"));
+}
+
 static void test_symbolic_link_stays(void **state)
 {
 	const char *path = put_file("real", "old", 3), *link_path = path_of("link");
@@ -541,6 +560,7 @@ int main(void)
 		TEST(test_envelopes_out),
 		TEST(test_new_envelopes),
 		TEST(test_unfinished_leaves_the_old_file),
+		TEST(test_direct),
 		TEST(test_symbolic_link_stays),
 		TEST(test_disk_full),
 		TEST(test_cannot_create),

@@ -1,6 +1,7 @@
 /*
  * Writes lines in large blocks. A regular file is written beside its name and takes it only when the run was whole
- * (finish), so that nobody ever sees half an output; pipes, devices and stdout are written to as they are.
+ * (finish), so that nobody ever sees half an output; pipes, devices and stdout are written to as they are, and so is a
+ * file with `direct`: for a source that is told what is safe, and that would not give it again.
  *
  *   write ─▶ out (up to OUT_BYTES) ─▶ write(2) ─▶ temporary file ─ finish: fsync, rename, fsync of the directory
  *
@@ -26,6 +27,7 @@ enum layout { LAYOUT_VALUE, LAYOUT_SOURCE, LAYOUT_ENVELOPE };
 
 struct options {
 	int layout;
+	bool direct;
 };
 
 static const struct opt_row rows[] = {
@@ -36,6 +38,10 @@ static const struct opt_row rows[] = {
 	 .def = "value",
 	 .type = OPT_CHOICE,
 	 .offset = offsetof(struct options, layout)},
+	{.name = "direct",
+	 .help = "write to the file itself, not to one beside it that takes its name when all is written",
+	 .type = OPT_FLAG,
+	 .offset = offsetof(struct options, direct)},
 	OPT_END};
 
 struct file_sink {
@@ -199,9 +205,9 @@ static enum seal_status open_fd(struct file_sink *s, const char *address, struct
 	if (strcmp(address, "-") == 0)
 		return SEAL_OK;
 	exists = stat(address, &old) == 0;
-	if (!exists || S_ISREG(old.st_mode))
+	if (!s->options.direct && (!exists || S_ISREG(old.st_mode)))
 		return open_beside(s, exists ? &old : NULL, err);
-	s->fd = open(address, O_WRONLY | O_CLOEXEC);
+	s->fd = open(address, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (s->fd < 0)
 		return cannot_create(s, errno, err);
 	s->close_fd = true;
