@@ -6,7 +6,7 @@
  *             │ released    │ safe          │ with the sink  │ with workers
  *
  * Invariants: committed <= acknowledged <= turn <= next_read <= committed + max_batches. A batch counts as turned only when
- * all of it was handed to the sink; one that stopped the run never is, so it is never committed.
+ * all of it was handed to the sink; of one that stopped the run only the records before the one that failed are committed.
  */
 #include "pump/pump.h"
 
@@ -340,6 +340,8 @@ static void deliver(struct worker *worker, struct slot *slot, enum seal_status r
 		if (!worker->stop_after || i + 1 < worker->n_failures)
 			p->options->failed(p->options->arg, worker->failures[i].record, worker->failures[i].why);
 	if (worker->stop_after) {
+		p->cut = slot;
+		p->n_cut = worker->n_before;
 		fail(p, worker->failures[worker->n_failures - 1].why);
 		return;
 	}
@@ -370,6 +372,21 @@ static void *work(void *arg)
 	return NULL;
 }
 
+/* All was acknowledged: a rejected record's batch is committed up to it, so that a next run starts with that record. */
+static void commit_cut(struct pump *p)
+{
+	struct source *source = p->options->source;
+	struct seal_err err = SEAL_ERR_INIT;
+	struct batch before;
+
+	if (p->cut == NULL || p->n_cut == 0 || source->ops->commit == NULL)
+		return;
+	before = p->cut->batch;
+	before.n = p->n_cut;
+	if (source->ops->commit(source, &before, &err) != SEAL_OK)
+		log_err(LOG_DEBUG, &err); /* the rejected record is the error to tell; these few will come twice */
+}
+
 /* All threads are gone: what was written becomes safe, and is committed. */
 static void settle(struct pump *p)
 {
@@ -386,8 +403,10 @@ static void settle(struct pump *p)
 		commit(p, p->acknowledged);
 		tell_progress(p);
 		/* A commit may have to wait, too. */
-		if (rc == SEAL_OK && p->committed == p->turn)
+		if (rc == SEAL_OK && p->committed == p->turn) {
+			commit_cut(p);
 			break;
+		}
 		if (rc != SEAL_OK && rc != SEAL_RETRY) {
 			p->sink_failed = true;
 			fail(p, &err);

@@ -203,6 +203,7 @@ static enum seal_status fail_record(struct worker *worker, struct batch *batch, 
 	switch (on_error_of(worker)) {
 	case ON_ERROR_REJECT:
 		worker->stop_after = !options_of(worker)->keep_going;
+		worker->n_before = (size_t)(record - batch->records);
 		return SEAL_OK;
 	case ON_ERROR_DEAD_LETTER:
 		return add_dead(worker, batch, record, why, err);
@@ -247,6 +248,7 @@ enum seal_status worker_transform(struct worker *worker, struct batch *batch, st
 
 	worker->n_out = worker->n_failures = 0;
 	worker->stop_after = false;
+	worker->n_before = 0;
 	worker->counts = (struct pump_counts){0};
 	gather(worker, batch);
 	if (worker->engine != NULL && worker->n_values > 0)

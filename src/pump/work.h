@@ -38,6 +38,8 @@ struct pump {
 	bool sink_failed; /* … nor flushed */
 	bool read_failed; /* nothing more is read; what was read still goes out, then err says why */
 	bool waiting; /* told that a service is away */
+	struct slot *cut; /* the batch that stopped the run, NULL when none did; its first n_cut records went out */
+	size_t n_cut;
 	struct seal_err err;
 };
 
@@ -61,6 +63,7 @@ struct worker {
 	struct failure *failures;
 	size_t n_failures;
 	bool stop_after; /* the last failure stops the run */
+	size_t n_before; /* then: records of the batch before it, which go out as usual */
 	struct pump_counts counts; /* of this batch */
 	pthread_t thread;
 };

@@ -68,7 +68,10 @@ struct source_ops {
 	 */
 	enum seal_status (*read)(struct source *source, struct batch *batch, size_t max_records, int timeout_ms,
 				 enum read_result *result, struct seal_err *err);
-	/* All up to and including `batch` (in reading order) are safe in the sink. NULL: nothing to remember. */
+	/*
+	 * All up to and including `batch` (in reading order) are safe in the sink; when its n is less than what was read,
+	 * only its first n. NULL: nothing to remember.
+	 */
 	enum seal_status (*commit)(struct source *source, const struct batch *batch, struct seal_err *err);
 	/* The batch's memory may go; called once for each read that gave records, in any order. Thread-safe. */
 	void (*release)(struct source *source, struct batch *batch);

@@ -112,12 +112,11 @@ def test_reject_stops_and_commits_nothing_past_it(program):
     first = program.envelopes("purchases_encrypted", "--plain")
     assert [json.loads(e["payload"])["n"] for e in first] == [0, 1, 2, 3, 4, 5]
     program.pump("-e", code=65)  # stands before the same record
-    again = program.envelopes("purchases_encrypted", "--plain")
-    assert {json.loads(e["payload"])["n"] for e in again} == {0, 1, 2, 3, 4, 5}
+    assert program.envelopes("purchases_encrypted", "--plain") == first  # and sends nothing twice
     program.policy("on_error: drop")
     program.pump("-e", code=1)
     rest = program.envelopes("purchases_encrypted", "--plain")
-    assert {json.loads(e["payload"])["n"] for e in rest} == {0, 1, 2, 3, 4, 5, 7, 8, 9}
+    assert [json.loads(e["payload"])["n"] for e in rest] == [0, 1, 2, 3, 4, 5, 7, 8, 9]
 
 
 def test_kill_loses_nothing(program):
