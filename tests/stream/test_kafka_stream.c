@@ -341,6 +341,42 @@ static void test_lost_partition(void **state)
 	batch_clear(&new);
 }
 
+/*
+ * Nobody reads for longer than max.poll.interval.ms, as behind a slow sink: the member stays, and reading goes on where it
+ * stood. (A member that was thrown out would start again at 0.)
+ */
+static void test_slow_reader_stays(void **state)
+{
+	static struct opt_list session = {NULL, "session.timeout.ms=6000"};
+	static struct opt_list poll = {&session, "max.poll.interval.ms=6000"};
+	struct kafka_source_options options = {
+		.connection = connection(), .group = "g4", .partition = -1, .exit_at_end = true};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source = NULL;
+	struct batch first, rest;
+	int64_t next = 20;
+
+	topic("slow-reader", 1);
+	fill("slow-reader", 100, 1);
+	options.connection.properties = &poll;
+	expect_ok(kafka_source_ops.open("slow-reader", &options, &source, &err), &err);
+	batch_init(&first);
+	batch_init(&rest);
+	assert_int_equal(read_some(source, &first, 20), READ_SOME);
+	assert_int_equal(first.n, 20);
+	sleep(9);
+	while (read_some(source, &rest, BATCH) == READ_SOME) {
+		for (size_t i = 0; i < rest.n; i++)
+			assert_int_equal(rest.records[i].offset, next++);
+		source->ops->release(source, &rest);
+	}
+	assert_int_equal(next, 100);
+	source->ops->release(source, &first);
+	source->ops->close(source, true);
+	batch_clear(&first);
+	batch_clear(&rest);
+}
+
 static void test_topic_missing(void **state)
 {
 	struct kafka_source_options source_options = {.connection = connection(), .partition = -1};
@@ -469,17 +505,12 @@ static void test_back_pressure(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kept),
-		cmocka_unit_test(test_offsets),
-		cmocka_unit_test(test_group),
-		cmocka_unit_test(test_commit_covers_earlier),
-		cmocka_unit_test(test_lost_partition),
-		cmocka_unit_test(test_topic_missing),
-		cmocka_unit_test(test_broker_away),
-		cmocka_unit_test(test_too_large),
-		cmocka_unit_test(test_partition_missing),
-		cmocka_unit_test(test_retries),
-		cmocka_unit_test(test_back_pressure),
+		cmocka_unit_test(test_kept),	       cmocka_unit_test(test_offsets),
+		cmocka_unit_test(test_group),	       cmocka_unit_test(test_commit_covers_earlier),
+		cmocka_unit_test(test_lost_partition), cmocka_unit_test(test_slow_reader_stays),
+		cmocka_unit_test(test_topic_missing),  cmocka_unit_test(test_broker_away),
+		cmocka_unit_test(test_too_large),      cmocka_unit_test(test_partition_missing),
+		cmocka_unit_test(test_retries),	       cmocka_unit_test(test_back_pressure),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
