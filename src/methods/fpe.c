@@ -35,8 +35,8 @@ struct fpe_options {
 
 static const struct opt_row rows[] = {
 	{.name = "alphabet",
-	 .help = "what is transformed: digits, lower, upper, letters, alphanumeric, hex (lower case), or the "
-		 "characters",
+	 .help = "what is transformed, in order: digits, lower, upper, letters (a-zA-Z), alphanumeric (0-9a-zA-Z), "
+		 "hex (0-9a-f), or the characters themselves",
 	 .arg = "NAME|CHARACTERS",
 	 .def = "digits",
 	 .offset = offsetof(struct fpe_options, alphabet),
