@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -191,6 +192,39 @@ def test_reader_goes_away(shop):
     err = process.stderr.read()
     assert process.wait(timeout=60) == 141
     assert err == b""
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_chunks_do_not_matter(shop, seed):
+    """However the bytes come in, the same bytes go out; lines over the limit are left out whole."""
+    shop.policy("""version: 1
+topics: [{match: t, protect: {$.absent: {type: remove}}}]
+""")
+    dice = random.Random(seed)
+    lines = [dice.choice([b"", b"  \r", b'["%s"]' % (b"x" * int(dice.expovariate(0.002))), b'{"a":1}\r'])
+             for _ in range(3000)]
+    data = b"\n".join(lines)
+    process = shop.start("protect", "-j", str(1 + seed % 3), "--max-record-bytes", "2000", stdin=-1, stdout=-1,
+                         stderr=subprocess.DEVNULL)
+
+    def feed():
+        at = 0
+        while at < len(data):
+            size = int(dice.expovariate(0.0002)) + 1
+            process.stdin.write(data[at:at + size])
+            process.stdin.flush()
+            at += size
+        process.stdin.close()
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    out = process.stdout.read()
+    feeder.join()
+    kept = [line for line in lines if len(line) <= 2000]
+    assert process.wait(timeout=60) == (0 if len(kept) == len(lines) else 1)
+    assert len(kept) < len(lines)
+    expected = b"\n".join(kept) + (b"" if len(lines[-1]) <= 2000 else b"\n")
+    assert out == expected
 
 
 def test_lines_come_out_as_they_come_in(shop):
