@@ -137,14 +137,30 @@ void help_program(FILE *to, const struct command *const *commands)
 	fputs("\nsealstream COMMAND --help says more; so does the manual: man sealstream-COMMAND\n", to);
 }
 
+/* Paragraphs parted by newlines. */
+static void paragraphs(FILE *to, const char *text)
+{
+	while (*text != '\0') {
+		size_t len = strcspn(text, "\n");
+		char paragraph[2000];
+
+		snprintf(paragraph, sizeof(paragraph), "%.*s", (int)len, text);
+		fputc('\n', to);
+		help_wrap(to, paragraph, 0, 0);
+		text += len + (text[len] == '\n');
+	}
+}
+
 void help_command(FILE *to, const struct command *command, const char *path)
 {
 	if (command->subs != NULL)
 		fprintf(to, "Usage: sealstream %s COMMAND [OPTION]... [ARGUMENT]...\n\n", path);
 	else
-		fprintf(to, "Usage: sealstream %s%s%s%s\n\n", path, command->options ? " [OPTION]..." : "",
+		fprintf(to, "Usage: sealstream %s [OPTION]...%s%s\n\n", path,
 			command->usage && command->usage[0] ? " " : "", command->usage ? command->usage : "");
 	help_wrap(to, command->summary, 0, 0);
+	if (command->details != NULL)
+		paragraphs(to, command->details);
 	if (command->subs != NULL)
 		commands_list(to, command->subs);
 	options(to, "Options", command->options);

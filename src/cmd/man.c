@@ -173,9 +173,7 @@ static void put_head(FILE *to, const char *name, const char *summary)
 
 static void put_usage(FILE *to, const char *path, const struct command *command)
 {
-	fprintf(to, ".Nm sealstream %s\n", path);
-	if (command->options != NULL && command->options->name != NULL)
-		fputs(".Op Ar OPTION ...\n", to);
+	fprintf(to, ".Nm sealstream %s\n.Op Ar OPTION ...\n", path);
 	if (command->usage != NULL && command->usage[0] != '\0') {
 		fputs(".Ar", to);
 		put_argument(to, command->usage);

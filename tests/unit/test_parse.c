@@ -237,14 +237,17 @@ static enum seal_status fake_run(struct command_call *call, int *exit_code, stru
 	return opts->json ? err_set(err, SEAL_DATA, SEAL_E_TAMPERED, "changed") : SEAL_OK;
 }
 
-static const struct command sub = {.name = "rotate",
-				   .usage = "NAME",
-				   .summary = "Make a new version",
-				   .options = rows,
-				   .options_size = sizeof(struct opts),
-				   .args_min = 1,
-				   .args_max = 1,
-				   .run = fake_run};
+static const struct command sub = {
+	.name = "rotate",
+	.usage = "NAME",
+	.summary = "Make a new version",
+	.details = "One.\nTwo words and so many more of them that this paragraph goes on, and on, "
+		   "until the line is full.",
+	.options = rows,
+	.options_size = sizeof(struct opts),
+	.args_min = 1,
+	.args_max = 1,
+	.run = fake_run};
 static const struct command *const subs[] = {&sub, NULL};
 static const struct command group = {.name = "key", .summary = "Keys", .subs = subs};
 static const struct command *const commands[] = {&group, NULL};
@@ -305,6 +308,11 @@ static void test_help_layout(void **state)
 	static const char start[] = "Usage: sealstream key rotate [OPTION]... NAME\n"
 				    "\n"
 				    "Make a new version\n"
+				    "\n"
+				    "One.\n"
+				    "\n"
+				    "Two words and so many more of them that this paragraph goes on, and on, until\n"
+				    "the line is full.\n"
 				    "\n"
 				    "Options:\n"
 				    "  -b, --brokers, --bootstrap-server HOSTS\n"
