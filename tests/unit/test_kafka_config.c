@@ -375,11 +375,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_getting_started), cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_errors),		cmocka_unit_test(test_no_value_in_errors),
-		cmocka_unit_test(test_zero_byte), cmocka_unit_test(test_too_many),	cmocka_unit_test(test_overrides),
-		cmocka_unit_test(test_order),		cmocka_unit_test(test_java_values),
-		cmocka_unit_test(test_jaas_refused),	cmocka_unit_test(test_stores),
-		cmocka_unit_test(test_jaas_options),	cmocka_unit_test(test_newer),
-		cmocka_unit_test(test_connection),	cmocka_unit_test(test_properties),
+		cmocka_unit_test(test_zero_byte),	cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_overrides),	cmocka_unit_test(test_order),
+		cmocka_unit_test(test_java_values),	cmocka_unit_test(test_jaas_refused),
+		cmocka_unit_test(test_stores),		cmocka_unit_test(test_jaas_options),
+		cmocka_unit_test(test_newer),		cmocka_unit_test(test_connection),
+		cmocka_unit_test(test_properties),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
