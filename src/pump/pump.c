@@ -297,9 +297,9 @@ static enum seal_status write_out(struct worker *worker, struct seal_err *err)
 		rc = sink->ops->write(sink, worker->out, worker->n_out, p->ticket + 1, TICK_MS, err);
 		if (rc != SEAL_RETRY)
 			break;
+		err_clear(err);
 		if (drain_is_over(p))
 			return err_set(err, SEAL_RETRY, SEAL_E_TIMEOUT, "the target took no more records");
-		err_clear(err);
 		poll_sink(p, 0);
 		tell_progress(p);
 		if (p->failed)

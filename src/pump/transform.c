@@ -167,7 +167,19 @@ static enum seal_status add_dead(struct worker *worker, struct batch *batch, con
 	return SEAL_OK;
 }
 
-/* Encrypts the values that add_dead collected. One that cannot even be encrypted stops the run before it. */
+/* Not even a dead letter can be made of failed record `i`: the run stops before it, as with reject. */
+static enum seal_status stop_before_dead(struct worker *worker, struct batch *batch, size_t i, struct seal_err *err)
+{
+	const struct record *record = worker->failures[i].record;
+
+	worker->n_out = worker->indexes[i];
+	worker->n_before = (size_t)(record - batch->records);
+	worker->n_failures = worker->counts.failed = worker->counts.dead_letters = i;
+	worker->stop_after = true;
+	return add_failure(worker, batch, record, worker->results[i].err, err);
+}
+
+/* Encrypts the values that add_dead collected: value i is that of failure i, as all failures of a topic go one way. */
 static enum seal_status make_dead_letters(struct worker *worker, struct batch *batch, struct seal_err *err)
 {
 	enum seal_status rc = SEAL_OK;
@@ -180,9 +192,7 @@ static enum seal_status make_dead_letters(struct worker *worker, struct batch *b
 		struct record *out = &worker->out[worker->indexes[i]];
 
 		if (worker->results[i].err != NULL) {
-			SEAL_TRY(add_failure(worker, batch, out, worker->results[i].err, err));
-			worker->stop_after = true;
-			worker->n_out = worker->indexes[i];
+			rc = stop_before_dead(worker, batch, i, err);
 			break;
 		}
 		out->value = worker->results[i].value;

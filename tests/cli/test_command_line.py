@@ -1,4 +1,5 @@
 """Options, help, manual, completion, documentation: all from the same tables."""
+import os
 import pathlib
 import re
 import subprocess
@@ -110,6 +111,15 @@ def test_stdout_full(program):
     assert b"No space left on device" in err
 
 
+def test_help_into_a_closed_pipe(program):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    process = program.start("--help", stdout=theirs, stderr=-1)
+    os.close(theirs)
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=60) == 141
+
+
 @pytest.mark.parametrize("arguments", [["sample", "-c", "0"], ["sample", "-c", "0", "--shape", "order"]])
 def test_reader_goes_away(program, arguments):
     process = program.start(*arguments, stdout=-1, stderr=-1)
@@ -153,6 +163,13 @@ def test_manual_has_all_that_help_has(program, pages):
         page = re.sub(".\b", "", page)
         for option in options_in(text) - shared:
             assert option in page, (path, option)
+
+
+def test_one_page_of_the_manual(program, pages):
+    assert program.run("man")[0] == (pages / "sealstream.1").read_bytes()
+    assert program.run("man", "key")[0] == (pages / "sealstream-key.1").read_bytes()
+    program.run("man", "nothing", exit_code=64)
+    program.run("man", "--dir", "absent", exit_code=73)
 
 
 def test_manual_tells_exit_codes(pages):

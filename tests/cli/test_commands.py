@@ -103,6 +103,17 @@ def test_inspect_of_bad_records(program):
     program.run("inspect", "absent", exit_code=66)
 
 
+def test_inspect_of_many_kinds(program):
+    """The summary is bounded, whatever names the records have."""
+    data = "".join('{"n%d":"vault:v1:AAAA","\\ud800":"\\ud800"}\n' % i for i in range(1500)).encode()
+    out = program.run("inspect", "-s", input=data)[0].decode().splitlines()
+    assert len(out) == 1002
+    assert out[-1] == "  other paths: 500 values"
+    report = json.loads(program.run("inspect", "-s", "--json", input=data)[0])
+    assert len(report["kinds"]) == 1000 and report["damaged"] == 1500
+    assert report["kinds"][0]["method"] is None
+
+
 def test_inspect_envelopes(shop):
     hidden = shop.protect(b'{"Name":"Ada"}\n').decode().strip()
     line = json.dumps({"topic": "t", "partition": 0, "offset": 5, "payload": hidden}).encode() + b"\n"

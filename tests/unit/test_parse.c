@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "cmd/help.h"
+#include "cmd/output.h"
 #include "cmd/parse.h"
 #include "cmd/program.h"
 
@@ -303,6 +304,25 @@ static void test_exit_codes(void **state)
 	}
 }
 
+static void json_is(const char *text, size_t len, const char *expected)
+{
+	char *made = NULL;
+	size_t made_len;
+	FILE *to = open_memstream(&made, &made_len);
+
+	output_json_string(to, bytes_of(text, len));
+	fclose(to);
+	assert_string_equal(made, expected);
+	free(made);
+}
+
+static void test_json_strings(void **state)
+{
+	json_is("", 0, "\"\"");
+	json_is("a\"b\\c\n\0\x7f", 8, "\"a\\\"b\\\\c\\u000a\\u0000\\u007f\"");
+	json_is("\xc3\xa9\xff\xc3", 4, "\"\xc3\xa9\\ufffd\\ufffd\"");
+}
+
 static void test_help_layout(void **state)
 {
 	static const char start[] = "Usage: sealstream key rotate [OPTION]... NAME\n"
@@ -348,6 +368,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_required, setup, teardown),
 		cmocka_unit_test(test_program),
 		cmocka_unit_test(test_exit_codes),
+		cmocka_unit_test(test_json_strings),
 		cmocka_unit_test(test_help_layout),
 	};
 

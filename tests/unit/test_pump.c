@@ -20,8 +20,10 @@ static struct {
 	/* the engine */
 	atomic_int away; /* calls that answer RETRY */
 	bool denied;
+	bool dead_fails; /* not even a dead letter can be made of a bad value */
 	/* the source */
-	size_t n, given, batch; /* records in all; given so far; at most in a batch */
+	size_t n, batch; /* records in all; at most in a batch */
+	_Atomic size_t given; /* so far */
 	size_t bad_at; /* this record is bad; SIZE_MAX: none */
 	size_t broken_at;
 	size_t read_fails_at; /* a read error after so many */
@@ -31,6 +33,7 @@ static struct {
 	unsigned most_batches_out;
 	uint64_t committed; /* records */
 	bool commit_waits; /* first commit answers RETRY */
+	bool commit_fails;
 	/* the sink */
 	char **written;
 	struct record *records;
@@ -43,6 +46,8 @@ static struct {
 	int write_retries; /* before each write */
 	uint64_t fail_at; /* poll fails once so many records are written */
 	bool never_acknowledges;
+	bool never_takes; /* write answers RETRY for ever */
+	bool flush_fails;
 	bool finished;
 	/* the caller */
 	size_t stop_after; /* records; SIZE_MAX: never */
@@ -110,10 +115,12 @@ enum seal_status engine_dead_letter(struct engine *engine, const struct policy_t
 				    const struct seal_bytes *values, size_t n, struct engine_result *results,
 				    struct seal_err *err)
 {
-	return transform(engine, "D:", false, values, n, results, err);
+	return transform(engine, "D:", t.dead_fails, values, n, results, err);
 }
 
 /* ---- the source ---- */
+
+static const struct record_header headers[] = {{BYTES_LIT("trace"), BYTES_LIT("abc")}};
 
 static enum seal_status fake_read(struct source *source, struct batch *batch, size_t max_records, int timeout_ms,
 				  enum read_result *result, struct seal_err *err)
@@ -134,6 +141,8 @@ static enum seal_status fake_read(struct source *source, struct batch *batch, si
 
 		*record = (struct record){.value = bytes_str(text),
 					  .topic = BYTES_LIT("in"),
+					  .headers = headers,
+					  .n_headers = 1,
 					  .partition = 3,
 					  .offset = (int64_t)t.given};
 		if (t.given == t.broken_at) {
@@ -158,6 +167,8 @@ static enum seal_status fake_commit(struct source *source, const struct batch *b
 		t.commit_waits = false;
 		return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the coordinator is away");
 	}
+	if (t.commit_fails && upto > 100)
+		return err_set(err, SEAL_DENIED, SEAL_E_DENIED, "the group may not commit");
 	assert_true(upto > t.committed);
 	/* Never before the output is safe. Failed records have none, so what is safe may be fewer. */
 	if (t.bad_at == SIZE_MAX && t.broken_at == SIZE_MAX)
@@ -184,7 +195,7 @@ static enum seal_status fake_write(struct sink *sink, const struct record *recor
 {
 	static int retries;
 
-	if (retries < t.write_retries) {
+	if (retries < t.write_retries || t.never_takes) {
 		retries++;
 		return err_set(err, SEAL_RETRY, SEAL_E_BUSY, "full");
 	}
@@ -213,7 +224,8 @@ static enum seal_status fake_poll(struct sink *sink, int timeout_ms, uint64_t *a
 static enum seal_status fake_flush(struct sink *sink, int timeout_ms, struct seal_err *err)
 {
 	uint64_t acknowledged = 0;
-	enum seal_status rc = fake_poll(sink, timeout_ms, &acknowledged, err);
+	enum seal_status rc = t.flush_fails ? err_set(err, SEAL_FATAL, SEAL_E_SERVICE, "flush failed")
+					    : fake_poll(sink, timeout_ms, &acknowledged, err);
 
 	if (rc == SEAL_OK && acknowledged < t.ticket)
 		return err_set(err, SEAL_RETRY, SEAL_E_TIMEOUT, "not all is acknowledged");
@@ -444,6 +456,8 @@ static void look_at_dead_letter(void *arg, const struct record *record, const st
 
 	assert_true(bytes_eq_str(dead->topic, "dead"));
 	assert_int_equal(dead->partition, -1);
+	assert_int_equal(dead->n_headers, 5);
+	assert_string_equal(header(dead, "trace"), "abc"); /* its own ones stay */
 	assert_string_equal(header(dead, "seal-error"), "type");
 	assert_string_equal(header(dead, "seal-topic"), "in");
 	assert_string_equal(header(dead, "seal-partition"), "3");
@@ -467,6 +481,68 @@ static void test_dead_letter(void **state)
 	assert_int_equal(t.failures, 1);
 	assert_int_equal(counts.dead_letters, 1);
 	assert_int_equal(t.committed, 5000);
+}
+
+static void test_dead_letter_that_cannot_be_made(void **state)
+{
+	topic.on.on_error = ON_ERROR_DEAD_LETTER;
+	topic.dead_letter_topic = "dead";
+	t.dead_fails = true;
+	t.bad_at = 40;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DATA);
+	assert_string_equal(err.place, "in/3/40: $['a']");
+	all_written_in_order(40); /* and it did not leave in clear */
+	assert_int_equal(t.committed, 40);
+	assert_int_equal(counts.failed, 1);
+	assert_int_equal(counts.dead_letters, 0);
+	assert_false(t.finished);
+}
+
+static void test_commit_refused(void **state)
+{
+	options.threads = 2;
+	t.commit_fails = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DENIED);
+	assert_string_equal(err.text, "the group may not commit");
+	assert_true(t.committed <= 100);
+	assert_false(t.finished);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+}
+
+static void test_last_commit_waits(void **state)
+{
+	t.n = 10;
+	t.commit_waits = true;
+	whole_run();
+}
+
+static void test_sink_takes_nothing(void **state)
+{
+	t.never_takes = true;
+	t.stop_after = 1;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
+	assert_int_equal(err.code, SEAL_E_TIMEOUT);
+	assert_int_equal(t.n_written, 0);
+	assert_int_equal(t.committed, 0);
+}
+
+static void test_sink_fails_while_it_is_full(void **state)
+{
+	t.never_takes = true;
+	t.fail_at = 0;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_FATAL);
+	assert_string_equal(err.text, "topic out: not delivered");
+}
+
+static void test_flush_fails(void **state)
+{
+	t.flush_fails = true;
+	t.lag = 1000000;
+	t.n = 37;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_FATAL);
+	assert_string_equal(err.text, "flush failed");
+	assert_int_equal(t.committed, 0);
+	assert_false(t.finished);
 }
 
 static void test_no_dead_letters_rejects(void **state)
@@ -563,6 +639,12 @@ int main(void)
 		TEST(test_keep_going_leaves_it_out),
 		TEST(test_drop),
 		TEST(test_dead_letter),
+		TEST(test_dead_letter_that_cannot_be_made),
+		TEST(test_commit_refused),
+		TEST(test_last_commit_waits),
+		TEST(test_sink_takes_nothing),
+		TEST(test_sink_fails_while_it_is_full),
+		TEST(test_flush_fails),
 		TEST(test_no_dead_letters_rejects),
 		TEST(test_sink_fails),
 		TEST(test_source_fails_after_the_rest_is_out),
