@@ -135,17 +135,31 @@ void group_committed(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_pa
 		commit_failed(opaque, code, list);
 }
 
-void group_commit(struct kafka_source *s, bool wait)
+rd_kafka_resp_err_t group_commit(struct kafka_source *s, bool wait)
 {
 	rd_kafka_topic_partition_list_t *list = s->group ? commits_due(s) : NULL;
 	rd_kafka_resp_err_t code;
 
 	if (list == NULL)
-		return;
+		return RD_KAFKA_RESP_ERR_NO_ERROR;
 	code = rd_kafka_commit(s->client.rk, list, !wait);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		commit_failed(s, code, list);
 	rd_kafka_topic_partition_list_destroy(list);
+	return code;
+}
+
+void group_commit_last(struct kafka_source *s)
+{
+	uint64_t start_ms = clock_mono_ms();
+	rd_kafka_message_t *message;
+
+	/* A rebalance refuses commits until it is served; what it hands out is never looked at. */
+	while (is_rebalance(group_commit(s, true)) && clock_mono_ms() - start_ms < CLOSE_MS) {
+		message = rd_kafka_consumer_poll(s->client.rk, 100);
+		if (message != NULL)
+			rd_kafka_message_destroy(message);
+	}
 }
 
 void group_commit_when_due(struct kafka_source *s)

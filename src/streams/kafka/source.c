@@ -517,7 +517,7 @@ static void source_close(struct source *source, bool clean)
 	if (s->client.rk != NULL) {
 		s->abandon = !clean || kafka_client_away(&s->client);
 		if (!s->abandon)
-			group_commit(s, true);
+			group_commit_last(s);
 		if (s->queue != NULL && s->group && !kafka_client_away(&s->client))
 			group_leave(s);
 		if (s->queue != NULL)
