@@ -18,29 +18,30 @@ BROKERS ?=
 .PHONY: all demo test test-services bench fuzz lint format install clean
 
 packages = @dev/install-packages
+where = --prefix=$(PREFIX) --libdir=lib
 
 all:
 	$(packages) build
-	@dev/build build --prefix=$(PREFIX)
+	@dev/build build $(where)
 
 demo:
 	$(packages) build
-	@dev/build build --prefix=$(PREFIX) sealstream
+	@dev/build build $(where) sealstream
 	@build/sealstream demo $(if $(BROKERS),-b $(BROKERS))
 
 test:
 	$(packages) build test
-	@dev/build build --prefix=$(PREFIX)
+	@dev/build build $(where)
 	meson test -C build --no-rebuild --print-errorlogs
 
 test-services:
 	$(packages) build services
-	@dev/build build --prefix=$(PREFIX) sealstream
+	@dev/build build $(where) sealstream
 	tests/services/run
 
 bench:
 	$(packages) build
-	@dev/build build --prefix=$(PREFIX)
+	@dev/build build $(where)
 	build/bench/bench
 	bench/run-peers
 
@@ -57,7 +58,7 @@ format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 install: all
-	meson configure build --prefix=$(PREFIX)
+	meson configure build $(where)
 	meson install -C build
 
 clean:
