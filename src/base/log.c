@@ -43,6 +43,16 @@ static size_t escape(const char *text, char *out, size_t room)
 	return n;
 }
 
+/* Names in a message may come from records: none may break the line or steer a terminal. */
+static void keep_to_one_line(char *line)
+{
+	size_t len = strlen(line);
+
+	for (size_t i = 0; i + 1 < len; i++)
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+}
+
 static void emit(enum log_level level, const char *code, const char *place, const char *text)
 {
 	char safe_text[1400], safe_place[600], line[2400];
@@ -66,6 +76,7 @@ static void emit(enum log_level level, const char *code, const char *place, cons
 		n = (int)sizeof(line) - 1;
 		line[n - 1] = '\n';
 	}
+	keep_to_one_line(line);
 	ignored = write(STDERR_FILENO, line, (size_t)n);
 	(void)ignored;
 }

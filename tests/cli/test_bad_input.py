@@ -125,6 +125,16 @@ def test_place_of_an_envelope(shop):
     assert err.startswith("sealstream: error: stdin:1 (purchases/3/77): ")
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_names_in_messages_cannot_break_the_line(shop, log_format):
+    bad = json.dumps({"topic": "a\nsealstream: \x1b[31mb\x7f", "partition": 0, "offset": 1, "payload": "{"}).encode() + b"\n"
+    _, err = shop.run("protect", "-J", "--log-format", log_format, input=bad, exit_code=1)
+    assert err.count("\n") == 2  # the message and the summary
+    assert "\x1b" not in err and "\x7f" not in err
+    out, _ = shop.run("inspect", "-J", input=bad.replace(b'"{"', b'"[\\"vault:v1:AAAA\\"]"'))
+    assert out.count(b"\n") == 3 and b"\x1b" not in out
+
+
 def test_json_messages(shop):
     _, err = shop.run("protect", "--log-format", "json", input=line(credit_card="1"), exit_code=1)
     first = json.loads(err.splitlines()[0])

@@ -403,6 +403,10 @@ static void file_place(struct source *source, const struct record *record, char 
 	else
 		snprintf(out, room, "%s:%llu (%.*s/%d/%lld)", s->name, (unsigned long long)line->number,
 			 BYTES_FMT(record->topic), (int)record->partition, (long long)record->offset);
+	/* The topic comes from the line: it must not break a message or steer a terminal. */
+	for (; *out != '\0'; out++)
+		if ((unsigned char)*out < 0x20 || *out == 0x7f)
+			*out = '?';
 }
 
 static enum seal_status open_fd(struct file_source *s, const char *address, struct seal_err *err)
