@@ -250,6 +250,18 @@ def test_stop_is_clean(shop, number, code):
     assert not (shop.folder / "out").exists() and not list(shop.folder.glob("*.tmp"))
 
 
+def test_second_signal_ends_at_once(shop):
+    """With a reader that takes nothing the first one cannot finish."""
+    process = shop.start("protect", shop.write("in", RECORD * 20000), stdout=-1, stderr=-1)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 143
+    process.communicate()
+
+
 def test_usr1_prints_a_line(shop):
     process = shop.start("protect", stdin=-1, stdout=-1, stderr=-1)
     process.stdin.write(RECORD)
