@@ -10,7 +10,7 @@
 
 #define TIMEOUT_DEFAULT_MS 30000
 #define ARENA_KEEP (8u << 20)
-#define PLACE_MAX (1u << 30)
+#define SCRATCH_MAX (3 * (size_t)ENGINE_PLACES_MAX) /* more than they need: at worst escapes double a name */
 
 enum seal_status engine_grow(void **array, size_t *cap, size_t need, size_t size, struct seal_err *err)
 {
@@ -71,7 +71,7 @@ enum seal_status engine_new(const struct plan *plan, const struct engine_options
 		engine->options.max_record_bytes = ENGINE_RECORD_MAX_DEFAULT;
 	if (engine->options.timeout_ms == 0)
 		engine->options.timeout_ms = TIMEOUT_DEFAULT_MS;
-	engine->name = engine->place = (struct seal_buf)BUF_INIT(PLACE_MAX);
+	engine->name = engine->place = (struct seal_buf)BUF_INIT(SCRATCH_MAX);
 	arena_init(&engine->arena, ARENA_KEEP);
 	SEAL_TRY(allocate(engine, err));
 	for (size_t i = 0; i < plan->policy->n_methods; i++)

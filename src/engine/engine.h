@@ -17,6 +17,13 @@
 
 #define ENGINE_RECORD_MAX_DEFAULT (16u << 20)
 #define ENGINE_CELLS_MAX (1u << 18) /* values of one record that its rules name; more is SEAL_E_LIMIT */
+/*
+ * Bytes of paths and places made for one record's values: so many times its length, and a little for short ones, but
+ * never more than the second. One long name above many values would make the square of the record of them.
+ */
+#define ENGINE_PLACES_FACTOR 64
+#define ENGINE_PLACES_LEAST (1u << 20)
+#define ENGINE_PLACES_MAX (64u << 20)
 
 /* The methods and key sources that exist; the registry's, or a test's. Arrays ended by NULL. */
 struct engine_registry {

@@ -15,6 +15,8 @@
 #include "methods/text_form.h"
 #include "policy/place.h"
 
+#define PLACE_FRAME 16 /* what place_encode adds */
+
 /* What to do with one value. SEAL_DATA: the record fails, engine->err says why. */
 enum verdict { TAKE, LEAVE, REFUSE };
 
@@ -123,7 +125,27 @@ static enum place_kind place_kind_of(enum cell_kind kind)
 	return kind == CELL_STRING ? PLACE_STRING : kind == CELL_JSON ? PLACE_JSON : PLACE_BYTES;
 }
 
-/* The place of a value whose rule could not know it beforehand, in the arena. */
+static void allow_places(struct engine *engine, size_t record_len)
+{
+	size_t most = ENGINE_PLACES_MAX;
+
+	if (record_len < ENGINE_PLACES_MAX / ENGINE_PLACES_FACTOR)
+		most = ENGINE_PLACES_LEAST + record_len * ENGINE_PLACES_FACTOR;
+	engine->places_left = most < ENGINE_PLACES_MAX ? most : ENGINE_PLACES_MAX;
+}
+
+/* Takes `len` bytes of what the record may have; SEAL_DATA and engine->err when it has too many. */
+static enum seal_status take_places(struct engine *engine, size_t len)
+{
+	if (len > engine->places_left)
+		return err_set(&engine->err, SEAL_DATA, SEAL_E_LIMIT,
+			       "the record's values are too many for the length of the names above them, or of the "
+			       "field they are bound to");
+	engine->places_left -= len;
+	return SEAL_OK;
+}
+
+/* The place of a value whose rule could not know it beforehand, in the arena. SEAL_DATA: engine->err says why not. */
 static enum seal_status make_place(struct engine *engine, const struct policy_bind *bind, uint32_t record_path,
 				   struct seal_bytes doc, struct seal_bytes path, struct cell *cell,
 				   struct seal_err *err)
@@ -139,12 +161,15 @@ static enum seal_status make_place(struct engine *engine, const struct policy_bi
 		place.bound = PLACE_DOMAIN;
 		place.name = bytes_str(bind->domain);
 	} else if (bind->mode == BIND_RECORD) {
-		SEAL_TRY(read_value(engine, doc, engine->siblings[record_path - engine->topic->n_rules].hit, &sibling,
-				    err));
+		const struct json_hit *hit = engine->siblings[record_path - engine->topic->n_rules].hit;
+
+		SEAL_TRY(take_places(engine, hit->escaped ? hit->end - hit->start : 0));
+		SEAL_TRY(read_value(engine, doc, hit, &sibling, err));
 		place.bound = PLACE_RECORD;
 		place.sibling_kind = place_kind_of(sibling.kind);
 		place.sibling = sibling.in;
 	}
+	SEAL_TRY(take_places(engine, place.namespace_.len + place.name.len + place.sibling.len + PLACE_FRAME));
 	buf_reset(&engine->place);
 	SEAL_TRY(place_encode(&place, &engine->place, err));
 	cell->place = arena_copy(&engine->arena, buf_bytes(&engine->place));
@@ -165,12 +190,17 @@ static enum seal_status bind_cell(struct engine *engine, const struct policy_rul
 	return make_place(engine, &rule->method->bind, rule->record_path, doc, path, cell, err);
 }
 
-/* The canonical path of a hit whose names differ from hit to hit, in the arena. */
+/*
+ * The canonical path of a hit whose names differ from hit to hit, in the arena. SEAL_DATA: engine->err says why not; its
+ * names are looked at before anything is made of them, for they may be long.
+ */
 static enum seal_status hit_path(struct engine *engine, struct seal_bytes doc, const struct json_hit *hit,
 				 struct seal_bytes *path, struct seal_err *err)
 {
 	enum seal_status rc;
 
+	for (size_t i = hit->steps; i < (size_t)hit->steps + hit->n_steps; i++)
+		SEAL_TRY(take_places(engine, engine->scan.steps[i].end - engine->scan.steps[i].start));
 	buf_reset(&engine->name);
 	SEAL_TRY(json_steps_canonical(doc, engine->scan.steps + hit->steps, hit->n_steps, &engine->name, err));
 	*path = arena_copy(&engine->arena, buf_bytes(&engine->name));
@@ -218,27 +248,26 @@ static enum seal_status gather_hit(struct engine *engine, size_t record, const s
 	const struct seal_bytes doc = engine->values[record];
 	struct spot spot = {.start = hit->start, .end = hit->end, .item_start = hit->item_start, .path = rule->path};
 	struct cell cell = {.form = FORM_UNSET};
+	enum verdict verdict;
 	enum seal_status rc;
 
 	engine->matched[hit->path] = engine->stamp;
 	SEAL_TRY(read_value(engine, doc, hit, &cell, err));
-	if (rule->dynamic)
-		SEAL_TRY(hit_path(engine, doc, hit, &spot.path, err));
-	switch (judge(engine, rule->method, &cell)) {
-	case LEAVE:
-		break;
-	case REFUSE:
-		rc = fail_here(engine, record, spot.path, err);
-		break;
-	case TAKE:
-		if (!siblings_fit(engine, rule) || !has_room(engine, record)) {
-			rc = fail_here(engine, record, spot.path, err);
-			break;
-		}
-		SEAL_TRY(bind_cell(engine, rule, doc, spot.path, &cell, err));
-		rc = add_cell(engine, record, rule->method, &spot, &cell, err);
-		break;
+	verdict = judge(engine, rule->method, &cell);
+	if (verdict == LEAVE)
+		goto out;
+	rc = rule->dynamic ? hit_path(engine, doc, hit, &spot.path, err) : SEAL_OK;
+	if (rc == SEAL_OK && verdict == TAKE) {
+		rc = siblings_fit(engine, rule) && has_room(engine, record) ? SEAL_OK : SEAL_DATA;
+		if (rc == SEAL_OK)
+			rc = bind_cell(engine, rule, doc, spot.path, &cell, err);
 	}
+	if (rc == SEAL_DATA || (rc == SEAL_OK && verdict == REFUSE)) {
+		rc = fail_here(engine, record, spot.path, err);
+		goto out;
+	}
+	SEAL_TRY(rc);
+	rc = add_cell(engine, record, rule->method, &spot, &cell, err);
 out:
 	return rc;
 }
@@ -281,6 +310,7 @@ static enum seal_status gather_json(struct engine *engine, size_t record, struct
 	enum seal_status rc;
 
 	engine->stamp++;
+	allow_places(engine, engine->values[record].len);
 	rc = json_scan(engine->topic->paths, engine->values[record], &engine->scan, &engine->err);
 	if (rc == SEAL_DATA)
 		return fail_here(engine, record, BYTES_EMPTY, err);
@@ -354,6 +384,7 @@ enum seal_status engine_gather_dead_letters(struct engine *engine, struct seal_e
 	enum seal_status rc;
 
 	SEAL_INVARIANT(method->bind.mode == BIND_DOMAIN);
+	allow_places(engine, 0);
 	SEAL_TRY(make_place(engine, &method->bind, UINT32_MAX, BYTES_EMPTY, BYTES_EMPTY, &cell, err));
 	for (size_t i = 0; i < engine->n; i++) {
 		struct spot spot = {.start = 0};

@@ -50,6 +50,7 @@ struct engine {
 	uint64_t stamp;
 	struct sibling *siblings;
 	struct seal_buf name, place; /* scratch: a hit's canonical path, an encoded place */
+	size_t places_left; /* bytes of both that the current record may still take */
 	struct arena arena; /* everything of the current batch */
 	struct seal_err err; /* scratch: why the current record fails */
 

@@ -364,6 +364,56 @@ static void records_with_too_many_values_fail(void **state)
 	mem_free(text);
 }
 
+/* {"id":"0…1","0…2":[{"n":1},…]}: an id and a name of so many bytes, n values. */
+static struct seal_bytes many_below(size_t id, size_t name, size_t n)
+{
+	const size_t room = id + name + 8 * n + 32;
+	char *text = mem_alloc(room), *to = text;
+
+	assert_non_null(text);
+	to += snprintf(to, room, "{\"id\":\"%0*d\",\"%0*d\":[", (int)id, 1, (int)name, 2);
+	for (size_t i = 0; i < n; i++)
+		to += snprintf(to, room - (size_t)(to - text), "{\"n\":1},");
+	to[-1] = ']';
+	*to++ = '}';
+	return bytes_of(text, (size_t)(to - text));
+}
+
+/* What each value is bound to is made for each: long names above many values must not take memory without end. */
+static void records_with_too_long_places_fail(void **state)
+{
+	static const char *const rules[] = {TOPIC("$..n: {type: encrypt, key: k}"),
+					    TOPIC("\"$['2'][*].n\": {type: encrypt, key: k, bind: {record: $.id}}"),
+					    TOPIC("$..n: {type: hash, key: h}")};
+	const struct engine_result *result;
+	struct seal_bytes value;
+	struct kit kit;
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		kit_open(&kit, rules[i]);
+		value = many_below(100, i == 1 ? 1 : 100, 10000);
+		result = kit_one(&kit, ENGINE_PROTECT, value);
+		assert_null(result->err);
+		assert_int_equal(result->cells, 10000);
+		mem_free((void *)value.ptr);
+		value = many_below(100000, i == 1 ? 1 : 100000, 10000);
+		result = kit_one(&kit, ENGINE_PROTECT, value);
+		assert_non_null(result->err);
+		assert_int_equal(result->err->code, SEAL_E_LIMIT);
+		assert_int_equal(result->err->status, SEAL_DATA);
+		assert_null(result->value.ptr);
+		mem_free((void *)value.ptr);
+		assert_null(kit_one(&kit, ENGINE_PROTECT, bytes_str("{\"id\":1}"))->err);
+		kit_close(&kit);
+	}
+	/* Values that stay as they are take no place. */
+	kit_open(&kit, TOPIC_ON("on_plaintext: pass", "$..n: {type: encrypt, key: k}"));
+	value = many_below(1, 100000, 10000);
+	assert_null(kit_one(&kit, ENGINE_REVEAL, value)->err);
+	mem_free((void *)value.ptr);
+	kit_close(&kit);
+}
+
 /* The next call wipes what the last one gave: using it again must not go unseen. */
 static void results_cannot_be_the_next_values(void **state)
 {
@@ -717,6 +767,7 @@ int main(void)
 		cmocka_unit_test(a_failing_key_source_fails_the_call),
 		cmocka_unit_test(limits_hold_before_and_after),
 		cmocka_unit_test(records_with_too_many_values_fail),
+		cmocka_unit_test(records_with_too_long_places_fail),
 		cmocka_unit_test(results_cannot_be_the_next_values),
 		cmocka_unit_test(what_policies_say_about_odd_values),
 		cmocka_unit_test(revealed_values_cannot_break_out),
