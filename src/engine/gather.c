@@ -26,15 +26,27 @@ static enum verdict refuse(struct engine *engine, enum seal_code code, const cha
 	return REFUSE;
 }
 
+/* A prefix alone proves nothing: what is kept must be a whole text form, as a reveal would take it. */
+static bool can_be_kept(const struct cell *cell)
+{
+	struct text_form form;
+
+	return text_form_parse(cell->in, &form) && !(form.json && cell->kind == CELL_BYTES);
+}
+
 /* Looks at a value that is about to be protected. */
 static enum verdict judge_protect(struct engine *engine, unsigned flags, const struct cell *cell)
 {
 	if (cell->kind == CELL_JSON || (flags & METHOD_REMOVES) != 0 || !text_form_looks_protected(cell->in))
 		return TAKE;
-	if (engine->topic->on.on_protected == ON_PROTECTED_KEEP)
+	if (engine->topic->on.on_protected != ON_PROTECTED_KEEP)
+		return refuse(engine, SEAL_E_PROTECTED,
+			      "the value is already protected; reveal it first, or set 'on_protected: keep'");
+	if (can_be_kept(cell))
 		return LEAVE;
-	return refuse(engine, SEAL_E_PROTECTED,
-		      "the value is already protected; reveal it first, or set 'on_protected: keep'");
+	return refuse(
+		engine, SEAL_E_PROTECTED,
+		"the value begins like a protected one but is none, so it is not kept; correct it at its source");
 }
 
 /* Looks at a value that is about to be revealed; "json+" becomes the cell's kind. */

@@ -14,6 +14,9 @@
 #define TOPIC(protect) KIT_HEAD "topics: [{match: t, protect: {" protect "}}]\n"
 #define TOPIC_ON(on, protect) KIT_HEAD "topics: [{match: t, " on ", protect: {" protect "}}]\n"
 
+/* Nonce and tag of an empty value, as base64: whole, but of no key. */
+#define NO_BYTES "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="
+
 static char kept_text[4096];
 
 /* A copy that outlives the next call. */
@@ -463,8 +466,8 @@ static void what_policies_say_about_odd_values(void **state)
 		 "topics: [{match: t, on_protected: keep, on_plaintext: pass, on_null: keep, protect: {%s}}]\n",
 		 protect);
 	kit_open(&kit, policy);
-	assert_string_equal(run(&kit, ENGINE_PROTECT, "{\"a\":\"vault:v1:AAAA\",\"m\":\"xy\"}"),
-			    "{\"a\":\"vault:v1:AAAA\",\"m\":\"**\"}");
+	assert_string_equal(run(&kit, ENGINE_PROTECT, "{\"a\":\"vault:v1:" NO_BYTES "\",\"m\":\"xy\"}"),
+			    "{\"a\":\"vault:v1:" NO_BYTES "\",\"m\":\"**\"}");
 	assert_int_equal(kit.result.cells, 1);
 	assert_string_equal(run(&kit, ENGINE_PROTECT, "{\"a\":null,\"f\":null,\"m\":null,\"r\":null}"),
 			    "{\"a\":null,\"f\":null,\"m\":null}");
@@ -481,6 +484,40 @@ static void what_policies_say_about_odd_values(void **state)
 	memcpy(protected, run(&kit, ENGINE_PROTECT, "{\"a\":1,\"i\":[{\"b\":\"x\"},{}]}"), sizeof(protected));
 	assert_string_equal(run(&kit, ENGINE_REVEAL, protected), "{\"a\":1,\"i\":[{\"b\":\"*\"},{}]}");
 	refuse(&kit, ENGINE_REVEAL, "{\"i\":[{\"b\":\"*\"}]}", SEAL_E_MISSING, "$['a']");
+	kit_close(&kit);
+}
+
+/* `on_protected: keep` keeps what is protected, not what says so: else a prefix would carry plaintext through. */
+static void plaintext_is_not_kept_for_its_prefix(void **state)
+{
+	static const char *const forged[] = {"vault:v1:1 High St",	"vault:v1:",
+					     "vault:v1:AAAA",		"vault:v0:" NO_BYTES,
+					     "vault:v01:" NO_BYTES,	"vault:v4294967296:" NO_BYTES,
+					     "vault:v1:" NO_BYTES " x", "json+vault:v1:1 High St",
+					     "seal:e1:1 High St",	"json+seal:t1:" NO_BYTES};
+	static const char *const methods[] = {"type: encrypt, key: k", "type: fpe, key: f", "type: hash, key: h",
+					      "type: mask", "type: redact"};
+	char policy[512], text[256];
+	struct kit kit;
+
+	for (size_t m = 0; m < sizeof(methods) / sizeof(methods[0]); m++) {
+		snprintf(policy, sizeof(policy),
+			 KIT_HEAD "topics: [{match: t, on_protected: keep, protect: {$.a: {%s}}}]\n", methods[m]);
+		kit_open(&kit, policy);
+		for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+			snprintf(text, sizeof(text), "{\"a\":\"%s\"}", forged[i]);
+			refuse(&kit, ENGINE_PROTECT, text, SEAL_E_PROTECTED, "$['a']");
+		}
+		assert_string_equal(run(&kit, ENGINE_PROTECT, "{\"a\":\"json+vault:v1:" NO_BYTES "\"}"),
+				    "{\"a\":\"json+vault:v1:" NO_BYTES "\"}");
+		kit_close(&kit);
+	}
+	/* A payload has no json+ form. */
+	kit_open(&kit, KIT_HEAD "topics: [{match: t, format: bytes, on_protected: keep, protect: {$: {type: encrypt, "
+				"key: k}}}]\n");
+	refuse(&kit, ENGINE_PROTECT, "json+vault:v1:" NO_BYTES, SEAL_E_PROTECTED, "$");
+	refuse(&kit, ENGINE_PROTECT, "vault:v1:secret", SEAL_E_PROTECTED, "$");
+	assert_string_equal(run(&kit, ENGINE_PROTECT, "vault:v1:" NO_BYTES), "vault:v1:" NO_BYTES);
 	kit_close(&kit);
 }
 
@@ -770,6 +807,7 @@ int main(void)
 		cmocka_unit_test(records_with_too_long_places_fail),
 		cmocka_unit_test(results_cannot_be_the_next_values),
 		cmocka_unit_test(what_policies_say_about_odd_values),
+		cmocka_unit_test(plaintext_is_not_kept_for_its_prefix),
 		cmocka_unit_test(revealed_values_cannot_break_out),
 		cmocka_unit_test(payloads_go_whole),
 		cmocka_unit_test(dead_letters_are_encrypted_whole),
