@@ -178,7 +178,8 @@ def test_slow_target_bounds_memory(program, broker):
     _, err = pump.communicate(timeout=100)
     assert pump.returncode == 0, err
     assert "100000 records in, 100000 out" in err
-    assert max(sizes) < 130, sizes
+    if "SANITIZED" not in os.environ:  # sanitizers keep freed memory
+        assert max(sizes) < 130, sizes
 
 
 def test_broker_away(program, tmp_path):
