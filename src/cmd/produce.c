@@ -23,7 +23,7 @@ static const struct opt_row rows[] = {
 	 AT(topic)},
 	{.name = "envelopes",
 	 .letter = 'J',
-	 .help = "lines are envelopes of kcat -J: key, value and partition are theirs",
+	 .help = "lines are envelopes of kcat -J: key, headers, timestamp and value are theirs",
 	 .type = OPT_FLAG,
 	 AT(envelopes)},
 	{.name = "key-delimiter",

@@ -75,6 +75,23 @@ def test_keys_and_tombstones_are_kept(program):
     assert {e["key"] for e in after.values()} == {"k1", None, "k3"}
 
 
+def test_envelopes_carry_everything(program):
+    """consume -J | produce -J is a copy: key, headers, timestamp, tombstone."""
+    envelopes = [{"partition": 1, "key": "k", "payload": purchase(1), "ts": 1700000000123,
+                  "headers": ["trace", "a\u00e9", "empty", "", "null", None, "trace", "again"]},
+                 {"partition": 0, "key": None, "payload": None, "ts": 1700000000456, "headers": ["x", "y"]}]
+    program.produce_plain("purchases", map(json.dumps, envelopes), "-J", "--keep-partition")
+    dump = program.kafka("consume", "-t", "purchases", "--plain", "-e", "-J").stdout
+    program.produce_plain("purchases_encrypted", dump.splitlines(), "-J", "--keep-partition")
+    for topic in ("purchases", "purchases_encrypted"):
+        found = program.envelopes(topic, "--plain")
+        for was, now in zip(sorted(envelopes, key=lambda e: e["partition"]), found, strict=True):
+            assert {name: now[name] for name in was} == was
+    for bad in (["a"], [1, "b"], [None, "b"]):
+        line = json.dumps({"payload": "x", "headers": bad})
+        program.kafka("produce", "-t", "purchases", "--plain", "-J", code=65, stdin=line + "\n")
+
+
 def test_dead_letters(program):
     program.policy("on_error: dead_letter\n    dead_letter: {topic: purchases.dead, key: pii}")
     bad = json.dumps({"n": 1, "Address": CANARY, "credit_card": "41"})

@@ -1,5 +1,5 @@
 /*
- * kcat's -J envelopes. Reading is one scan with five paths; writing back is a splice of one span:
+ * kcat's -J envelopes. Reading is one scan with a few paths; writing back is a splice of one span:
  *
  *   {"topic":"t","partition":0,"offset":7,"key":null,"payload":"{\"a\":1}"}
  *                                                    ╰── payload_start … payload_end
@@ -11,11 +11,11 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
-enum member { PAYLOAD, KEY, TOPIC, PARTITION, OFFSET, MEMBERS };
+enum member { PAYLOAD, KEY, TOPIC, PARTITION, OFFSET, TIMESTAMP, HEADER, MEMBERS };
 
 static const char *const member_paths[MEMBERS] = {
-	[PAYLOAD] = "$.payload",     [KEY] = "$.key",	    [TOPIC] = "$.topic",
-	[PARTITION] = "$.partition", [OFFSET] = "$.offset",
+	[PAYLOAD] = "$.payload", [KEY] = "$.key",      [TOPIC] = "$.topic",	  [PARTITION] = "$.partition",
+	[OFFSET] = "$.offset",	 [TIMESTAMP] = "$.ts", [HEADER] = "$.headers[*]",
 };
 
 enum seal_status envelope_paths(struct json_paths **out, struct seal_err *err)
@@ -89,10 +89,51 @@ static enum seal_status take(struct ndjson_line *line, const struct json_hit *hi
 	case OFFSET:
 		number_of(line->text, hit, INT64_MAX, &record->offset);
 		return SEAL_OK;
+	case TIMESTAMP:
+		number_of(line->text, hit, INT64_MAX, &record->timestamp_ms);
+		if (record->timestamp_ms > 0)
+			record->timestamp_type = TIMESTAMP_CREATE;
+		return SEAL_OK;
+	case HEADER: /* take_headers */
+		return SEAL_OK;
 	case MEMBERS:
 		break;
 	}
 	err_bug(__FILE__, __LINE__, "a hit of a path that was not asked for");
+}
+
+/* "headers":["name","value","name",null]: names and values by turns. */
+static enum seal_status take_headers(struct seal_bytes text, const struct json_scan *scan, struct arena *arena,
+				     struct record *record, struct seal_err *err)
+{
+	struct record_header *headers = NULL;
+	size_t n = 0, at = 0;
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < scan->n_hits; i++)
+		n += scan->hits[i].path == HEADER;
+	if (n == 0)
+		return SEAL_OK;
+	if (n % 2 != 0)
+		return err_set(err, SEAL_DATA, SEAL_E_SYNTAX,
+			       "headers of the envelope are not pairs of name and value");
+	headers = arena_alloc(arena, n / 2 * sizeof(*headers), _Alignof(struct record_header));
+	if (headers == NULL)
+		return err_memory(err);
+	for (size_t i = 0; i < scan->n_hits; i++) {
+		const struct json_hit *hit = &scan->hits[i];
+
+		if (hit->path != HEADER)
+			continue;
+		if (hit->type != JSON_STRING && (at % 2 == 0 || hit->type != JSON_NULL))
+			return err_set(err, SEAL_DATA, SEAL_E_TYPE, "a header of the envelope is no text");
+		SEAL_TRY(value_of(text, hit, arena, at % 2 ? &headers[at / 2].value : &headers[at / 2].name, err));
+		at++;
+	}
+	record->headers = headers;
+	record->n_headers = n / 2;
+out:
+	return rc;
 }
 
 enum seal_status envelope_read(const struct json_paths *paths, struct json_scan *scan, struct ndjson_line *line,
@@ -103,6 +144,7 @@ enum seal_status envelope_read(const struct json_paths *paths, struct json_scan 
 	SEAL_TRY(json_scan(paths, line->text, scan, err));
 	for (size_t i = 0; i < scan->n_hits; i++)
 		SEAL_TRY(take(line, &scan->hits[i], arena, record, err));
+	SEAL_TRY(take_headers(line->text, scan, arena, record, err));
 	if (line->payload_end == 0)
 		rc = err_set(err, SEAL_DATA, SEAL_E_MISSING, "no payload: this is not an envelope of kcat -J");
 out:

@@ -5,7 +5,8 @@
  * Lines     A record is a line without its newline; a carriage return before it belongs to the record. An empty line
  *           (white space only) is no record: it passes as it is. A last line without newline stays without one.
  * Limits    A line longer than max-record-bytes is a broken record (SEAL_E_LIMIT); it is skipped without being held.
- * Envelopes (-J): {"topic":…,"partition":…,"offset":…,"key":…,"payload":…}. The record is the decoded text of the
+ * Envelopes (-J): {"topic":…,"partition":…,"offset":…,"key":…,"payload":…}, with
+ *           "ts" and "headers" where there are any. The record is the decoded text of the
  *           payload, null is a tombstone; a payload that is JSON itself (kcat -s avro) is taken as it stands. The
  *           result takes the payload's place, all other bytes of the line stay.
  */
