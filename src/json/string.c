@@ -6,6 +6,7 @@
  */
 #include "json/string.h"
 
+#include "base/mem.h"
 #include "base/utf8.h"
 #include "json/escape.h"
 
@@ -97,6 +98,7 @@ bool json_string_decode(struct seal_bytes raw, struct arena *arena, struct seal_
 	if (text == NULL)
 		return true;
 	if (!escape_decode(raw, text, raw.len, &len)) {
+		mem_wipe(text, raw.len); /* the arena wipes only what it still counts */
 		arena_shrink(arena, text + raw.len, text);
 		return false;
 	}

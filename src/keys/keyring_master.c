@@ -17,6 +17,7 @@
 /* 128 * N * r = 128 MiB: the cost OWASP names for interactive use. */
 #define SCRYPT_R 8
 #define SCRYPT_P 1
+#define LINE_END_MAX 2 /* CR LF behind a passphrase */
 static unsigned scrypt_log2_n = 17;
 
 void master_scrypt_cost(unsigned log2_n)
@@ -120,19 +121,26 @@ static enum seal_status raw_file(const char *path, struct secret *out, struct se
 /* The file without one line end, if it has one. */
 static enum seal_status passphrase(const char *path, struct secret *out, struct seal_err *err)
 {
+	struct secret all = SECRET_INIT;
+	struct seal_bytes text;
 	enum seal_status rc;
 
-	SEAL_TRY(keyring_read_secret(path, PASSPHRASE_MAX, true, out, err));
-	if (out->ptr[out->len - 1] == '\n')
-		out->len--;
-	if (out->len > 0 && out->ptr[out->len - 1] == '\r')
-		out->len--;
-	if (out->len < PASSPHRASE_MIN) {
-		secret_clear(out);
-		rc = err_set(err, SEAL_DENIED, SEAL_E_MASTER, "the passphrase in %s is shorter than %d bytes", path,
-			     PASSPHRASE_MIN);
+	SEAL_TRY(keyring_read_secret(path, PASSPHRASE_MAX + LINE_END_MAX, true, &all, err));
+	text = secret_bytes(&all);
+	if (text.ptr[text.len - 1] == '\n') {
+		text.len--;
+		if (text.len > 0 && text.ptr[text.len - 1] == '\r')
+			text.len--;
 	}
+	if (text.len < PASSPHRASE_MIN || text.len > PASSPHRASE_MAX) {
+		rc = err_set(err, SEAL_DENIED, SEAL_E_MASTER, "the passphrase in %s is %s than %d bytes", path,
+			     text.len < PASSPHRASE_MIN ? "shorter" : "longer",
+			     text.len < PASSPHRASE_MIN ? PASSPHRASE_MIN : PASSPHRASE_MAX);
+		goto out;
+	}
+	SEAL_TRY(secret_copy(out, text, err));
 out:
+	secret_clear(&all);
 	return rc;
 }
 

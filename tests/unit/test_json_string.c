@@ -51,6 +51,23 @@ static void decodes(void **state)
 	arena_clear(&arena);
 }
 
+/* What was decoded before a lone surrogate was met must not outlive the batch: the arena wipes only what it counts. */
+static void leaves_no_text_behind(void **state)
+{
+	struct seal_bytes raw = BYTES_LIT("secret\\n secret \\ud800"), out;
+	struct arena arena;
+	const uint8_t *room;
+
+	arena_init(&arena, 1 << 20);
+	assert_non_null(arena_alloc(&arena, 1, 1));
+	room = arena.next;
+	assert_false(json_string_decode(raw, &arena, &out));
+	assert_ptr_equal(arena.next, room);
+	for (size_t i = 0; i < raw.len; i++)
+		assert_int_equal(room[i], 0);
+	arena_clear(&arena);
+}
+
 static void writes(void **state)
 {
 	static const struct {
@@ -129,9 +146,8 @@ static void megabyte(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(decodes),
-		cmocka_unit_test(writes),
-		cmocka_unit_test(round_trip),
+		cmocka_unit_test(decodes),  cmocka_unit_test(leaves_no_text_behind),
+		cmocka_unit_test(writes),   cmocka_unit_test(round_trip),
 		cmocka_unit_test(megabyte),
 	};
 

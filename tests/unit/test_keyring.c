@@ -269,6 +269,47 @@ static void master_key_files(void **state)
 	fixture_close(&f);
 }
 
+/* 8 to 1024 bytes without the line end. */
+static void passphrases_have_limits(void **state)
+{
+	static const struct {
+		size_t len;
+		const char *end;
+		const char *why; /* NULL: fits */
+	} rows[] = {{7, "\n", "shorter than 8"},
+		    {8, "", NULL},
+		    {8, "\r\n", NULL},
+		    {1024, "", NULL},
+		    {1024, "\n", NULL},
+		    {1024, "\r\n", NULL},
+		    {1025, "", "longer than 1024"},
+		    {1024, "\r", "longer"},
+		    {1025, "\n", "longer"},
+		    {0, "\n", "shorter"},
+		    {0, "\r\n", "shorter"}};
+	char path[100], phrase[1100];
+	struct fixture f;
+
+	master_scrypt_cost(SCRYPT_LOG2_N_MIN);
+	memset(phrase, 'p', sizeof(phrase));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const size_t end = strlen(rows[i].end);
+
+		fixture_dir(&f);
+		snprintf(path, sizeof(path), "%s/phrase", f.dir);
+		f.config.passphrase_file = path;
+		memcpy(phrase + rows[i].len, rows[i].end, end);
+		fixture_write(path, phrase, rows[i].len + end, 0600);
+		memset(phrase + rows[i].len, 'p', end);
+		if (rows[i].why == NULL)
+			OK(&f, keyring_open(&f.config, &f.keyring, &f.err));
+		else
+			FAILS(&f, keyring_open(&f.config, &f.keyring, &f.err), SEAL_DENIED, SEAL_E_MASTER,
+			      rows[i].why);
+		fixture_close(&f);
+	}
+}
+
 static void passphrase_files(void **state)
 {
 	char path[100];
@@ -291,6 +332,8 @@ static void passphrase_files(void **state)
 	OK(&f, keyring_open(&f.config, &f.keyring, &f.err));
 	assert_string_equal(info_of(&f, "k").name, "k");
 	keyring_close(f.keyring);
+	fixture_write(path, "correct horse\r", 14, 0600); /* no line end: its CR counts */
+	FAILS(&f, keyring_open(&f.config, &f.keyring, &f.err), SEAL_DENIED, SEAL_E_MASTER, "passphrase");
 	fixture_write(path, "correct house", 13, 0600);
 	FAILS(&f, keyring_open(&f.config, &f.keyring, &f.err), SEAL_DENIED, SEAL_E_MASTER, "passphrase");
 	f.config.passphrase_file = NULL;
@@ -566,6 +609,7 @@ int main(void)
 		cmocka_unit_test(material_comes_and_goes),
 		cmocka_unit_test(master_key_files),
 		cmocka_unit_test(passphrase_files),
+		cmocka_unit_test(passphrases_have_limits),
 		cmocka_unit_test(directories_of_others_are_refused),
 		cmocka_unit_test(paths_that_cannot_be),
 		cmocka_unit_test(a_key_file_without_end_is_damaged),
