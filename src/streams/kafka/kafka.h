@@ -41,11 +41,11 @@ struct kafka_connection {
 		 .arg = "NAME=VALUE",                                                                                \
 		 .type = OPT_LIST,                                                                                   \
 		 .offset = offsetof(owner, member.properties),                                                       \
-		 .help = "one librdkafka setting, above the file's; may be repeated"},                               \
+		 .help = "one librdkafka setting, above the file's"},                                                \
 	{                                                                                                            \
 		.name = "connect-timeout", .arg = "TIME", .type = OPT_DURATION, .def = "10s", .min = 100,            \
 		.max = 600000, .offset = offsetof(owner, member.connect_timeout_ms),                                 \
-		.help = "how long to wait for brokers at start (10s)"                                                \
+		.help = "how long to wait for brokers at start"                                                      \
 	}
 
 struct kafka_source_options {
