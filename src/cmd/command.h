@@ -28,6 +28,7 @@ struct command {
 	const char *usage; /* arguments as in help: "[FILE]" */
 	const char *summary; /* one line */
 	const char *details; /* man page paragraphs, may be NULL */
+	const char *examples; /* command lines, each ended by a newline; NULL for a group */
 	const struct opt_row *options;
 	size_t options_size;
 	const struct command *const *subs; /* ended by NULL, for a group */

@@ -322,6 +322,7 @@ const struct command command_completion = {
 	.summary = "Print the completion script of a shell",
 	.details = "For one session: source <(sealstream completion bash). The installed package brings the scripts "
 		   "along.",
+	.examples = "source <(sealstream completion bash)\n",
 	.args_min = 1,
 	.args_max = 1,
 	.run = run,

@@ -142,7 +142,9 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	puts("# Configuration\n\n"
 	     "<!-- Made from the option tables by: build/sealstream configuration > docs/CONFIGURATION.md -->\n\n"
 	     "Precedence: an option on the command line, then its environment variable, then a file, then the "
-	     "default.\n\n"
+	     "default. What says where a\nprogram runs and with what has a variable; what one call does, such as "
+	     "`--count`, has none, and what takes protection away\n(`--plain`, `--reveal`) must stand on the command "
+	     "line, where it is seen.\n\n"
 	     "## Options of every command\n");
 	table(global_rows, true);
 	puts("## Commands\n");

@@ -19,6 +19,7 @@ static const struct opt_row rows[] = {
 	 .letter = 't',
 	 .help = "topic to read",
 	 .arg = "TOPIC",
+	 .env = "SEALSTREAM_TOPIC",
 	 .type = OPT_STRING,
 	 .required = true,
 	 AT(topic)},
@@ -41,6 +42,7 @@ static const struct opt_row rows[] = {
 	 .letter = 'G',
 	 .help = "read as a member of this consumer group, from where it stands, and commit",
 	 .arg = "GROUP",
+	 .env = "SEALSTREAM_GROUP",
 	 .type = OPT_STRING,
 	 AT(group)},
 	{.name = "exit",
@@ -119,6 +121,8 @@ const struct command command_consume = {
 		   "--fail-fast the "
 		   "first one ends it with 65.\n"
 		   "The rules are those of --policy-topic, else of the topic itself.\n" STREAM_DETAILS,
+	.examples = "sealstream consume -b broker:9092 -t purchases_encrypted -p policy.yaml -e\n"
+		    "sealstream consume -b broker:9092 -t purchases_encrypted --plain -o -10 -e -J\n",
 	.options = rows,
 	.options_size = sizeof(struct consume_command),
 	.run = run,

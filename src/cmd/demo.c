@@ -74,19 +74,35 @@ static void place_leave(struct place *place)
 		log_say(LOG_WARNING, "%s could not be removed", place->directory);
 }
 
+/* Unsets SEALSTREAM_*: every one sets an option of some command. */
+static void forget_environment(void)
+{
+	static const char prefix[] = "SEALSTREAM_";
+	char name[80];
+
+	for (char **at = environ; *at != NULL;) {
+		size_t len = strcspn(*at, "=");
+
+		if (strncmp(*at, prefix, sizeof(prefix) - 1) != 0 || len >= sizeof(name)) {
+			at++;
+			continue;
+		}
+		memcpy(name, *at, len);
+		name[len] = '\0';
+		unsetenv(name);
+		at = environ; /* unsetenv moves the entries */
+	}
+}
+
 /* What the user's environment says about other runs must not reach the stories. */
 static enum seal_status set_environment(const struct place *place, const char *brokers, const char *file,
 					struct arena *arena, struct seal_err *err)
 {
-	static const char *const foreign[] = {"SEALSTREAM_MASTER_KEY_FILE", "SEALSTREAM_PASSPHRASE_FILE",
-					      "SEALSTREAM_TOPIC", "SEALSTREAM_COMMAND_CONFIG",
-					      "SEALSTREAM_BOOTSTRAP_SERVER"};
 	char *keyring = arena_printf(arena, "%s/keyring", place->directory);
 
 	if (keyring == NULL)
 		return err_memory(err);
-	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
-		unsetenv(foreign[i]);
+	forget_environment();
 	if (setenv("SEALSTREAM_KEYRING", keyring, 1) != 0 || setenv("SEALSTREAM_POLICY", "policy.yaml", 1) != 0 ||
 	    setenv("SEALSTREAM_LOG_LEVEL", "error", 1) != 0 ||
 	    (brokers != NULL && setenv("SEALSTREAM_BOOTSTRAP_SERVER", brokers, 1) != 0) ||
@@ -219,6 +235,8 @@ const struct command command_demo = {
 		   "On a real cluster two topics of one partition are made, and deleted at the end; one that exists "
 		   "is never "
 		   "touched, then --suffix gives them other names.",
+	.examples = "sealstream demo\n"
+		    "sealstream demo -b broker:9092\n",
 	.options = rows,
 	.options_size = sizeof(struct demo_options),
 	.run = run,

@@ -152,6 +152,8 @@ const struct command command_doctor = {
 	.usage = "",
 	.summary = "Look at this machine: what sealstream needs, what is slow or unsafe, what to do",
 	.details = "Each line is ok, warn or fail. Ends with 1 when something fails.",
+	.examples = "sealstream doctor\n"
+		    "sealstream doctor --json\n",
 	.options = rows,
 	.options_size = sizeof(struct doctor_options),
 	.run = run,

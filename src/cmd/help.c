@@ -151,6 +151,13 @@ static void paragraphs(FILE *to, const char *text)
 	}
 }
 
+static void examples(FILE *to, const char *lines)
+{
+	fputs("\nExamples:\n", to);
+	for (; *lines != '\0'; lines += strcspn(lines, "\n") + 1)
+		fprintf(to, "  %.*s\n", (int)strcspn(lines, "\n"), lines);
+}
+
 void help_command(FILE *to, const struct command *command, const char *path)
 {
 	if (command->subs != NULL)
@@ -164,5 +171,7 @@ void help_command(FILE *to, const struct command *command, const char *path)
 	if (command->subs != NULL)
 		commands_list(to, command->subs);
 	options(to, "Options", command->options);
+	if (command->examples != NULL)
+		examples(to, command->examples);
 	options(to, "Options of every command", global_rows);
 }

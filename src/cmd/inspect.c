@@ -355,6 +355,8 @@ const struct command command_inspect = {
 		   "With --json every line is an object: sealstream.inspect.value/1 for a value, and "
 		   "sealstream.inspect/1 for "
 		   "the summary, which comes last.",
+	.examples = "sealstream inspect -s protected.ndjson\n"
+		    "sealstream inspect --json protected.ndjson\n",
 	.options = rows,
 	.options_size = sizeof(struct inspect_options),
 	.args_max = 1,

@@ -104,6 +104,7 @@ const struct command command_key_config = {
 	.details =
 		"Raising the minimum decryption version disables what older versions made; lowering it again brings "
 		"that back.",
+	.examples = "sealstream key config pii --min-decryption-version 2\n",
 	.options = rows,
 	.options_size = sizeof(struct config_options),
 	.args_min = 1,

@@ -44,6 +44,8 @@ const struct command command_key_create = {
 	.summary = "Make a key",
 	.details = "The first key makes the keyring, too. Where no master key is named, one is made in its directory "
 		   "with mode 0600: back that file up.",
+	.examples = "sealstream key create pii\n"
+		    "sealstream key create cards --type ff1\n",
 	.options = rows,
 	.options_size = sizeof(struct create_options),
 	.args_min = 1,

@@ -35,6 +35,8 @@ const struct command command_key_destroy = {
 	.name = "destroy",
 	.usage = "NAME",
 	.summary = "Remove a key for good (its deletion must be allowed)",
+	.examples = "sealstream key config old --deletion-allowed true\n"
+		    "sealstream key destroy old --yes\n",
 	.options = rows,
 	.options_size = sizeof(struct destroy_options),
 	.args_min = 1,

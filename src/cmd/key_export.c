@@ -76,6 +76,7 @@ const struct command command_key_export = {
 	.name = "export",
 	.usage = "NAME",
 	.summary = "Write the raw material of an exportable key to stdout",
+	.examples = "sealstream key export pii --version 1 --format raw > pii.1.raw\n",
 	.options = rows,
 	.options_size = sizeof(struct export_options),
 	.args_min = 1,

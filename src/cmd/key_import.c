@@ -62,6 +62,7 @@ const struct command command_key_import = {
 		   "does "
 		   "not rotate itself unless told to (`key config --auto-rotate`), since the other side would not "
 		   "have the new version.",
+	.examples = "sealstream key import pii --type aes256-gcm96 --material pii.1.raw\n",
 	.options = rows,
 	.options_size = sizeof(struct import_options),
 	.args_min = 1,

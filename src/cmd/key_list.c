@@ -79,6 +79,7 @@ const struct command command_key_list = {
 	.name = "list",
 	.usage = "",
 	.summary = "List the keys: latest version, minimum decryption version, uses of the latest",
+	.examples = "sealstream key list\n",
 	.options = rows,
 	.options_size = sizeof(struct list_options),
 	.run = run,

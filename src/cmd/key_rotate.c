@@ -25,6 +25,7 @@ const struct command command_key_rotate = {
 	.summary = "Give a key a new version; old ones go on decrypting",
 	.details = "Running processes notice within a second. What ff1 and hmac keys make carries no version, so "
 		   "policies go on with version 1 until they name the new one.",
+	.examples = "sealstream key rotate pii\n",
 	.args_min = 1,
 	.args_max = 1,
 	.run = run,

@@ -39,6 +39,7 @@ const struct command command_key_show = {
 	.details =
 		"A running process takes encryptions from the count in blocks of 1048576 and gives back what is left "
 		"when it ends, so a count may be that much too high, but never too low.",
+	.examples = "sealstream key show pii --json\n",
 	.options = rows,
 	.options_size = sizeof(struct show_options),
 	.args_min = 1,

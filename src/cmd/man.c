@@ -181,6 +181,50 @@ static void put_usage(FILE *to, const char *path, const struct command *command)
 	}
 }
 
+/* Command lines as they are typed. */
+static void put_examples(FILE *to, const char *lines)
+{
+	for (; lines != NULL && *lines != '\0'; lines += strcspn(lines, "\n") + 1) {
+		put_word(to, lines, (int)strcspn(lines, "\n"), true);
+		fputc('\n', to);
+	}
+}
+
+/* The variables that the command's own options name. */
+static void put_variables(FILE *to, const struct opt_row *rows_of)
+{
+	for (const struct opt_row *row = rows_of; row != NULL && row->name != NULL; row++)
+		if (row->env != NULL)
+			fprintf(to, ".It Ev %s\nSets\n.Fl \\-%s .\n", row->env, row->name);
+}
+
+static bool has_variables(const struct opt_row *rows_of)
+{
+	while (rows_of != NULL && rows_of->name != NULL && rows_of->env == NULL)
+		rows_of++;
+	return rows_of != NULL && rows_of->name != NULL;
+}
+
+static void put_command_environment(FILE *to, const struct command *command)
+{
+	fputs(".Sh ENVIRONMENT\n", to);
+	if (has_variables(command->options)) {
+		fputs(".Bl -tag -width Ds\n", to);
+		put_variables(to, command->options);
+		fputs(".El\n.Pp\n", to);
+	}
+	fputs("The variables and files of every command are in\n.Xr sealstream 1 .\n", to);
+}
+
+static void put_command_examples(FILE *to, const struct command *command)
+{
+	fputs(".Sh EXAMPLES\n.Bd -literal -offset indent\n", to);
+	put_examples(to, command->examples);
+	for (const struct command *const *sub = command->subs; sub != NULL && *sub != NULL; sub++)
+		put_examples(to, (*sub)->examples);
+	fputs(".Ed\n", to);
+}
+
 static void put_environment(FILE *to)
 {
 	fputs(".Sh ENVIRONMENT\n", to);
@@ -191,6 +235,20 @@ static void put_environment(FILE *to)
 	      "No colours, if it is set and not empty.\n"
 	      ".It Ev XDG_DATA_HOME\n"
 	      "Where the local keyring lies if nothing else says so.\n"
+	      ".El\n",
+	      to);
+}
+
+static void put_files(FILE *to)
+{
+	fputs(".Sh FILES\n"
+	      ".Bl -tag -width Ds\n"
+	      ".It Pa $XDG_DATA_HOME/sealstream/keyring/\n"
+	      "The local keyring, one file a key;\n"
+	      ".Pa ~/.local/share\n"
+	      "where the variable is not set.\n"
+	      ".It Pa $XDG_DATA_HOME/sealstream/keyring/master.key\n"
+	      "Its master key, unless it comes from elsewhere: back it up, in another place.\n"
 	      ".El\n",
 	      to);
 }
@@ -241,6 +299,7 @@ static void put_program(FILE *to)
 	put_text(to, "Every command takes these:");
 	put_rows(to, global_rows);
 	put_environment(to);
+	put_files(to);
 	put_exit_codes(to);
 	put_see_also(to);
 }
@@ -269,7 +328,9 @@ static void put_command(FILE *to, const struct command *command)
 	}
 	fputs(command->options ? ".Sh OPTIONS\n" : "", to);
 	put_rows(to, command->options);
+	put_command_environment(to, command);
 	put_exit_codes(to);
+	put_command_examples(to, command);
 	fputs(".Sh SEE ALSO\n.Xr sealstream 1\n", to);
 }
 

@@ -47,6 +47,7 @@ const struct command command_policy_explain = {
 	.details =
 		"For a topic: which entry of the policy it gets and why, and for each path the method, the key, what "
 		"results are bound to, whether they can be revealed and what they still show to who has no key.",
+	.examples = "sealstream policy explain policy.yaml --topic purchases\n",
 	.options = rows,
 	.options_size = sizeof(struct explain_options),
 	.args_max = 1,

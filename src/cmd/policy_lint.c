@@ -81,6 +81,7 @@ const struct command command_policy_lint = {
 	.details = "Each line is FILE:LINE:COLUMN, error or warning, what is wrong and the nearest valid word. No "
 		   "key is "
 		   "opened. Ends with 78 when there is an error; warnings alone are 0.",
+	.examples = "sealstream policy lint policy.yaml\n",
 	.options = rows,
 	.options_size = sizeof(struct policy_options),
 	.args_max = 1,

@@ -26,6 +26,7 @@ const struct command command_policy_schema = {
 	.details = "Draft 2020-12. With the YAML language server, a policy that starts with the line\n"
 		   "# yaml-language-server: $schema=policy.schema.json\n"
 		   "is completed and checked while it is written.",
+	.examples = "sealstream policy schema > policy.schema.json\n",
 	.options = rows,
 	.run = run,
 };

@@ -209,6 +209,7 @@ const struct command command_policy_test = {
 	.details = "Each test protects its record and compares the result with what it expects; with round_trip the "
 		   "result is revealed, too. Keys are made for the run in a temporary directory, so no real key is "
 		   "needed. Ends with 1 when a test fails.",
+	.examples = "sealstream policy test policy.yaml\n",
 	.options = rows,
 	.options_size = sizeof(struct policy_options),
 	.args_max = 1,

@@ -18,6 +18,7 @@ static const struct opt_row rows[] = {
 	 .letter = 't',
 	 .help = "topic to write",
 	 .arg = "TOPIC",
+	 .env = "SEALSTREAM_TOPIC",
 	 .type = OPT_STRING,
 	 .required = true,
 	 AT(topic)},
@@ -34,6 +35,7 @@ static const struct opt_row rows[] = {
 	 AT(key_delimiter)},
 	{.name = "keep-partition",
 	 .help = "with -J: a record goes to the partition that its envelope names",
+	 .env = "SEALSTREAM_KEEP_PARTITION",
 	 .type = OPT_FLAG,
 	 AT(keep_partition)},
 	{.name = "plain", .help = "send as it is, without a policy", .type = OPT_FLAG, AT(plain)},
@@ -104,6 +106,9 @@ const struct command command_produce = {
 		"dead_letter sends it, encrypted whole, to the dead-letter topic, drop leaves it out; the last two "
 		"end a "
 		"run with 1.\n" STREAM_DETAILS,
+	.examples = "sealstream sample | sealstream produce -b broker:9092 -t purchases --plain\n"
+		    "sealstream produce -b broker:9092 -t purchases_encrypted -p policy.yaml \\\n"
+		    "    purchases.ndjson\n",
 	.options = rows,
 	.options_size = sizeof(struct produce_command),
 	.args_max = 1,

@@ -91,9 +91,12 @@ static enum seal_status check_arguments(const struct command *command, const cha
 	if (n < command->args_min)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "%s needs %s; see sealstream %s --help", path,
 			       command->usage, path);
+	if (n > command->args_max && command->args_max == 0)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "%s takes options only; see sealstream %s --help", path,
+			       path);
 	if (n > command->args_max)
-		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "%s takes %s %zu argument%s; see sealstream %s --help",
-			       path, command->args_max ? "at most" : "no more than", command->args_max,
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+			       "%s takes at most %zu argument%s; see sealstream %s --help", path, command->args_max,
 			       command->args_max == 1 ? "" : "s", path);
 	return SEAL_OK;
 }

@@ -12,6 +12,9 @@ const struct command command_protect = {
 	.usage = TRANSFORM_ARGUMENTS,
 	.summary = "Protect the fields of records that a policy names",
 	.details = TRANSFORM_DETAILS_COMMON,
+	.examples = "sealstream protect -p policy.yaml purchases.ndjson > protected.ndjson\n"
+		    "kcat -C -b broker:9092 -t purchases -e -J |\n"
+		    "    sealstream protect -p policy.yaml -t purchases -J > protected.ndjson\n",
 	.options = transform_rows,
 	.options_size = sizeof(struct transform_options),
 	.args_max = 1,

@@ -16,11 +16,13 @@ static const struct opt_row rows[] = {
 	{.name = "from",
 	 .help = "topic to read; default: [encryptor] sourcetopic of the -F file",
 	 .arg = "TOPIC",
+	 .env = "SEALSTREAM_FROM",
 	 .type = OPT_STRING,
 	 AT(from)},
 	{.name = "to",
 	 .help = "topic to write; default: [encryptor] targettopic of the -F file",
 	 .arg = "TOPIC",
+	 .env = "SEALSTREAM_TO",
 	 .type = OPT_STRING,
 	 AT(to)},
 	{.name = "reveal", .help = "give protected fields back in clear instead", .type = OPT_FLAG, AT(reveal)},
@@ -28,10 +30,12 @@ static const struct opt_row rows[] = {
 	 .letter = 'G',
 	 .help = "consumer group; default: group.id of the settings, or sealstream.FROM.TO",
 	 .arg = "GROUP",
+	 .env = "SEALSTREAM_GROUP",
 	 .type = OPT_STRING,
 	 AT(group)},
 	{.name = "keep-partition",
 	 .help = "a record goes to the partition number that it came from",
+	 .env = "SEALSTREAM_KEEP_PARTITION",
 	 .type = OPT_FLAG,
 	 AT(keep_partition)},
 	{.name = "exit",
@@ -121,6 +125,9 @@ const struct command command_pump = {
 		"dead_letter sends it, encrypted whole, to the dead-letter topic, drop leaves it out; the last two "
 		"end a "
 		"run with 1.\n" STREAM_DETAILS,
+	.examples = "sealstream pump -F getting_started.ini -p policy.yaml -e\n"
+		    "sealstream pump -b broker:9092 -p policy.yaml \\\n"
+		    "    --from purchases --to purchases_encrypted\n",
 	.options = rows,
 	.options_size = sizeof(struct pump_command),
 	.run = run,

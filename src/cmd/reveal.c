@@ -12,6 +12,9 @@ const struct command command_reveal = {
 	.usage = TRANSFORM_ARGUMENTS,
 	.summary = "Give protected fields back in clear",
 	.details = TRANSFORM_DETAILS_COMMON,
+	.examples = "sealstream reveal -p policy.yaml protected.ndjson -o purchases.ndjson\n"
+		    "kcat -C -b broker:9092 -t purchases_encrypted -e -J |\n"
+		    "    sealstream reveal -p policy.yaml -t purchases_encrypted -J\n",
 	.options = transform_rows,
 	.options_size = sizeof(struct transform_options),
 	.args_max = 1,

@@ -220,6 +220,8 @@ const struct command command_sample = {
 	.details = "The same seed gives the same bytes on every machine. Card numbers lie in ranges that are kept "
 		   "for tests; "
 		   "names and addresses are put together by chance.",
+	.examples = "sealstream sample --count 1000 > purchases.ndjson\n"
+		    "sealstream sample --shape order --seed 7\n",
 	.options = rows,
 	.options_size = sizeof(struct sample_options),
 	.run = run,

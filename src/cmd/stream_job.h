@@ -24,7 +24,7 @@ struct stream_options {
 		{.name = "policy-topic",                                                                             \
 		 .arg = "TOPIC",                                                                                     \
 		 .type = OPT_STRING,                                                                                 \
-		 .env = "SEALSTREAM_TOPIC",                                                                          \
+		 .env = "SEALSTREAM_POLICY_TOPIC",                                                                   \
 		 .offset = offsetof(owner, member.policy_topic),                                                     \
 		 .help = "use the policy's rules of this topic instead of those of the topic itself"},               \
 		{.name = "threads",                                                                                  \

@@ -34,6 +34,7 @@ const struct command command_version = {
 	.name = "version",
 	.usage = "",
 	.summary = "Print the version",
+	.examples = "sealstream version --json\n",
 	.options = rows,
 	.options_size = sizeof(struct version_options),
 	.run = run,

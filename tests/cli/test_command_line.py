@@ -41,6 +41,37 @@ def test_help_of_everything(program):
             assert {"--help", "--log-level", "--keyring"} <= options_in(text)
 
 
+def test_examples_are_command_lines_that_parse(program):
+    """Each command has examples, no line is wider than a terminal, and every option in them is one of the command's."""
+    for path, text in commands(program).items():
+        section = re.search(r"^Examples:\n(.*?)\n\n", text, re.M | re.S)
+        assert bool(section) == (path not in ("", "key", "policy")), path
+        for line in re.sub(r"\\\n *", "", section.group(1)).splitlines() if section else ():
+            for words in re.findall(r"sealstream ([^|>()]*)", line):
+                program.run(*words.split(), "--help")
+        if section:
+            assert f"sealstream {path}" in section.group(1)
+            assert all(len(line) <= 80 for line in section.group(1).splitlines())
+
+
+def test_variables_are_named_after_options(program):
+    for path, text in commands(program).items():
+        for option in re.findall(r"^  (?:-\w, |    )--([a-z-]+)((?:(?!\n  (?:-\w, |    )--)[\s\S])*)", text, re.M):
+            for variable in re.findall(r"environment:\s+(\w+)", option[1]):
+                assert variable == "SEALSTREAM_" + option[0].upper().replace("-", "_"), path
+
+
+@pytest.mark.parametrize("variable, value, message", [
+    ("FROM", "a", "say --to TOPIC"), ("TO", "a", "say --from TOPIC"),
+    ("CONNECT_TIMEOUT", "soon", "SEALSTREAM_CONNECT_TIMEOUT: "), ("KEEP_PARTITION", "maybe", "SEALSTREAM_KEEP_PARTITION: "),
+    ("COMMAND_PROPERTY", "linger.ms", "must be name=value"), ("BOOTSTRAP_SERVER", "", "no broker is named")])
+def test_a_pump_is_set_up_by_its_environment(shop, variable, value, message):
+    brokers = {} if variable == "BOOTSTRAP_SERVER" else {"SEALSTREAM_BOOTSTRAP_SERVER": "127.0.0.1:1"}
+    exit_code = 78 if message.startswith("SEALSTREAM_") else 64
+    err = shop.run("pump", environment=brokers | {"SEALSTREAM_" + variable: value}, exit_code=exit_code)[1]
+    assert message in err
+
+
 def test_help_goes_to_stdout_and_usage_to_stderr(program):
     out, err = program.run("--help")
     assert out and not err
@@ -67,6 +98,7 @@ def test_version(program):
     (["protect", "-p", "x", "-j", "0"], "-j must be a whole number from 1 to 64"),
     (["protect", "-p", "x", "--max-record-bytes=many"], "--max-record-bytes must be a size"),
     (["protect", "-p", "x", "a", "b"], "protect takes at most 1 argument"),
+    (["pump", "purchases"], "pump takes options only; see sealstream pump --help"),
     (["version", "--log-level", "loud"], "--log-level must be one of error|warning|info|debug"),
     (["sample", "-%"], "there is no option -%"),
     (["completion"], "completion needs bash|zsh|fish"),
@@ -170,6 +202,16 @@ def test_one_page_of_the_manual(program, pages):
     assert program.run("man", "key")[0] == (pages / "sealstream-key.1").read_bytes()
     program.run("man", "nothing", exit_code=64)
     program.run("man", "--dir", "absent", exit_code=73)
+
+
+def test_manual_has_its_sections(pages):
+    wanted = ["NAME", "SYNOPSIS", "DESCRIPTION", "ENVIRONMENT", "EXIT STATUS", "EXAMPLES", "SEE ALSO"]
+    for page in pages.iterdir():
+        found = re.findall(r"^\.Sh (.*)", page.read_text(), re.M)
+        if page.name == "sealstream.1":
+            assert "FILES" in found and "ENVIRONMENT" in found and "EXIT STATUS" in found
+        else:
+            assert [name for name in found if name != "OPTIONS"] == wanted, page.name
 
 
 def test_manual_tells_exit_codes(pages):

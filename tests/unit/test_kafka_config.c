@@ -335,6 +335,11 @@ static void test_connection(void **state)
 	assert_non_null(strstr(err.text, "-b HOST:PORT"));
 	kafka_config_clear(&config);
 	err_clear(&err);
+	connection.brokers = ""; /* an unset shell variable */
+	assert_int_equal(kafka_connection_load(&connection, &config, &err), SEAL_USAGE);
+	assert_non_null(strstr(err.text, "-b HOST:PORT"));
+	kafka_config_clear(&config);
+	err_clear(&err);
 	connection.brokers = "h:1";
 	property.text = "bootstrap.servers=h:2";
 	assert_int_equal(kafka_connection_load(&connection, &config, &err), SEAL_OK);

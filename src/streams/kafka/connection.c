@@ -6,9 +6,12 @@ static bool names_a_broker(const struct kafka_config *config)
 	static const char *const names[] = {"bootstrap.servers", "metadata.broker.list"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		for (int role = KAFKA_ANYONE; role <= KAFKA_PRODUCER; role++)
-			if (kafka_config_get(config, (enum kafka_role)role, names[i]) != NULL)
+		for (int role = KAFKA_ANYONE; role <= KAFKA_PRODUCER; role++) {
+			const char *value = kafka_config_get(config, (enum kafka_role)role, names[i]);
+
+			if (value != NULL && value[0] != '\0')
 				return true;
+		}
 	return false;
 }
 

@@ -40,11 +40,13 @@ struct kafka_connection {
 		 .letter = 'X',                                                                                      \
 		 .arg = "NAME=VALUE",                                                                                \
 		 .type = OPT_LIST,                                                                                   \
+		 .env = "SEALSTREAM_COMMAND_PROPERTY",                                                               \
 		 .offset = offsetof(owner, member.properties),                                                       \
 		 .help = "one librdkafka setting, above the file's"},                                                \
 	{                                                                                                            \
 		.name = "connect-timeout", .arg = "TIME", .type = OPT_DURATION, .def = "10s", .min = 100,            \
-		.max = 600000, .offset = offsetof(owner, member.connect_timeout_ms),                                 \
+		.max = 600000, .env = "SEALSTREAM_CONNECT_TIMEOUT",                                                  \
+		.offset = offsetof(owner, member.connect_timeout_ms),                                                \
 		.help = "how long to wait for brokers at start"                                                      \
 	}
 
