@@ -42,10 +42,28 @@ static void take(struct meeting *m, size_t i, size_t j, const struct json_path_s
 		meet(m, i, j + 1);
 }
 
+/* True when the two part at a step before any wildcard, as most do: then there is nothing to walk. */
+static bool part_early(const struct json_path *a, const struct json_path *b)
+{
+	for (size_t i = 0; i < a->n_steps && i < b->n_steps; i++) {
+		const struct json_path_step *s = &a->steps[i], *t = &b->steps[i];
+
+		if ((s->kind != JSON_STEP_NAME && s->kind != JSON_STEP_INDEX) ||
+		    (t->kind != JSON_STEP_NAME && t->kind != JSON_STEP_INDEX))
+			return false;
+		if (!step_selects(s, t))
+			return true;
+	}
+	return false;
+}
+
 bool json_path_overlaps(const struct json_path *a, const struct json_path *b)
 {
-	struct meeting m = {.a = a, .b = b};
+	struct meeting m;
 
+	if (part_early(a, b))
+		return false;
+	m = (struct meeting){.a = a, .b = b};
 	meet(&m, 0, 0);
 	while (m.head < m.tail) {
 		size_t i = m.queue[m.head] / (JSON_PATH_STEPS_MAX + 1);
