@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 
 static enum log_level level_max = LOG_INFO;
 static enum log_format format_now = LOG_TEXT;
@@ -43,14 +45,28 @@ static size_t escape(const char *text, char *out, size_t room)
 	return n;
 }
 
-/* Names in a message may come from records: none may break the line or steer a terminal. */
+/* Controls of both sets, line and paragraph separators, what turns the direction of writing around. */
+static bool steers(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/*
+ * Names in a message may come from records: none may break the line or steer a terminal, and one that was cut in the
+ * middle of a character must not make the line invalid UTF-8.
+ */
 static void keep_to_one_line(char *line)
 {
-	size_t len = strlen(line);
+	struct seal_bytes text = bytes_of(line, strlen(line) - 1); /* without its end */
+	uint32_t c;
 
-	for (size_t i = 0; i + 1 < len; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
+	for (size_t at = 0, from = 0; at < text.len; from = at) {
+		if (!utf8_next(text, &at, &c))
+			at++;
+		else if (!steers(c))
+			continue;
+		memset(line + from, '?', at - from);
+	}
 }
 
 static void emit(enum log_level level, const char *code, const char *place, const char *text)

@@ -4,11 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/ckd.h"
 #include "base/encode.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
 #include "base/secret.h"
@@ -327,6 +329,54 @@ static void option_values(void **state)
 	arena_clear(&a);
 }
 
+/* What log_err writes for a place that came from a record, without its end. */
+static const char *logged(enum log_format format, const char *place)
+{
+	static char line[2500];
+	struct seal_err err = SEAL_ERR_INIT;
+	int ends[2], saved = dup(STDERR_FILENO);
+	ssize_t n;
+
+	assert_int_equal(pipe(ends), 0);
+	(void)err_set(&err, SEAL_DATA, SEAL_E_SYNTAX, "text");
+	err_place(&err, "%s", place);
+	dup2(ends[1], STDERR_FILENO);
+	log_setup(LOG_INFO, format);
+	log_err(LOG_ERROR, &err);
+	log_setup(LOG_INFO, LOG_TEXT);
+	dup2(saved, STDERR_FILENO);
+	n = read(ends[0], line, sizeof(line) - 1);
+	close(ends[0]);
+	close(ends[1]);
+	close(saved);
+	assert_true(n > 0 && line[n - 1] == '\n');
+	line[n - 1] = '\0';
+	return line;
+}
+
+static void log_lines_steer_nothing(void **state)
+{
+	static const char *const rows[][2] = {
+		{"plain \xc3\xa9 \xf0\x9f\x98\x80 \xc2\xa0", "plain \xc3\xa9 \xf0\x9f\x98\x80 \xc2\xa0"},
+		{"a\nb\x1b[31m\x7f", "a?b?[31m?"},
+		{"\xc2\x9b"
+		 "31m \xc2\x85 \xc2\x80",
+		 "??31m ?? ??"}, /* CSI, NEL */
+		{"\xe2\x80\xa8 \xe2\x80\xa9 \xe2\x80\xae \xe2\x81\xa6", "??? ??? ??? ???"},
+		{"\xe2\x80\xa7 \xe2\x80\xaf \xe2\x81\xaa", "\xe2\x80\xa7 \xe2\x80\xaf \xe2\x81\xaa"},
+		{"cut \xf0\x9f\x98", "cut ???"},
+	};
+	char want[200];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(want, sizeof(want), "sealstream: error: %s: text", rows[i][1]);
+		assert_string_equal(logged(LOG_TEXT, rows[i][0]), want);
+		assert_null(strchr(logged(LOG_JSON, rows[i][0]), '\n'));
+	}
+	assert_non_null(strstr(logged(LOG_JSON, rows[2][0]), "\"place\":\"??31m ?? ??\""));
+	assert_non_null(strstr(logged(LOG_JSON, rows[5][0]), "\"place\":\"cut ???\""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +393,7 @@ int main(void)
 		cmocka_unit_test(allocation_can_fail),
 		cmocka_unit_test(errors_keep_the_first),
 		cmocka_unit_test(option_values),
+		cmocka_unit_test(log_lines_steer_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
