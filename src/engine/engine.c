@@ -111,7 +111,8 @@ void engine_free(struct engine *engine)
 /* Step 3. */
 static enum seal_status transform(struct engine *engine, struct seal_err *err)
 {
-	const uint64_t deadline_ms = clock_mono_ms() + engine->options.timeout_ms;
+	const uint64_t now_ms = clock_mono_ms(), wait_ms = engine->options.timeout_ms;
+	const uint64_t deadline_ms = wait_ms < UINT64_MAX - now_ms ? now_ms + wait_ms : UINT64_MAX;
 	enum seal_status rc = SEAL_OK;
 
 	for (size_t i = 0; i < engine->plan->policy->n_methods; i++) {

@@ -349,8 +349,7 @@ static enum seal_status gather_bytes(struct engine *engine, size_t record, struc
 	struct cell cell = {.kind = CELL_BYTES, .in = engine->values[record]};
 	struct spot spot = {.path = rule->path};
 
-	if (engine->topic->n_rules == 0)
-		return SEAL_OK;
+	SEAL_INVARIANT(engine->topic->n_rules == 1); /* a policy has no topic that passes in clear */
 	switch (judge(engine, rule->method, &cell)) {
 	case LEAVE:
 		return SEAL_OK;

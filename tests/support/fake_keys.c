@@ -86,6 +86,7 @@ static enum seal_status fake_encrypt(struct key_session *base, struct key_item *
 	uint8_t bytes[KEY_LEN];
 	enum seal_status rc;
 
+	fake_control.deadline_ms = call->deadline_ms;
 	SEAL_TRY(enter(err));
 	material(false, key->info.latest_version, bytes);
 	SEAL_TRY(aead_new(bytes_of(bytes, KEY_LEN), &aead, err));

@@ -21,6 +21,7 @@ struct fake_control {
 	enum seal_code fail_code; /* … and this */
 	size_t fail_item; /* n: the n-th item of every call (from 1) fails with SEAL_DATA/SEAL_E_TAMPERED */
 	size_t calls; /* counts */
+	uint64_t deadline_ms; /* of the last encryption */
 	size_t opened; /* sources opened less those freed */
 	size_t keys; /* keys opened less those freed */
 };

@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "keys/keyring.h"
 #include "kit.h"
@@ -334,6 +335,26 @@ static void limits_hold_before_and_after(void **state)
 			    "{\"m\":\"********************************\"}");
 	refuse(&kit, ENGINE_PROTECT, "{\"m\":\"345678901234567890123456789012345\"}", SEAL_E_LIMIT, "");
 	refuse(&kit, ENGINE_PROTECT, "{\"a\":1}", SEAL_E_LIMIT, "");
+	kit_close(&kit);
+}
+
+/* However long a caller is ready to wait. */
+static void deadlines_do_not_wrap(void **state)
+{
+	struct engine_options options = {.timeout_ms = UINT64_MAX};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct kit kit;
+	uint64_t now;
+
+	assert_int_equal(kit_try(&kit, TOPIC("$.a: {type: encrypt, key: k}"), NULL, &options, &err), SEAL_OK);
+	run(&kit, ENGINE_PROTECT, "{\"a\":1}");
+	assert_int_equal(fake_control.deadline_ms, UINT64_MAX);
+	kit_close(&kit);
+	options.timeout_ms = 5000;
+	assert_int_equal(kit_try(&kit, TOPIC("$.a: {type: encrypt, key: k}"), NULL, &options, &err), SEAL_OK);
+	now = clock_mono_ms();
+	run(&kit, ENGINE_PROTECT, "{\"a\":1}");
+	assert_true(fake_control.deadline_ms >= now + 5000 && fake_control.deadline_ms <= clock_mono_ms() + 5000);
 	kit_close(&kit);
 }
 
@@ -803,6 +824,7 @@ int main(void)
 		cmocka_unit_test(bad_records_fail_alone),
 		cmocka_unit_test(a_failing_key_source_fails_the_call),
 		cmocka_unit_test(limits_hold_before_and_after),
+		cmocka_unit_test(deadlines_do_not_wrap),
 		cmocka_unit_test(records_with_too_many_values_fail),
 		cmocka_unit_test(records_with_too_long_places_fail),
 		cmocka_unit_test(results_cannot_be_the_next_values),
