@@ -58,16 +58,6 @@ static const char *nearest_property(struct arena *arena, const char *name)
 	return near;
 }
 
-static bool is_secret(const char *name)
-{
-	static const char *const parts[] = {"password", "secret", "pem", "oauthbearer.config", "passphrase"};
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (strstr(name, parts[i]) != NULL)
-			return true;
-	return false;
-}
-
 static enum seal_status unknown_property(struct kafka_property *property, struct seal_err *err)
 {
 	struct arena arena;
@@ -132,7 +122,7 @@ static enum seal_status apply_one(void *arg, struct kafka_property *property, st
 	}
 	kafka_property_place(property, err);
 	return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "%s: %s", property->name,
-		       is_secret(property->name) ? "not a valid value" : why);
+		       kafka_property_is_secret(property->name) ? "not a valid value" : why);
 }
 
 static void apply_rows(rd_kafka_conf_t *conf, const struct kafka_setting *rows)

@@ -12,6 +12,7 @@
 #include "streams/kafka/config.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "streams/kafka/java.h"
 
@@ -362,6 +363,16 @@ enum seal_status kafka_config_set(struct kafka_config *config, const char *name,
 	return SEAL_OK;
 }
 
+bool kafka_property_is_secret(const char *name)
+{
+	static const char *const parts[] = {"password", "secret", "jaas", "pem", "oauthbearer.config", "passphrase"};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (strstr(name, parts[i]) != NULL)
+			return true;
+	return false;
+}
+
 enum seal_status kafka_config_override(struct kafka_config *config, const char *text, struct seal_err *err)
 {
 	const char *equals = strchr(text, '='), *name = text;
@@ -380,6 +391,9 @@ enum seal_status kafka_config_override(struct kafka_config *config, const char *
 	copy = arena_strndup(&config->arena, (const char *)view.ptr, view.len);
 	if (copy == NULL)
 		return err_memory(err);
+	if (kafka_property_is_secret(copy))
+		log_say(LOG_WARNING, "-X %s=… can be read by whoever may list processes; put it into a file for -F",
+			copy);
 	return kafka_config_set(config, copy, equals + 1, err);
 }
 

@@ -45,6 +45,9 @@ SEAL_MUST_USE enum seal_status kafka_config_parse(struct kafka_config *config, s
 						  const char *file, struct seal_err *err);
 SEAL_MUST_USE enum seal_status kafka_config_read(struct kafka_config *config, const char *path, struct seal_err *err);
 
+/* True when a property of that name holds a password or a private key, so that its value is never shown. */
+bool kafka_property_is_secret(const char *name);
+
 /* Adds one `-X name=value` on top; kcat's prefix `topic.` is fine. Never shows the value. */
 SEAL_MUST_USE enum seal_status kafka_config_override(struct kafka_config *config, const char *text,
 						     struct seal_err *err);
