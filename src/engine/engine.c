@@ -168,6 +168,19 @@ out:
 	return rc;
 }
 
+/*
+ * A call that fails is about no record: what is damaged then is a key's file. Its class must not make callers take
+ * good records for bad ones.
+ */
+static enum seal_status no_record_is_bad(enum seal_status rc, struct seal_err *err)
+{
+	if (rc != SEAL_DATA)
+		return rc;
+	if (err != NULL)
+		err->status = SEAL_FATAL;
+	return SEAL_FATAL;
+}
+
 /* Steps 3 and 4, or nothing at all. */
 static enum seal_status end(struct engine *engine, enum seal_status rc, struct seal_err *err)
 {
@@ -177,7 +190,7 @@ static enum seal_status end(struct engine *engine, enum seal_status rc, struct s
 out:
 	if (rc != SEAL_OK)
 		memset(engine->results, 0, engine->n * sizeof(*engine->results));
-	return rc;
+	return no_record_is_bad(rc, err);
 }
 
 enum seal_status engine_run(struct engine *engine, const struct policy_topic *topic, enum engine_direction direction,

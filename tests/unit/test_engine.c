@@ -318,6 +318,15 @@ static void a_failing_key_source_fails_the_call(void **state)
 		}
 		err_clear(&err);
 		assert_int_equal(engine_run(kit.engine, kit.topic, direction, values, 2, results, &err), SEAL_OK);
+		/* A key's file that is damaged: the records are not what is bad. */
+		fake_control.fail_call = SEAL_DATA;
+		fake_control.fail_code = SEAL_E_KEY_FILE;
+		assert_int_equal(engine_run(kit.engine, kit.topic, direction, values, 2, results, &err), SEAL_FATAL);
+		assert_int_equal(err.status, SEAL_FATAL);
+		assert_int_equal(err.code, SEAL_E_KEY_FILE);
+		assert_int_equal(engine_run(kit.engine, kit.topic, direction, values, 2, results, NULL), SEAL_FATAL);
+		fake_control.fail_call = SEAL_OK;
+		err_clear(&err);
 	}
 	kit_close(&kit);
 }
