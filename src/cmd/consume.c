@@ -96,6 +96,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	const struct stream_job job = {.options = &o->common,
 				       .direction = ENGINE_REVEAL,
 				       .plain = o->plain,
+				       .prints = strcmp(o->output, "-") == 0,
 				       .topics = {o->topic, NULL},
 				       .keep_partition = true, /* as envelopes tell them */
 				       .keep_topic = true,

@@ -7,11 +7,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-void progress_init(struct progress *progress, const struct global_options *global)
+void progress_hide(struct progress *progress)
 {
-	progress->live = !global->quiet && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+	if (progress->shown)
+		fputs("\r\033[K", stderr);
 	progress->shown = false;
-	progress->start_ms = clock_mono_ms();
 }
 
 static void line_of(const struct progress *progress, const struct pump_counts *counts, char *out, size_t room)
@@ -24,8 +24,9 @@ static void line_of(const struct progress *progress, const struct pump_counts *c
 		 (unsigned long long)counts->failed);
 }
 
-void progress_update(struct progress *progress, const struct pump_counts *counts)
+static void on_progress(void *arg, const struct pump_counts *counts)
 {
+	struct progress *progress = arg;
 	char line[160];
 	bool asked = stop_progress_asked();
 
@@ -43,9 +44,26 @@ void progress_update(struct progress *progress, const struct pump_counts *counts
 	}
 }
 
-void progress_hide(struct progress *progress)
+static void on_failed(void *arg, const struct record *record, const struct seal_err *why)
 {
-	if (progress->shown)
-		fputs("\r\033[K", stderr);
+	progress_hide(arg);
+	log_err(LOG_ERROR, why);
+}
+
+static void on_waiting(void *arg, const struct seal_err *why)
+{
+	progress_hide(arg);
+	log_err(LOG_WARNING, why);
+}
+
+void progress_attach(struct progress *progress, const struct global_options *global, bool prints,
+		     struct pump_options *pump)
+{
+	progress->live = !global->quiet && isatty(STDERR_FILENO) && !(prints && isatty(STDOUT_FILENO));
 	progress->shown = false;
+	progress->start_ms = clock_mono_ms();
+	pump->failed = on_failed;
+	pump->progress = on_progress;
+	pump->waiting = on_waiting;
+	pump->arg = progress;
 }

@@ -6,14 +6,15 @@
 #include "pump/pump.h"
 
 struct progress {
-	bool live; /* rewrite a line: stderr is a terminal and stdout is not, and not --quiet */
+	bool live; /* rewrite a line: stderr is a terminal, no records go to it, and not --quiet */
 	bool shown; /* the line stands there now */
 	uint64_t start_ms;
 };
 
-void progress_init(struct progress *progress, const struct global_options *global);
-/* For pump_options.progress: called about ten times a second. */
-void progress_update(struct progress *progress, const struct pump_counts *counts);
+/* Sets what the pump calls: about ten times a second, for each failed record, and while it waits. `prints`: records go to
+ * standard output, where a line that is rewritten would disturb them. */
+void progress_attach(struct progress *progress, const struct global_options *global, bool prints,
+		     struct pump_options *pump);
 /* Takes the line away; call before anything else is said on stderr, and at the end. */
 void progress_hide(struct progress *progress);
 

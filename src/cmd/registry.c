@@ -7,18 +7,21 @@
 #include "keys/keyring.h"
 #include "methods/builtin.h"
 
-static const struct method_ops *const methods[] = {
-	&method_encrypt, &method_fpe, &method_hash, &method_mask, &method_redact, &method_remove, NULL,
-};
-static const struct method_kind *const method_kinds[] = {
-	&method_encrypt.kind,
-	&method_fpe.kind,
-	&method_hash.kind,
-	&method_mask.kind,
-	&method_redact.kind,
-	&method_remove.kind,
-	NULL,
-};
+/* One a line. */
+/* clang-format off */
+#define METHODS(each) \
+	each(encrypt) \
+	each(fpe) \
+	each(hash) \
+	each(mask) \
+	each(redact) \
+	each(remove)
+/* clang-format on */
+#define OPS(name) &method_##name,
+#define KIND(name) &method_##name.kind,
+
+static const struct method_ops *const methods[] = {METHODS(OPS) NULL};
+static const struct method_kind *const method_kinds[] = {METHODS(KIND) NULL};
 
 static const struct key_source_ops *const key_sources[] = {
 	&keyring_source,

@@ -5,23 +5,6 @@
 #include "cmd/policy_use.h"
 #include "cmd/progress.h"
 
-static void on_failed(void *arg, const struct record *record, const struct seal_err *why)
-{
-	progress_hide(arg);
-	log_err(LOG_ERROR, why);
-}
-
-static void on_progress(void *arg, const struct pump_counts *counts)
-{
-	progress_update(arg, counts);
-}
-
-static void on_waiting(void *arg, const struct seal_err *why)
-{
-	progress_hide(arg);
-	log_err(LOG_WARNING, why);
-}
-
 static void tell_counts(const struct pump_counts *counts)
 {
 	log_say(LOG_INFO, "%llu records in, %llu out, %llu fields, %llu failed (%llu dead letters, %llu dropped)",
@@ -62,14 +45,10 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 		.keep_going = job->keep_going,
 		.no_dead_letters = job->no_dead_letters,
 		.stop = stop_requested,
-		.failed = on_failed,
-		.progress = on_progress,
-		.waiting = on_waiting,
-		.arg = &progress,
 	};
 	enum seal_status rc;
 
-	progress_init(&progress, call->global);
+	progress_attach(&progress, call->global, job->prints, &pump);
 	SEAL_TRY(open_policy(job, call, &use, err));
 	SEAL_TRY(job->open(job->arg, &source, &sink, err));
 	pump.plan = use.plan;

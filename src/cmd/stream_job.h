@@ -62,6 +62,7 @@ struct stream_job {
 	const struct stream_options *options;
 	enum engine_direction direction;
 	bool plain; /* no policy at all */
+	bool prints; /* the sink is standard output */
 	const char *topics[3]; /* whose rules to use: the first that the policy knows; ended by NULL */
 	bool keep_partition, keep_topic, keep_going, no_dead_letters;
 	/* Opens both; called when the policy is known to be good. `arg` is the caller's. */

@@ -10,6 +10,10 @@ struct stream_setting {
 	const char *value; /* NULL: leave its default */
 };
 
+/* By name. One that is not in the registry is a bug. */
+const struct source_ops *stream_source_ops(const char *stream);
+const struct sink_ops *stream_sink_ops(const char *stream);
+
 /* A name that is not in the registry or among the rows is a bug. Memory of the options comes from `arena`. */
 SEAL_MUST_USE enum seal_status stream_open_source(const char *stream, const char *address,
 						  const struct stream_setting *settings, struct arena *arena,

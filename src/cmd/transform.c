@@ -58,23 +58,6 @@ const struct opt_row transform_rows[] = {
 	 AT(max_record_bytes)},
 	OPT_END};
 
-static void on_failed(void *arg, const struct record *record, const struct seal_err *why)
-{
-	progress_hide(arg);
-	log_err(LOG_ERROR, why);
-}
-
-static void on_progress(void *arg, const struct pump_counts *counts)
-{
-	progress_update(arg, counts);
-}
-
-static void on_waiting(void *arg, const struct seal_err *why)
-{
-	progress_hide(arg);
-	log_err(LOG_WARNING, why);
-}
-
 /* The end, as an exit code and words: only what the user would not expect is said. */
 static int conclude(const struct pump_counts *counts, const char *output)
 {
@@ -127,14 +110,10 @@ enum seal_status transform_run(struct command_call *call, enum engine_direction 
 		.keep_going = !options->fail_fast,
 		.no_dead_letters = true,
 		.stop = stop_requested,
-		.failed = on_failed,
-		.progress = on_progress,
-		.waiting = on_waiting,
-		.arg = &progress,
 	};
 	enum seal_status rc;
 
-	progress_init(&progress, call->global);
+	progress_attach(&progress, call->global, strcmp(options->output, "-") == 0, &pump);
 	SEAL_TRY(policy_use_open(options->policy, options->topic, call->global, &use, err));
 	SEAL_TRY(open_streams(call, &source, &sink, err));
 	pump.plan = use.plan;

@@ -1,6 +1,7 @@
 """Options, help, manual, completion, documentation: all from the same tables."""
 import os
 import pathlib
+import pty
 import re
 import subprocess
 
@@ -159,6 +160,23 @@ def test_reader_goes_away(program, arguments):
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait(timeout=60) == 141
+
+
+def test_progress_on_a_terminal(shop):
+    """Also where standard output is one, as long as no records go there."""
+    (shop.folder / "data.ndjson").write_bytes(b'{"Address":"1 High St"}\n' * 400000)
+    own, terminal = pty.openpty()
+    process = shop.start("protect", "-o", "out.ndjson", "data.ndjson", stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    said = b""
+    try:
+        while chunk := os.read(own, 65536):
+            said += chunk
+    except OSError:  # EIO: the program's end of the terminal is closed
+        pass
+    os.close(own)
+    assert process.wait(timeout=60) == 0
+    assert b" records/s, " in said and said.endswith(b"\r\033[K")
 
 
 # ---- manual ----
