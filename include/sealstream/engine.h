@@ -50,7 +50,8 @@ SEAL_API SEAL_MUST_USE enum seal_status seal_engine_clone(const struct seal_engi
 SEAL_API void seal_engine_free(struct seal_engine *engine);
 
 /*
- * Protects `n` values by the rules of `topic`. A value with a NULL pointer (a tombstone) passes as it is. SEAL_OK also
+ * Protects `n` values by the rules of `topic`, one of the engine's policy; SEAL_USAGE for another's, and for NULL, which
+ * seal_policy_topic gives where no entry matches. A value with a NULL pointer (a tombstone) passes as it is. SEAL_OK also
  * when single records fail: their results say so. The call itself fails, and then gives no results, only when no
  * record can be told good from bad: SEAL_RETRY (a service is away), SEAL_DENIED, SEAL_USAGE, SEAL_FATAL; nothing may be
  * sent then. `values` and what they point to must stay until the call returns; they cannot be results of the same

@@ -139,7 +139,7 @@ enum seal_status seal_engine_dead_letter(struct seal_engine *engine, const struc
 	enum seal_status rc;
 
 	SEAL_TRY(prepare(engine, n, err));
-	if (of->dead_letter_method == NULL) {
+	if (of != NULL && of->dead_letter_method == NULL) {
 		rc = err_set(err, SEAL_USAGE, SEAL_E_USAGE,
 			     "the topic has no dead-letter topic; the policy must name one");
 		goto out;

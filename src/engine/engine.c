@@ -144,6 +144,21 @@ static enum seal_status check_values(const struct engine *engine, const struct s
 	return SEAL_OK;
 }
 
+/* Rules of another policy would be read with this one's numbers; NULL is what no match gives. */
+static enum seal_status check_topic(const struct engine *engine, const struct policy_topic *topic,
+				    struct seal_err *err)
+{
+	const struct policy *policy = engine->plan->policy;
+
+	const uintptr_t at = (uintptr_t)topic - (uintptr_t)policy->topics;
+
+	if (topic != NULL && at < policy->n_topics * sizeof(*topic) && at % sizeof(*topic) == 0)
+		return SEAL_OK;
+	return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+		       topic == NULL ? "no topic: the policy has none of that name, so nothing may pass"
+				     : "the topic belongs to another policy than the engine");
+}
+
 static enum seal_status begin(struct engine *engine, const struct policy_topic *topic,
 			      enum engine_direction direction, const struct seal_bytes *values, size_t n,
 			      struct engine_result *results, struct seal_err *err)
@@ -153,6 +168,7 @@ static enum seal_status begin(struct engine *engine, const struct policy_topic *
 	engine->n = n;
 	engine->results = results;
 	memset(results, 0, n * sizeof(*results));
+	SEAL_TRY(check_topic(engine, topic, err));
 	SEAL_TRY(check_values(engine, values, n, err));
 	arena_reset(&engine->arena);
 	for (size_t i = 0; i < engine->plan->policy->n_methods; i++)
@@ -210,10 +226,11 @@ enum seal_status engine_dead_letter(struct engine *engine, const struct policy_t
 {
 	enum seal_status rc = begin(engine, topic, ENGINE_PROTECT, values, n, results, err);
 
-	SEAL_INVARIANT(topic->dead_letter_method != NULL);
-	engine->whole = true;
-	engine->limit = SIZE_MAX; /* a record that is too large must still get away */
-	if (rc == SEAL_OK)
+	if (rc == SEAL_OK) {
+		SEAL_INVARIANT(topic->dead_letter_method != NULL);
+		engine->whole = true;
+		engine->limit = SIZE_MAX; /* a record that is too large must still get away */
 		rc = engine_gather_dead_letters(engine, err);
+	}
 	return end(engine, rc, err);
 }

@@ -183,6 +183,36 @@ static void batches_go_there_and_back(void **state)
 	seal_engine_free(there);
 }
 
+/* A name that no entry matches must not end in a crash or in clear text. */
+static void topics_are_of_the_policy(void **state)
+{
+	struct seal_bytes value = text("{\"a\":\"v\"}");
+	struct seal_err err = SEAL_ERR_INIT;
+	struct seal_policy *second;
+	struct seal_engine *engine;
+
+	(void)state;
+	assert_int_equal(seal_policy_load(text(POLICY), NULL, &second, &err), SEAL_OK);
+	assert_int_equal(seal_engine_new(policy, &options, &engine, &err), SEAL_OK);
+	assert_null(seal_policy_topic(policy, "nowhere"));
+	assert_int_equal(seal_engine_protect(engine, NULL, &value, 1, &err), SEAL_USAGE);
+	assert_non_null(strstr(err.text, "no topic"));
+	assert_int_equal(seal_result_count(engine), 0);
+	assert_int_equal(seal_engine_reveal(engine, NULL, &value, 1, NULL), SEAL_USAGE);
+	assert_int_equal(seal_engine_dead_letter(engine, NULL, &value, 1, NULL), SEAL_USAGE);
+	err = (struct seal_err)SEAL_ERR_INIT;
+	assert_int_equal(seal_engine_protect(engine, seal_policy_topic(second, "other"), &value, 1, &err),
+			 SEAL_USAGE);
+	assert_non_null(strstr(err.text, "another policy"));
+	assert_int_equal(seal_engine_dead_letter(engine, seal_policy_topic(second, "purchases"), &value, 1, NULL),
+			 SEAL_USAGE);
+	for (size_t i = 0; i < seal_policy_topic_count(policy); i++)
+		assert_int_equal(seal_engine_protect(engine, seal_policy_topic_at(policy, i), &value, 1, NULL),
+				 SEAL_OK);
+	seal_engine_free(engine);
+	seal_policy_free(second);
+}
+
 static void dead_letters_go_there_and_back(void **state)
 {
 	struct seal_bytes value = text("{ broken");
@@ -346,13 +376,10 @@ static void engines_work_side_by_side(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_and_versions),
-		cmocka_unit_test(policies_can_be_read),
-		cmocka_unit_test(policies_are_checked),
-		cmocka_unit_test(batches_go_there_and_back),
-		cmocka_unit_test(dead_letters_go_there_and_back),
-		cmocka_unit_test(engines_say_what_is_wrong),
-		cmocka_unit_test(keyrings_are_kept),
+		cmocka_unit_test(names_and_versions),	     cmocka_unit_test(policies_can_be_read),
+		cmocka_unit_test(policies_are_checked),	     cmocka_unit_test(batches_go_there_and_back),
+		cmocka_unit_test(topics_are_of_the_policy),  cmocka_unit_test(dead_letters_go_there_and_back),
+		cmocka_unit_test(engines_say_what_is_wrong), cmocka_unit_test(keyrings_are_kept),
 		cmocka_unit_test(engines_work_side_by_side),
 	};
 
