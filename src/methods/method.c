@@ -7,12 +7,24 @@
 #include "base/mem.h"
 #include "methods/simple.h"
 
+/* The cell before is of the same record and has failed: that one's error is the record's, in document order. */
+static bool record_has_failed(const struct lot *lot, const struct cell *cell)
+{
+	return cell > lot->cells && cell[-1].record == cell->record && cell[-1].err != NULL;
+}
+
 void cell_fail(struct lot *lot, struct cell *cell, enum seal_code code, const char *fmt, ...)
 {
 	static const struct seal_err no_memory = {SEAL_FATAL, SEAL_E_MEMORY, "out of memory", ""};
-	struct seal_err *err = ARENA_NEW(lot->arena, struct seal_err);
+	struct seal_err *err;
 	va_list args;
 
+	if (record_has_failed(lot, cell)) {
+		/* A hostile record has hundreds of thousands of them: one error does. */
+		cell_fail_err(cell, cell[-1].err);
+		return;
+	}
+	err = ARENA_NEW(lot->arena, struct seal_err);
 	cell->out = BYTES_EMPTY;
 	cell->form = FORM_UNSET;
 	cell->err = &no_memory;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/work.h"
 #include "keys/keyring.h"
 #include "kit.h"
 
@@ -394,6 +395,29 @@ static void records_with_too_many_values_fail(void **state)
 	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, &value, 1, &result, &err), SEAL_OK);
 	assert_int_equal(result.err->code, SEAL_E_LIMIT);
 	kit_close(&kit);
+	mem_free(text);
+}
+
+/* Values that all fail share one error. */
+static void records_of_bad_values_take_little(void **state)
+{
+	static const char *const rules[] = {TOPIC("'$[*]': {type: mask}"), TOPIC("'$[*]': {type: fpe, key: f}")};
+	const size_t n = 100000;
+	char *text = mem_alloc(2 * n + 1);
+	struct kit kit;
+
+	assert_non_null(text);
+	for (size_t i = 0; i < n; i++)
+		memcpy(text + 2 * i, i == 0 ? "[1" : ",1", 2);
+	text[2 * n] = ']';
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		kit_open(&kit, rules[i]);
+		assert_int_equal(kit_one(&kit, ENGINE_PROTECT, bytes_of(text, 2 * n + 1))->err->status, SEAL_DATA);
+		assert_true(arena_held(&kit.engine->arena) < 32u << 20);
+		/* The first one in the document still says why, and its neighbours' records are their own. */
+		refuse(&kit, ENGINE_PROTECT, "[\"1234567\",1,2]", i == 0 ? SEAL_E_TYPE : SEAL_E_DOMAIN, "$[*]");
+		kit_close(&kit);
+	}
 	mem_free(text);
 }
 
@@ -835,6 +859,7 @@ int main(void)
 		cmocka_unit_test(limits_hold_before_and_after),
 		cmocka_unit_test(deadlines_do_not_wrap),
 		cmocka_unit_test(records_with_too_many_values_fail),
+		cmocka_unit_test(records_of_bad_values_take_little),
 		cmocka_unit_test(records_with_too_long_places_fail),
 		cmocka_unit_test(results_cannot_be_the_next_values),
 		cmocka_unit_test(what_policies_say_about_odd_values),
