@@ -4,6 +4,7 @@ import pathlib
 import pty
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -164,10 +165,14 @@ def test_reader_goes_away(program, arguments):
 
 def test_progress_on_a_terminal(shop):
     """Also where standard output is one, as long as no records go there."""
-    (shop.folder / "data.ndjson").write_bytes(b'{"Address":"1 High St"}\n' * 400000)
     own, terminal = pty.openpty()
-    process = shop.start("protect", "-o", "out.ndjson", "data.ndjson", stdout=terminal, stderr=terminal)
+    process = shop.start("protect", "-o", "out.ndjson", stdin=-1, stdout=terminal, stderr=terminal)
     os.close(terminal)
+    for _ in range(4):
+        process.stdin.write(b'{"Address":"1 High St"}\n')
+        process.stdin.flush()
+        time.sleep(0.2)
+    process.stdin.close()
     said = b""
     try:
         while chunk := os.read(own, 65536):
