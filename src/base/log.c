@@ -69,7 +69,8 @@ static void keep_to_one_line(char *line)
 	}
 }
 
-static void emit(enum log_level level, const char *code, const char *place, const char *text)
+/* `status` and `code` are empty for what is not an error. */
+static void emit(enum log_level level, const char *status, const char *code, const char *place, const char *text)
 {
 	char safe_text[1400], safe_place[600], line[2400];
 	ssize_t ignored;
@@ -79,8 +80,9 @@ static void emit(enum log_level level, const char *code, const char *place, cons
 		escape(text, safe_text, sizeof(safe_text));
 		escape(place, safe_place, sizeof(safe_place));
 		n = snprintf(line, sizeof(line),
-			     "{\"ts\":%lld,\"level\":\"%s\",\"code\":\"%s\",\"place\":\"%s\",\"msg\":\"%s\"}\n",
-			     (long long)clock_unix_ms(), level_names[level], code, safe_place, safe_text);
+			     "{\"ts\":%lld,\"level\":\"%s\",\"class\":\"%s\",\"code\":\"%s\",\"place\":\"%s\","
+			     "\"msg\":\"%s\"}\n",
+			     (long long)clock_unix_ms(), level_names[level], status, code, safe_place, safe_text);
 	} else {
 		n = snprintf(line, sizeof(line), "sealstream: %s%s%s%s%s\n",
 			     level == LOG_INFO ? "" : level_names[level], level == LOG_INFO ? "" : ": ", place,
@@ -107,11 +109,11 @@ void log_say(enum log_level level, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	emit(level, "", "", text);
+	emit(level, "", "", "", text);
 }
 
 void log_err(enum log_level level, const struct seal_err *err)
 {
 	if (log_enabled(level))
-		emit(level, seal_code_name(err->code), err->place, err->text);
+		emit(level, seal_status_name(err->status), seal_code_name(err->code), err->place, err->text);
 }

@@ -13,7 +13,7 @@ enum log_format { LOG_TEXT, LOG_JSON };
 /* Default: LOG_INFO, text. Call before threads start. */
 void log_setup(enum log_level level, enum log_format format);
 void log_say(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* "sealstream: error: PLACE: TEXT", or a JSON object with code, class, place and text. */
+/* "sealstream: error: PLACE: TEXT", or a JSON object: ts (ms since 1970), level, class, code, place, msg. */
 void log_err(enum log_level level, const struct seal_err *err);
 bool log_enabled(enum log_level level);
 

@@ -31,7 +31,7 @@ const struct opt_row global_rows[] = {
 	 .type = OPT_CHOICE,
 	 GLOBAL(log_level)},
 	{.name = "log-format",
-	 .help = "how it is said",
+	 .help = "how it is said; json: an object a line with ts, level, class, code, place and msg",
 	 .choices = "text|json",
 	 .arg = "FORMAT",
 	 .def = "text",

@@ -138,7 +138,7 @@ def test_names_in_messages_cannot_break_the_line(shop, log_format):
 def test_json_messages(shop):
     _, err = shop.run("protect", "--log-format", "json", input=line(credit_card="1"), exit_code=1)
     first = json.loads(err.splitlines()[0])
-    assert first["level"] == "error" and first["code"] == "domain"
+    assert (first["level"], first["class"], first["code"]) == ("error", "data", "domain")
     assert first["place"] == "stdin:1: $['credit_card']"
 
 

@@ -425,7 +425,7 @@ static enum seal_status parse_offset(const char *text, int64_t *out, struct seal
 		*out = negative ? RD_KAFKA_OFFSET_TAIL((int64_t)n) : (int64_t)n;
 	} else {
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
-			       "offset must be beginning, end, a number, or -N for the last N");
+			       "--offset must be beginning, end, a number, or -N for the last N");
 	}
 	return SEAL_OK;
 }
