@@ -51,15 +51,17 @@ out:
 }
 
 /* The one allocation of a lot: all its texts, back to back. Refuses messages that are too large, each alone. */
-static enum seal_status allocate_texts(struct key_item *items, size_t n, size_t prefix_len, struct arena *arena,
-				       uint8_t **texts, struct seal_err *err)
+static enum seal_status allocate_texts(struct keyring_session *s, struct key_item *items, size_t n,
+				       struct arena *arena, uint8_t **texts, struct seal_err *err)
 {
+	char prefix[TEXT_PREFIX_MAX];
+	const size_t prefix_len = text_prefix(s->state->file.n, prefix);
 	size_t total = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		items[i].err = NULL;
 		if (items[i].in.len > AEAD_MESSAGE_MAX) {
-			session_item_fail(&items[i], arena, SEAL_E_LIMIT,
+			session_item_fail(s, &items[i], arena, SEAL_E_LIMIT,
 					  "larger than %u bytes, the most one value can have", AEAD_MESSAGE_MAX);
 			continue;
 		}
@@ -144,13 +146,14 @@ static enum seal_status gcm_encrypt(struct key_session *base, struct key_item *i
 	void *aead;
 	uint8_t *to;
 
+	s->failed = NULL;
 	SEAL_TRY(session_sync(s, false, err));
 	if (n == 0)
 		goto out;
 	SEAL_TRY(take_uses(s, n, call->deadline_ms, err));
 	SEAL_TRY(session_context(s, s->state->file.n, &aead, err));
 	prefix_len = text_prefix(s->state->file.n, prefix);
-	SEAL_TRY(allocate_texts(items, n, prefix_len, call->arena, &to, err));
+	SEAL_TRY(allocate_texts(s, items, n, call->arena, &to, err));
 	while (at < n) {
 		SEAL_TRY(fill_chunk(s, &chunk, items, n, &at, err));
 		SEAL_TRY(aead_seal_many(aead, chunk.messages, chunk.n, err));
@@ -189,10 +192,10 @@ static void split_texts(struct keyring_session *s, struct key_item *items, struc
 		}
 		slots[i].version = 0;
 		if (fault == TEXT_NOT_OURS)
-			session_item_fail(&items[i], arena, SEAL_E_PLAINTEXT,
+			session_item_fail(s, &items[i], arena, SEAL_E_PLAINTEXT,
 					  "not encrypted: the text does not begin with vault:v");
 		else
-			session_item_fail(&items[i], arena, SEAL_E_TAMPERED,
+			session_item_fail(s, &items[i], arena, SEAL_E_TAMPERED,
 					  "damaged: no key version stands after vault:v");
 	}
 }
@@ -204,12 +207,12 @@ static bool version_allowed(struct keyring_session *s, uint32_t version, struct 
 
 	if (version > file->n)
 		session_item_fail(
-			item, arena, SEAL_E_KEY_VERSION,
+			s, item, arena, SEAL_E_KEY_VERSION,
 			"key %s has no version %u here, its latest is %u; import it or use the keyring that made it",
 			s->key->name, version, file->n);
 	else if (version < file->min_decryption_version)
 		session_item_fail(
-			item, arena, SEAL_E_KEY_MINIMUM,
+			s, item, arena, SEAL_E_KEY_MINIMUM,
 			"version %u of key %s is below its minimum decryption version %u; lower that to read "
 			"old data (`sealstream key config`)",
 			version, s->key->name, file->min_decryption_version);
@@ -233,7 +236,7 @@ static void decode_texts(struct keyring_session *s, struct key_item *items, stru
 			   slot->len - TEXT_OVERHEAD > AEAD_MESSAGE_MAX) {
 			slot->version = 0;
 			session_item_fail(
-				&items[i], arena, SEAL_E_TAMPERED,
+				s, &items[i], arena, SEAL_E_TAMPERED,
 				"damaged: what stands after vault:vN: is not whole base64 of an encrypted value");
 		} else {
 			to += slot->len;
@@ -261,7 +264,7 @@ static enum seal_status open_chunk(struct keyring_session *s, struct aead *aead,
 		if (message->ok)
 			chunk->items[i]->out = bytes_of(message->out, message->in.len);
 		else
-			session_item_fail(chunk->items[i], arena, SEAL_E_TAMPERED,
+			session_item_fail(s, chunk->items[i], arena, SEAL_E_TAMPERED,
 					  "does not authenticate under key %s: changed, moved from another place, or "
 					  "encrypted with another key",
 					  s->key->name);
@@ -315,6 +318,7 @@ static enum seal_status gcm_decrypt(struct key_session *base, struct key_item *i
 	uint8_t *raw;
 	size_t size;
 
+	s->failed = NULL;
 	SEAL_TRY(session_sync(s, false, err));
 	slots = arena_alloc(call->arena, n * sizeof(*slots), _Alignof(struct open_slot));
 	if (slots == NULL) {

@@ -5,6 +5,7 @@
 #include "keys/keyring_session.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 
@@ -62,22 +63,26 @@ out:
 	return rc;
 }
 
-void session_item_fail(struct key_item *item, struct arena *arena, enum seal_code code, const char *fmt, ...)
+void session_item_fail(struct keyring_session *s, struct key_item *item, struct arena *arena, enum seal_code code,
+		       const char *fmt, ...)
 {
 	static const struct seal_err no_memory = {SEAL_FATAL, SEAL_E_MEMORY, "out of memory", ""};
-	struct seal_err *e = ARENA_NEW(arena, struct seal_err);
+	struct seal_err e = {.status = SEAL_DATA, .code = code}, *copy;
 	va_list args;
 
-	item->out = BYTES_EMPTY;
-	item->err = e != NULL ? e : &no_memory;
-	if (e == NULL)
-		return;
-	e->status = SEAL_DATA;
-	e->code = code;
-	e->place[0] = '\0';
 	va_start(args, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, args);
+	vsnprintf(e.text, sizeof(e.text), fmt, args);
 	va_end(args);
+	item->out = BYTES_EMPTY;
+	item->err = s->failed;
+	if (s->failed != NULL && s->failed->code == code && strcmp(s->failed->text, e.text) == 0)
+		return;
+	copy = ARENA_NEW(arena, struct seal_err);
+	item->err = copy != NULL ? copy : &no_memory;
+	if (copy == NULL)
+		return;
+	*copy = e;
+	s->failed = copy;
 }
 
 void session_free(struct key_session *base)

@@ -27,6 +27,7 @@ struct keyring_session {
 	} slots[SESSION_CONTEXTS];
 	unsigned next_slot; /* the one to give up next */
 	struct random_pool nonces;
+	const struct seal_err *failed; /* the last item's error in the current call, or NULL */
 	struct seal_buf raw; /* nonce, ciphertext and tag of a few messages on their way to base64 */
 };
 
@@ -37,9 +38,12 @@ SEAL_MUST_USE enum seal_status session_context(struct keyring_session *s, uint32
 					       struct seal_err *err);
 void session_free(struct key_session *base);
 
-/* Sets item->err to an error in the arena of the call, with SEAL_DATA, and empties its result. */
-void session_item_fail(struct key_item *item, struct arena *arena, enum seal_code code, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+/*
+ * Sets item->err to an error in the arena of the call, with SEAL_DATA, and empties its result. Items that fail alike one
+ * after the other share it: a hostile record has hundreds of thousands.
+ */
+void session_item_fail(struct keyring_session *s, struct key_item *item, struct arena *arena, enum seal_code code,
+		       const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 extern const struct key_session_ops gcm_session_ops; /* keyring_gcm.c */
 extern const struct context_ops gcm_context_ops;

@@ -115,6 +115,34 @@ static void lots_of_every_size(void **state)
 	use_end(&u);
 }
 
+/* Hundreds of thousands of bad values must not make as many errors; what failed otherwise has its own. */
+static void items_that_fail_alike_share_an_error(void **state)
+{
+	struct key_item items[5] = {{.in = BYTES_LIT("vault:v1:!")},
+				    {.in = BYTES_LIT("vault:v1:!!")},
+				    {.in = BYTES_LIT("vault:v7:AAAA")},
+				    {.in = BYTES_LIT("vault:v8:AAAA")},
+				    {.in = BYTES_LIT("vault:v8:AAAA")}};
+	struct arena first;
+	struct use u;
+
+	use_begin(&u, "aes256-gcm96");
+	arena_init(&first, 0);
+	for (int call = 0; call < 2; call++) {
+		const struct key_call own = {&first, u.f.call.deadline_ms};
+
+		OK(&u.f, u.s->ops->decrypt(u.s, items, 5, call == 0 ? &own : &u.f.call, &u.f.err));
+		assert_ptr_equal(items[0].err, items[1].err);
+		assert_ptr_not_equal(items[1].err, items[2].err);
+		assert_non_null(strstr(items[2].err->text, "version 7"));
+		assert_non_null(strstr(items[3].err->text, "version 8"));
+		assert_ptr_equal(items[3].err, items[4].err);
+		arena_clear(&first); /* nothing of it may be used by the next call */
+	}
+	assert_int_equal(items[0].err->code, SEAL_E_TAMPERED);
+	use_end(&u);
+}
+
 static void one_bad_item_fails_alone(void **state)
 {
 	static const struct {
@@ -557,6 +585,7 @@ int main(void)
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(lots_of_every_size),
 		cmocka_unit_test(one_bad_item_fails_alone),
+		cmocka_unit_test(items_that_fail_alike_share_an_error),
 		cmocka_unit_test(messages_have_a_limit),
 		cmocka_unit_test(many_versions_in_one_lot),
 		cmocka_unit_test(minimum_decryption_version_holds),
