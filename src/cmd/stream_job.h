@@ -52,8 +52,10 @@ struct stream_options {
 	}
 
 #define STREAM_DETAILS                                                                                               \
-	"-b, -t, -F, -X, -J, -e, -c, -o and -G mean what they mean in kcat; --bootstrap-server, --command-config "   \
-	"and --command-property work too. -F takes getting_started.ini and kcat's and Java's client.properties.\n"   \
+	"Options that kcat has, too, mean the same here, but for -p, which is the policy (kcat's -p is "             \
+	"--partition). "                                                                                             \
+	"--bootstrap-server, --command-config and --command-property are those of Kafka's own tools. -F takes "      \
+	"getting_started.ini and kcat's and Java's client.properties.\n"                                             \
 	"The first SIGINT or SIGTERM ends the run cleanly: what was read is written, acknowledged and committed, "   \
 	"and the exit code is 130 or 143. A second one ends it at once."
 
