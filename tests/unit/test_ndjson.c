@@ -307,6 +307,44 @@ static void test_pipe_gives_what_is_there(void **state)
 	close(ends[0]);
 }
 
+/* Neither blank lines nor a line without end keep a caller who wants to look around. */
+static void test_endless_input_gives_idle(void **state)
+{
+	const struct opt_row *rows = ndjson_source_ops.options;
+	void *options = zeroed(ndjson_source_ops.options_size);
+	struct source *source = open_source("/dev/zero", "1000", false);
+	int ends[2];
+
+	assert_int_equal(next(source), READ_SOME);
+	assert_int_equal(batch.records[0].broken->code, SEAL_E_LIMIT);
+	source->ops->release(source, &batch);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(next(source), READ_IDLE);
+	source->ops->close(source, true);
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(opt_defaults(rows, options, &arena, &err), SEAL_OK);
+	assert_int_equal(opt_set(opt_find(rows, BYTES_LIT("skip-blank")), options, BYTES_LIT("true"), &arena, &err),
+			 SEAL_OK);
+	assert_int_equal(ndjson_source_ops.open(arena_printf(&arena, "/dev/fd/%d", ends[0]), options, &source, &err),
+			 SEAL_OK);
+	assert_int_equal(write(ends[1], "\n\n\n", 3), 3);
+	alarm(20); /* it would wait for a line for ever */
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(write(ends[1], "\n", 1), 1);
+		assert_int_equal(next(source), READ_IDLE);
+	}
+	alarm(0);
+	assert_int_equal(write(ends[1], "\nx\n", 3), 3);
+	assert_int_equal(next(source), READ_SOME);
+	value_is(0, "x");
+	assert_int_equal(batch.records[0].offset, 55);
+	source->ops->release(source, &batch);
+	source->ops->close(source, true);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void fails_to_open(const char *path, enum seal_status status, enum seal_code code)
 {
 	void *options = zeroed(ndjson_source_ops.options_size);
@@ -454,6 +492,18 @@ static void test_new_envelopes(void **state)
 		"{\"topic\":\"t\",\"partition\":0,\"offset\":0,\"tstype\":\"unknown\",\"ts\":0,\"key\":null,"
 		"\"payload\":null}\n"));
 	assert_int_equal(sink->ops->write(sink, &binary, 1, 2, 10, &err), SEAL_DATA);
+	err_clear(&err);
+	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
+	/* Of a record that does not fit nothing is written. */
+	sink = open_sink(path, "envelope");
+	assert_int_equal(sink->ops->write(sink, &records[1], 1, 1, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->write(sink, &binary, 1, 2, 10, &err), SEAL_DATA);
+	err_clear(&err);
+	assert_int_equal(sink->ops->flush(sink, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->finish(sink, &err), SEAL_OK);
+	assert_true(bytes_eq_str(get_file(path),
+				 "{\"topic\":\"t\",\"partition\":0,\"offset\":0,\"tstype\":\"unknown\",\"ts\":0,"
+				 "\"key\":null,\"payload\":null}\n"));
 	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
 }
 
@@ -532,6 +582,76 @@ static void test_disk_full(void **state)
 	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
 }
 
+static size_t read_pipe(int fd, char *to, size_t max)
+{
+	ssize_t n = read(fd, to, max);
+
+	assert_true(n >= 0);
+	return (size_t)n;
+}
+
+/* A reader that has stopped: write gives up in time, nothing is lost or doubled, and what is held stays bounded. */
+static void test_stuck_reader(void **state)
+{
+	static char text[100001], got[4 << 20];
+	struct record record = {.value = bytes_of((const uint8_t *)text, 100000)};
+	const char *path = path_of("fifo");
+	uint64_t ticket = 0, acknowledged = 9;
+	size_t n = 0, more;
+	struct sink *sink;
+	int fd;
+
+	assert_int_equal(mkfifo(path, 0600), 0);
+	fd = open(path, O_RDONLY | O_NONBLOCK);
+	assert_true(fd >= 0);
+	sink = open_sink(path, "value");
+	memset(text, 'a', 100000);
+	alarm(60); /* instead of blocking for ever */
+	while (sink->ops->write(sink, &record, 1, ++ticket, 10, &err) == SEAL_OK) {
+		assert_true(ticket < 20);
+		text[0] = 'a' + (char)ticket;
+	}
+	assert_int_equal(err.status, SEAL_RETRY);
+	err_clear(&err);
+	assert_int_equal(sink->ops->poll(sink, 10, &acknowledged, &err), SEAL_RETRY);
+	assert_int_equal(acknowledged, 0);
+	err_clear(&err);
+	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+	while (n < (ticket - 1) * 100001) {
+		more = read_pipe(fd, got + n, sizeof(got) - n);
+		assert_true(more > 0);
+		n += more;
+		err_clear(&err);
+		(void)sink->ops->poll(sink, 0, &acknowledged, &err);
+	}
+	alarm(0);
+	assert_int_equal(acknowledged, ticket - 1);
+	for (size_t i = 0; i < ticket - 1; i++) {
+		assert_int_equal(got[i * 100001], 'a' + i);
+		assert_int_equal(got[i * 100001 + 100000], '\n');
+	}
+	assert_int_equal(n, (ticket - 1) * 100001);
+	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
+	close(fd);
+}
+
+/* What a killed run has left, under the same process id. */
+static void test_old_temporary_is_no_obstacle(void **state)
+{
+	const struct record record = {.value = BYTES_LIT("x")};
+	const char *path = path_of("out");
+	struct sink *sink;
+
+	for (int i = 0; i < 3; i++)
+		put_file(arena_printf(&arena, "out.%ld.%d.tmp", (long)getpid(), i), "left", 4);
+	sink = open_sink(path, "value");
+	assert_int_equal(sink->ops->write(sink, &record, 1, 1, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->flush(sink, 10, &err), SEAL_OK);
+	assert_int_equal(sink->ops->finish(sink, &err), SEAL_OK);
+	assert_true(bytes_eq_str(get_file(path), "x\n"));
+	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
+}
+
 static void test_cannot_create(void **state)
 {
 	void *options = zeroed(ndjson_sink_ops.options_size);
@@ -554,6 +674,7 @@ int main(void)
 		TEST(test_long_line_within_the_limit),
 		TEST(test_lines_over_the_limit),
 		TEST(test_pipe_gives_what_is_there),
+		TEST(test_endless_input_gives_idle),
 		TEST(test_open_errors),
 		TEST(test_envelopes_in),
 		TEST(test_lines_out),
@@ -563,6 +684,8 @@ int main(void)
 		TEST(test_direct),
 		TEST(test_symbolic_link_stays),
 		TEST(test_disk_full),
+		TEST(test_stuck_reader),
+		TEST(test_old_temporary_is_no_obstacle),
 		TEST(test_cannot_create),
 	};
 

@@ -1,7 +1,8 @@
 /*
  * Writes lines in large blocks. A regular file is written beside its name and takes it only when the run was whole
  * (finish), so that nobody ever sees half an output; pipes, devices and stdout are written to as they are, and so is a
- * file with `direct`: for a source that is told what is safe, and that would not give it again.
+ * file with `direct`: for a source that is told what is safe, and that would not give it again. A pipe is never waited for
+ * longer than asked: its reader may have stopped, and the pump must see a stop request.
  *
  *   write ─▶ out (up to OUT_BYTES) ─▶ write(2) ─▶ temporary file ─ finish: fsync, rename, fsync of the directory
  *
@@ -11,10 +12,13 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "streams/ndjson/line.h"
@@ -22,6 +26,7 @@
 
 #define OUT_BYTES (256u << 10)
 #define OUT_MAX (3u << 30)
+#define TEMPORARIES_MAX 1000
 
 enum layout { LAYOUT_VALUE, LAYOUT_SOURCE, LAYOUT_ENVELOPE };
 
@@ -48,11 +53,14 @@ struct file_sink {
 	struct sink base;
 	int fd;
 	bool close_fd;
+	bool may_block; /* a pipe, a socket, a terminal: whoever reads it may stop doing so */
+	size_t pipe_bytes; /* what an empty pipe takes; 0: no pipe */
 	struct options options;
 	char *name; /* for messages */
 	char *path; /* of a regular file, else NULL */
 	char *temporary; /* beside path; NULL once it is gone */
 	struct seal_buf out;
+	size_t sent; /* of out */
 	uint64_t taken, written; /* tickets: handed in; out of the process */
 };
 
@@ -72,11 +80,69 @@ static enum seal_status put(struct file_sink *s, const struct record *record, st
 	return rc;
 }
 
-static enum seal_status drain(struct file_sink *s, struct seal_err *err)
+/*
+ * After poll said so: PIPE_BUF bytes fit without blocking (pipe(7)), into an empty pipe as many as it has. O_NONBLOCK would
+ * do, too, but belongs to everybody who shares the descriptor.
+ */
+static enum seal_status write_some(struct file_sink *s, struct seal_err *err)
 {
-	enum seal_status rc = file_write_all(s->fd, buf_bytes(&s->out), s->name, err);
+	size_t left = s->out.len - s->sent, room = PIPE_BUF;
+	int held = 0;
+	ssize_t n;
 
-	s->out.len = 0;
+	if (left > room && s->pipe_bytes > room && ioctl(s->fd, FIONREAD, &held) == 0 && held == 0)
+		room = s->pipe_bytes;
+	n = write(s->fd, s->out.ptr + s->sent, left < room ? left : room);
+
+	if (n < 0 && errno != EINTR && errno != EAGAIN)
+		return err_set_errno(err, SEAL_FATAL, errno == EPIPE ? SEAL_E_PIPE : SEAL_E_IO, errno,
+				     "cannot write %s", s->name);
+	s->sent += n > 0 ? (size_t)n : 0;
+	return SEAL_OK;
+}
+
+/* Empties the buffer; SEAL_RETRY when whoever reads has not taken all of it in time. */
+static enum seal_status drain(struct file_sink *s, int timeout_ms, struct seal_err *err)
+{
+	struct pollfd on = {.fd = s->fd, .events = POLLOUT};
+	uint64_t start = clock_mono_ms(), spent = 0;
+	enum seal_status rc = SEAL_OK;
+
+	if (!s->may_block) {
+		rc = file_write_all(s->fd, buf_bytes(&s->out), s->name, err);
+		s->out.len = 0; /* also after a failure, so that no byte goes out twice */
+		return rc;
+	}
+	while (s->sent < s->out.len) {
+		if (poll(&on, 1, spent < (uint64_t)timeout_ms ? timeout_ms - (int)spent : 0) > 0) {
+			SEAL_TRY(write_some(s, err));
+			continue;
+		}
+		spent = clock_mono_ms() - start;
+		if (spent >= (uint64_t)timeout_ms)
+			return err_set(err, SEAL_RETRY, SEAL_E_BUSY, "%s takes no more for now", s->name);
+	}
+	s->out.len = s->sent = 0;
+out:
+	return rc;
+}
+
+static enum seal_status put_all(struct file_sink *s, const struct record *records, size_t n, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t before = s->out.len;
+
+		rc = put(s, &records[i], err);
+		if (rc != SEAL_OK) {
+			s->out.len = before; /* half a line is none */
+			return rc;
+		}
+		if (!s->may_block && s->out.len >= OUT_BYTES)
+			SEAL_TRY(drain(s, 0, err));
+	}
+out:
 	return rc;
 }
 
@@ -84,14 +150,25 @@ static enum seal_status file_write(struct sink *sink, const struct record *recor
 				   int timeout_ms, struct seal_err *err)
 {
 	struct file_sink *s = (struct file_sink *)sink;
-	enum seal_status rc = SEAL_OK;
+	enum seal_status rc;
 
-	for (size_t i = 0; i < n; i++) {
-		SEAL_TRY(put(s, &records[i], err));
-		if (s->out.len >= OUT_BYTES)
-			SEAL_TRY(drain(s, err));
+	/* Without room none is taken; with room all are, and go out as fast as they can. */
+	if (s->out.len - s->sent >= OUT_BYTES)
+		SEAL_TRY(drain(s, timeout_ms, err));
+	if (s->sent > 0) {
+		s->out.len -= s->sent;
+		memmove(s->out.ptr, s->out.ptr + s->sent, s->out.len);
+		s->sent = 0;
 	}
+	SEAL_TRY(put_all(s, records, n, err));
 	s->taken = ticket;
+	if (s->may_block) {
+		rc = drain(s, timeout_ms, err);
+		if (rc == SEAL_RETRY) {
+			err_clear(err);
+			rc = SEAL_OK;
+		}
+	}
 out:
 	return rc;
 }
@@ -99,7 +176,7 @@ out:
 static enum seal_status file_poll(struct sink *sink, int timeout_ms, uint64_t *acknowledged, struct seal_err *err)
 {
 	struct file_sink *s = (struct file_sink *)sink;
-	enum seal_status rc = drain(s, err);
+	enum seal_status rc = drain(s, timeout_ms, err);
 
 	if (rc == SEAL_OK)
 		s->written = s->taken;
@@ -179,10 +256,15 @@ static enum seal_status open_beside(struct file_sink *s, const struct stat *old,
 	s->path = mem_strdup(old && realpath(s->name, real) ? real : s->name);
 	if (s->path == NULL)
 		return err_memory(err);
-	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", s->path, (long)getpid()) >=
-	    sizeof(temporary))
-		return cannot_create(s, ENAMETOOLONG, err);
-	s->fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, old ? 0600 : 0666);
+	/* A killed run may have left one; in a container its process id was the same. */
+	for (unsigned i = 0; i < TEMPORARIES_MAX && s->fd < 0; i++) {
+		if ((size_t)snprintf(temporary, sizeof(temporary), "%s.%ld.%u.tmp", s->path, (long)getpid(), i) >=
+		    sizeof(temporary))
+			return cannot_create(s, ENAMETOOLONG, err);
+		s->fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, old ? 0600 : 0666);
+		if (s->fd < 0 && errno != EEXIST)
+			break;
+	}
 	if (s->fd < 0)
 		return cannot_create(s, errno, err);
 	s->close_fd = true;
@@ -204,6 +286,7 @@ static enum seal_status open_fd(struct file_sink *s, const char *address, struct
 	s->fd = STDOUT_FILENO;
 	if (strcmp(address, "-") == 0)
 		return SEAL_OK;
+	s->fd = -1;
 	exists = stat(address, &old) == 0;
 	if (!s->options.direct && (!exists || S_ISREG(old.st_mode)))
 		return open_beside(s, exists ? &old : NULL, err);
@@ -212,6 +295,18 @@ static enum seal_status open_fd(struct file_sink *s, const char *address, struct
 		return cannot_create(s, errno, err);
 	s->close_fd = true;
 	return SEAL_OK;
+}
+
+static void look_at_fd(struct file_sink *s)
+{
+	struct stat st;
+	int size;
+
+	if (fstat(s->fd, &st) != 0)
+		return;
+	s->may_block = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(s->fd);
+	size = S_ISFIFO(st.st_mode) ? fcntl(s->fd, F_GETPIPE_SZ) : 0;
+	s->pipe_bytes = size > 0 ? (size_t)size : 0;
 }
 
 static enum seal_status file_open(const char *address, const void *options, struct sink **out, struct seal_err *err)
@@ -231,6 +326,7 @@ static enum seal_status file_open(const char *address, const void *options, stru
 		goto out;
 	}
 	SEAL_TRY(open_fd(s, address, err));
+	look_at_fd(s);
 	/* Its usual size at once: growing would copy. */
 	rc = buf_reserve(&s->out, OUT_BYTES + OUT_BYTES / 4, err);
 out:

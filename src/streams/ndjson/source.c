@@ -210,9 +210,12 @@ static enum seal_status fill(struct file_source *s, int timeout_ms, enum read_re
 		have_line = next_newline(s) != NULL;
 		if (have_line)
 			continue;
-		if (s->skipping)
+		if (s->skipping) {
 			skip_part(s);
-		else if (too_long(s, s->block->len - s->at))
+			*result = READ_IDLE; /* such a line may have no end; a stop request must be seen */
+			return SEAL_OK;
+		}
+		if (too_long(s, s->block->len - s->at))
 			break;
 	}
 	*result = READ_SOME;
@@ -346,17 +349,16 @@ static enum seal_status file_read_batch(struct source *source, struct batch *bat
 	batch->native = NULL;
 	if (max_records > batch->cap)
 		max_records = batch->cap;
-	while (batch->n == 0) {
-		*result = READ_SOME;
-		if (!has_more(s))
-			SEAL_TRY(fill(s, timeout_ms, result, err));
-		if (*result == READ_IDLE)
-			goto out;
-		SEAL_TRY(frame(s, batch, max_records, err));
-		if (batch->n == 0 && s->ended) {
-			*result = READ_END;
-			goto out;
-		}
+	*result = READ_SOME;
+	if (!has_more(s))
+		SEAL_TRY(fill(s, timeout_ms, result, err));
+	if (*result == READ_IDLE)
+		goto out;
+	SEAL_TRY(frame(s, batch, max_records, err));
+	if (batch->n == 0) {
+		/* Only blank lines, or what was left of one too long: not yet the end, but time to look around. */
+		*result = s->ended && !has_more(s) ? READ_END : READ_IDLE;
+		goto out;
 	}
 	atomic_fetch_add(&s->block->users, 1);
 	batch->native = s->block;
