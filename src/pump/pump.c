@@ -107,13 +107,14 @@ static void commit(struct pump *p, uint64_t safe)
 	struct seal_err err = SEAL_ERR_INIT;
 	enum seal_status rc = SEAL_OK;
 
-	if (safe == p->committed)
+	if (safe == p->committed || p->commit_failed)
 		return;
 	if (source->ops->commit != NULL)
 		rc = source->ops->commit(source, &p->slots[(safe - 1) % p->max_batches].batch, &err);
 	if (rc == SEAL_RETRY)
 		return;
 	if (rc != SEAL_OK) {
+		p->commit_failed = true;
 		fail_locked(p, &err);
 		return;
 	}
@@ -402,6 +403,8 @@ static void settle(struct pump *p)
 		poll_sink(p, 0);
 		commit(p, p->acknowledged);
 		tell_progress(p);
+		if (rc == SEAL_OK && p->commit_failed)
+			break;
 		/* A commit may have to wait, too. */
 		if (rc == SEAL_OK && p->committed == p->turn) {
 			commit_cut(p);

@@ -18,7 +18,7 @@ struct pump {
 	unsigned max_batches;
 	struct slot *slots; /* batch k is in slots[k % max_batches] */
 
-	/* Guards the source's read and commit, and the three below; taken before `lock`. */
+	/* Guards the source's read and commit, commit_failed, and the three below; taken before `lock`. */
 	pthread_mutex_t read_lock;
 	uint64_t next_read; /* batches read so far */
 	uint64_t committed; /* batches committed and released */
@@ -36,6 +36,7 @@ struct pump {
 	bool ended; /* nothing more is read */
 	bool failed; /* nothing more is written; err says why */
 	bool sink_failed; /* … nor flushed */
+	bool commit_failed; /* nothing more is committed */
 	bool read_failed; /* nothing more is read; what was read still goes out, then err says why */
 	bool waiting; /* told that a service is away */
 	struct slot *cut; /* the batch that stopped the run, NULL when none did; its first n_cut records went out */

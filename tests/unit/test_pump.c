@@ -11,6 +11,7 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "pump/pump.h"
 
@@ -33,6 +34,7 @@ static struct {
 	unsigned most_batches_out;
 	uint64_t committed; /* records */
 	bool commit_waits; /* first commit answers RETRY */
+	bool commit_denied;
 	bool commit_fails;
 	/* the sink */
 	char **written;
@@ -163,6 +165,8 @@ static enum seal_status fake_commit(struct source *source, const struct batch *b
 {
 	uint64_t upto = (uint64_t)batch->records[batch->n - 1].offset + 1;
 
+	if (t.commit_denied)
+		return err_set(err, SEAL_DENIED, SEAL_E_DENIED, "the group may not commit");
 	if (t.commit_waits) {
 		t.commit_waits = false;
 		return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the coordinator is away");
@@ -412,6 +416,18 @@ static void test_reject_stops_at_the_record(void **state)
 	assert_int_equal(counts.failed, 1);
 }
 
+static void test_refused_commit_ends_at_once(void **state)
+{
+	uint64_t start_ms = clock_mono_ms();
+
+	options.drain_ms = 20000;
+	t.commit_denied = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DENIED);
+	assert_true(clock_mono_ms() - start_ms < 10000);
+	assert_int_equal(t.committed, 0);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+}
+
 static void test_keep_going_leaves_it_out(void **state)
 {
 	options.threads = 2;
@@ -636,6 +652,7 @@ int main(void)
 		TEST(test_service_away_for_too_long),
 		TEST(test_denied_stops),
 		TEST(test_reject_stops_at_the_record),
+		TEST(test_refused_commit_ends_at_once),
 		TEST(test_keep_going_leaves_it_out),
 		TEST(test_drop),
 		TEST(test_dead_letter),
