@@ -65,6 +65,8 @@ int exit_code_of(const struct seal_err *err);
  * SIGPIPE is ignored: whoever writes gets EPIPE (SEAL_E_PIPE), and the program ends with 141 without a word.
  */
 int stop_requested(void);
+/* True when `rc` is the failure of something that a stop request interrupted: err is cleared, *exit_code 130 or 143. */
+bool stop_before_start(enum seal_status rc, int *exit_code, struct seal_err *err);
 void stop_install(void);
 /* True once for each SIGUSR1: print a line of progress. */
 bool stop_progress_asked(void);

@@ -56,7 +56,7 @@ static const struct opt_row rows[] = {
 	 .type = OPT_FLAG,
 	 AT(envelopes)},
 	{.name = "output",
-	 .help = "write here instead of standard output",
+	 .help = "write here instead of standard output; with -G behind what the file holds",
 	 .arg = "FILE",
 	 .def = "-",
 	 .type = OPT_STRING,
@@ -75,9 +75,13 @@ static enum seal_status open_streams(void *arg, struct source **source, struct s
 {
 	struct consume_job *job = arg;
 	const struct consume_command *o = job->options;
-	/* Direct: what is in the file counts as done, and a consumer seldom ends but by a stop request. */
-	const struct stream_setting out[] = {
-		{"layout", o->envelopes ? "envelope" : "value"}, {"direct", "true"}, {NULL, NULL}};
+	/*
+	 * Direct: what is in the file counts as done, and a consumer seldom ends but by a stop request. A group's next run does
+	 * not get again what stands there, so that it must go on behind it.
+	 */
+	const struct stream_setting out[] = {{"layout", o->envelopes ? "envelope" : "value"},
+					     {o->group ? "append" : "direct", "true"},
+					     {NULL, NULL}};
 	const struct kafka_source_options in = {.connection = o->common.connection,
 						.group = o->group,
 						.offset = o->offset,

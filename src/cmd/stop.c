@@ -45,6 +45,15 @@ int stop_requested(void)
 	return requested;
 }
 
+bool stop_before_start(enum seal_status rc, int *exit_code, struct seal_err *err)
+{
+	if (rc == SEAL_OK || requested == 0)
+		return false;
+	err_clear(err);
+	*exit_code = 128 + requested;
+	return true;
+}
+
 bool stop_progress_asked(void)
 {
 	return atomic_exchange(&progress_asked, false);

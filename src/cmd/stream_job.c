@@ -50,7 +50,12 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 
 	progress_attach(&progress, call->global, job->prints, &pump);
 	SEAL_TRY(open_policy(job, call, &use, err));
-	SEAL_TRY(job->open(job->arg, &source, &sink, err));
+	rc = job->open(job->arg, &source, &sink, err);
+	if (stop_before_start(rc, exit_code, err)) {
+		rc = SEAL_OK;
+		goto out;
+	}
+	SEAL_TRY(rc);
 	pump.plan = use.plan;
 	pump.topic = use.topic;
 	pump.source = source;

@@ -115,7 +115,12 @@ enum seal_status transform_run(struct command_call *call, enum engine_direction 
 
 	progress_attach(&progress, call->global, strcmp(options->output, "-") == 0, &pump);
 	SEAL_TRY(policy_use_open(options->policy, options->topic, call->global, &use, err));
-	SEAL_TRY(open_streams(call, &source, &sink, err));
+	rc = open_streams(call, &source, &sink, err);
+	if (stop_before_start(rc, exit_code, err)) {
+		rc = SEAL_OK;
+		goto out;
+	}
+	SEAL_TRY(rc);
 	pump.plan = use.plan;
 	pump.topic = use.topic;
 	pump.source = source;

@@ -262,6 +262,35 @@ def test_second_signal_ends_at_once(shop):
     process.communicate()
 
 
+@pytest.mark.parametrize("arguments", [["fifo"], ["/dev/null", "-o", "fifo"], ["/dev/zero"]], ids=str)
+def test_stop_where_it_would_wait_for_ever(shop, arguments):
+    """For somebody to open a FIFO's other end; for the end of a line that has none."""
+    os.mkfifo(shop.folder / "fifo")
+    process = shop.start("protect", *arguments, stderr=-1)
+    time.sleep(0.5)
+    process.terminate()
+    try:
+        _, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 143, err
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_closed_standard_stream(shop, closed):
+    """No file takes its number: the output gets no message and the keyring no record."""
+    source = shop.write("in", RECORD * 3 + b"bad\n")
+    command = f'exec "$0" "$@" {closed}{"<" if closed == 0 else ">"}&-'
+    arguments = ["protect", source, *([] if closed == 1 else ["-o", "out"])]
+    before = {path: path.read_bytes() for path in (shop.folder / "keyring").glob("*.key")}
+    done = subprocess.run(["sh", "-c", command, shop.path, *arguments], cwd=shop.folder, env=shop.environment,
+                          capture_output=True, timeout=60)
+    assert done.returncode == (74 if closed == 1 else 1)
+    if closed != 1:
+        assert shop.reveal((shop.folder / "out").read_bytes()) == RECORD * 3
+    assert before.keys() == {path for path in (shop.folder / "keyring").glob("*.key")}
+
+
 def test_usr1_prints_a_line(shop):
     process = shop.start("protect", stdin=-1, stdout=-1, stderr=-1)
     process.stdin.write(RECORD)

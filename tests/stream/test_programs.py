@@ -4,11 +4,12 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 
 import pytest
 
-from broker import Broker, Program, FAST_GROUP, purchase, stop, wait_until
+from broker import Broker, Program, FAST_GROUP, PROGRAM, purchase, stop, wait_until
 
 CANARY = "canary-7c1f-street"
 
@@ -277,6 +278,46 @@ def test_offsets_and_count(program):
     assert consume("-o", "end", "-e") == []
     assert consume("-G", "g", "-c", "4", *FAST_GROUP) == ["0", "1", "2", "3"]
     assert consume("-G", "g", "-e", *FAST_GROUP) == [str(n) for n in range(4, 10)]
+
+
+def test_a_group_goes_on_behind_its_output(program):
+    """What a first run has written and committed is there after a second one; half a line of a killed one stays alone."""
+    program.produce_plain("purchases", ["k|%d" % n for n in range(10)], "-K", "|")
+    args = ["consume", "-b", program.broker.address, "-t", "purchases", "--plain", "-G", "g", "--output", "out",
+            *FAST_GROUP]
+    program.run(*args, "-c", "4")
+    with open(program.directory / "out", "a") as out:
+        out.write("ha")
+    program.run(*args, "-e")
+    assert (program.directory / "out").read_text().split("\n") == [*"0123", "ha", *"456789", ""]
+
+
+def test_no_message_lands_in_the_output(program):
+    program.produce_plain("purchases", ["x"])
+    command = f"exec {PROGRAM.resolve()} consume -b {program.broker.address} -t purchases --plain -e --output out 2>&-"
+    assert subprocess.run(["sh", "-c", command], cwd=program.directory, env=program.env, timeout=60).returncode == 0
+    assert (program.directory / "out").read_text() == "x\n"
+
+
+def test_cooperative_member_leaves_without_a_crash(program):
+    """librdkafka before 2.3.0 aborts when a member goes that was never given anything."""
+    program.produce_plain("purchases", [purchase(n) for n in range(4)])
+    sticky = ["-X", "partition.assignment.strategy=cooperative-sticky"]
+    pump = program.start(*program.pump_args(*sticky))
+    time.sleep(1)  # in front of its first assignment
+    code, _, err = stop(pump)
+    assert code == 143, err
+    program.pump("-e", *sticky)
+    assert len(program.envelopes("purchases_encrypted", "--plain")) == 4
+
+
+def test_refused_commit(program, broker):
+    program.produce_plain("purchases", [purchase(n) for n in range(10)])
+    broker.tell("errors 8 30 1000")  # OffsetCommit: GROUP_AUTHORIZATION_FAILED
+    start = time.monotonic()
+    done = program.pump(code=77)
+    assert "Read on the consumer group" in done.stderr
+    assert time.monotonic() - start < 25
 
 
 def start_demo(program, *args):

@@ -224,13 +224,18 @@ void group_pause(struct kafka_source *s, bool pause)
 	rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* Under `reading`. A record that slips through the pause is kept for the next read. */
+/*
+ * Under `reading`. What slips through the pause (events; a record of a partition that a rebalance has just brought) is kept
+ * for the next read. Each tick brings one at most, and the next tick's pause reaches new partitions, too.
+ */
 static void keep_alive(struct kafka_source *s)
 {
 	group_pause(s, true); /* each time: a rebalance may have brought new partitions */
 	s->paused = true;
-	if (s->carried == NULL)
-		s->carried = rd_kafka_consumer_poll(s->client.rk, 0);
+	if (s->n_carried < CARRIED_MAX)
+		s->carried[s->n_carried] = rd_kafka_consumer_poll(s->client.rk, 0);
+	if (s->n_carried < CARRIED_MAX && s->carried[s->n_carried] != NULL)
+		s->n_carried++;
 	group_commit_when_due(s);
 }
 

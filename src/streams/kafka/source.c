@@ -54,13 +54,22 @@ static void mark_safe(struct kafka_source *s, const struct held *held, size_t n)
 	}
 }
 
+static enum seal_status check_refused(struct kafka_source *s, struct seal_err *err)
+{
+	rd_kafka_resp_err_t refused;
+
+	pthread_mutex_lock(&s->lock);
+	refused = s->refused;
+	pthread_mutex_unlock(&s->lock);
+	return refused ? kafka_client_error(&s->client, refused, s->topic, err) : SEAL_OK;
+}
+
 /* A caller that is done with a part of its batch has shortened batch->n. */
 static enum seal_status source_commit(struct source *source, const struct batch *batch, struct seal_err *err)
 {
 	struct kafka_source *s = of(source);
 	const struct held *held = batch->native;
-	enum seal_status rc = SEAL_OK;
-	rd_kafka_resp_err_t refused;
+	enum seal_status rc;
 
 	if (!s->group || held == NULL)
 		return SEAL_OK;
@@ -68,11 +77,9 @@ static enum seal_status source_commit(struct source *source, const struct batch 
 	for (const struct held *h = s->oldest; h != NULL && h != held; h = h->next)
 		mark_safe(s, h, h->n);
 	mark_safe(s, held, batch->n < held->n ? batch->n : held->n);
-	refused = s->refused;
 	pthread_mutex_unlock(&s->lock);
-	if (refused)
-		rc = kafka_client_error(&s->client, refused, s->topic, err);
-	else
+	rc = check_refused(s, err);
+	if (rc == SEAL_OK)
 		group_commit_when_due(s);
 	return rc;
 }
@@ -134,6 +141,7 @@ static bool record_of(struct kafka_source *s, const rd_kafka_message_t *message,
 static enum seal_status take_event(struct kafka_source *s, const rd_kafka_message_t *message, struct seal_err *err)
 {
 	struct part *part;
+	enum seal_status rc;
 
 	switch (message->err) {
 	case RD_KAFKA_RESP_ERR__PARTITION_EOF:
@@ -146,10 +154,6 @@ static enum seal_status take_event(struct kafka_source *s, const rd_kafka_messag
 	case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED: /* the group takes us back with the next poll */
 		log_say(LOG_WARNING, "topic %s: %s", s->topic, rd_kafka_message_errstr(message));
 		return SEAL_OK;
-	case RD_KAFKA_RESP_ERR__TRANSPORT:
-	case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-	case RD_KAFKA_RESP_ERR__TIMED_OUT:
-		return SEAL_OK;
 	case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
 		if (!s->group) /* said of the name that we never join */
 			return SEAL_OK;
@@ -157,7 +161,12 @@ static enum seal_status take_event(struct kafka_source *s, const rd_kafka_messag
 	default:
 		break;
 	}
-	return kafka_client_error(&s->client, message->err, s->topic, err);
+	rc = kafka_client_error(&s->client, message->err, s->topic, err);
+	if (rc == SEAL_RETRY) { /* a read that failed would lose what it has taken */
+		err_clear(err);
+		rc = SEAL_OK;
+	}
+	return rc;
 }
 
 struct fill {
@@ -291,13 +300,16 @@ static bool all_ended(struct kafka_source *s)
 
 static enum seal_status take_carried(struct kafka_source *s, struct fill *f, struct seal_err *err)
 {
-	rd_kafka_message_t *message = s->carried;
+	size_t n = s->n_carried < f->max ? s->n_carried : f->max;
+	rd_kafka_message_t *taken[CARRIED_MAX];
 
 	if (s->paused)
 		group_pause(s, false);
 	s->paused = false;
-	s->carried = NULL;
-	return message ? take_chunk(s, f, &message, 1, err) : SEAL_OK;
+	memcpy(taken, s->carried, n * sizeof(*taken));
+	s->n_carried -= n;
+	memmove(s->carried, s->carried + n, s->n_carried * sizeof(*taken));
+	return take_chunk(s, f, taken, n, err);
 }
 
 static void list_add(struct kafka_source *s, struct held *held)
@@ -332,12 +344,14 @@ static enum seal_status read_locked(struct kafka_source *s, struct fill *f, int 
 {
 	enum seal_status rc;
 
+	SEAL_TRY(check_refused(s, err)); /* also when nothing new comes that could be committed */
 	SEAL_TRY(take_carried(s, f, err));
 	if (f->held->n == 0 && s->exit_at_end && all_ended(s)) {
 		*result = READ_END;
 		goto out;
 	}
-	SEAL_TRY(fill_batch(s, f, f->held->n > 0 ? 0 : timeout_ms, err));
+	if (f->held->n < f->max && s->n_carried == 0)
+		SEAL_TRY(fill_batch(s, f, f->held->n > 0 ? 0 : timeout_ms, err));
 	group_commit_when_due(s);
 	if (f->held->n > 0)
 		*result = READ_SOME;
@@ -477,6 +491,17 @@ static uint64_t patience(const struct kafka_config *config)
 	return interval / 4;
 }
 
+/*
+ * librdkafka before 2.3.0 aborts in rd_kafka_destroy when a member with this assignor never led its group
+ * (confluentinc/librdkafka#4312). Such a handle has left the group by then, and ends with the process.
+ */
+static bool crashes_on_destroy(const struct kafka_config *config)
+{
+	const char *text = kafka_config_get(config, KAFKA_CONSUMER, "partition.assignment.strategy");
+
+	return rd_kafka_version() < 0x02030000 && text != NULL && strstr(text, "cooperative-sticky") != NULL;
+}
+
 static enum seal_status start(struct kafka_source *s, const struct kafka_source_options *o,
 			      struct kafka_config *config, struct seal_err *err)
 {
@@ -488,6 +513,7 @@ static enum seal_status start(struct kafka_source *s, const struct kafka_source_
 	if (o->group != NULL)
 		SEAL_TRY(kafka_config_set(config, "group.id", o->group, err));
 	s->patience_ms = patience(config);
+	s->keep_handle = crashes_on_destroy(config);
 	SEAL_TRY(kafka_client_open(&s->client, &setup, err));
 	SEAL_TRY(kafka_client_find_topic(&s->client, s->topic, (int)o->connection.connect_timeout_ms, &partitions,
 					 err));
@@ -511,8 +537,8 @@ static void source_close(struct source *source, bool clean)
 	if (s == NULL)
 		return;
 	group_keeper_stop(s);
-	if (s->carried != NULL)
-		rd_kafka_message_destroy(s->carried);
+	for (size_t i = 0; i < s->n_carried; i++)
+		rd_kafka_message_destroy(s->carried[i]);
 	held_free(s->spare);
 	if (s->client.rk != NULL) {
 		s->abandon = !clean || kafka_client_away(&s->client);
@@ -522,7 +548,8 @@ static void source_close(struct source *source, bool clean)
 			group_leave(s);
 		if (s->queue != NULL)
 			rd_kafka_queue_destroy(s->queue);
-		rd_kafka_destroy_flags(s->client.rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+		if (!s->keep_handle)
+			rd_kafka_destroy_flags(s->client.rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 	}
 	kafka_client_clear(&s->client);
 	kafka_config_clear(&s->own_config);

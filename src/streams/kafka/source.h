@@ -6,6 +6,8 @@
 
 #include "streams/kafka/client.h"
 
+#define CARRIED_MAX 64
+
 struct held;
 
 struct part {
@@ -23,11 +25,13 @@ struct kafka_source {
 	size_t topic_len;
 	rd_kafka_queue_t *queue;
 	bool group, exit_at_end;
+	bool keep_handle; /* destroying it would crash */
 	struct kafka_config own_config;
 
 	pthread_mutex_t reading; /* whoever takes from the queue; taken before `lock` */
 	size_t average; /* bytes of a record, lately */
-	rd_kafka_message_t *carried; /* taken by the keeper, for the next read */
+	rd_kafka_message_t *carried[CARRIED_MAX]; /* taken by the keeper, for the next reads; in order */
+	size_t n_carried;
 	struct held *spare; /* for the next read */
 	bool paused; /* by the keeper */
 	bool no_memory;

@@ -1,7 +1,7 @@
 /*
  * Writes lines in large blocks. A regular file is written beside its name and takes it only when the run was whole
  * (finish), so that nobody ever sees half an output; pipes, devices and stdout are written to as they are, and so is a
- * file with `direct`: for a source that is told what is safe, and that would not give it again. A pipe is never waited for
+ * file with `direct` or `append`: for a source that is told what is safe, and that would not give it again. A pipe is never waited for
  * longer than asked: its reader may have stopped, and the pump must see a stop request.
  *
  *   write ─▶ out (up to OUT_BYTES) ─▶ write(2) ─▶ temporary file ─ finish: fsync, rename, fsync of the directory
@@ -32,7 +32,7 @@ enum layout { LAYOUT_VALUE, LAYOUT_SOURCE, LAYOUT_ENVELOPE };
 
 struct options {
 	int layout;
-	bool direct;
+	bool direct, append;
 };
 
 static const struct opt_row rows[] = {
@@ -47,6 +47,10 @@ static const struct opt_row rows[] = {
 	 .help = "write to the file itself, not to one beside it that takes its name when all is written",
 	 .type = OPT_FLAG,
 	 .offset = offsetof(struct options, direct)},
+	{.name = "append",
+	 .help = "direct, behind what the file holds",
+	 .type = OPT_FLAG,
+	 .offset = offsetof(struct options, append)},
 	OPT_END};
 
 struct file_sink {
@@ -278,6 +282,32 @@ static enum seal_status open_beside(struct file_sink *s, const struct stat *old,
 	return SEAL_OK;
 }
 
+/* True when a regular file ends inside a line. */
+static bool ends_in_a_line(const char *path, const struct stat *st)
+{
+	char last = '\n';
+	int fd = S_ISREG(st->st_mode) && st->st_size > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	bool inside = fd >= 0 && pread(fd, &last, 1, st->st_size - 1) == 1 && last != '\n';
+
+	if (fd >= 0)
+		close(fd);
+	return inside;
+}
+
+static enum seal_status open_behind(struct file_sink *s, const char *address, struct seal_err *err)
+{
+	struct stat st;
+
+	s->fd = open(address, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+	if (s->fd < 0)
+		return cannot_create(s, errno, err);
+	s->close_fd = true;
+	/* A killed run may have left half a line; its record comes again, on a line of its own. */
+	if (fstat(s->fd, &st) == 0 && ends_in_a_line(address, &st))
+		return file_write_all(s->fd, BYTES_LIT("\n"), s->name, err);
+	return SEAL_OK;
+}
+
 static enum seal_status open_fd(struct file_sink *s, const char *address, struct seal_err *err)
 {
 	struct stat old;
@@ -288,6 +318,8 @@ static enum seal_status open_fd(struct file_sink *s, const char *address, struct
 		return SEAL_OK;
 	s->fd = -1;
 	exists = stat(address, &old) == 0;
+	if (s->options.append)
+		return open_behind(s, address, err);
 	if (!s->options.direct && (!exists || S_ISREG(old.st_mode)))
 		return open_beside(s, exists ? &old : NULL, err);
 	s->fd = open(address, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
