@@ -113,6 +113,19 @@ def test_dead_letters(program):
     assert [e["payload"] for e in opened] == [bad, "not json " + CANARY]
 
 
+def test_dead_letter_topic_missing(program, broker):
+    """The pump stops, and nothing is committed that did not go out."""
+    program.policy("on_error: dead_letter\n    dead_letter: {topic: nowhere, key: pii}")
+    program.produce_plain("purchases", ["k|" + purchase(0), "k|not json", "k|" + purchase(2)], "-K", "|")
+    broker.tell("topic-error nowhere 3")
+    done = program.pump("-e", code=73)
+    assert "topic nowhere" in done.stderr and "create it" in done.stderr
+    broker.tell("topic-error nowhere 0")
+    program.pump("-e", code=1)
+    assert len(program.envelopes("purchases_encrypted", "--plain")) == 2
+    assert len(program.envelopes("nowhere", "--plain")) == 1
+
+
 def test_drop(program):
     program.policy("on_error: drop")
     program.produce_plain("purchases", [purchase(0), "not json", purchase(2)])

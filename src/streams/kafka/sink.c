@@ -135,6 +135,17 @@ static enum seal_status broken(struct kafka_sink *k, struct seal_err *err)
 
 /* ---- writing ---- */
 
+/* A missing topic is here no input, but something that cannot be written. */
+static enum seal_status find_output(struct kafka_sink *k, const char *topic, int timeout_ms, int32_t *partitions,
+				    struct seal_err *err)
+{
+	enum seal_status rc = kafka_client_find_topic(&k->client, topic, timeout_ms, partitions, err);
+
+	if (rc != SEAL_OK && err != NULL && err->code == SEAL_E_NO_INPUT)
+		err->code = SEAL_E_CREATE;
+	return rc;
+}
+
 static enum seal_status find_target(struct kafka_sink *k, struct seal_bytes name, size_t *out, struct seal_err *err)
 {
 	struct target target;
@@ -156,7 +167,7 @@ static enum seal_status find_target(struct kafka_sink *k, struct seal_bytes name
 	if (target.name == NULL)
 		return err_memory(err);
 	/* A missing dead-letter topic must stop the pump here: librdkafka would hold its records until they time out. */
-	rc = kafka_client_find_topic(&k->client, target.name, 10000, &partitions, err);
+	rc = find_output(k, target.name, 10000, &partitions, err);
 	target.topic = rc == SEAL_OK ? rd_kafka_topic_new(k->client.rk, target.name, NULL) : NULL;
 	if (target.topic == NULL) {
 		mem_free(target.name);
@@ -470,10 +481,7 @@ static enum seal_status start(struct kafka_sink *k, const char *topic, const str
 	enum seal_status rc;
 
 	SEAL_TRY(kafka_client_open(&k->client, &setup, err));
-	rc = kafka_client_find_topic(&k->client, topic, (int)o->connection.connect_timeout_ms, &k->partitions, err);
-	if (rc != SEAL_OK && err != NULL && err->code == SEAL_E_NO_INPUT)
-		err->code = SEAL_E_CREATE;
-	SEAL_TRY(rc);
+	SEAL_TRY(find_output(k, topic, (int)o->connection.connect_timeout_ms, &k->partitions, err));
 	own->name = mem_strdup(topic);
 	own->topic = own->name ? rd_kafka_topic_new(k->client.rk, topic, NULL) : NULL;
 	if (own->topic == NULL) {
