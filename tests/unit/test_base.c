@@ -4,6 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -225,6 +229,89 @@ static void secrets(void **state)
 	secret_clear(&s);
 }
 
+/* munmap as secret.c sees it (linked with --wrap): the pages of `watched` must be empty when they go. */
+static const uint8_t *watched;
+static size_t watched_len;
+static bool went, went_wiped;
+
+int __real_munmap(void *at, size_t len);
+int __wrap_munmap(void *at, size_t len);
+
+int __wrap_munmap(void *at, size_t len)
+{
+	if (watched != NULL && at == watched) {
+		went = went_wiped = true;
+		for (size_t i = 0; i < watched_len; i++)
+			went_wiped &= watched[i] == 0;
+		watched = NULL;
+	}
+	return __real_munmap(at, len);
+}
+
+static void secrets_are_wiped(void **state)
+{
+	struct secret s = SECRET_INIT;
+
+	assert_int_equal(secret_copy(&s, BYTES_LIT("0123456789abcdef"), NULL), SEAL_OK);
+	watched = s.ptr;
+	watched_len = s.len;
+	secret_clear(&s);
+	assert_true(went);
+	assert_true(went_wiped);
+}
+
+/* True when the line "VmFlags:" of the mapping at `at` has the two letters `flag` (proc(5)). */
+static bool mapping_has(const void *at, const char *flag)
+{
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	char line[512];
+	bool here = false, has = false;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		unsigned long from, to;
+
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			here = from <= (uintptr_t)at && (uintptr_t)at < to;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			has = strstr(line + 8, flag) != NULL;
+	}
+	fclose(maps);
+	return has;
+}
+
+static void secrets_are_locked_and_not_dumped(void **state)
+{
+	struct secret s = SECRET_INIT;
+
+	assert_int_equal(secret_alloc(&s, 32, NULL), SEAL_OK);
+	assert_true(mapping_has(s.ptr, " dd"));
+	assert_false(mapping_has(&s, " dd"));
+	/* Either it is locked, or we were told that it is not: sanitizers and small limits refuse. */
+	assert_int_equal(mapping_has(s.ptr, " lo"), secret_all_locked());
+	secret_clear(&s);
+}
+
+/* In a child: the limits of this process are wanted by others. */
+static void processes_are_hardened(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct rlimit core;
+
+		secret_harden_process();
+		_exit(getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_cur == 0 && core.rlim_max == 0 &&
+				      prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0
+			      ? 0
+			      : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 static bool refuse(void *arg, size_t size)
 {
 	return false;
@@ -390,6 +477,9 @@ int main(void)
 		cmocka_unit_test(numbers_are_strict),
 		cmocka_unit_test(arena_reuses_and_wipes),
 		cmocka_unit_test(secrets),
+		cmocka_unit_test(secrets_are_wiped),
+		cmocka_unit_test(secrets_are_locked_and_not_dumped),
+		cmocka_unit_test(processes_are_hardened),
 		cmocka_unit_test(allocation_can_fail),
 		cmocka_unit_test(errors_keep_the_first),
 		cmocka_unit_test(option_values),
