@@ -83,6 +83,34 @@ static void round_trip(void **state)
 	}
 }
 
+/* Within a lot, across chunks and lots, and between sessions: one repeat would give a GCM key away. */
+static void nonces_never_repeat(void **state)
+{
+	enum { LOT = 150, LOTS = 4, NONCE_TEXT = BASE64_LEN(12) };
+	static char seen[LOT * LOTS][NONCE_TEXT];
+	struct key_item items[LOT];
+	struct use u;
+
+	use_begin(&u, "aes256-gcm96");
+	for (size_t lot = 0; lot < LOTS; lot++) {
+		struct key_session *s = lot < LOTS / 2 ? u.s : fixture_session(&u.f, u.key);
+
+		for (size_t i = 0; i < LOT; i++)
+			items[i] = (struct key_item){.in = BYTES_LIT("same")};
+		OK(&u.f, s->ops->encrypt(s, items, LOT, &u.f.call, &u.f.err));
+		for (size_t i = 0; i < LOT; i++) {
+			assert_null(items[i].err);
+			memcpy(seen[lot * LOT + i], items[i].out.ptr + strlen("vault:v1:"), NONCE_TEXT);
+		}
+		if (s != u.s)
+			s->ops->free(s);
+	}
+	for (size_t i = 0; i < LOT * LOTS; i++)
+		for (size_t k = 0; k < i; k++)
+			assert_memory_not_equal(seen[i], seen[k], NONCE_TEXT);
+	use_end(&u);
+}
+
 /* Sizes around the chunk, messages around its bytes. */
 static void lots_of_every_size(void **state)
 {
@@ -583,6 +611,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip),
+		cmocka_unit_test(nonces_never_repeat),
 		cmocka_unit_test(lots_of_every_size),
 		cmocka_unit_test(one_bad_item_fails_alone),
 		cmocka_unit_test(items_that_fail_alike_share_an_error),
