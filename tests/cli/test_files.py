@@ -4,6 +4,7 @@ import os
 import pty
 import random
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -170,6 +171,16 @@ def test_disk_full(shop, arguments):
         _, err = process.communicate(timeout=60)
     assert process.returncode == 74
     assert b"No space left on device" in err and err.count(b"\n") == 1
+
+
+@pytest.mark.skipif("SANITIZED" in os.environ, reason="a sanitizer needs all addresses")
+def test_out_of_memory(shop):
+    source = shop.write("in", b'{"Name":"' + b"x" * 60_000_000 + b'"}\n')
+    limit = 100 << 20
+    process = shop.start("protect", "--max-record-bytes", "100MiB", source, stdout=-1, stderr=-1,
+                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (70, b"", b"sealstream: error: out of memory\n")
 
 
 def test_missing_file(shop):

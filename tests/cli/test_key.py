@@ -1,5 +1,6 @@
 """`sealstream key …`: does it do what its help says, and does each failure have its own text and exit code?"""
 import base64
+import fcntl
 import json
 import os
 import pathlib
@@ -79,6 +80,17 @@ def test_rotate(sealstream):
     sealstream.run("key", "create", "cards", "-t", "ff1")
     out, said = sealstream.run("key", "rotate", "cards")
     assert out == b"cards version 2\n" and "`version: 2`" in said and "version 1" in said
+
+
+def test_a_held_keyring_is_worth_another_try(sealstream):
+    sealstream.run("key", "create", "pii")
+    folder = pathlib.Path(json.loads(sealstream.run("key", "list", "--json")[0])["keyring"])
+    with open(folder / "lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _, said = sealstream.run("key", "rotate", "pii", exit_code=75)
+    assert "held the lock" in said and "try again" in said
+    out, _ = sealstream.run("key", "rotate", "pii")
+    assert out == b"pii version 2\n"
 
 
 def test_config(sealstream):

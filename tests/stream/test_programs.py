@@ -269,6 +269,14 @@ def test_scram_is_named(program):
     assert "hunter2" not in done.stderr
 
 
+def test_producer_is_idempotent(program):
+    """librdkafka refuses so many requests in flight only to an idempotent producer, unless the user gives that up."""
+    many = ["-t", "purchases", "--plain", "-X", "max.in.flight.requests.per.connection=6"]
+    done = program.kafka("produce", *many, stdin=purchase(1), code=78)
+    assert "idempotence" in done.stderr
+    program.kafka("produce", *many, "-X", "enable.idempotence=false", stdin=purchase(1))
+
+
 def test_no_payload_in_logs(program):
     line = json.dumps({"Address": CANARY, "credit_card": "4111-1111-1111-1111"})
     program.produce_plain("purchases", [line])
