@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define COMMIT_EVERY_MS 1000
+#define COMMIT_EVERY_MS 250 /* bounds what comes twice after a kill */
 #define CLOSE_MS 10000
 #define KEEPER_TICK_MS 500
 
