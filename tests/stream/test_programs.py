@@ -259,6 +259,16 @@ def test_settings_file(program, broker):
     assert "getting_started.ini:3:1" in done.stderr and "did you mean acks" in done.stderr
 
 
+def test_flag_then_environment_then_file(program):
+    """Who is named in the error is who was asked: nobody listens on any of the three."""
+    (program.directory / "c.ini").write_text("bootstrap.servers=127.0.0.1:1\n")
+    command = ["consume", "-F", "c.ini", "-t", "x", "--plain", "--connect-timeout", "300ms"]
+    assert "127.0.0.1:1:" in program.run(*command, code=69).stderr
+    program.env["SEALSTREAM_BOOTSTRAP_SERVER"] = "127.0.0.1:2"
+    assert "127.0.0.1:2:" in program.run(*command, code=69).stderr
+    assert "127.0.0.1:3:" in program.run(*command, "-b", "127.0.0.1:3", code=69).stderr
+
+
 def test_scram_is_named(program):
     done = program.kafka("consume", "-t", "purchases", "--plain", "-X", "security.protocol=SASL_PLAINTEXT", "-X",
                          "sasl.mechanism=SCRAM-SHA-256", "-X", "sasl.username=u", "-X", "sasl.password=hunter2",
