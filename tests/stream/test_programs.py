@@ -126,6 +126,14 @@ def test_dead_letter_topic_missing(program, broker):
     assert len(program.envelopes("nowhere", "--plain")) == 1
 
 
+@pytest.mark.parametrize("name", ["acks", "request.required.acks"])
+def test_less_than_all_acknowledgements_are_refused(program, broker, name):
+    """acks=0 would count a record as safe that the broker has not even seen."""
+    broker.tell("errors 0 10 1000")  # Produce: MSG_SIZE_TOO_LARGE
+    program.kafka("produce", "-t", "purchases", "--plain", "-X", f"{name}=0", "-X", "enable.idempotence=false", code=65,
+                  stdin="x\n")
+
+
 def test_drop(program):
     program.policy("on_error: drop")
     program.produce_plain("purchases", [purchase(0), "not json", purchase(2)])

@@ -370,7 +370,7 @@ static void test_properties(void **state)
 {
 	expect_open("akcs=1", SEAL_USAGE, "did you mean acks?");
 	expect_open("no.such.thing.at.all=1", SEAL_USAGE, "no property no.such.thing.at.all");
-	expect_open("acks=wrong", SEAL_USAGE, "acks");
+	expect_open("compression.codec=wrong", SEAL_USAGE, "compression.codec");
 	expect_open("security.protocol=nothing", SEAL_USAGE, "security.protocol");
 	expect_open("enable.metrics.push=false", SEAL_RETRY, "127.0.0.1:1"); /* a warning; then nobody is there */
 }

@@ -421,7 +421,6 @@ out:
 static const struct kafka_setting sink_defaults[] = {
 	{"client.id", "sealstream"},
 	{"enable.idempotence", "true"},
-	{"acks", "all"},
 	{"linger.ms", "10"},
 	{"partitioner", "murmur2_random"}, /* Java's: equal keys meet in equal partitions */
 	{"queue.buffering.max.messages", "1000000"}, /* our own bound is below; see the head */
@@ -430,6 +429,7 @@ static const struct kafka_setting sink_defaults[] = {
 };
 
 static const struct kafka_setting sink_fixed[] = {
+	{"acks", "all"}, /* with less a record that counts as done, and whose offset is committed, could be lost */
 	{"delivery.report.only.error", "false"},
 	{NULL, NULL},
 };
