@@ -63,6 +63,74 @@ static void first_use_makes_a_keyring(void **state)
 	fixture_close(&f);
 }
 
+/* A file of the keyring, which must fill `out`. */
+static void read_whole(const struct fixture *f, const char *name, uint8_t *out, size_t len)
+{
+	char path[160];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", f->ring, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, out, len), len);
+	close(fd);
+}
+
+static void no_two_keyrings_are_alike(void **state)
+{
+	struct keyring_head heads[4];
+	uint8_t masters[4][32], bytes[KEYRING_HEAD_LEN];
+
+	master_scrypt_cost(SCRYPT_LOG2_N_MIN);
+	for (size_t i = 0; i < 4; i++) { /* two with a master key of their own, two with the same passphrase */
+		char path[100];
+		struct fixture f;
+
+		fixture_dir(&f);
+		snprintf(path, sizeof(path), "%s/phrase", f.dir);
+		fixture_write(path, "correct horse\n", 14, 0600);
+		f.config.passphrase_file = i < 2 ? NULL : path;
+		OK(&f, keyring_open(&f.config, &f.keyring, &f.err));
+		read_whole(&f, HEAD_FILE, bytes, sizeof(bytes));
+		OK(&f, keyring_head_parse(bytes_of(bytes, sizeof(bytes)), &heads[i], &f.err));
+		if (i < 2)
+			read_whole(&f, MASTER_FILE, masters[i], sizeof(masters[i]));
+		for (size_t k = 0; k < i; k++)
+			assert_memory_not_equal(heads[i].id, heads[k].id, sizeof(heads[i].id));
+		fixture_close(&f);
+	}
+	assert_memory_not_equal(masters[0], masters[1], sizeof(masters[0]));
+	assert_memory_not_equal(heads[2].salt, heads[3].salt, sizeof(heads[2].salt));
+}
+
+/* All material is wrapped under one key: a nonce that came twice would give its authentication away. */
+static void each_material_has_its_nonce(void **state)
+{
+	enum { KEYS = 3, VERSIONS = 4 };
+	uint8_t seen[KEYS * VERSIONS][KEY_WRAP_NONCE_LEN];
+	struct fixture f;
+	size_t n = 0;
+
+	fixture_open(&f);
+	for (size_t i = 0; i < KEYS; i++) {
+		const char name[] = {(char)('a' + i), '\0'};
+		struct key_file file;
+
+		fixture_create(&f, name, i == 0 ? "ff1" : "aes256-gcm96");
+		for (size_t v = 1; v < VERSIONS; v++)
+			OK(&f, keyring_rotate(f.keyring, bytes_str(name), NULL, &f.err));
+		OK(&f, keyring_load(f.keyring, name, &file, NULL, NULL, &f.err));
+		assert_int_equal(file.n, VERSIONS);
+		for (size_t v = 0; v < VERSIONS; v++, n++) {
+			memcpy(seen[n], file.versions[v].nonce, sizeof(seen[n]));
+			for (size_t k = 0; k < n; k++)
+				assert_memory_not_equal(seen[n], seen[k], sizeof(seen[n]));
+		}
+		key_file_clear(&file);
+	}
+	fixture_close(&f);
+}
+
 static void the_default_place(void **state)
 {
 	char deep[100], expected[160];
@@ -602,6 +670,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_have_a_rule),
 		cmocka_unit_test(first_use_makes_a_keyring),
+		cmocka_unit_test(no_two_keyrings_are_alike),
+		cmocka_unit_test(each_material_has_its_nonce),
 		cmocka_unit_test(the_default_place),
 		cmocka_unit_test(life_of_a_key),
 		cmocka_unit_test(minimums_follow_transit),
