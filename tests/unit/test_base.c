@@ -4,10 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +18,7 @@
 #include "base/buf.h"
 #include "base/ckd.h"
 #include "base/encode.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -327,6 +331,52 @@ static void processes_are_hardened(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* The steps of file_replace_at that a power failure could tell apart (linked with --wrap). */
+static char steps[8];
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __real_renameat(int from_dir, const char *from, int to_dir, const char *to);
+int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to);
+
+static void note_step(char step)
+{
+	const size_t n = strlen(steps);
+
+	if (n + 1 < sizeof(steps))
+		steps[n] = step;
+}
+
+int __wrap_fsync(int fd)
+{
+	struct stat st;
+
+	note_step(fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? 'd' : st.st_size == 3 ? 'f' : '?');
+	return __real_fsync(fd);
+}
+
+int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	note_step('r');
+	return __real_renameat(from_dir, from, to_dir, to);
+}
+
+/* The whole content is on the disk before it takes the name, and the name before the call returns. */
+static void files_are_replaced_durably(void **state)
+{
+	char path[] = "/tmp/sealbaseXXXXXX";
+	int dir;
+
+	assert_non_null(mkdtemp(path));
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(dir >= 0);
+	assert_int_equal(file_replace_at(dir, "x", BYTES_LIT("abc"), 0600, "x", NULL), SEAL_OK);
+	assert_string_equal(steps, "frd");
+	assert_int_equal(unlinkat(dir, "x", 0), 0);
+	close(dir);
+	assert_int_equal(rmdir(path), 0);
+}
+
 static bool refuse(void *arg, size_t size)
 {
 	return false;
@@ -495,6 +545,7 @@ int main(void)
 		cmocka_unit_test(secrets_are_wiped),
 		cmocka_unit_test(secrets_are_locked_and_not_dumped),
 		cmocka_unit_test(processes_are_hardened),
+		cmocka_unit_test(files_are_replaced_durably),
 		cmocka_unit_test(allocation_can_fail),
 		cmocka_unit_test(errors_keep_the_first),
 		cmocka_unit_test(option_values),
