@@ -109,10 +109,21 @@ static enum seal_status add_failure(struct worker *worker, struct batch *batch, 
 	return SEAL_OK;
 }
 
-static void add_good(struct worker *worker, const struct record *record, struct seal_bytes value)
+/* What the sink itself says of a record that is ready for it. */
+static enum seal_status ask_sink(const struct worker *worker, const struct record *out, struct seal_err *why)
+{
+	struct sink *sink = options_of(worker)->sink;
+
+	return sink->ops->check != NULL ? sink->ops->check(sink, out, why) : SEAL_OK;
+}
+
+/* Puts a record into `out`; not when the sink could not write it: `why` then says so. */
+static enum seal_status add_good(struct worker *worker, const struct record *record, struct seal_bytes value,
+				 struct seal_err *why)
 {
 	const struct pump_options *options = options_of(worker);
-	struct record *out = &worker->out[worker->n_out++];
+	struct record *out = &worker->out[worker->n_out];
+	enum seal_status rc;
 
 	*out = *record;
 	out->value = value;
@@ -120,8 +131,13 @@ static void add_good(struct worker *worker, const struct record *record, struct 
 		out->partition = -1;
 	if (!options->keep_topic)
 		out->topic = BYTES_EMPTY;
+	rc = ask_sink(worker, out, why);
+	if (rc != SEAL_OK)
+		return rc;
+	worker->n_out++;
 	worker->counts.bytes_out += value.len;
 	worker->counts.records_out++;
+	return SEAL_OK;
 }
 
 /* The record's headers and ours: why it failed and where it stood. */
@@ -168,7 +184,8 @@ static enum seal_status add_dead(struct worker *worker, struct batch *batch, con
 }
 
 /* Not even a dead letter can be made of failed record `i`: the run stops before it, as with reject. */
-static enum seal_status stop_before_dead(struct worker *worker, struct batch *batch, size_t i, struct seal_err *err)
+static enum seal_status stop_before_dead(struct worker *worker, struct batch *batch, size_t i,
+					 const struct seal_err *why, struct seal_err *err)
 {
 	const struct record *record = worker->failures[i].record;
 
@@ -176,7 +193,7 @@ static enum seal_status stop_before_dead(struct worker *worker, struct batch *ba
 	worker->n_before = (size_t)(record - batch->records);
 	worker->n_failures = worker->counts.failed = worker->counts.dead_letters = i;
 	worker->stop_after = true;
-	return add_failure(worker, batch, record, worker->results[i].err, err);
+	return add_failure(worker, batch, record, why, err);
 }
 
 /* Encrypts the values that add_dead collected: value i is that of failure i, as all failures of a topic go one way. */
@@ -190,12 +207,16 @@ static enum seal_status make_dead_letters(struct worker *worker, struct batch *b
 				    worker->results, err));
 	for (size_t i = 0; i < worker->n_values; i++) {
 		struct record *out = &worker->out[worker->indexes[i]];
+		const struct seal_err *why = worker->results[i].err;
+		struct seal_err refused = SEAL_ERR_INIT;
 
-		if (worker->results[i].err != NULL) {
-			rc = stop_before_dead(worker, batch, i, err);
+		out->value = worker->results[i].value;
+		if (why == NULL && ask_sink(worker, out, &refused) != SEAL_OK)
+			why = &refused;
+		if (why != NULL) {
+			rc = stop_before_dead(worker, batch, i, why, err);
 			break;
 		}
-		out->value = worker->results[i].value;
 		worker->counts.records_out++;
 		worker->counts.bytes_out += out->value.len;
 	}
@@ -234,6 +255,7 @@ static enum seal_status sort_out(struct worker *worker, struct batch *batch, str
 	for (size_t i = 0; i < batch->n && !worker->stop_after; i++) {
 		const struct record *record = &batch->records[i];
 		struct engine_result result = {.value = record->value, .err = record->broken};
+		struct seal_err refused = SEAL_ERR_INIT;
 
 		if (record->broken == NULL && worker->engine != NULL)
 			result = worker->results[next++];
@@ -243,8 +265,10 @@ static enum seal_status sort_out(struct worker *worker, struct batch *batch, str
 			SEAL_TRY(fail_record(worker, batch, record, result.err, err));
 			continue;
 		}
-		worker->counts.fields += result.cells;
-		add_good(worker, record, result.value);
+		if (add_good(worker, record, result.value, &refused) != SEAL_OK)
+			SEAL_TRY(fail_record(worker, batch, record, &refused, err));
+		else
+			worker->counts.fields += result.cells;
 	}
 	rc = make_dead_letters(worker, batch, err);
 out:

@@ -103,6 +103,11 @@ struct sink_ops {
 	 * undeliverable record makes it fail, with topic and cause; the stream must then stop, as order is lost.
 	 */
 	enum seal_status (*poll)(struct sink *sink, int timeout_ms, uint64_t *acknowledged, struct seal_err *err);
+	/*
+	 * Whether `record` could be written at all: SEAL_DATA (too large, not expressible here) makes it the record's own
+	 * failure, before anything of its batch is written. Thread-safe. NULL: every record could.
+	 */
+	enum seal_status (*check)(struct sink *sink, const struct record *record, struct seal_err *err);
 	/* poll until all is acknowledged or the time is over (SEAL_RETRY). */
 	enum seal_status (*flush)(struct sink *sink, int timeout_ms, struct seal_err *err);
 	enum seal_status (*close)(struct sink *sink, struct seal_err *err); /* accepts NULL; flushes nothing */

@@ -245,6 +245,20 @@ def test_message_too_large(program):
     assert "1200000" in done.stderr and "message.max.bytes" in done.stderr
 
 
+def test_result_too_large(program):
+    """A record that grew past message.max.bytes fails like any other: with its place, and by on_error."""
+    small = ["-X", "message.max.bytes=2000"]
+    program.produce_plain("purchases", ["k|" + purchase(0), "k|" + json.dumps({"Address": CANARY * 100}),
+                                        "k|" + purchase(2)], "-K", "|")
+    done = program.pump("-e", *small, code=65)
+    assert re.search(r"purchases/[01]/1: topic purchases_encrypted: a record of \d+ bytes", done.stderr)
+    assert CANARY not in done.stderr
+    program.policy("on_error: drop")
+    done = program.pump("-e", *small, code=1)
+    assert "1 dropped" in done.stderr
+    assert len(program.envelopes("purchases_encrypted", "--plain")) == 2
+
+
 def test_no_rules_for_the_topic(program):
     done = program.kafka("consume", "-t", "purchases_encrypted", "-p", "policy.yaml", "-e", code=78)
     assert "purchases_encrypted" in done.stderr and "policy" in done.stderr

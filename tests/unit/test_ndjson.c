@@ -491,6 +491,10 @@ static void test_new_envelopes(void **state)
 		"\"headers\":[\"h\",\"v\\\"\",\"n\",null],\"key\":\"k\",\"payload\":\"{\\\"a\\\":1}\"}\n"
 		"{\"topic\":\"t\",\"partition\":0,\"offset\":0,\"tstype\":\"unknown\",\"ts\":0,\"key\":null,"
 		"\"payload\":null}\n"));
+	assert_int_equal(sink->ops->check(sink, &records[0], &err), SEAL_OK);
+	assert_int_equal(sink->ops->check(sink, &binary, &err), SEAL_DATA);
+	assert_non_null(strstr(err.text, "its value is not UTF-8"));
+	err_clear(&err);
 	assert_int_equal(sink->ops->write(sink, &binary, 1, 2, 10, &err), SEAL_DATA);
 	err_clear(&err);
 	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);

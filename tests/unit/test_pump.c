@@ -49,6 +49,8 @@ static struct {
 	uint64_t fail_at; /* poll fails once so many records are written */
 	bool never_acknowledges;
 	bool never_takes; /* write answers RETRY for ever */
+	int64_t refused_at; /* check refuses the record of this offset; -1: none */
+	bool dead_refused; /* … and its dead letter */
 	bool flush_fails;
 	bool finished;
 	/* the caller */
@@ -175,7 +177,7 @@ static enum seal_status fake_commit(struct source *source, const struct batch *b
 		return err_set(err, SEAL_DENIED, SEAL_E_DENIED, "the group may not commit");
 	assert_true(upto > t.committed);
 	/* Never before the output is safe. Failed records have none, so what is safe may be fewer. */
-	if (t.bad_at == SIZE_MAX && t.broken_at == SIZE_MAX)
+	if (t.bad_at == SIZE_MAX && t.broken_at == SIZE_MAX && t.refused_at < 0)
 		assert_true(upto <= t.tickets[t.acknowledged]);
 	t.committed = upto;
 	return SEAL_OK;
@@ -215,6 +217,14 @@ static enum seal_status fake_write(struct sink *sink, const struct record *recor
 	return SEAL_OK;
 }
 
+static enum seal_status fake_check(struct sink *sink, const struct record *record, struct seal_err *err)
+{
+	if (record->offset != t.refused_at || (record->topic.len > 0 && !t.dead_refused))
+		return SEAL_OK;
+	err_place(err, "topic out");
+	return err_set(err, SEAL_DATA, SEAL_E_LIMIT, "too large");
+}
+
 static enum seal_status fake_poll(struct sink *sink, int timeout_ms, uint64_t *acknowledged, struct seal_err *err)
 {
 	if (t.n_written >= t.fail_at)
@@ -245,6 +255,7 @@ static enum seal_status fake_finish(struct sink *sink, struct seal_err *err)
 static const struct sink_ops sink_ops = {.size = sizeof(sink_ops),
 					 .name = "fake",
 					 .write = fake_write,
+					 .check = fake_check,
 					 .poll = fake_poll,
 					 .flush = fake_flush,
 					 .finish = fake_finish};
@@ -281,6 +292,7 @@ static int setup(void **state)
 	t.batch = 37;
 	t.bad_at = t.broken_at = t.read_fails_at = t.stop_after = SIZE_MAX;
 	t.fail_at = UINT64_MAX;
+	t.refused_at = -1;
 	t.written = mem_calloc(RECORDS_MAX, sizeof(*t.written));
 	t.records = mem_calloc(RECORDS_MAX, sizeof(*t.records));
 	topic = (struct policy_topic){.on.on_error = ON_ERROR_REJECT};
@@ -514,6 +526,55 @@ static void test_dead_letter_that_cannot_be_made(void **state)
 	assert_false(t.finished);
 }
 
+/* What the sink could never write is the record's own failure, and goes the way of all failures. */
+static void test_refused_by_the_sink(void **state)
+{
+	t.refused_at = 40;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DATA);
+	assert_string_equal(err.place, "in/3/40: topic out");
+	assert_int_equal(err.code, SEAL_E_LIMIT);
+	all_written_in_order(40);
+	assert_int_equal(t.committed, 40);
+}
+
+static void test_refused_is_dropped(void **state)
+{
+	topic.on.on_error = ON_ERROR_DROP;
+	t.n = 37;
+	t.batch = 1;
+	t.refused_at = 36;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_int_equal(t.n_written, 36);
+	assert_int_equal(counts.dropped, 1);
+	assert_int_equal(counts.records_out, 36);
+	assert_int_equal(counts.fields, 36);
+	assert_int_equal(t.committed, 37);
+}
+
+static void test_refused_is_a_dead_letter(void **state)
+{
+	topic.on.on_error = ON_ERROR_DEAD_LETTER;
+	topic.dead_letter_topic = "dead";
+	t.refused_at = 40;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_string_equal(t.written[40], "D:r40");
+	assert_int_equal(counts.dead_letters, 1);
+	assert_int_equal(t.committed, 5000);
+}
+
+static void test_dead_letter_refused(void **state)
+{
+	topic.on.on_error = ON_ERROR_DEAD_LETTER;
+	topic.dead_letter_topic = "dead";
+	t.refused_at = t.bad_at = 40;
+	t.dead_refused = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DATA);
+	assert_string_equal(err.place, "in/3/40: topic out");
+	all_written_in_order(40);
+	assert_int_equal(t.committed, 40);
+	assert_int_equal(counts.dead_letters, 0);
+}
+
 static void test_commit_refused(void **state)
 {
 	options.threads = 2;
@@ -657,6 +718,10 @@ int main(void)
 		TEST(test_drop),
 		TEST(test_dead_letter),
 		TEST(test_dead_letter_that_cannot_be_made),
+		TEST(test_refused_by_the_sink),
+		TEST(test_refused_is_dropped),
+		TEST(test_refused_is_a_dead_letter),
+		TEST(test_dead_letter_refused),
 		TEST(test_commit_refused),
 		TEST(test_last_commit_waits),
 		TEST(test_sink_takes_nothing),

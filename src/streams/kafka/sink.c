@@ -263,17 +263,30 @@ out:
 	return rc;
 }
 
+static enum seal_status sink_check(struct sink *sink, const struct record *r, struct seal_err *err)
+{
+	const struct kafka_sink *k = of(sink);
+	size_t size = r->key.len + r->value.len;
+
+	for (size_t i = 0; i < r->n_headers; i++)
+		size += r->headers[i].name.len + r->headers[i].value.len;
+	if (size <= k->max_message)
+		return SEAL_OK;
+	err_place(err, "topic %s", k->targets[0].name);
+	return err_set(err, SEAL_DATA, SEAL_E_LIMIT,
+		       "a record of %zu bytes is larger than message.max.bytes (%zu); raise it with -X "
+		       "message.max.bytes=N, and max.message.bytes of the topic",
+		       size, k->max_message);
+}
+
 /* What can be said before anything is taken. */
 static enum seal_status check_record(struct kafka_sink *k, const struct record *r, struct seal_err *err)
 {
+	enum seal_status rc = sink_check(&k->base, r, err);
+
 	SEAL_INVARIANT(r->broken == NULL);
-	if (r->key.len + r->value.len > k->max_message) {
-		err_place(err, "topic %s", k->targets[0].name);
-		return err_set(err, SEAL_DATA, SEAL_E_LIMIT,
-			       "a record of %zu bytes is larger than message.max.bytes (%zu); raise it with -X "
-			       "message.max.bytes=N, and max.message.bytes of the topic",
-			       r->key.len + r->value.len, k->max_message);
-	}
+	if (rc != SEAL_OK)
+		return rc;
 	if (k->keep_partition && r->topic.len == 0 && r->partition >= k->partitions) {
 		err_place(err, "topic %s", k->targets[0].name);
 		return err_set(
@@ -544,6 +557,7 @@ const struct sink_ops kafka_sink_ops = {
 	.open = sink_open,
 	.write = sink_write,
 	.poll = sink_poll,
+	.check = sink_check,
 	.flush = sink_flush,
 	.close = sink_close,
 };

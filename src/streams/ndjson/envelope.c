@@ -151,14 +151,35 @@ out:
 	return rc;
 }
 
-/* Appends `text` as a JSON string. */
-static enum seal_status put_string(struct seal_bytes text, struct seal_buf *out, struct seal_err *err)
+static enum seal_status check_text(const char *what, struct seal_bytes text, struct seal_err *err)
+{
+	if (utf8_valid(text))
+		return SEAL_OK;
+	return err_set(err, SEAL_DATA, SEAL_E_SYNTAX,
+		       "its %s is not UTF-8 and does not fit into a JSON envelope; do without -J", what);
+}
+
+enum seal_status envelope_check(const struct record *record, struct seal_err *err)
 {
 	enum seal_status rc;
 
-	if (!utf8_valid(text))
-		return err_set(err, SEAL_DATA, SEAL_E_SYNTAX,
-			       "a value that is not UTF-8 does not fit into a JSON envelope; do without -J");
+	SEAL_TRY(check_text("key", record->key, err));
+	SEAL_TRY(check_text("value", record->value, err));
+	for (size_t i = 0; i < record->n_headers; i++) {
+		SEAL_TRY(check_text("header's name", record->headers[i].name, err));
+		SEAL_TRY(check_text("header's value", record->headers[i].value, err));
+	}
+out:
+	return rc;
+}
+
+/* Appends `text` as a JSON string. */
+static enum seal_status put_string(struct seal_bytes text, struct seal_buf *out, struct seal_err *err)
+{
+	enum seal_status rc = check_text("text", text, err);
+
+	if (rc != SEAL_OK)
+		return rc;
 	rc = buf_reserve(out, json_string_length(text), err);
 	if (rc == SEAL_OK)
 		out->len += json_string_write(text, out->ptr + out->len);

@@ -26,6 +26,8 @@ SEAL_MUST_USE enum seal_status envelope_paths(struct json_paths **out, struct se
 /* Appends the line with `value` in its payload's place. A value that is not UTF-8 cannot be a string: SEAL_DATA. */
 SEAL_MUST_USE enum seal_status envelope_splice(const struct ndjson_line *line, struct seal_bytes value,
 					       struct seal_buf *out, struct seal_err *err);
+/* SEAL_DATA when the record cannot stand in an envelope: key, value or a header is not UTF-8. */
+SEAL_MUST_USE enum seal_status envelope_check(const struct record *record, struct seal_err *err);
 /* Appends a new envelope, as kcat -J writes it. */
 SEAL_MUST_USE enum seal_status envelope_write(const struct record *record, struct seal_buf *out,
 					      struct seal_err *err);

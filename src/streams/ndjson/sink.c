@@ -68,6 +68,20 @@ struct file_sink {
 	uint64_t taken, written; /* tickets: handed in; out of the process */
 };
 
+/* An envelope that was read keeps its own key and headers: only its value is new. */
+static enum seal_status file_check(struct sink *sink, const struct record *record, struct seal_err *err)
+{
+	const struct file_sink *s = (const struct file_sink *)sink;
+	const struct ndjson_line *line = s->options.layout == LAYOUT_SOURCE ? record->native : NULL;
+	const struct record value = {.value = record->value};
+
+	if (s->options.layout == LAYOUT_ENVELOPE)
+		return envelope_check(record, err);
+	if (line != NULL && line->payload_end != 0 && line->payload_is_string)
+		return envelope_check(&value, err);
+	return SEAL_OK;
+}
+
 static enum seal_status put(struct file_sink *s, const struct record *record, struct seal_err *err)
 {
 	const struct ndjson_line *line = s->options.layout == LAYOUT_SOURCE ? record->native : NULL;
@@ -379,6 +393,7 @@ const struct sink_ops ndjson_sink_ops = {
 	.open = file_open,
 	.write = file_write,
 	.poll = file_poll,
+	.check = file_check,
 	.flush = file_flush,
 	.close = file_close,
 	.finish = file_finish,
