@@ -509,14 +509,17 @@ enum seal_status pump_run(const struct pump_options *options, struct pump_counts
 		goto out;
 	}
 	SEAL_TRY(run_workers(&p, workers, n, err));
+	*counts = p.counts;
 	if (p.failed || p.read_failed) {
 		rc = p.err.status;
 		if (err != NULL)
 			*err = p.err;
-	} else if (p.stop_ms == 0 && options->sink->ops->finish != NULL) {
-		rc = options->sink->ops->finish(options->sink, err);
+		goto out;
 	}
-	*counts = p.counts;
+	if (p.stop_ms == 0 && options->sink->ops->finish != NULL)
+		SEAL_TRY(options->sink->ops->finish(options->sink, err));
+	if (options->source->ops->sync != NULL)
+		rc = options->source->ops->sync(options->source, err);
 out:
 	mem_free(workers);
 	clear(&p);

@@ -73,6 +73,11 @@ struct source_ops {
 	 * only its first n. NULL: nothing to remember.
 	 */
 	enum seal_status (*commit)(struct source *source, const struct batch *batch, struct seal_err *err);
+	/*
+	 * The run is over: returns once all that commit was told is remembered, or why it is not. Not called while other
+	 * calls are under way. NULL: commit remembers at once.
+	 */
+	enum seal_status (*sync)(struct source *source, struct seal_err *err);
 	/* The batch's memory may go; called once for each read that gave records, in any order. Thread-safe. */
 	void (*release)(struct source *source, struct batch *batch);
 	/* `clean`: last commits are sent before it leaves. Accepts NULL. */

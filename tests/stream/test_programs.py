@@ -373,6 +373,15 @@ def test_refused_commit(program, broker):
     assert time.monotonic() - start < 25
 
 
+def test_refused_last_commit(program, broker):
+    """The records are out, but a run that could not say so to the group is no success."""
+    program.produce_plain("purchases", [purchase(n) for n in range(10)])
+    broker.tell("errors 8 30 1000")
+    done = program.pump("-e", code=77)
+    assert "Read on the consumer group" in done.stderr
+    broker.tell("errors 8 0 0")
+
+
 def start_demo(program, *args):
     program.env["TMPDIR"] = str(program.directory / "tmp")
     os.mkdir(program.env["TMPDIR"])

@@ -149,17 +149,20 @@ rd_kafka_resp_err_t group_commit(struct kafka_source *s, bool wait)
 	return code;
 }
 
-void group_commit_last(struct kafka_source *s)
+rd_kafka_resp_err_t group_commit_last(struct kafka_source *s)
 {
 	uint64_t start_ms = clock_mono_ms();
 	rd_kafka_message_t *message;
+	rd_kafka_resp_err_t code;
 
 	/* A rebalance refuses commits until it is served; what it hands out is never looked at. */
-	while (is_rebalance(group_commit(s, true)) && clock_mono_ms() - start_ms < CLOSE_MS) {
+	while (is_rebalance(code = group_commit(s, true)) && clock_mono_ms() - start_ms < CLOSE_MS) {
 		message = rd_kafka_consumer_poll(s->client.rk, 100);
 		if (message != NULL)
 			rd_kafka_message_destroy(message);
 	}
+	/* Who lost its partitions meanwhile has nothing to commit: their new owner begins at the last commit. */
+	return is_rebalance(code) || code == RD_KAFKA_RESP_ERR__NO_OFFSET ? RD_KAFKA_RESP_ERR_NO_ERROR : code;
 }
 
 void group_commit_when_due(struct kafka_source *s)

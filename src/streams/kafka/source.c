@@ -84,6 +84,22 @@ static enum seal_status source_commit(struct source *source, const struct batch 
 	return rc;
 }
 
+static enum seal_status source_sync(struct source *source, struct seal_err *err)
+{
+	struct kafka_source *s = of(source);
+	rd_kafka_resp_err_t code;
+	enum seal_status rc;
+
+	pthread_mutex_lock(&s->reading);
+	code = group_commit_last(s);
+	pthread_mutex_unlock(&s->reading);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return check_refused(s, err);
+	rc = kafka_client_error(&s->client, code, s->topic, err);
+	err_prefix(err, "all went out, but the last offsets were not committed, so the next run sends records again");
+	return rc;
+}
+
 /* ---- reading ---- */
 
 static void record_headers(const rd_kafka_message_t *message, struct record *record, struct arena *arena,
@@ -543,7 +559,7 @@ static void source_close(struct source *source, bool clean)
 	if (s->client.rk != NULL) {
 		s->abandon = !clean || kafka_client_away(&s->client);
 		if (!s->abandon)
-			group_commit_last(s);
+			(void)group_commit_last(s);
 		if (s->queue != NULL && s->group && !kafka_client_away(&s->client))
 			group_leave(s);
 		if (s->queue != NULL)
@@ -636,6 +652,7 @@ const struct source_ops kafka_source_ops = {
 	.open = source_open,
 	.read = source_read,
 	.commit = source_commit,
+	.sync = source_sync,
 	.release = source_release,
 	.close = source_close,
 };

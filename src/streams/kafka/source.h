@@ -57,7 +57,7 @@ struct kafka_source {
 struct part *group_part(struct kafka_source *s, int32_t partition); /* under a lock; NULL: not known */
 void group_take(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list); /* R */
 rd_kafka_resp_err_t group_commit(struct kafka_source *s, bool wait); /* of what is safe and not yet committed */
-void group_commit_last(struct kafka_source *s); /* R: waits, through a rebalance, too */
+rd_kafka_resp_err_t group_commit_last(struct kafka_source *s); /* R: waits, through a rebalance, too */
 void group_commit_when_due(struct kafka_source *s);
 void group_pause(struct kafka_source *s, bool pause); /* R */
 void group_keeper_start(struct kafka_source *s);
