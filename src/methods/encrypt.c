@@ -13,19 +13,6 @@
 
 static const struct method_session_ops session_ops;
 
-static struct key_item *items_of(const struct lot *lot, struct seal_err *err)
-{
-	struct key_item *items = arena_alloc(lot->arena, (lot->n + 1) * sizeof(*items), _Alignof(struct key_item));
-
-	if (items == NULL) {
-		(void)err_memory(err);
-		return NULL;
-	}
-	for (size_t i = 0; i < lot->n; i++)
-		items[i] = (struct key_item){.in = lot->cells[i].in, .aad = lot->cells[i].place};
-	return items;
-}
-
 /* "json+" before `text`, in the lot's arena. */
 static enum seal_status with_json_prefix(struct lot *lot, struct seal_bytes *text, struct seal_err *err)
 {
@@ -44,7 +31,7 @@ static enum seal_status protect(struct method_session *base, struct lot *lot, st
 {
 	struct simple_session *session = (struct simple_session *)base;
 	const struct key_call call = {lot->arena, lot->deadline_ms};
-	struct key_item *items = items_of(lot, err);
+	struct key_item *items = simple_items(lot, err);
 	enum seal_status rc = SEAL_FATAL;
 
 	if (items == NULL)
@@ -70,7 +57,7 @@ static enum seal_status reveal(struct method_session *base, struct lot *lot, str
 {
 	struct simple_session *session = (struct simple_session *)base;
 	const struct key_call call = {lot->arena, lot->deadline_ms};
-	struct key_item *items = items_of(lot, err);
+	struct key_item *items = simple_items(lot, err);
 	enum seal_status rc = SEAL_FATAL;
 
 	if (items == NULL)

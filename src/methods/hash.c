@@ -59,13 +59,11 @@ static enum seal_status protect(struct method_session *base, struct lot *lot, st
 	struct simple_session *session = (struct simple_session *)base;
 	const struct hash_options *options = simple_options(base);
 	const struct key_call call = {lot->arena, lot->deadline_ms};
-	struct key_item *items = arena_alloc(lot->arena, (lot->n + 1) * sizeof(*items), _Alignof(struct key_item));
-	enum seal_status rc = SEAL_OK;
+	struct key_item *items = simple_items(lot, err);
+	enum seal_status rc = SEAL_FATAL;
 
 	if (items == NULL)
-		return err_memory(err);
-	for (size_t i = 0; i < lot->n; i++)
-		items[i] = (struct key_item){.in = lot->cells[i].in, .aad = lot->cells[i].place};
+		goto out;
 	SEAL_TRY(session->key->ops->hmac(session->key, (uint32_t)options->version, items, lot->n, &call, err));
 	for (size_t i = 0; i < lot->n; i++) {
 		if (items[i].err != NULL)

@@ -89,6 +89,19 @@ out:
 	return rc;
 }
 
+struct key_item *simple_items(const struct lot *lot, struct seal_err *err)
+{
+	struct key_item *items = arena_alloc(lot->arena, (lot->n + 1) * sizeof(*items), _Alignof(struct key_item));
+
+	if (items == NULL) {
+		(void)err_memory(err);
+		return NULL;
+	}
+	for (size_t i = 0; i < lot->n; i++)
+		items[i] = (struct key_item){.in = lot->cells[i].in, .aad = lot->cells[i].place};
+	return items;
+}
+
 void simple_session_free(struct method_session *base)
 {
 	struct simple_session *session = (struct simple_session *)base;

@@ -33,6 +33,9 @@ void simple_session_free(struct method_session *session);
 /* Fails (SEAL_USAGE/SEAL_E_KEY_VERSION) when the key has no such version: better at start than at the first record. */
 SEAL_MUST_USE enum seal_status key_has_version(struct key *key, int64_t version, struct seal_err *err);
 
+/* One item a cell, with its value and its place, in the lot's arena; NULL: no memory, and err says so. */
+struct key_item *simple_items(const struct lot *lot, struct seal_err *err);
+
 static inline const void *simple_options(const struct method_session *session)
 {
 	return ((const struct simple_session *)session)->method->spec->options;
