@@ -36,15 +36,7 @@ static const struct opt_row rows[] = {
 	 .help = "lines are envelopes of kcat -J: the record is their payload",
 	 .type = OPT_FLAG,
 	 AT(envelopes)},
-	{.name = "max-record-bytes",
-	 .help = "longest record; a longer one fails",
-	 .arg = "SIZE",
-	 .def = "16MiB",
-	 .min = 1,
-	 .max = 1 << 30,
-	 .env = "SEALSTREAM_MAX_RECORD_BYTES",
-	 .type = OPT_SIZE,
-	 AT(max_record_bytes)},
+	MAX_RECORD_BYTES_ROW(struct inspect_options, max_record_bytes),
 	OPT_END};
 
 /* One line of the summary. */

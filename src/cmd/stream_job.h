@@ -3,6 +3,7 @@
 #define CMD_STREAM_JOB_H
 
 #include "cmd/command.h"
+#include "cmd/stream_open.h"
 #include "pump/pump.h"
 #include "streams/kafka/kafka.h"
 
@@ -37,15 +38,7 @@ struct stream_options {
 		 .env = "SEALSTREAM_THREADS",                                                                        \
 		 .offset = offsetof(owner, member.threads),                                                          \
 		 .help = "workers; the order within a partition does not depend on it"},                             \
-		{.name = "max-record-bytes",                                                                         \
-		 .arg = "SIZE",                                                                                      \
-		 .type = OPT_SIZE,                                                                                   \
-		 .def = "16MiB",                                                                                     \
-		 .min = 1,                                                                                           \
-		 .max = 1 << 30,                                                                                     \
-		 .env = "SEALSTREAM_MAX_RECORD_BYTES",                                                               \
-		 .offset = offsetof(owner, member.max_record_bytes),                                                 \
-		 .help = "longest record; a longer one fails"},                                                      \
+		MAX_RECORD_BYTES_ROW(owner, member.max_record_bytes),                                                \
 	{                                                                                                            \
 		.name = "count", .letter = 'c', .arg = "N", .type = OPT_INT, .max = INT64_MAX,                       \
 		.offset = offsetof(owner, member.count), .help = "stop after this many records"                      \

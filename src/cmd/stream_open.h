@@ -5,6 +5,14 @@
 #include "base/arena.h"
 #include "streams/stream.h"
 
+/* The option row of every command that reads records. */
+#define MAX_RECORD_BYTES_ROW(owner, member)                                                                          \
+	{                                                                                                            \
+		.name = "max-record-bytes", .help = "longest record; a longer one fails", .arg = "SIZE",             \
+		.def = "16MiB", .min = 1, .max = 1 << 30, .env = "SEALSTREAM_MAX_RECORD_BYTES", .type = OPT_SIZE,    \
+		.offset = offsetof(owner, member)                                                                    \
+	}
+
 struct stream_setting {
 	const char *name; /* of an option row; NULL ends a list */
 	const char *value; /* NULL: leave its default */

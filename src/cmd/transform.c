@@ -47,15 +47,7 @@ const struct opt_row transform_rows[] = {
 	 .type = OPT_INT,
 	 AT(threads)},
 	{.name = "fail-fast", .help = "end at the first record that fails", .type = OPT_FLAG, AT(fail_fast)},
-	{.name = "max-record-bytes",
-	 .help = "longest record; a longer one fails",
-	 .arg = "SIZE",
-	 .def = "16MiB",
-	 .min = 1,
-	 .max = 1 << 30,
-	 .env = "SEALSTREAM_MAX_RECORD_BYTES",
-	 .type = OPT_SIZE,
-	 AT(max_record_bytes)},
+	MAX_RECORD_BYTES_ROW(struct transform_options, max_record_bytes),
 	OPT_END};
 
 /* The end, as an exit code and words: only what the user would not expect is said. */
