@@ -54,7 +54,11 @@ SEAL_MUST_USE enum seal_status engine_new(const struct plan *plan, const struct 
 					  struct engine **out, struct seal_err *err);
 void engine_free(struct engine *engine);
 
-enum engine_direction { ENGINE_PROTECT, ENGINE_REVEAL };
+enum engine_direction {
+	ENGINE_PROTECT,
+	ENGINE_REVEAL,
+	ENGINE_REWRAP /* protected values stay protected, under the newest version of their key */
+};
 
 struct engine_result {
 	struct seal_bytes value; /* the record's new value; ptr NULL for a tombstone or a failed record */

@@ -15,12 +15,17 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/opt.h"
+#include "base/secret.h"
+
+struct vault_options;
+struct key_admin_ops;
 
 /* What a key can be used for; bits. */
 enum key_use {
 	KEY_ENCRYPT = 1 << 0, /* encrypt and decrypt */
 	KEY_HMAC = 1 << 1,
-	KEY_FPE = 1 << 2
+	KEY_FPE = 1 << 2,
+	KEY_TRANSFORM = 1 << 3 /* a role of Vault's Transform engine: not a key, but used like one */
 };
 
 struct key_info {
@@ -29,12 +34,18 @@ struct key_info {
 	uint32_t latest_version;
 	uint32_t min_decryption_version;
 	uint32_t min_encryption_version; /* 0: the latest */
+	/*
+	 * A derived key makes another one of each context (HKDF): an item's aad is that context and is not
+	 * authenticated as associated data besides, and must not be empty. A convergent one (Transit's version 3) makes equal
+	 * text of equal plaintext and context; with associated data it would repeat nonces.
+	 */
+	bool derived, convergent;
 };
 
 /* One message of a lot. */
 struct key_item {
 	struct seal_bytes in; /* encrypt: plaintext; decrypt: text "vault:vN:…"; hmac: message */
-	struct seal_bytes aad; /* authenticated with it; empty: none */
+	struct seal_bytes aad; /* authenticated with it, or a derived key's context; empty: none */
 	struct seal_bytes out; /* encrypt: text "vault:vN:…"; decrypt: plaintext; hmac: 32 bytes. In the arena
 				     * of the call; empty when err is set */
 	const struct seal_err *err; /* NULL, or why this item failed; in the arena of the call */
@@ -46,6 +57,22 @@ struct key_fpe_item {
 	uint32_t n;
 	uint32_t radix;
 	struct seal_bytes tweak;
+};
+
+/* How a Transform role is used: the same for all items of a lot. Strings in the policy's arena; NULL: not said. */
+struct key_transform {
+	const char *transformation; /* NULL: the role's only one */
+	const char *ttl; /* tokenization: "42d" */
+	const char *metadata; /* tokenization: "k=v,k=v" */
+	const char *decode_format; /* a named one of the template */
+};
+
+struct key_transform_item {
+	struct seal_bytes in; /* UTF-8 */
+	struct seal_bytes tweak; /* raw; empty: none is sent */
+	struct seal_bytes out; /* in the arena of the call; empty when err is set */
+	struct seal_bytes out_tweak; /* encode: the one that the server made up, raw; empty: none */
+	const struct seal_err *err;
 };
 
 /* What every call brings along. */
@@ -75,6 +102,22 @@ struct key_session_ops {
 	enum seal_status (*fpe_legacy_decrypt)(struct key_session *session, uint32_t version,
 					       struct key_fpe_item *items, size_t n, const struct key_call *call,
 					       struct seal_err *err);
+	/*
+	 * Text under an older version becomes text under the newest, in `out`; text of the newest comes back as it is. By the
+	 * store itself where it can (plaintext never leaves it), else by decrypting and encrypting here.
+	 */
+	enum seal_status (*rewrap)(struct key_session *session, struct key_item *items, size_t n,
+				   const struct key_call *call, struct seal_err *err);
+	enum seal_status (*transform)(struct key_session *session, const struct key_transform *how, bool decode,
+				      struct key_transform_item *items, size_t n, const struct key_call *call,
+				      struct seal_err *err);
+	/*
+	 * A new random data key of 16, 32 or 64 bytes, wrapped: *wrapped is a text that `decrypt` opens with the same aad,
+	 * in the arena of the call. `plain` NULL: only the wrapped form is made.
+	 */
+	enum seal_status (*data_key)(struct key_session *session, size_t len, struct seal_bytes aad,
+				     struct secret *plain, struct seal_bytes *wrapped, const struct key_call *call,
+				     struct seal_err *err);
 	void (*free)(struct key_session *session); /* never NULL in the table; accepts NULL sessions */
 };
 
@@ -99,6 +142,7 @@ struct key_source_config {
 	const char *master_key_file; /* raw 32 bytes; NULL: see keyring.h */
 	const char *passphrase_file; /* scrypt; NULL: none */
 	bool create; /* make keyring and master key when absent (only `key create`, `demo`) */
+	const struct vault_options *vault; /* vault/options.h; NULL: the environment's */
 };
 
 struct key_source_ops {
@@ -113,6 +157,7 @@ struct key_source_ops {
 	/* True when `reference` is well-formed; else *why says what it should look like. For lint, without I/O. */
 	bool (*check)(struct seal_bytes reference, const char **why);
 	void (*free)(struct key_source *source);
+	const struct key_admin_ops *admin; /* keys/admin.h; NULL: keys are not managed from here */
 };
 
 #endif

@@ -62,6 +62,9 @@ struct method_session_ops {
 	enum seal_status (*protect)(struct method_session *session, struct lot *lot, struct seal_err *err);
 	enum seal_status (*reveal)(struct method_session *session, struct lot *lot,
 				   struct seal_err *err); /* NULL: one-way */
+	/* Protected values again, under the newest version of their key; FORM_KEEP for what is there already. NULL:
+	 * nothing to do, all values stay as they are. */
+	enum seal_status (*rewrap)(struct method_session *session, struct lot *lot, struct seal_err *err);
 	void (*free)(struct method_session *session); /* accepts NULL */
 };
 

@@ -5,6 +5,7 @@
 #ifndef POLICY_SCHEMA_H
 #define POLICY_SCHEMA_H
 
+#include "base/buf.h"
 #include "base/opt.h"
 
 enum method_flag {
@@ -15,10 +16,11 @@ enum method_flag {
 	METHOD_TEXT_FORM = 1 << 4, /* its results are text forms that name themselves (vault:, json+vault:) */
 	METHOD_ONE_WAY = 1 << 5, /* cannot be revealed */
 	METHOD_REMOVES = 1 << 6, /* takes the member away; not allowed on `$` */
-	METHOD_BYTES = 1 << 7 /* can take a whole payload (format: bytes) */
+	METHOD_BYTES = 1 << 7, /* can take a whole payload (format: bytes) */
+	METHOD_TRANSFORM_KEY = 1 << 8 /* its key is a role of Vault's Transform; made by `own_key` */
 };
 
-#define METHOD_ANY_KEY (METHOD_ENCRYPT_KEY | METHOD_HMAC_KEY | METHOD_FPE_KEY)
+#define METHOD_ANY_KEY (METHOD_ENCRYPT_KEY | METHOD_HMAC_KEY | METHOD_FPE_KEY | METHOD_TRANSFORM_KEY)
 
 struct method_kind {
 	size_t size;
@@ -31,6 +33,11 @@ struct method_kind {
 	size_t options_size; /* of the struct that the rows fill */
 	/* Checks options against each other; compiles nothing. NULL: nothing to check. */
 	enum seal_status (*check)(const void *options, struct seal_err *err);
+	/*
+	 * For a kind that has no `key:` but names its key by options of its own: appends "scheme:reference" to `out`.
+	 * NULL: the kind takes `key:` where its flags ask for one.
+	 */
+	enum seal_status (*own_key)(const void *options, struct seal_buf *out, struct seal_err *err);
 };
 
 struct key_scheme {

@@ -1,0 +1,58 @@
+/*
+ * Logging in: one token per client, shared by all its workers, renewed at two thirds of its life, made anew when
+ * renewal ends.
+ *
+ *   none ──login──▶ good ──2/3 of the TTL──▶ renewed … ──renewal refused or no longer worth it──▶ login
+ *                     └──403 on a call──▶ login (once for all workers that were refused with the same token)
+ *
+ * One thread logs in, the others wait for it. A thread of the client's own renews while nothing is called, so that a quiet
+ * stream keeps its token. Where there is nothing to log in with (a bare token that ended) the error says so.
+ */
+#ifndef VAULT_LOGIN_H
+#define VAULT_LOGIN_H
+
+#include "vault/client.h"
+
+/* What a login gives. */
+struct vault_auth {
+	struct secret token;
+	uint64_t ttl_ms; /* 0: does not end */
+	bool renewable;
+};
+
+/* One way of logging in. One file each in src/vault/login/; the list is in login.c. */
+struct vault_login_ops {
+	const char *name; /* --vault-auth; also the default mount */
+	const char *help;
+	/* Are the options that it needs there? SEAL_USAGE/SEAL_E_CONFIG names the missing one. */
+	enum seal_status (*check)(const struct vault_options *options, struct seal_err *err);
+	/* Reads its secrets afresh each time (they rotate), and logs in through `worker`. */
+	enum seal_status (*login)(const struct vault_options *options, struct vault_worker *worker,
+				  uint64_t deadline_ms, struct vault_auth *out, struct seal_err *err);
+	bool again; /* can be done more than once; false: a bare token */
+};
+
+struct vault_tokens;
+
+/* `client` outlives it; `options` too. Starts no thread before the first token. */
+SEAL_MUST_USE enum seal_status vault_tokens_new(struct vault_client *client, const struct vault_options *options,
+						struct vault_tokens **out, struct seal_err *err);
+void vault_tokens_free(struct vault_tokens *tokens);
+
+/* A token in use: a view that lives until vault_token_release. Empty text: none is sent (an Agent adds its own). */
+struct vault_token;
+const char *vault_token_text(const struct vault_token *token);
+
+/* The current token, logging in when there is none. `worker` makes the calls that this may take. */
+SEAL_MUST_USE enum seal_status vault_token_get(struct vault_tokens *tokens, struct vault_worker *worker,
+					       uint64_t deadline_ms, struct vault_token **out, struct seal_err *err);
+void vault_token_release(struct vault_tokens *tokens, struct vault_token *token);
+/*
+ * A call under `token` got 403. SEAL_OK: there is another one now, try again with it. SEAL_DENIED: there is no other, or the
+ * token is good (lookup-self) and the policy refuses the path. `token` stays the caller's.
+ */
+SEAL_MUST_USE enum seal_status vault_token_refused(struct vault_tokens *tokens, struct vault_worker *worker,
+						   const struct vault_token *token, uint64_t deadline_ms,
+						   struct seal_err *err);
+
+#endif

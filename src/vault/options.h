@@ -1,0 +1,46 @@
+/*
+ * What is known about a Vault or OpenBao server: option rows for the program, the same from the environment for the
+ * library. Names and meaning are those of the vault program; BAO_X counts where VAULT_X is not set.
+ */
+#ifndef VAULT_OPTIONS_H
+#define VAULT_OPTIONS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/opt.h"
+
+/* Texts as given; NULL: not given. vault_settings_read checks them. */
+struct vault_options {
+	const char *addr; /* --vault-addr, VAULT_ADDR; VAULT_AGENT_ADDR wins over the environment's */
+	const char *namespace_; /* VAULT_NAMESPACE */
+	const char *ca_file, *ca_path; /* VAULT_CACERT, VAULT_CAPATH; VAULT_CACERT_BYTES from the environment alone */
+	const char *client_cert, *client_key; /* VAULT_CLIENT_CERT, VAULT_CLIENT_KEY */
+	const char *server_name; /* VAULT_TLS_SERVER_NAME */
+	const char *proxy; /* VAULT_PROXY_ADDR, VAULT_HTTP_PROXY */
+	const char *skip_verify; /* VAULT_SKIP_VERIFY: 1, t, true, 0, f, false … */
+	const char
+		*timeout; /* --vault-timeout, VAULT_CLIENT_TIMEOUT: seconds, or a duration; one try of one request */
+	const char *retries; /* VAULT_MAX_RETRIES */
+	const char *rate; /* VAULT_RATE_LIMIT: requests a second, RATE[:BURST] */
+	int64_t connections; /* --vault-connections: at once and worker */
+	int64_t batch; /* --vault-batch: items a request at most */
+	/* Login; see vault/login.h. Secrets come from files or the environment, never from a command line. */
+	const char *auth; /* --vault-auth token|approle|kubernetes|jwt|oidc|cert|userpass|ldap|aws */
+	const char *auth_mount; /* --vault-auth-mount; default: the method's name */
+	const char *role; /* --vault-role: role's name; AppRole: its role id */
+	const char *user; /* --vault-user: userpass, ldap */
+	const char *secret_file; /* --vault-secret-file: secret id, password or JWT */
+	const char *token_file; /* --vault-token-file; default ~/.vault-token */
+	bool secret_wrapped; /* --vault-secret-wrapped: the file holds a wrapping token for the secret id */
+	const char *aws_server_id; /* --vault-aws-server-id: X-Vault-AWS-IAM-Server-ID */
+	const char *aws_region; /* --vault-aws-region: of the STS endpoint */
+};
+
+/* Offsets into struct vault_options. */
+extern const struct opt_row vault_rows[];
+
+/* Fills what is still unset from the environment (for the program the rows have done most of it). */
+SEAL_MUST_USE enum seal_status vault_options_env(struct vault_options *options, struct arena *arena,
+						 struct seal_err *err);
+
+#endif
