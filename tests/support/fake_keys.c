@@ -279,10 +279,12 @@ static enum seal_status source_key(struct key_source *source, struct seal_bytes 
 		const char *name;
 		struct key_info info;
 	} known[] = {
-		{"aes", {"aes256-gcm96", KEY_ENCRYPT, 2, 1, 0}},
-		{"aes1", {"aes256-gcm96", KEY_ENCRYPT, 1, 1, 0}},
-		{"ff1", {"ff1", KEY_FPE, 2, 1, 0}},
-		{"hmac", {"hmac", KEY_HMAC, 1, 1, 0}},
+		{"aes",
+		 {.type = "aes256-gcm96", .uses = KEY_ENCRYPT, .latest_version = 2, .min_decryption_version = 1}},
+		{"aes1",
+		 {.type = "aes256-gcm96", .uses = KEY_ENCRYPT, .latest_version = 1, .min_decryption_version = 1}},
+		{"ff1", {.type = "ff1", .uses = KEY_FPE, .latest_version = 2, .min_decryption_version = 1}},
+		{"hmac", {.type = "hmac", .uses = KEY_HMAC, .latest_version = 1, .min_decryption_version = 1}},
 	};
 	struct fake_key *key;
 

@@ -75,6 +75,7 @@ static const struct method_kind fake_encrypt = {sizeof(struct method_kind),
 						METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_TEXT_FORM | METHOD_BYTES,
 						NULL,
 						0,
+						NULL,
 						NULL};
 static const struct method_kind fake_envelope = {sizeof(struct method_kind),
 						 "envelope",
@@ -83,6 +84,7 @@ static const struct method_kind fake_envelope = {sizeof(struct method_kind),
 						 METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_TEXT_FORM,
 						 fake_envelope_rows,
 						 sizeof(struct fake_options),
+						 NULL,
 						 NULL};
 static const struct method_kind fake_fpe = {sizeof(struct method_kind),
 					    "fpe",
@@ -91,14 +93,22 @@ static const struct method_kind fake_fpe = {sizeof(struct method_kind),
 					    METHOD_FPE_KEY | METHOD_BINDS,
 					    fake_fpe_rows,
 					    sizeof(struct fake_options),
-					    fake_check};
+					    fake_check,
+					    NULL};
 static const struct method_kind fake_hash = {
 	sizeof(struct method_kind),  "hash", "HMAC", "equality", METHOD_HMAC_KEY | METHOD_ONE_WAY, fake_hash_rows,
-	sizeof(struct fake_options), NULL};
-static const struct method_kind fake_remove = {sizeof(struct method_kind),	"remove", "gone", "nothing",
-					       METHOD_ONE_WAY | METHOD_REMOVES, NULL,	  0,	  NULL};
+	sizeof(struct fake_options), NULL,   NULL};
+static const struct method_kind fake_remove = {sizeof(struct method_kind),
+					       "remove",
+					       "gone",
+					       "nothing",
+					       METHOD_ONE_WAY | METHOD_REMOVES,
+					       NULL,
+					       0,
+					       NULL,
+					       NULL};
 static const struct method_kind fake_redact = {
-	sizeof(struct method_kind), "redact", "stars", "nothing", METHOD_ONE_WAY, NULL, 0, NULL};
+	sizeof(struct method_kind), "redact", "stars", "nothing", METHOD_ONE_WAY, NULL, 0, NULL, NULL};
 
 static const struct method_kind *const fake_methods[] = {&fake_encrypt, &fake_envelope, &fake_fpe, &fake_hash,
 							 &fake_remove,	&fake_redact,	NULL};
