@@ -11,6 +11,7 @@ sys.path[:0] = [str(ROOT / "tests" / "services"), str(ROOT / "tests")]
 import foreign
 from kafka_node import KafkaNode
 from program import Program
+from vault_node import DevVault, Vault, VaultNode
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,55 @@ def kafka(cache, tmp_path_factory):
     node = KafkaNode(cache, tmp_path_factory.mktemp("kafka"))
     yield node
     node.stop()
+
+
+@pytest.fixture(scope="session")
+def vault(cache, tmp_path_factory):
+    """The server under test: the one that VAULT_ADDR and VAULT_TOKEN name, else one of our own, over TLS."""
+    if os.environ.get("VAULT_ADDR"):
+        yield Vault(os.environ["VAULT_ADDR"], os.environ.get("VAULT_TOKEN"), os.environ.get("VAULT_CACERT"))
+        return
+    node = VaultNode(cache, tmp_path_factory.mktemp("vault"))
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def own_vault(cache, tmp_path):
+    """A server that the test may kill, seal or starve."""
+    if os.environ.get("VAULT_ADDR"):
+        pytest.skip("needs a server of its own; VAULT_ADDR names somebody's")
+    node = VaultNode(cache, tmp_path / "vault")
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def dev_vault(cache, tmp_path):
+    """A fresh dev server: plain HTTP, token "root"."""
+    node = DevVault(cache, tmp_path / "vault")
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def transit(vault):
+    """A Transit mount of the test's own on the server under test; its path."""
+    path = f"transit-{uuid.uuid4().hex[:8]}"
+    vault.mount(path)
+    yield path
+    vault.unmount(path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows the end of what its Vault wrote."""
+    report = yield
+    for name in ("own_vault", "vault", "dev_vault"):
+        node = getattr(item, "funcargs", {}).get(name)
+        if report.failed and hasattr(node, "log"):
+            report.sections.append((f"{name}: {node.folder / 'vault.log'}", node.log()[-4000:]))
+    return report
 
 
 @pytest.fixture
