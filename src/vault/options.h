@@ -8,12 +8,15 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/opt.h"
+#include "http/http.h"
 
 /* Texts as given; NULL: not given. vault_settings_read checks them. */
 struct vault_options {
 	const char *addr; /* --vault-addr, VAULT_ADDR; VAULT_AGENT_ADDR wins over the environment's */
+	bool agent; /* VAULT_AGENT_ADDR: an Agent may add a token of its own, so none is fine */
 	const char *namespace_; /* VAULT_NAMESPACE */
-	const char *ca_file, *ca_path; /* VAULT_CACERT, VAULT_CAPATH; VAULT_CACERT_BYTES from the environment alone */
+	const char *ca_file, *ca_path; /* VAULT_CACERT, VAULT_CAPATH */
+	const char *ca_pem; /* VAULT_CACERT_BYTES, from the environment alone; counts after ca_file, before ca_path */
 	const char *client_cert, *client_key; /* VAULT_CLIENT_CERT, VAULT_CLIENT_KEY */
 	const char *server_name; /* VAULT_TLS_SERVER_NAME */
 	const char *proxy; /* VAULT_PROXY_ADDR, VAULT_HTTP_PROXY */
@@ -39,8 +42,27 @@ struct vault_options {
 /* Offsets into struct vault_options. */
 extern const struct opt_row vault_rows[];
 
-/* Fills what is still unset from the environment (for the program the rows have done most of it). */
+/*
+ * Fills what is still unset from the environment, then from the rows' defaults (for the program the rows have done most
+ * of it). A variable that is set to nothing counts as unset. SEAL_USAGE/SEAL_E_CONFIG for a text that cannot be, with
+ * the variable as place.
+ */
 SEAL_MUST_USE enum seal_status vault_options_env(struct vault_options *options, struct arena *arena,
 						 struct seal_err *err);
+
+/*
+ * Reads the texts strictly into what the HTTP client needs; strings are in `arena` or the options' own. Nothing given
+ * means what it means to the vault program: https://127.0.0.1:8200, 60 s, 2 retries. SEAL_USAGE/SEAL_E_CONFIG names the
+ * option and its variable. Warns on stderr, each time: certificates are not checked; tokens and plaintext go over the
+ * network in clear. user_agent, connections and the breaker stay the caller's.
+ */
+SEAL_MUST_USE enum seal_status vault_settings_read(const struct vault_options *options, struct arena *arena,
+						   struct http_config *out, struct seal_err *err);
+
+/* A variable of the environment, VAULT_`name` before BAO_`name`; NULL when unset or empty. */
+const char *vault_env(const char *name);
+
+/* Is a server without any token of ours possible: does an Agent listen there? */
+bool vault_address_is_agent(const struct vault_options *options);
 
 #endif
