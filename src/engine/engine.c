@@ -121,10 +121,17 @@ static enum seal_status transform(struct engine *engine, struct seal_err *err)
 
 		if (lot.n == 0)
 			continue;
-		if (engine->direction == ENGINE_PROTECT)
+		switch (engine->direction) {
+		case ENGINE_PROTECT:
 			SEAL_TRY(session->ops->protect(session, &lot, err));
-		else
+			break;
+		case ENGINE_REVEAL:
 			SEAL_TRY(session->ops->reveal(session, &lot, err));
+			break;
+		case ENGINE_REWRAP:
+			SEAL_TRY(session->ops->rewrap(session, &lot, err));
+			break;
+		}
 	}
 out:
 	return rc;
@@ -207,6 +214,29 @@ out:
 	if (rc != SEAL_OK)
 		memset(engine->results, 0, engine->n * sizeof(*engine->results));
 	return no_record_is_bad(rc, err);
+}
+
+/* Values of a method without `rewrap` stay, so that only the others are asked: with an empty lot. */
+enum seal_status engine_can_rewrap(struct engine *engine, const struct policy_topic *topic, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	SEAL_TRY(check_topic(engine, topic, err));
+	for (size_t i = 0; i < topic->n_rules; i++) {
+		const struct policy_method *method = topic->rules[i].method;
+		struct method_session *session = engine->sessions[method->index];
+		struct lot none = {.arena = &engine->arena, .deadline_ms = clock_mono_ms()};
+
+		if (session->ops->rewrap == NULL)
+			continue;
+		rc = session->ops->rewrap(session, &none, err);
+		if (rc != SEAL_OK) {
+			err_prefix(err, "method '%s', policy key '%s'", method->name, method->key->name);
+			goto out;
+		}
+	}
+out:
+	return rc;
 }
 
 enum seal_status engine_run(struct engine *engine, const struct policy_topic *topic, enum engine_direction direction,

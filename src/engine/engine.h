@@ -63,8 +63,17 @@ enum engine_direction {
 struct engine_result {
 	struct seal_bytes value; /* the record's new value; ptr NULL for a tombstone or a failed record */
 	const struct seal_err *err; /* NULL, or why this record failed; place has the field's path */
-	uint32_t cells; /* values protected or revealed */
+	uint32_t cells; /* values protected, revealed or rewrapped */
+	uint32_t kept; /* ENGINE_REWRAP: values that were under the newest version already */
 };
+
+/*
+ * ENGINE_REWRAP works on what is in text form under a method that can do it; everything else stays, byte for byte: values of
+ * `fpe`, one-way ones, and with `on_plaintext: pass` plain ones. SEAL_USAGE/SEAL_E_KEY_TYPE when a method of `topic` would have
+ * to rewrap and its key cannot; to be asked before the first record.
+ */
+SEAL_MUST_USE enum seal_status engine_can_rewrap(struct engine *engine, const struct policy_topic *topic,
+						 struct seal_err *err);
 
 /*
  * Transforms `n` values (ptr NULL: a tombstone, passes as it is) by the rules of `topic`. results[i] belongs to values[i];

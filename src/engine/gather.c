@@ -8,6 +8,8 @@
  *   null                            on_null               on_null, else as plaintext
  *   anything under a one-way method cell                  stays
  *
+ * Rewrapping takes what revealing takes, of the methods that can do it; values of the others stay.
+ *
  * A record that fails leaves no cell behind.
  */
 #include "engine/work.h"
@@ -49,7 +51,7 @@ static enum verdict judge_protect(struct engine *engine, unsigned flags, const s
 		"the value begins like a protected one but is none, so it is not kept; correct it at its source");
 }
 
-/* Looks at a value that is about to be revealed; "json+" becomes the cell's kind. */
+/* Looks at a value that is about to be revealed or rewrapped; "json+" becomes the cell's kind. */
 static enum verdict judge_reveal(struct engine *engine, unsigned flags, struct cell *cell)
 {
 	if ((flags & METHOD_ONE_WAY) != 0)
@@ -76,8 +78,11 @@ static enum verdict judge(struct engine *engine, const struct policy_method *met
 	if (cell->kind == CELL_JSON && cell->json_type == JSON_NULL && (flags & METHOD_REMOVES) == 0 &&
 	    engine->topic->on.on_null == ON_NULL_KEEP)
 		return LEAVE;
-	return engine->direction == ENGINE_PROTECT ? judge_protect(engine, flags, cell)
-						   : judge_reveal(engine, flags, cell);
+	if (engine->direction == ENGINE_PROTECT)
+		return judge_protect(engine, flags, cell);
+	if (engine->direction == ENGINE_REWRAP && engine->sessions[method->index]->ops->rewrap == NULL)
+		return LEAVE;
+	return judge_reveal(engine, flags, cell);
 }
 
 /* Appends spot and cell. */

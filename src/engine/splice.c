@@ -77,13 +77,16 @@ static enum seal_status edit_of(struct engine *engine, const struct spot *spot, 
 	err_bug(__FILE__, __LINE__, "a method left a cell without a result");
 }
 
-/* A method could not do this cell: the record fails (SEAL_DATA), or all when there was no memory even to say why. */
+/*
+ * A method could not do this cell: the record fails (SEAL_DATA). Or all of them when the value is not to blame: a store that
+ * went away or refused in the middle of a lot says nothing about any record, and neither does missing memory.
+ */
 static enum seal_status fail_cell(struct engine *engine, size_t record, const struct spot *spot,
 				  const struct seal_err *why, struct seal_err *err)
 {
 	enum seal_status rc;
 
-	if (why->status == SEAL_FATAL)
+	if (why->status != SEAL_DATA)
 		return err_set(err, why->status, why->code, "%s", why->text);
 	SEAL_TRY(engine_fail(engine, record, why, spot->path, err));
 	rc = SEAL_DATA;
@@ -105,8 +108,10 @@ static enum seal_status make_edits(struct engine *engine, size_t record, size_t 
 
 		if (cell->err != NULL)
 			return fail_cell(engine, record, spot, cell->err, err);
-		if (cell->form == FORM_KEEP)
+		if (cell->form == FORM_KEEP) {
+			engine->results[record].kept += engine->direction == ENGINE_REWRAP;
 			continue;
+		}
 		err_clear(&engine->err);
 		rc = edit_of(engine, spot, cell, &engine->edits[*n_edits], err);
 		if (rc == SEAL_DATA)
@@ -174,6 +179,8 @@ static enum seal_status splice_bytes(struct engine *engine, size_t record, struc
 		if (cell->form != FORM_KEEP) {
 			value = cell->out;
 			result->cells = 1;
+		} else {
+			result->kept = engine->direction == ENGINE_REWRAP;
 		}
 	}
 	result->value = arena_copy(&engine->arena, value);

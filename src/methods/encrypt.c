@@ -27,6 +27,30 @@ static enum seal_status with_json_prefix(struct lot *lot, struct seal_bytes *tex
 	return SEAL_OK;
 }
 
+/* Items' texts, or why they failed, into their cells. A rewrapped text that is what it was stays as it stands. */
+static enum seal_status take_texts(struct lot *lot, const struct key_item *items, bool rewrapped,
+				   struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < lot->n; i++) {
+		struct cell *cell = &lot->cells[i];
+
+		if (items[i].err != NULL) {
+			cell_fail_err(cell, items[i].err);
+			continue;
+		}
+		cell->form = FORM_ASCII;
+		if (rewrapped && bytes_eq(items[i].out, cell->in))
+			cell->form = FORM_KEEP;
+		cell->out = items[i].out;
+		if (cell->kind == CELL_JSON && cell->form == FORM_ASCII)
+			SEAL_TRY(with_json_prefix(lot, &cell->out, err));
+	}
+out:
+	return rc;
+}
+
 static enum seal_status protect(struct method_session *base, struct lot *lot, struct seal_err *err)
 {
 	struct simple_session *session = (struct simple_session *)base;
@@ -37,18 +61,7 @@ static enum seal_status protect(struct method_session *base, struct lot *lot, st
 	if (items == NULL)
 		goto out;
 	SEAL_TRY(session->key->ops->encrypt(session->key, items, lot->n, &call, err));
-	for (size_t i = 0; i < lot->n; i++) {
-		struct cell *cell = &lot->cells[i];
-
-		if (items[i].err != NULL) {
-			cell_fail_err(cell, items[i].err);
-			continue;
-		}
-		cell->out = items[i].out;
-		cell->form = FORM_ASCII;
-		if (cell->kind == CELL_JSON)
-			SEAL_TRY(with_json_prefix(lot, &cell->out, err));
-	}
+	rc = take_texts(lot, items, false, err);
 out:
 	return rc;
 }
@@ -77,10 +90,35 @@ out:
 	return rc;
 }
 
+/* Text under an older version becomes text under the newest; "json+" stays before it. */
+static enum seal_status rewrap(struct method_session *base, struct lot *lot, struct seal_err *err)
+{
+	struct simple_session *session = (struct simple_session *)base;
+	const struct key_call call = {lot->arena, lot->deadline_ms};
+	struct key_item *items = simple_items(lot, err);
+	enum seal_status rc = SEAL_FATAL;
+
+	if (items == NULL)
+		goto out;
+	if (session->key->ops->rewrap == NULL) {
+		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
+			     "keys of this type cannot rewrap; reveal the records and protect them again");
+		goto out;
+	}
+	rc = SEAL_OK;
+	if (lot->n == 0)
+		goto out;
+	SEAL_TRY(session->key->ops->rewrap(session->key, items, lot->n, &call, err));
+	rc = take_texts(lot, items, true, err);
+out:
+	return rc;
+}
+
 static const struct method_session_ops session_ops = {
 	.size = sizeof(struct method_session_ops),
 	.protect = protect,
 	.reveal = reveal,
+	.rewrap = rewrap,
 	.free = simple_session_free,
 };
 

@@ -62,8 +62,10 @@ struct method_session_ops {
 	enum seal_status (*protect)(struct method_session *session, struct lot *lot, struct seal_err *err);
 	enum seal_status (*reveal)(struct method_session *session, struct lot *lot,
 				   struct seal_err *err); /* NULL: one-way */
-	/* Protected values again, under the newest version of their key; FORM_KEEP for what is there already. NULL:
-	 * nothing to do, all values stay as they are. */
+	/*
+	 * Protected values again, under the newest version of their key; FORM_KEEP for what is there already. An empty lot
+	 * asks, at start, whether it can: SEAL_USAGE/SEAL_E_KEY_TYPE. NULL: nothing to do, all values stay as they are.
+	 */
 	enum seal_status (*rewrap)(struct method_session *session, struct lot *lot, struct seal_err *err);
 	void (*free)(struct method_session *session); /* accepts NULL */
 };

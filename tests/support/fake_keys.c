@@ -18,6 +18,7 @@ struct fake_control fake_control;
 struct fake_key {
 	struct key base;
 	struct key_info info;
+	bool stiff; /* cannot rewrap */
 };
 
 struct fake_session {
@@ -50,7 +51,10 @@ static bool fails(struct key_item *item, size_t index, struct arena *arena, enum
 	e = ARENA_NEW(arena, struct seal_err);
 	SEAL_INVARIANT(e != NULL);
 	*e = (struct seal_err)SEAL_ERR_INIT;
-	err_set(e, SEAL_DATA, code == SEAL_E_NONE ? SEAL_E_TAMPERED : code, "%s", text);
+	if (code == SEAL_E_NONE && fake_control.fail_item_status != SEAL_OK)
+		err_set(e, fake_control.fail_item_status, SEAL_E_SERVICE, "%s", text);
+	else
+		err_set(e, SEAL_DATA, code == SEAL_E_NONE ? SEAL_E_TAMPERED : code, "%s", text);
 	item->err = e;
 	return true;
 }
@@ -149,6 +153,37 @@ out:
 	return rc;
 }
 
+/* By decrypting and encrypting; a text of the latest version comes back as it is. */
+static enum seal_status fake_rewrap(struct key_session *base, struct key_item *items, size_t n,
+				    const struct key_call *call, struct seal_err *err)
+{
+	const struct fake_key *key = ((struct fake_session *)base)->key;
+	struct aead *aead = NULL;
+	uint8_t bytes[KEY_LEN];
+	enum seal_status rc;
+
+	SEAL_TRY(enter(err));
+	material(false, key->info.latest_version, bytes);
+	SEAL_TRY(aead_new(bytes_of(bytes, KEY_LEN), &aead, err));
+	for (size_t i = 0; i < n; i++) {
+		const bool newest = items[i].in.len > PREFIX_LEN &&
+				    items[i].in.ptr[PREFIX_LEN - 2] == '0' + (int)key->info.latest_version;
+		struct key_item plain = items[i];
+
+		SEAL_TRY(decrypt_one(key, &plain, i, call->arena, err));
+		items[i].out = items[i].in;
+		items[i].err = plain.err;
+		plain.in = plain.out;
+		if (plain.err == NULL && !newest) {
+			SEAL_TRY(encrypt_one(aead, key->info.latest_version, &plain, call->arena, err));
+			items[i].out = plain.out;
+		}
+	}
+out:
+	aead_free(aead);
+	return rc;
+}
+
 static enum seal_status fake_hmac(struct key_session *base, uint32_t version, struct key_item *items, size_t n,
 				  const struct key_call *call, struct seal_err *err)
 {
@@ -227,6 +262,14 @@ static const struct key_session_ops session_ops = {
 	.hmac = fake_hmac,
 	.fpe = fake_fpe,
 	.fpe_legacy_decrypt = fake_fpe_legacy,
+	.rewrap = fake_rewrap,
+	.free = session_free,
+};
+
+static const struct key_session_ops stiff_ops = {
+	.size = sizeof(struct key_session_ops),
+	.encrypt = fake_encrypt,
+	.decrypt = fake_decrypt,
 	.free = session_free,
 };
 
@@ -243,7 +286,7 @@ static enum seal_status key_session(struct key *base, struct key_session **out, 
 	*out = NULL;
 	if (session == NULL)
 		return err_memory(err);
-	session->base.ops = &session_ops;
+	session->base.ops = ((struct fake_key *)base)->stiff ? &stiff_ops : &session_ops;
 	session->key = (struct fake_key *)base;
 	*out = &session->base;
 	return SEAL_OK;
@@ -283,6 +326,8 @@ static enum seal_status source_key(struct key_source *source, struct seal_bytes 
 		 {.type = "aes256-gcm96", .uses = KEY_ENCRYPT, .latest_version = 2, .min_decryption_version = 1}},
 		{"aes1",
 		 {.type = "aes256-gcm96", .uses = KEY_ENCRYPT, .latest_version = 1, .min_decryption_version = 1}},
+		{"stiff",
+		 {.type = "aes256-gcm96", .uses = KEY_ENCRYPT, .latest_version = 2, .min_decryption_version = 1}},
 		{"ff1", {.type = "ff1", .uses = KEY_FPE, .latest_version = 2, .min_decryption_version = 1}},
 		{"hmac", {.type = "hmac", .uses = KEY_HMAC, .latest_version = 1, .min_decryption_version = 1}},
 	};
@@ -297,6 +342,7 @@ static enum seal_status source_key(struct key_source *source, struct seal_bytes 
 			return err_memory(err);
 		key->base.ops = &key_ops;
 		key->info = known[i].info;
+		key->stiff = bytes_eq_str(reference, "stiff");
 		fake_control.keys++;
 		*out = &key->base;
 		return SEAL_OK;

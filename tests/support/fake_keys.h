@@ -3,6 +3,7 @@
  *
  *   fake:aes      encrypts; versions 1 and 2 (2 is the latest); every byte of version v's key is v
  *   fake:aes1     the same with version 1 only
+ *   fake:stiff    as aes, but cannot rewrap
  *   fake:ff1      FPE; version 1 has the key 00 01 … 1f, version 2 is 32 bytes of 2
  *   fake:hmac     HMAC; version 1 has the key 00 01 … 1f
  *   anything else does not exist
@@ -20,6 +21,7 @@ struct fake_control {
 	enum seal_status fail_call; /* not SEAL_OK: every call fails with this … */
 	enum seal_code fail_code; /* … and this */
 	size_t fail_item; /* n: the n-th item of every call (from 1) fails with SEAL_DATA/SEAL_E_TAMPERED */
+	enum seal_status fail_item_status; /* not SEAL_OK: … it fails with this and SEAL_E_SERVICE instead */
 	size_t calls; /* counts */
 	uint64_t deadline_ms; /* of the last encryption */
 	size_t opened; /* sources opened less those freed */

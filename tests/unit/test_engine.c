@@ -844,6 +844,143 @@ static void a_steady_stream_allocates_nothing(void **state)
 	local_close(&local);
 }
 
+#define OLD_KEYS "version: 1\nnamespace: shop\nkeys: {k: 'fake:aes1', f: 'fake:ff1', h: 'fake:hmac'}\n"
+#define REWRAPPED                                                                                                    \
+	"topics: [{match: t, protect: {$.a: {type: encrypt, key: k}, $.b: {type: encrypt, key: k, bind: none}, "     \
+	"$.f: {type: fpe, key: f}, $.h: {type: hash, key: h}, $.x: {type: remove}}}]\n"
+
+/* Old versions become the newest one, and reveal as before; what is new already, and all else, stays byte for byte. */
+static void rewrapping_moves_to_the_newest_version(void **state)
+{
+	static const char in[] =
+		"{\"a\" : \"1 High St\",\"b\":[1.10, {}],\"f\":\"4111-1111-1111-1111\",\"h\":\"x\",\"n\":1.50}";
+	char old[sizeof(kept_text)], revealed[sizeof(kept_text)], new[sizeof(kept_text)];
+	const struct engine_result *result;
+	struct kit kit;
+	const char *b;
+
+	kit_open(&kit, OLD_KEYS REWRAPPED);
+	memcpy(old, run(&kit, ENGINE_PROTECT, in), sizeof(old));
+	memcpy(revealed, run(&kit, ENGINE_REVEAL, old), sizeof(revealed));
+	kit_close(&kit);
+
+	kit_open(&kit, KIT_HEAD REWRAPPED);
+	result = kit_one(&kit, ENGINE_REWRAP, bytes_str(old));
+	assert_null(result->err);
+	assert_int_equal(result->cells, 2);
+	assert_int_equal(result->kept, 0);
+	memcpy(new, keep(result->value).ptr, sizeof(new));
+	assert_non_null(strstr(new, "\"a\" : \"vault:v2:"));
+	b = strstr(new, "\"b\":\"json+vault:v2:");
+	assert_non_null(b);
+	assert_null(strstr(new, ":v1:"));
+	assert_string_equal(strstr(new, "\"f\""), strstr(old, "\"f\"")); /* fpe, hash and what is unnamed */
+	assert_string_equal(run(&kit, ENGINE_REVEAL, new), revealed);
+
+	result = kit_one(&kit, ENGINE_REWRAP, bytes_str(new));
+	assert_null(result->err);
+	assert_int_equal(result->cells, 0);
+	assert_int_equal(result->kept, 2);
+	assert_string_equal((const char *)keep(result->value).ptr, new);
+
+	/* A record that is not there has nothing to rewrap. */
+	assert_null(kit_one(&kit, ENGINE_REWRAP, (struct seal_bytes){NULL, 0})->value.ptr);
+	kit_close(&kit);
+}
+
+static void rewrapping_refuses_what_revealing_refuses(void **state)
+{
+	char old[sizeof(kept_text)], moved[sizeof(kept_text)];
+	struct kit kit;
+
+	kit_open(&kit, OLD_KEYS "topics: [{match: t, protect: {$.a: {type: encrypt, key: k}}}]\n");
+	memcpy(old, run(&kit, ENGINE_PROTECT, "{\"a\":\"v\"}"), sizeof(old));
+	kit_close(&kit);
+	kit_open(&kit, TOPIC("$.a: {type: encrypt, key: k}, $.b: {type: encrypt, key: k}"));
+	refuse(&kit, ENGINE_REWRAP, "{\"a\":\"in clear\"}", SEAL_E_PLAINTEXT, "$['a']");
+	refuse(&kit, ENGINE_REWRAP, "{\"a\":1}", SEAL_E_PLAINTEXT, "$['a']");
+	snprintf(moved, sizeof(moved), "{\"b%s", old + 3);
+	refuse(&kit, ENGINE_REWRAP, moved, SEAL_E_TAMPERED, "$['b']");
+	refuse(&kit, ENGINE_REWRAP, "{\"a\":\"vault:v1:" NO_BYTES "\"}", SEAL_E_TAMPERED, "$['a']");
+	kit_close(&kit);
+
+	kit_open(&kit, TOPIC_ON("on_plaintext: pass", "$.a: {type: encrypt, key: k}"));
+	assert_string_equal(run(&kit, ENGINE_REWRAP, "{\"a\": \"in clear\"}"), "{\"a\": \"in clear\"}");
+	kit_close(&kit);
+}
+
+static void payloads_are_rewrapped_whole(void **state)
+{
+	static const char topics[] = "topics: [{match: t, format: bytes, protect: {$: {type: encrypt, key: k}}}]\n";
+	char policy[512], old[sizeof(kept_text)];
+	const struct engine_result *result;
+	struct kit kit;
+
+	snprintf(policy, sizeof(policy), "%s%s", OLD_KEYS, topics);
+	kit_open(&kit, policy);
+	memcpy(old, run(&kit, ENGINE_PROTECT, "any \xff bytes"), sizeof(old));
+	kit_close(&kit);
+	snprintf(policy, sizeof(policy), "%s%s", KIT_HEAD, topics);
+	kit_open(&kit, policy);
+	result = kit_one(&kit, ENGINE_REWRAP, bytes_str(old));
+	assert_null(result->err);
+	assert_true(result->cells == 1 && result->kept == 0);
+	memcpy(old, keep(result->value).ptr, sizeof(old));
+	result = kit_one(&kit, ENGINE_REWRAP, bytes_str(old));
+	assert_true(result->err == NULL && result->cells == 0 && result->kept == 1);
+	assert_string_equal((const char *)keep(result->value).ptr, old);
+	assert_string_equal(run(&kit, ENGINE_REVEAL, old), "any \xff bytes");
+	kit_close(&kit);
+}
+
+static void keys_that_cannot_rewrap_are_refused_at_start(void **state)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	struct kit kit;
+
+	kit_open(&kit, "version: 1\nkeys: {k: 'fake:stiff'}\n"
+		       "topics: [{match: t, protect: {$.a: {type: encrypt, key: k}}}]\n");
+	assert_int_equal(engine_can_rewrap(kit.engine, kit.topic, &err), SEAL_USAGE);
+	assert_int_equal(err.code, SEAL_E_KEY_TYPE);
+	assert_non_null(strstr(err.text, "policy key 'k': keys of this type cannot rewrap"));
+	err_clear(&err);
+	assert_int_equal(engine_can_rewrap(kit.engine, NULL, &err), SEAL_USAGE);
+	kit_close(&kit);
+
+	kit_open(&kit, KIT_HEAD REWRAPPED);
+	fake_control.calls = 0;
+	assert_int_equal(engine_can_rewrap(kit.engine, kit.topic, NULL), SEAL_OK);
+	assert_int_equal(fake_control.calls, 0);
+	kit_close(&kit);
+}
+
+/* A store that goes away in the middle of a lot says nothing about the record whose turn it was. */
+static void items_that_are_not_to_blame_fail_the_call(void **state)
+{
+	static const enum seal_status classes[] = {SEAL_RETRY, SEAL_DENIED, SEAL_USAGE, SEAL_FATAL};
+	struct seal_bytes values[3] = {bytes_str("{\"a\":1}"), bytes_str("{"), bytes_str("{\"a\":2}")};
+	struct engine_result results[3];
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.a: {type: encrypt, key: k}"));
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		struct seal_err err = SEAL_ERR_INIT;
+
+		fake_control.fail_item = 2;
+		fake_control.fail_item_status = classes[i];
+		assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, values, 3, results, &err),
+				 classes[i]);
+		assert_int_equal(err.code, SEAL_E_SERVICE);
+		for (size_t j = 0; j < 3; j++)
+			assert_true(results[j].err == NULL && results[j].value.ptr == NULL);
+	}
+	fake_control.fail_item = 0;
+	fake_control.fail_item_status = SEAL_OK;
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, values, 3, results, NULL), SEAL_OK);
+	assert_true(results[0].err == NULL && results[1].err != NULL && results[2].err == NULL);
+	kit_close(&kit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -856,6 +993,11 @@ int main(void)
 		cmocka_unit_test(values_are_bound_to_a_sibling),
 		cmocka_unit_test(bad_records_fail_alone),
 		cmocka_unit_test(a_failing_key_source_fails_the_call),
+		cmocka_unit_test(items_that_are_not_to_blame_fail_the_call),
+		cmocka_unit_test(rewrapping_moves_to_the_newest_version),
+		cmocka_unit_test(rewrapping_refuses_what_revealing_refuses),
+		cmocka_unit_test(payloads_are_rewrapped_whole),
+		cmocka_unit_test(keys_that_cannot_rewrap_are_refused_at_start),
 		cmocka_unit_test(limits_hold_before_and_after),
 		cmocka_unit_test(deadlines_do_not_wrap),
 		cmocka_unit_test(records_with_too_many_values_fail),
