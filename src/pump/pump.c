@@ -24,7 +24,6 @@
 #define DRAIN_MS 30000
 #define RETRY_FIRST_MS 50
 #define RETRY_LONGEST_MS 2000
-#define ARENA_KEEP (1u << 20)
 
 /* Under `lock`: keeps the first failure. */
 static void fail(struct pump *p, const struct seal_err *why)
@@ -157,39 +156,62 @@ static void nap(int ms)
 	nanosleep(&t, NULL);
 }
 
-/*
- * After SEAL_RETRY: tells once, waits, doubles the pause. False when it is time to give up: a stop request, a failure
- * elsewhere, or retry_ms has passed since *since_ms (0 before the first one).
- */
-static bool wait_to_retry(struct pump *p, const struct seal_err *why, uint64_t *since_ms, int *pause_ms)
+/* Sleeps in ticks, so that progress is told and a stop request does not wait. False at a stop request or a failure. */
+static bool pause_between(struct pump *p, int ms)
 {
-	uint64_t now = clock_mono_ms();
+	bool go_on = true;
+
+	for (; ms > 0 && go_on; ms -= TICK_MS) {
+		nap(ms < TICK_MS ? ms : TICK_MS);
+		pthread_mutex_lock(&p->lock);
+		tell_progress(p);
+		go_on = !stopping(p) && !p->failed;
+		pthread_mutex_unlock(&p->lock);
+	}
+	return go_on;
+}
+
+/* A wait of one thread for something that answers SEAL_RETRY. */
+struct wait {
+	uint64_t since_ms; /* 0: not waiting */
+	int pause_ms;
+};
+
+/*
+ * After SEAL_RETRY: the first thread that waits tells so; waits, doubles the pause. False when it is time to give up: a stop
+ * request, a failure elsewhere, or the wait has lasted retry_ms.
+ */
+static bool wait_to_retry(struct pump *p, const struct seal_err *why, struct wait *wait)
+{
+	const uint64_t now = clock_mono_ms(), limit_ms = p->options->retry_ms;
 	bool go_on;
 
 	pthread_mutex_lock(&p->lock);
-	if (!p->waiting && p->options->waiting != NULL)
-		p->options->waiting(p->options->arg, why);
-	p->waiting = true;
-	tell_progress(p);
-	go_on = !drain_is_over(p) && !p->failed;
-	pthread_mutex_unlock(&p->lock);
-	if (*since_ms == 0) {
-		*since_ms = now;
-		*pause_ms = RETRY_FIRST_MS;
+	if (wait->since_ms == 0) {
+		*wait = (struct wait){.since_ms = now, .pause_ms = RETRY_FIRST_MS};
+		if (p->waiting++ == 0) {
+			p->waiting_ms = now;
+			if (p->options->waiting != NULL)
+				p->options->waiting(p->options->arg, why);
+		}
 	}
-	if (!go_on || (p->options->retry_ms > 0 && now - *since_ms >= p->options->retry_ms))
+	go_on = !stopping(p) && !p->failed && (limit_ms == 0 || now - wait->since_ms < limit_ms);
+	pthread_mutex_unlock(&p->lock);
+	if (!go_on || !pause_between(p, wait->pause_ms))
 		return false;
-	nap(*pause_ms);
-	*pause_ms = *pause_ms * 2 > RETRY_LONGEST_MS ? RETRY_LONGEST_MS : *pause_ms * 2;
+	wait->pause_ms = wait->pause_ms * 2 > RETRY_LONGEST_MS ? RETRY_LONGEST_MS : wait->pause_ms * 2;
 	return true;
 }
 
-static void answered(struct pump *p, uint64_t since_ms)
+/* The wait is over. `answer`: because it was answered; the last thread that waited tells so. */
+static void end_wait(struct pump *p, struct wait *wait, bool answer)
 {
-	if (since_ms == 0)
+	if (wait->since_ms == 0)
 		return;
+	wait->since_ms = 0;
 	pthread_mutex_lock(&p->lock);
-	p->waiting = false;
+	if (--p->waiting == 0 && answer && p->options->resumed != NULL)
+		p->options->resumed(p->options->arg, clock_mono_ms() - p->waiting_ms);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -236,13 +258,22 @@ static enum seal_status read_slot(struct pump *p, struct slot *slot, bool *got, 
 	return SEAL_OK;
 }
 
+static bool stop_was_asked(struct pump *p)
+{
+	bool asked;
+
+	pthread_mutex_lock(&p->lock);
+	asked = stopping(p);
+	pthread_mutex_unlock(&p->lock);
+	return asked;
+}
+
 /* The next batch to work on, or NULL when there is none any more. */
 static struct slot *take(struct pump *p)
 {
 	struct slot *slot = NULL;
 	struct seal_err err = SEAL_ERR_INIT;
-	uint64_t since_ms = 0;
-	int pause_ms = 0;
+	struct wait wait = {.since_ms = 0};
 	bool room, got = false;
 
 	pthread_mutex_lock(&p->read_lock);
@@ -254,15 +285,14 @@ static struct slot *take(struct pump *p)
 		slot = &p->slots[p->next_read % p->max_batches];
 		err_clear(&err);
 		rc = read_slot(p, slot, &got, &err);
-		if (rc == SEAL_OK) {
-			answered(p, since_ms);
-			since_ms = 0;
-		} else if (rc != SEAL_RETRY || !wait_to_retry(p, &err, &since_ms, &pause_ms)) {
+		if (rc == SEAL_OK)
+			end_wait(p, &wait, true);
+		else if (rc != SEAL_RETRY || (!wait_to_retry(p, &err, &wait) && !stop_was_asked(p)))
 			end_reading(p, &err);
-		}
 		if (got)
 			break;
 	}
+	end_wait(p, &wait, false);
 	if (got) {
 		slot->batch.sequence = p->next_read++;
 		p->records_read += slot->batch.n;
@@ -271,19 +301,24 @@ static struct slot *take(struct pump *p)
 	return got ? slot : NULL;
 }
 
-/* Transforms, waiting out what can be waited out. */
-static enum seal_status transform(struct worker *worker, struct slot *slot, struct seal_err *err)
+/*
+ * Transforms, waiting out what can be waited out: a key server that is away fails no record. *abandoned: a stop request came
+ * while it was away; the batch is left undone and uncommitted, so that the next run starts with it.
+ */
+static enum seal_status transform(struct worker *worker, struct slot *slot, bool *abandoned, struct seal_err *err)
 {
-	uint64_t since_ms = 0;
-	int pause_ms = 0;
+	struct wait wait = {.since_ms = 0};
 	enum seal_status rc;
 
+	*abandoned = false;
 	while ((rc = worker_transform(worker, &slot->batch, err)) == SEAL_RETRY) {
-		if (!wait_to_retry(worker->pump, err, &since_ms, &pause_ms))
-			return rc;
+		if (!wait_to_retry(worker->pump, err, &wait)) {
+			*abandoned = stop_was_asked(worker->pump);
+			break;
+		}
 		err_clear(err);
 	}
-	answered(worker->pump, since_ms);
+	end_wait(worker->pump, &wait, rc == SEAL_OK);
 	return rc;
 }
 
@@ -321,6 +356,7 @@ static void add_counts(struct pump_counts *to, const struct pump_counts *from)
 	to->dead_letters += from->dead_letters;
 	to->dropped += from->dropped;
 	to->fields += from->fields;
+	to->kept += from->kept;
 	to->bytes_in += from->bytes_in;
 	to->bytes_out += from->bytes_out;
 }
@@ -359,13 +395,18 @@ static void *work(void *arg)
 	struct slot *slot;
 
 	while ((slot = take(p)) != NULL) {
+		const uint64_t sequence = slot->batch.sequence;
 		struct seal_err err = SEAL_ERR_INIT;
-		enum seal_status rc = transform(worker, slot, &err);
+		bool abandoned;
+		enum seal_status rc = transform(worker, slot, &abandoned, &err);
 
 		pthread_mutex_lock(&p->lock);
-		while (p->turn != slot->batch.sequence && !p->failed)
+		if (abandoned && sequence < p->abandoned)
+			p->abandoned = sequence;
+		pthread_cond_broadcast(&p->changed);
+		while (p->turn != sequence && !p->failed && sequence < p->abandoned)
 			pthread_cond_wait(&p->changed, &p->lock);
-		if (!p->failed)
+		if (!p->failed && sequence < p->abandoned)
 			deliver(worker, slot, rc, &err);
 		pthread_cond_broadcast(&p->changed);
 		pthread_mutex_unlock(&p->lock);
@@ -427,7 +468,7 @@ static enum seal_status init(struct pump *p, const struct pump_options *options,
 {
 	pthread_condattr_t monotonic;
 
-	*p = (struct pump){.options = options};
+	*p = (struct pump){.options = options, .abandoned = UINT64_MAX};
 	p->batch_records = options->batch_records ? options->batch_records : STREAM_BATCH_RECORDS;
 	p->max_batches = options->max_batches ? options->max_batches : 4 + 2 * options->threads;
 	pthread_mutex_init(&p->read_lock, NULL);

@@ -22,6 +22,7 @@
 
 struct pump_counts {
 	uint64_t records_in, records_out, failed, dead_letters, dropped, fields;
+	uint64_t kept; /* ENGINE_REWRAP: values that were under the newest version already */
 	uint64_t bytes_in, bytes_out;
 };
 
@@ -42,7 +43,9 @@ struct pump_options {
 	bool no_dead_letters; /* the sink has no topics (a file): on_error dead_letter acts as reject */
 	bool keep_partition;
 	bool keep_topic; /* records keep the topic that they came from; else they go to the sink's own */
-	uint64_t retry_ms; /* how long SEAL_RETRY of the source or the engine is waited out; 0: for ever */
+	uint64_t
+		retry_ms; /* how long SEAL_RETRY of the source or the engine is waited out; 0: for ever. A stop request
+			    * ends a wait at once: what waited is not committed, and the run ends well */
 	int drain_ms; /* after a stop request; 0: 30 s */
 	int (*stop)(void); /* non-zero: drain and return; may be NULL */
 	/* One failed record: where it came from and why. Called in order, by one thread at a time. May be NULL. */
@@ -51,6 +54,7 @@ struct pump_options {
 	void (*progress)(void *arg, const struct pump_counts *counts);
 	/* A service is away and will be asked again: told once, until it answers. One thread at a time. May be NULL. */
 	void (*waiting)(void *arg, const struct seal_err *why);
+	void (*resumed)(void *arg, uint64_t waited_ms); /* told once when it does, and the run goes on. May be NULL */
 	void *arg;
 };
 

@@ -27,6 +27,7 @@ enum seal_status worker_init(struct worker *worker, struct pump *pump, struct se
 	enum seal_status rc = SEAL_OK;
 
 	*worker = (struct worker){.pump = pump};
+	arena_init(&worker->arena, ARENA_KEEP);
 	worker->values = mem_calloc(n, sizeof(*worker->values));
 	worker->indexes = mem_calloc(n, sizeof(*worker->indexes));
 	worker->results = mem_calloc(n, sizeof(*worker->results));
@@ -38,6 +39,8 @@ enum seal_status worker_init(struct worker *worker, struct pump *pump, struct se
 	}
 	if (!options->plain)
 		SEAL_TRY(engine_new(options->plan, &options->engine, &worker->engine, err));
+	if (!options->plain && options->direction == ENGINE_REWRAP)
+		SEAL_TRY(engine_can_rewrap(worker->engine, options->topic, err));
 	/* Its own engine: results of the first one are still in use when dead letters are made. */
 	if (!options->plain && options->topic->dead_letter_topic != NULL && !options->no_dead_letters)
 		SEAL_TRY(engine_new(options->plan, &options->engine, &worker->dead_engine, err));
@@ -56,6 +59,7 @@ void worker_clear(struct worker *worker)
 	mem_free(worker->results);
 	mem_free(worker->out);
 	mem_free(worker->failures);
+	arena_clear(&worker->arena);
 	*worker = (struct worker){.pump = NULL};
 }
 
@@ -95,10 +99,10 @@ static void set_place(const struct worker *worker, const struct record *record, 
 	err_place(why, inside[0] ? "%s: %s" : "%s", from, inside);
 }
 
-static enum seal_status add_failure(struct worker *worker, struct batch *batch, const struct record *record,
-				    const struct seal_err *why, struct seal_err *err)
+static enum seal_status add_failure(struct worker *worker, const struct record *record, const struct seal_err *why,
+				    struct seal_err *err)
 {
-	struct seal_err *copy = ARENA_NEW(&batch->arena, struct seal_err);
+	struct seal_err *copy = ARENA_NEW(&worker->arena, struct seal_err);
 
 	if (copy == NULL)
 		return err_memory(err);
@@ -141,15 +145,14 @@ static enum seal_status add_good(struct worker *worker, const struct record *rec
 }
 
 /* The record's headers and ours: why it failed and where it stood. */
-static enum seal_status dead_headers(struct batch *batch, struct record *out, const struct seal_err *why,
+static enum seal_status dead_headers(struct arena *arena, struct record *out, const struct seal_err *why,
 				     struct seal_err *err)
 {
 	enum { OURS = 4 };
 	size_t n = out->n_headers;
-	char *partition = arena_printf(&batch->arena, "%d", (int)out->partition);
-	char *offset = arena_printf(&batch->arena, "%lld", (long long)out->offset);
-	struct record_header *all =
-		arena_alloc(&batch->arena, (n + OURS) * sizeof(*all), _Alignof(struct record_header));
+	char *partition = arena_printf(arena, "%d", (int)out->partition);
+	char *offset = arena_printf(arena, "%lld", (long long)out->offset);
+	struct record_header *all = arena_alloc(arena, (n + OURS) * sizeof(*all), _Alignof(struct record_header));
 
 	if (partition == NULL || offset == NULL || all == NULL)
 		return err_memory(err);
@@ -165,14 +168,14 @@ static enum seal_status dead_headers(struct batch *batch, struct record *out, co
 }
 
 /* A dead letter without its value yet: make_dead_letters brings it. */
-static enum seal_status add_dead(struct worker *worker, struct batch *batch, const struct record *record,
-				 const struct seal_err *why, struct seal_err *err)
+static enum seal_status add_dead(struct worker *worker, const struct record *record, const struct seal_err *why,
+				 struct seal_err *err)
 {
 	struct record *out = &worker->out[worker->n_out];
 	enum seal_status rc;
 
 	*out = *record;
-	rc = dead_headers(batch, out, why, err);
+	rc = dead_headers(&worker->arena, out, why, err);
 	if (rc != SEAL_OK)
 		return rc;
 	out->topic = bytes_str(options_of(worker)->topic->dead_letter_topic);
@@ -184,7 +187,7 @@ static enum seal_status add_dead(struct worker *worker, struct batch *batch, con
 }
 
 /* Not even a dead letter can be made of failed record `i`: the run stops before it, as with reject. */
-static enum seal_status stop_before_dead(struct worker *worker, struct batch *batch, size_t i,
+static enum seal_status stop_before_dead(struct worker *worker, const struct batch *batch, size_t i,
 					 const struct seal_err *why, struct seal_err *err)
 {
 	const struct record *record = worker->failures[i].record;
@@ -193,11 +196,11 @@ static enum seal_status stop_before_dead(struct worker *worker, struct batch *ba
 	worker->n_before = (size_t)(record - batch->records);
 	worker->n_failures = worker->counts.failed = worker->counts.dead_letters = i;
 	worker->stop_after = true;
-	return add_failure(worker, batch, record, why, err);
+	return add_failure(worker, record, why, err);
 }
 
 /* Encrypts the values that add_dead collected: value i is that of failure i, as all failures of a topic go one way. */
-static enum seal_status make_dead_letters(struct worker *worker, struct batch *batch, struct seal_err *err)
+static enum seal_status make_dead_letters(struct worker *worker, const struct batch *batch, struct seal_err *err)
 {
 	enum seal_status rc = SEAL_OK;
 
@@ -224,10 +227,10 @@ out:
 	return rc;
 }
 
-static enum seal_status fail_record(struct worker *worker, struct batch *batch, const struct record *record,
+static enum seal_status fail_record(struct worker *worker, const struct batch *batch, const struct record *record,
 				    const struct seal_err *why, struct seal_err *err)
 {
-	enum seal_status rc = add_failure(worker, batch, record, why, err);
+	enum seal_status rc = add_failure(worker, record, why, err);
 
 	if (rc != SEAL_OK)
 		return rc;
@@ -237,12 +240,18 @@ static enum seal_status fail_record(struct worker *worker, struct batch *batch, 
 		worker->n_before = (size_t)(record - batch->records);
 		return SEAL_OK;
 	case ON_ERROR_DEAD_LETTER:
-		return add_dead(worker, batch, record, why, err);
+		return add_dead(worker, record, why, err);
 	case ON_ERROR_DROP:
 		worker->counts.dropped++;
 		return SEAL_OK;
 	}
 	err_bug(__FILE__, __LINE__, "no such on_error");
+}
+
+static void add_values(struct pump_counts *counts, const struct engine_result *result)
+{
+	counts->fields += result->cells;
+	counts->kept += result->kept;
 }
 
 /* Sorts the batch's records into out and failures. */
@@ -268,7 +277,7 @@ static enum seal_status sort_out(struct worker *worker, struct batch *batch, str
 		if (add_good(worker, record, result.value, &refused) != SEAL_OK)
 			SEAL_TRY(fail_record(worker, batch, record, &refused, err));
 		else
-			worker->counts.fields += result.cells;
+			add_values(&worker->counts, &result);
 	}
 	rc = make_dead_letters(worker, batch, err);
 out:
@@ -284,6 +293,7 @@ enum seal_status worker_transform(struct worker *worker, struct batch *batch, st
 	worker->stop_after = false;
 	worker->n_before = 0;
 	worker->counts = (struct pump_counts){0};
+	arena_reset(&worker->arena);
 	gather(worker, batch);
 	if (worker->engine != NULL && worker->n_values > 0)
 		SEAL_TRY(engine_run(worker->engine, options->topic, options->direction, worker->values,

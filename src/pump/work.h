@@ -6,6 +6,8 @@
 
 #include "pump/pump.h"
 
+#define ARENA_KEEP (1u << 20)
+
 /* A batch on its way. */
 struct slot {
 	struct batch batch;
@@ -38,7 +40,9 @@ struct pump {
 	bool sink_failed; /* … nor flushed */
 	bool commit_failed; /* nothing more is committed */
 	bool read_failed; /* nothing more is read; what was read still goes out, then err says why */
-	bool waiting; /* told that a service is away */
+	unsigned waiting; /* threads that wait for a service that is away; told when it becomes 1, and 0 again */
+	uint64_t waiting_ms; /* since when */
+	uint64_t abandoned; /* a stop request came while this batch's keys were away: nothing from it on is written */
 	struct slot *cut; /* the batch that stopped the run, NULL when none did; its first n_cut records went out */
 	size_t n_cut;
 	struct seal_err err;
@@ -47,7 +51,7 @@ struct pump {
 /* One failed record of a batch. */
 struct failure {
 	const struct record *record;
-	struct seal_err *why; /* place filled; in the batch's arena */
+	struct seal_err *why; /* place filled; in the worker's arena */
 };
 
 /* What one thread owns. */
@@ -66,6 +70,7 @@ struct worker {
 	bool stop_after; /* the last failure stops the run */
 	size_t n_before; /* then: records of the batch before it, which go out as usual */
 	struct pump_counts counts; /* of this batch */
+	struct arena arena; /* of this try of a batch: its failures, and headers of its dead letters */
 	pthread_t thread;
 };
 

@@ -57,7 +57,11 @@ static struct {
 	size_t stop_after; /* records; SIZE_MAX: never */
 	size_t failures;
 	char last_place[300];
-	unsigned waits;
+	unsigned waits, resumes;
+	bool cannot_rewrap;
+	bool stop_while_waiting;
+	atomic_int calls_before_away; /* good calls before `away` counts */
+	int dead_letters_away; /* so many dead-letter calls answer RETRY */
 } t;
 
 /* ---- the engine ---- */
@@ -88,10 +92,8 @@ static enum seal_status transform(struct engine *engine, const char *prefix, boo
 	arena_reset(&engine->arena);
 	if (t.denied)
 		return err_set(err, SEAL_DENIED, SEAL_E_DENIED, "the key may not be used");
-	if (atomic_load(&t.away) > 0) {
-		atomic_fetch_sub(&t.away, 1);
+	if (atomic_fetch_sub(&t.calls_before_away, 1) <= 0 && atomic_fetch_sub(&t.away, 1) > 0)
 		return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the key service is away");
-	}
 	for (size_t i = 0; i < n; i++) {
 		results[i] = (struct engine_result){.cells = 1};
 		if (check && bytes_starts(values[i], BYTES_LIT("bad"))) {
@@ -108,6 +110,11 @@ static enum seal_status transform(struct engine *engine, const char *prefix, boo
 	return SEAL_OK;
 }
 
+enum seal_status engine_can_rewrap(struct engine *engine, const struct policy_topic *topic, struct seal_err *err)
+{
+	return t.cannot_rewrap ? err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE, "this key cannot") : SEAL_OK;
+}
+
 enum seal_status engine_run(struct engine *engine, const struct policy_topic *topic, enum engine_direction direction,
 			    const struct seal_bytes *values, size_t n, struct engine_result *results,
 			    struct seal_err *err)
@@ -119,6 +126,10 @@ enum seal_status engine_dead_letter(struct engine *engine, const struct policy_t
 				    const struct seal_bytes *values, size_t n, struct engine_result *results,
 				    struct seal_err *err)
 {
+	if (t.dead_letters_away > 0) {
+		t.dead_letters_away--;
+		return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the dead letters' key service is away");
+	}
 	return transform(engine, "D:", t.dead_fails, values, n, results, err);
 }
 
@@ -264,7 +275,7 @@ static const struct sink_ops sink_ops = {.size = sizeof(sink_ops),
 
 static int should_stop(void)
 {
-	return t.given >= t.stop_after ? SIGTERM : 0;
+	return t.given >= t.stop_after || (t.stop_while_waiting && t.waits > t.resumes) ? SIGTERM : 0;
 }
 
 static void on_failed(void *arg, const struct record *record, const struct seal_err *why)
@@ -276,6 +287,13 @@ static void on_failed(void *arg, const struct record *record, const struct seal_
 static void on_waiting(void *arg, const struct seal_err *why)
 {
 	t.waits++;
+}
+
+static void on_resumed(void *arg, uint64_t waited_ms)
+{
+	t.resumes++;
+	assert_int_equal(t.resumes, t.waits);
+	assert_in_range(waited_ms, 1, 60000);
 }
 
 static struct source source = {.ops = &source_ops};
@@ -304,7 +322,8 @@ static int setup(void **state)
 					.drain_ms = 300,
 					.stop = should_stop,
 					.failed = on_failed,
-					.waiting = on_waiting};
+					.waiting = on_waiting,
+					.resumed = on_resumed};
 	err_clear(&err);
 	return 0;
 }
@@ -391,6 +410,82 @@ static void test_services_away_for_a_while(void **state)
 	t.n = 300;
 	whole_run();
 	assert_true(t.waits >= 1);
+	assert_int_equal(t.resumes, t.waits);
+}
+
+/* Told once, however often it is asked. */
+static void test_waiting_is_told_once(void **state)
+{
+	atomic_store(&t.away, 3);
+	whole_run();
+	assert_int_equal(t.waits, 1);
+	assert_int_equal(t.resumes, 1);
+}
+
+static void test_waiting_of_many_threads(void **state)
+{
+	options.threads = 4;
+	atomic_store(&t.calls_before_away, 20);
+	atomic_store(&t.away, 8);
+	whole_run();
+	assert_in_range(t.waits, 1, 8);
+	assert_int_equal(t.resumes, t.waits);
+}
+
+/* What was read but not transformed is not committed, and nothing of it is written. */
+static void test_stop_while_waiting(void **state)
+{
+	uint64_t start_ms = clock_mono_ms();
+
+	options.drain_ms = 20000;
+	options.threads = 3;
+	t.stop_while_waiting = true;
+	atomic_store(&t.calls_before_away, 10);
+	atomic_store(&t.away, 1000000);
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_true(clock_mono_ms() - start_ms < 10000);
+	assert_true(t.n_written <= 10 * 37);
+	all_written_in_order(t.n_written);
+	assert_int_equal(t.committed, t.n_written);
+	assert_int_equal(counts.records_in, t.n_written);
+	assert_int_equal(t.resumes, 0);
+	assert_false(t.finished);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+}
+
+/* Neither the batch's keys nor those of its dead letters: one bad record is one dead letter, sent once. */
+static void test_an_outage_makes_no_dead_letter(void **state)
+{
+	topic.on.on_error = ON_ERROR_DEAD_LETTER;
+	topic.dead_letter_topic = "dead";
+	t.n = 100;
+	t.bad_at = 40;
+	atomic_store(&t.away, 2);
+	t.dead_letters_away = 2;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_int_equal(counts.dead_letters, 1);
+	assert_int_equal(counts.records_out, 100);
+	assert_int_equal(t.n_written, 100);
+	assert_int_equal(t.failures, 1);
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(t.written[i][0], i == 40 ? 'D' : 'P');
+	assert_int_equal(t.committed, 100);
+	assert_int_equal(t.waits, 2);
+}
+
+static void test_rewrapping_is_refused_before_anything_is_read(void **state)
+{
+	options.direction = ENGINE_REWRAP;
+	t.cannot_rewrap = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_USAGE);
+	assert_string_equal(err.text, "this key cannot");
+	assert_int_equal(t.given, 0);
+	assert_int_equal(t.n_written, 0);
+
+	/* Only who rewraps is asked. */
+	options.direction = ENGINE_REVEAL;
+	err_clear(&err);
+	whole_run();
 }
 
 static void test_service_away_for_too_long(void **state)
@@ -710,6 +805,11 @@ int main(void)
 		TEST(test_empty_source),
 		TEST(test_plain_passes),
 		TEST(test_services_away_for_a_while),
+		TEST(test_waiting_is_told_once),
+		TEST(test_waiting_of_many_threads),
+		TEST(test_stop_while_waiting),
+		TEST(test_an_outage_makes_no_dead_letter),
+		TEST(test_rewrapping_is_refused_before_anything_is_read),
 		TEST(test_service_away_for_too_long),
 		TEST(test_denied_stops),
 		TEST(test_reject_stops_at_the_record),
