@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/opt.h"
 #include "engine/engine.h"
+#include "vault/options.h"
 
 struct command_call {
 	const struct command *command;
@@ -33,6 +34,7 @@ struct command {
 	size_t options_size;
 	const struct command *const *subs; /* ended by NULL, for a group */
 	size_t args_min, args_max;
+	bool keys; /* opens keys, and so takes the options of a key server (vault_rows), too */
 	bool hidden; /* works, but help, manual and completion don't name it */
 	/*
 	 * Returns SEAL_OK or fills err. *exit_code (0 before the call) is for an end that is not an error, such as 1 "finished,
@@ -51,9 +53,17 @@ struct global_options {
 	int color; /* --color auto|always|never; NO_COLOR counts */
 	bool quiet; /* -q: errors only */
 	bool help, version; /* done before a command runs */
+	struct vault_options vault; /* vault_rows; only commands that open keys take them */
 };
 
 extern const struct opt_row global_rows[];
+
+#define VAULT_ROWS_TITLE "Options for Vault and OpenBao"
+/* The rows that a command takes besides its own and the global ones; NULL: none. */
+static inline const struct opt_row *command_vault_rows(const struct command *command)
+{
+	return command->keys ? vault_rows : NULL;
+}
 
 struct key_source_config global_key_config(const struct global_options *global);
 

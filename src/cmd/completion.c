@@ -39,6 +39,7 @@ static void bash_command(void *arg, const struct command *command, const char *p
 {
 	printf("\t\"%s\") options=\"", path);
 	bash_rows(command->options);
+	bash_rows(command_vault_rows(command));
 	fputs("\" commands=\"", stdout);
 	for (const struct command *const *sub = command->subs; sub != NULL && *sub != NULL; sub++)
 		if (!(*sub)->hidden)
@@ -68,6 +69,21 @@ static void bash_command_values(void *arg, const struct command *command, const 
 	bash_values(command->options, path);
 }
 
+/* The same for options whatever the command. */
+static void bash_any_values(const struct opt_row *rows)
+{
+	for (const struct opt_row *row = rows; row->name != NULL; row++) {
+		if (row->type == OPT_FLAG)
+			continue;
+		printf("\t--%s) COMPREPLY=($(compgen ", row->name);
+		if (row->choices != NULL)
+			docs_words(stdout, row->choices, "-W \"", "\"");
+		else
+			fputs(is_dir(row) ? "-d" : "-f", stdout);
+		fputs(" -- \"$cur\")); return ;;\n", stdout);
+	}
+}
+
 static void bash(void)
 {
 	fputs("# bash completion for sealstream, made by: sealstream completion bash\n"
@@ -91,16 +107,8 @@ static void bash(void)
 	fputs("\tesac\n"
 	      "\tcase \"$prev\" in\n",
 	      stdout);
-	for (const struct opt_row *row = global_rows; row->name != NULL; row++) {
-		if (row->type == OPT_FLAG)
-			continue;
-		printf("\t--%s) COMPREPLY=($(compgen ", row->name);
-		if (row->choices != NULL)
-			docs_words(stdout, row->choices, "-W \"", "\"");
-		else
-			fputs(is_dir(row) ? "-d" : "-f", stdout);
-		fputs(" -- \"$cur\")); return ;;\n", stdout);
-	}
+	bash_any_values(global_rows);
+	bash_any_values(vault_rows);
 	fputs("\tesac\n"
 	      "\tcase \"$path\" in\n"
 	      "\t\"\") commands=\"",
@@ -185,6 +193,7 @@ static void zsh_command(void *arg, const struct command *command, const char *pa
 {
 	printf("\t\"%s\") _arguments -s \\\n", path);
 	zsh_rows(command->options);
+	zsh_rows(command_vault_rows(command));
 	zsh_rows(global_rows);
 	if (command->subs != NULL)
 		zsh_commands(command->subs);
@@ -288,6 +297,7 @@ static void fish_command(void *arg, const struct command *command, const char *p
 	putchar('\n');
 	fish_condition(path, condition, sizeof(condition));
 	fish_rows(command->options, condition);
+	fish_rows(command_vault_rows(command), condition);
 }
 
 static void fish(void)

@@ -93,8 +93,32 @@ static void command_section(void *arg, const struct command *command, const char
 		return;
 	}
 	printf(" Arguments: %s.\n\n", command->usage && command->usage[0] ? command->usage : "none");
+	if (command->keys)
+		puts("Takes the [options for Vault and OpenBao](#options-for-vault-and-openbao), too.\n");
 	if (command->options != NULL)
 		table(command->options, true);
+}
+
+static void key_command(void *arg, const struct command *command, const char *path)
+{
+	bool *first = arg;
+
+	if (command->keys)
+		printf("%s`%s`", *first ? "" : ", ", path);
+	*first &= !command->keys;
+}
+
+static void vault(void)
+{
+	bool first = true;
+
+	puts("## " VAULT_ROWS_TITLE "\n");
+	puts("Where keys of the scheme `vault:` are found; [VAULT.md](VAULT.md) says how to set it up. For every "
+	     "`VAULT_X` there is\n`BAO_X`, which counts where the first is not set. Taken by the commands that open "
+	     "keys:");
+	docs_each_command(registry_commands, key_command, &first);
+	puts(".\n");
+	table(vault_rows, true);
 }
 
 static void methods(void)
@@ -147,6 +171,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	     "line, where it is seen.\n\n"
 	     "## Options of every command\n");
 	table(global_rows, true);
+	vault();
 	puts("## Commands\n");
 	docs_each_command(registry_commands, command_section, NULL);
 	methods();

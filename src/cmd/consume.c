@@ -130,5 +130,6 @@ const struct command command_consume = {
 		    "sealstream consume -b broker:9092 -t purchases_encrypted --plain -o -10 -e -J\n",
 	.options = rows,
 	.options_size = sizeof(struct consume_command),
+	.keys = true,
 	.run = run,
 };

@@ -239,5 +239,6 @@ const struct command command_demo = {
 		    "sealstream demo -b broker:9092\n",
 	.options = rows,
 	.options_size = sizeof(struct demo_options),
+	.keys = true,
 	.run = run,
 };

@@ -156,5 +156,6 @@ const struct command command_doctor = {
 		    "sealstream doctor --json\n",
 	.options = rows,
 	.options_size = sizeof(struct doctor_options),
+	.keys = true,
 	.run = run,
 };

@@ -1,4 +1,4 @@
-/* Options that every command takes. */
+/* Options that every command takes, and what they say about keys. */
 #include "cmd/command.h"
 
 #define GLOBAL(member) .offset = offsetof(struct global_options, member)
@@ -57,5 +57,6 @@ struct key_source_config global_key_config(const struct global_options *global)
 		.keyring_dir = global->keyring,
 		.master_key_file = global->master_key_file,
 		.passphrase_file = global->passphrase_file,
+		.vault = &global->vault,
 	};
 }

@@ -173,5 +173,6 @@ void help_command(FILE *to, const struct command *command, const char *path)
 	options(to, "Options", command->options);
 	if (command->examples != NULL)
 		examples(to, command->examples);
+	options(to, VAULT_ROWS_TITLE, command_vault_rows(command));
 	options(to, "Options of every command", global_rows);
 }

@@ -109,5 +109,6 @@ const struct command command_key_config = {
 	.options_size = sizeof(struct config_options),
 	.args_min = 1,
 	.args_max = 1,
+	.keys = true,
 	.run = run,
 };

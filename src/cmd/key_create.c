@@ -50,5 +50,6 @@ const struct command command_key_create = {
 	.options_size = sizeof(struct create_options),
 	.args_min = 1,
 	.args_max = 1,
+	.keys = true,
 	.run = run,
 };

@@ -41,5 +41,6 @@ const struct command command_key_destroy = {
 	.options_size = sizeof(struct destroy_options),
 	.args_min = 1,
 	.args_max = 1,
+	.keys = true,
 	.run = run,
 };

@@ -81,5 +81,6 @@ const struct command command_key_export = {
 	.options_size = sizeof(struct export_options),
 	.args_min = 1,
 	.args_max = 1,
+	.keys = true,
 	.run = run,
 };

@@ -67,5 +67,6 @@ const struct command command_key_import = {
 	.options_size = sizeof(struct import_options),
 	.args_min = 1,
 	.args_max = 1,
+	.keys = true,
 	.run = run,
 };

@@ -82,5 +82,6 @@ const struct command command_key_list = {
 	.examples = "sealstream key list\n",
 	.options = rows,
 	.options_size = sizeof(struct list_options),
+	.keys = true,
 	.run = run,
 };

@@ -28,5 +28,6 @@ const struct command command_key_rotate = {
 	.examples = "sealstream key rotate pii\n",
 	.args_min = 1,
 	.args_max = 1,
+	.keys = true,
 	.run = run,
 };

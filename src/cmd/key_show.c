@@ -44,5 +44,6 @@ const struct command command_key_show = {
 	.options_size = sizeof(struct show_options),
 	.args_min = 1,
 	.args_max = 1,
+	.keys = true,
 	.run = run,
 };

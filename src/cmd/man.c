@@ -198,6 +198,16 @@ static void put_variables(FILE *to, const struct opt_row *rows_of)
 			fprintf(to, ".It Ev %s\nSets\n.Fl \\-%s .\n", row->env, row->name);
 }
 
+/* One of its commands does: they share a page. */
+static bool takes_vault(const struct command *command)
+{
+	bool takes = command->keys;
+
+	for (const struct command *const *sub = command->subs; sub != NULL && *sub != NULL; sub++)
+		takes |= (*sub)->keys;
+	return takes;
+}
+
 static bool has_variables(const struct opt_row *rows_of)
 {
 	while (rows_of != NULL && rows_of->name != NULL && rows_of->env == NULL)
@@ -208,9 +218,10 @@ static bool has_variables(const struct opt_row *rows_of)
 static void put_command_environment(FILE *to, const struct command *command)
 {
 	fputs(".Sh ENVIRONMENT\n", to);
-	if (has_variables(command->options)) {
+	if (has_variables(command->options) || takes_vault(command)) {
 		fputs(".Bl -tag -width Ds\n", to);
 		put_variables(to, command->options);
+		put_variables(to, takes_vault(command) ? vault_rows : NULL);
 		fputs(".El\n.Pp\n", to);
 	}
 	fputs("The variables and files of every command are in\n.Xr sealstream 1 .\n", to);
@@ -326,8 +337,12 @@ static void put_command(FILE *to, const struct command *command)
 		put_description(to, *sub);
 		put_rows(to, (*sub)->options);
 	}
-	fputs(command->options ? ".Sh OPTIONS\n" : "", to);
+	fputs(command->options || takes_vault(command) ? ".Sh OPTIONS\n" : "", to);
 	put_rows(to, command->options);
+	if (takes_vault(command)) {
+		fputs(".Ss " VAULT_ROWS_TITLE "\n", to);
+		put_rows(to, vault_rows);
+	}
 	put_command_environment(to, command);
 	put_exit_codes(to);
 	put_command_examples(to, command);

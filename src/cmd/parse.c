@@ -1,5 +1,6 @@
 /*
- * The command line. Two sets of rows are looked through in order: the command's, then the global ones. A value is parsed
+ * The command line. Sets of rows are looked through in order: the command's, the global ones, those of a key
+ * server where the command takes them. A value is parsed
  * by base/opt; what remains here is the grammar of words, the order of precedence and the texts of mistakes.
  */
 #include "cmd/parse.h"

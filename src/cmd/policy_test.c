@@ -213,5 +213,6 @@ const struct command command_policy_test = {
 	.options = rows,
 	.options_size = sizeof(struct policy_options),
 	.args_max = 1,
+	.keys = true,
 	.run = run,
 };

@@ -112,5 +112,6 @@ const struct command command_produce = {
 	.options = rows,
 	.options_size = sizeof(struct produce_command),
 	.args_max = 1,
+	.keys = true,
 	.run = run,
 };

@@ -121,6 +121,7 @@ static enum seal_status run_command(const struct command *command, const char *p
 		return err_memory(err);
 	memset(call.options, 0, command->options_size);
 	parse->sets[0] = (struct option_set){.rows = command->options, .options = call.options};
+	parse->sets[2] = (struct option_set){.rows = command_vault_rows(command), .options = &global->vault};
 	SEAL_TRY(parse_words(parse, argc, argv, err));
 	if (global->help || (command->run == NULL && !global->version)) {
 		help_command(global->help ? stdout : stderr, command, path);
@@ -155,7 +156,9 @@ static enum seal_status run(const struct command *const *commands, int argc, cha
 	int first;
 	enum seal_status rc;
 
+	/* Which command it is comes behind its leading options, so that these are let through here and judged there. */
 	parse.sets[1] = (struct option_set){.rows = global_rows, .options = &global};
+	parse.sets[2] = (struct option_set){.rows = vault_rows, .options = &global.vault};
 	SEAL_TRY(parse_words(&parse, argc, argv, err));
 	if (parse.n_args == 0 || strcmp(parse.args[0], "help") == 0) {
 		if (global.version) {

@@ -130,5 +130,6 @@ const struct command command_pump = {
 		    "    --from purchases --to purchases_encrypted\n",
 	.options = rows,
 	.options_size = sizeof(struct pump_command),
+	.keys = true,
 	.run = run,
 };

@@ -18,5 +18,6 @@ const struct command command_reveal = {
 	.options = transform_rows,
 	.options_size = sizeof(struct transform_options),
 	.args_max = 1,
+	.keys = true,
 	.run = run,
 };

@@ -60,6 +60,9 @@ def test_variables_are_named_after_options(program):
     for path, text in commands(program).items():
         for option in re.findall(r"^  (?:-\w, |    )--([a-z-]+)((?:(?!\n  (?:-\w, |    )--)[\s\S])*)", text, re.M):
             for variable in re.findall(r"environment:\s+(\w+)", option[1]):
+                if option[0].startswith("vault-"):  # the vault program's own names, where it has one
+                    assert variable.startswith(("VAULT_", "SEALSTREAM_" + option[0].upper().replace("-", "_"))), path
+                    continue
                 assert variable == "SEALSTREAM_" + option[0].upper().replace("-", "_"), path
 
 
@@ -251,12 +254,45 @@ def test_configuration_is_up_to_date(program):
     assert made == committed, "run: build/sealstream configuration > docs/CONFIGURATION.md"
 
 
+# Those that open keys.
+KEYS = {"protect", "reveal", "pump", "produce", "consume", "doctor", "demo", "policy test", "key create", "key rotate"}
+
+
+def test_options_of_a_key_server_stand_where_keys_are_opened(program, pages):
+    """In help, manual, completion and CONFIGURATION.md; elsewhere they are no options."""
+    found = commands(program)
+    rows = {option for option in options_in(found["protect"]) if option.startswith("--vault-")}
+    assert {"--vault-addr", "--vault-timeout", "--vault-auth", "--vault-token-file"} <= rows
+    takers = {path for path, text in found.items() if rows <= options_in(text)}
+    assert KEYS <= takers
+    assert not any(rows & options_in(text) for path, text in found.items() if path not in takers)
+    section = re.search(r"^## Options for Vault and OpenBao\n(.*?)^## ", program.run("configuration")[0].decode(), re.M | re.S)
+    assert all(f"`{option}`" in section.group(1) for option in rows)
+    assert set(re.findall(r"`([a-z ]+)`[,.]", section.group(1).split("| option")[0].replace("\n", " "))) == takers
+    page = (pages / "sealstream-inspect.1").read_text()
+    assert "vault" not in page and "VAULT_ADDR" in (pages / "sealstream-protect.1").read_text()
+    for shell in ("bash", "zsh", "fish"):
+        assert "vault-addr" in program.run("completion", shell)[0].decode()
+    assert "there is no option --vault-addr" in program.run("inspect", "--vault-addr", "x", exit_code=64)[1]
+    assert "there is no option --vault-addr" in program.run("--vault-addr", "x", "inspect", exit_code=64)[1]
+    assert "did you mean --vault-addr?" in program.run("protect", "--vault-adr", "x", exit_code=64)[1]
+
+
+def test_options_of_a_key_server_may_lead(shop):
+    """Before the command, as any option of every command; and what has no Vault key never looks at them."""
+    data = b'{"Name":"Ada"}\n'
+    hidden = shop.run("--vault-addr", "http://127.0.0.1:1", "protect", input=data)[0]
+    assert shop.run("reveal", input=hidden, environment={"VAULT_ADDR": "http://127.0.0.1:1"})[0] == data
+
+
 def test_configuration_has_every_option(program):
     made = program.run("configuration")[0].decode()
     for path, text in commands(program).items():
         section = made if not path else re.search(rf"^### sealstream {path}\n(.*?)^##", made, re.M | re.S).group(1)
+        if "--vault-addr" in options_in(text):
+            assert "options for Vault and OpenBao" in section
         for option in options_in(text) - options_in(program.run("--help")[0].decode()):
-            assert f"`{option}`" in section, (path, option)
+            assert option.startswith("--vault-") or f"`{option}`" in section, (path, option)
 
 
 # ---- completion ----
