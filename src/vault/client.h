@@ -69,7 +69,10 @@ void vault_call_clear(struct vault_call *call);
 SEAL_MUST_USE enum seal_status vault_ask(struct vault_worker *worker, const char *method, const char *path,
 					 const char *capability, json_t *body, uint64_t deadline_ms, json_t **out,
 					 struct seal_err *err);
-/* The same without a token, and with the whole answer: what logging in needs. */
+/*
+ * The same for logging in: with `token` or none instead of the client's, a GET where `body` is NULL and a POST where it is
+ * not, and with the whole answer in *out. `body` stays the caller's.
+ */
 SEAL_MUST_USE enum seal_status vault_ask_login(struct vault_worker *worker, const char *path, json_t *body,
 					       const char *token, uint64_t deadline_ms, json_t **out,
 					       struct seal_err *err);

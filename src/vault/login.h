@@ -13,23 +13,40 @@
 
 #include "vault/client.h"
 
+#define VAULT_SOURCE_MAX 128
+
 /* What a login gives. */
 struct vault_auth {
-	struct secret token;
-	uint64_t ttl_ms; /* 0: does not end */
+	struct secret token; /* ends with a zero byte; ptr NULL: none is needed, an Agent adds its own */
+	uint64_t ttl_ms; /* 0: does not end, or nobody knows */
 	bool renewable;
+	char source[VAULT_SOURCE_MAX]; /* of a bare token: where it was found, for messages */
+};
+
+/* What one login leaves for the next: a wrapping token opens but once, its secret id may log in often. */
+struct vault_login_memory {
+	struct secret wrapping, secret_id;
+};
+
+/* What a login works with. */
+struct vault_login {
+	const struct vault_options *options;
+	struct vault_worker *worker;
+	uint64_t deadline_ms;
+	struct vault_login_memory *memory;
 };
 
 /* One way of logging in. One file each in src/vault/login/; the list is in login.c. */
 struct vault_login_ops {
 	const char *name; /* --vault-auth; also the default mount */
-	const char *help;
+	const char *remedy; /* what to look at when the server refuses: "check --vault-user and …" */
 	/* Are the options that it needs there? SEAL_USAGE/SEAL_E_CONFIG names the missing one. */
 	enum seal_status (*check)(const struct vault_options *options, struct seal_err *err);
-	/* Reads its secrets afresh each time (they rotate), and logs in through `worker`. */
-	enum seal_status (*login)(const struct vault_options *options, struct vault_worker *worker,
-				  uint64_t deadline_ms, struct vault_auth *out, struct seal_err *err);
-	bool again; /* can be done more than once; false: a bare token */
+	/* Reads its secrets afresh each time (they rotate), and logs in. */
+	enum seal_status (*login)(const struct vault_login *login, struct vault_auth *out, struct seal_err *err);
+	/* Of a bare token: reads it (and source) again from where tokens are found, without asking the server. */
+	enum seal_status (*read)(const struct vault_options *options, struct vault_auth *out, struct seal_err *err);
+	bool again; /* can be done more than once, and without a person */
 };
 
 struct vault_tokens;
