@@ -123,7 +123,9 @@ out:
 enum seal_status seal_keyring_create_key(struct seal_keyring *keyring, const char *name, const char *type,
 					 bool exportable, struct seal_err *err)
 {
-	return keyring_create_key(inner(keyring), bytes_str(name), bytes_str(type), exportable, err);
+	const struct key_admin_new how = {.type = type, .exportable = exportable};
+
+	return keyring_create(inner(keyring), bytes_str(name), &how, err);
 }
 
 enum seal_status seal_keyring_rotate(struct seal_keyring *keyring, const char *name, uint32_t *version,
@@ -138,9 +140,11 @@ enum seal_status seal_keyring_import(struct seal_keyring *keyring, const char *n
 				     struct seal_bytes material, bool exportable, uint32_t *version,
 				     struct seal_err *err)
 {
+	const struct key_admin_new how = {.type = type, .exportable = exportable};
+
 	if (version != NULL)
 		*version = 0;
-	return keyring_import(inner(keyring), bytes_str(name), bytes_str(type), material, exportable, version, err);
+	return keyring_import(inner(keyring), bytes_str(name), &how, material, version, err);
 }
 
 enum seal_status seal_keyring_export(struct seal_keyring *keyring, const char *name, uint32_t version, uint8_t *out,

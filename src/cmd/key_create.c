@@ -31,7 +31,8 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 
 	SEAL_TRY(key_use_check_name(call->args[0], err));
 	SEAL_TRY(key_use_open(call, true, &keyring, err));
-	SEAL_TRY(keyring_create_key(keyring, bytes_str(call->args[0]), bytes_str(type), options->exportable, err));
+	SEAL_TRY(keyring_create(keyring, bytes_str(call->args[0]),
+				&(struct key_admin_new){.type = type, .exportable = options->exportable}, err));
 	printf("%s version 1 (%s)\n", call->args[0], type);
 out:
 	keyring_close(keyring);

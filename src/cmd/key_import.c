@@ -42,8 +42,10 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	SEAL_TRY(keyring_read_secret(options->material, 4096, false, &material, err));
 	SEAL_TRY(key_use_check_name(call->args[0], err));
 	SEAL_TRY(key_use_open(call, true, &keyring, err));
-	SEAL_TRY(keyring_import(keyring, name, bytes_str(keyring_type_names[options->type]), secret_bytes(&material),
-				options->exportable, &version, err));
+	SEAL_TRY(keyring_import(
+		keyring, name,
+		&(struct key_admin_new){.type = keyring_type_names[options->type], .exportable = options->exportable},
+		secret_bytes(&material), &version, err));
 	printf("%s version %u (%s)\n", call->args[0], version, keyring_type_names[options->type]);
 	SEAL_TRY(keyring_info(keyring, name, call->arena, &info, err));
 	if (version > 1)

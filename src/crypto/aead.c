@@ -1,6 +1,6 @@
 /*
- * AES-GCM's front: limits, the choice of a back end, and the promise that nothing unauthenticated leaves. A context
- * keeps the back end it was made with, so forcing another one (tests) changes only contexts made later.
+ * The front of all ciphers: limits, the choice of a back end, and the promise that nothing unauthenticated leaves. A
+ * context keeps the back end it was made with, so forcing another one (tests) changes only contexts made later.
  */
 #include "crypto/aead.h"
 
@@ -77,6 +77,25 @@ enum seal_status aead_new(struct seal_bytes key, struct aead **out, struct seal_
 	return backend()->open(key, out, err);
 }
 
+enum seal_status aead_new_cipher(enum aead_cipher cipher, struct seal_bytes key, struct aead **out,
+				 struct seal_err *err)
+{
+	if (cipher == AEAD_AES_GCM)
+		return aead_new(key, out, err);
+	*out = NULL;
+	if (key.len != 32)
+		return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE, "a ChaCha20-Poly1305 key has 32 bytes, not %zu",
+			       key.len);
+	if (cipher == AEAD_CHACHA20_POLY1305)
+		return aead_chacha_ops.open(key, out, err);
+	return aead_xchacha_ops.open(key, out, err);
+}
+
+size_t aead_nonce_len(enum aead_cipher cipher)
+{
+	return cipher == AEAD_XCHACHA20_POLY1305 ? AEAD_XNONCE_LEN : AEAD_NONCE_LEN;
+}
+
 void aead_free(struct aead *aead)
 {
 	if (aead != NULL)
@@ -88,11 +107,11 @@ static enum seal_status within_limits(const struct aead_item *items, size_t n, s
 {
 	for (size_t i = 0; i < n; i++)
 		if (items[i].in.len > AEAD_MESSAGE_MAX || items[i].aad.len > AEAD_MESSAGE_MAX)
-			return err_set(err, SEAL_DATA, SEAL_E_LIMIT,
-				       "a message of %zu bytes is too long for one AES-GCM operation; at most %u are "
-				       "allowed",
-				       items[i].in.len > AEAD_MESSAGE_MAX ? items[i].in.len : items[i].aad.len,
-				       AEAD_MESSAGE_MAX);
+			return err_set(
+				err, SEAL_DATA, SEAL_E_LIMIT,
+				"a message of %zu bytes is too long to encrypt at once; at most %u are allowed",
+				items[i].in.len > AEAD_MESSAGE_MAX ? items[i].in.len : items[i].aad.len,
+				AEAD_MESSAGE_MAX);
 	return SEAL_OK;
 }
 

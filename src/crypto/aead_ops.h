@@ -9,7 +9,7 @@ struct aead_ops {
 	const char *name;
 	/* Does this machine have what it takes? Called once, before anything else. */
 	bool (*available)(void);
-	/* `key` has 16 or 32 bytes. *out is NULL on failure. */
+	/* `key` has a length that the cipher takes. *out is NULL on failure. */
 	enum seal_status (*open)(struct seal_bytes key, struct aead **out, struct seal_err *err);
 	void (*close)(struct aead *aead);
 	/* Items are within the limits. Each sets `out` and `tag`. */
@@ -23,7 +23,8 @@ struct aead {
 	const struct aead_ops *ops;
 };
 
-extern const struct aead_ops aead_openssl_ops;
+extern const struct aead_ops aead_openssl_ops; /* AES-GCM */
+extern const struct aead_ops aead_chacha_ops, aead_xchacha_ops;
 extern const struct aead_ops aead_ipsec_mb_ops; /* only where the build found the library */
 
 #endif

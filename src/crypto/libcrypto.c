@@ -13,6 +13,7 @@ static struct {
 	EVP_MAC *hmac;
 	EVP_CIPHER *gcm128, *gcm256;
 	EVP_CIPHER *ecb128, *ecb192, *ecb256;
+	EVP_CIPHER *chacha20_poly1305, *chacha20;
 } fetched;
 
 static void fetch_all(void)
@@ -24,6 +25,8 @@ static void fetch_all(void)
 	fetched.ecb128 = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
 	fetched.ecb192 = EVP_CIPHER_fetch(NULL, "AES-192-ECB", NULL);
 	fetched.ecb256 = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
+	fetched.chacha20_poly1305 = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
+	fetched.chacha20 = EVP_CIPHER_fetch(NULL, "ChaCha20", NULL);
 	ERR_clear_error();
 }
 
@@ -74,4 +77,16 @@ const EVP_CIPHER *libcrypto_aes_ecb(size_t key_len)
 	default:
 		return NULL;
 	}
+}
+
+const EVP_CIPHER *libcrypto_chacha20_poly1305(void)
+{
+	pthread_once(&once, fetch_all);
+	return fetched.chacha20_poly1305;
+}
+
+const EVP_CIPHER *libcrypto_chacha20(void)
+{
+	pthread_once(&once, fetch_all);
+	return fetched.chacha20;
 }

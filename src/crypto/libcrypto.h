@@ -18,5 +18,7 @@ EVP_MAC *libcrypto_hmac(void);
 /* key_len 16 or 32 (GCM); 16, 24 or 32 (ECB); else NULL. */
 const EVP_CIPHER *libcrypto_aes_gcm(size_t key_len);
 const EVP_CIPHER *libcrypto_aes_ecb(size_t key_len);
+const EVP_CIPHER *libcrypto_chacha20_poly1305(void);
+const EVP_CIPHER *libcrypto_chacha20(void);
 
 #endif

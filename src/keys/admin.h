@@ -34,6 +34,12 @@ struct key_admin_new {
 	bool derived, convergent, exportable;
 };
 
+/* For messages: "key pii is … ". */
+static inline const char *key_kind_words(bool derived, bool convergent)
+{
+	return convergent ? "convergent" : derived ? "derived" : "neither derived nor convergent";
+}
+
 enum key_admin_change_mask {
 	KEY_SET_MIN_DECRYPTION = 1 << 0,
 	KEY_SET_MIN_ENCRYPTION = 1 << 1,
@@ -53,11 +59,17 @@ struct key_admin {
 	struct key_source *source;
 	struct arena *arena; /* for results */
 	uint64_t deadline_ms;
+	bool hmac_key; /* export: the HMAC key that goes with a version (Transit has one each), not the version itself */
 };
 
 /* Members that a store has no way for are NULL. Codes as in keyring.h: SEAL_E_KEY_UNKNOWN, SEAL_E_KEY_EXISTS … */
 struct key_admin_ops {
 	size_t size;
+	const char *place; /* what `where` names, as a word: "keyring", "server" */
+	/* The directory or address; belongs to the source. */
+	const char *(*where)(struct key_source *source);
+	/* The path of a master key that opening has just made and that must be backed up; NULL: none. May be NULL. */
+	const char *(*made)(struct key_source *source);
 	enum seal_status (*create)(const struct key_admin *on, struct seal_bytes reference,
 				   const struct key_admin_new *how, struct seal_err *err);
 	enum seal_status (*show)(const struct key_admin *on, struct seal_bytes reference, struct key_admin_info *out,

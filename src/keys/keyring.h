@@ -23,13 +23,15 @@
 #define KEYS_KEYRING_H
 
 #include "base/secret.h"
-#include "keys/key.h"
+#include "keys/admin.h"
 #include "keys/keyring_file.h"
 
 struct keyring;
 
 /* The key source of scheme "local". Its `open` is keyring_open. */
 extern const struct key_source_ops keyring_source;
+/* Its `admin`. */
+extern const struct key_admin_ops keyring_admin;
 /* Its `check`, for tables that must be constant. */
 bool keyring_reference_check(struct seal_bytes reference, const char **why);
 
@@ -61,8 +63,8 @@ struct keyring_key_info {
 	uint32_t min_decryption_version;
 	uint32_t min_encryption_version; /* 0: the latest */
 	uint64_t auto_rotate; /* uses; 0: never */
-	bool deletion_allowed, exportable, imported;
-	bool counted; /* an aes key: its encryptions are counted, and it can rotate itself */
+	bool deletion_allowed, exportable, imported, derived, convergent;
+	bool counted; /* its encryptions are counted, and it can rotate itself */
 	const struct keyring_version_info *versions; /* latest_version of them */
 };
 
@@ -76,22 +78,25 @@ SEAL_MUST_USE enum seal_status keyring_names(struct keyring *keyring, struct are
 SEAL_MUST_USE enum seal_status keyring_info(struct keyring *keyring, struct seal_bytes name, struct arena *arena,
 					    struct keyring_key_info *out, struct seal_err *err);
 
-/* Makes version 1 with fresh material. SEAL_E_KEY_EXISTS, SEAL_E_KEY_TYPE (unknown type; names the nearest). */
-SEAL_MUST_USE enum seal_status keyring_create_key(struct keyring *keyring, struct seal_bytes name,
-						  struct seal_bytes type, bool exportable, struct seal_err *err);
+/*
+ * Makes version 1 with fresh material. SEAL_E_KEY_EXISTS, SEAL_E_KEY_TYPE (unknown type; names the nearest; or one that
+ * cannot be derived).
+ */
+SEAL_MUST_USE enum seal_status keyring_create(struct keyring *keyring, struct seal_bytes name,
+					      const struct key_admin_new *how, struct seal_err *err);
 /* Adds a version with fresh material; *version (may be NULL) is its number. */
 SEAL_MUST_USE enum seal_status keyring_rotate(struct keyring *keyring, struct seal_bytes name, uint32_t *version,
 					      struct seal_err *err);
 
 /*
- * Adds a version with material from elsewhere, making the key (with `exportable`) when it is new. A key of imported
+ * Adds a version with material from elsewhere, making the key as `how` says when it is new. A key of imported
  * material does not rotate itself unless told to: the other side would not have the new version. SEAL_E_KEY_TYPE
- * when the key has another type, SEAL_E_DOMAIN when the length does not fit, SEAL_E_KEY_EXISTS when a version has
+ * when the key is of another type or kind, SEAL_E_DOMAIN when the length does not fit, SEAL_E_KEY_EXISTS when a version has
  * this material already.
  */
-SEAL_MUST_USE enum seal_status keyring_import(struct keyring *keyring, struct seal_bytes name, struct seal_bytes type,
-					      struct seal_bytes material, bool exportable, uint32_t *version,
-					      struct seal_err *err);
+SEAL_MUST_USE enum seal_status keyring_import(struct keyring *keyring, struct seal_bytes name,
+					      const struct key_admin_new *how, struct seal_bytes material,
+					      uint32_t *version, struct seal_err *err);
 /* The raw material of `version` (0: the latest). SEAL_E_DENIED unless the key is exportable; SEAL_E_KEY_VERSION,
  * SEAL_E_KEY_MINIMUM. *number (may be NULL) is the version. */
 SEAL_MUST_USE enum seal_status keyring_export(struct keyring *keyring, struct seal_bytes name, uint32_t version,

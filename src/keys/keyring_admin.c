@@ -13,6 +13,8 @@
 #include "keys/keyring_dir.h"
 #include "keys/keyring_impl.h"
 
+#define TYPE_DEFAULT "aes256-gcm96"
+
 struct edit {
 	struct keyring_lock lock;
 	struct key_file file;
@@ -45,13 +47,27 @@ static void edit_end(struct edit *edit)
 	keyring_unlock(&edit->lock);
 }
 
-static enum seal_status find_type(struct seal_bytes name, const struct keyring_type **out, struct seal_err *err)
+static enum seal_status check_derivation(const struct keyring_type *type, const struct key_admin_new *how,
+					 struct seal_err *err)
 {
+	if (how->convergent && !how->derived)
+		return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
+			       "a convergent key must be derived, too: its nonces come from the context's key");
+	if (how->derived && !(type->uses & KEY_ENCRYPT))
+		return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
+			       "keys of type %s cannot be derived; only encryption keys can", type->name);
+	return SEAL_OK;
+}
+
+static enum seal_status find_type(const struct key_admin_new *how, const struct keyring_type **out,
+				  struct seal_err *err)
+{
+	struct seal_bytes name = bytes_str(how->type != NULL ? how->type : TYPE_DEFAULT);
 	const char *nearest;
 
 	*out = keyring_type_by_name(name);
 	if (*out != NULL)
-		return SEAL_OK;
+		return check_derivation(*out, how, err);
 	nearest = word_nearest(keyring_type_names, name);
 	return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE, "no key type %.*s; %s%s%s" KEYRING_TYPE_LIST,
 		       BYTES_FMT(name), nearest ? "did you mean " : "", nearest ? nearest : "",
@@ -59,15 +75,18 @@ static enum seal_status find_type(struct seal_bytes name, const struct keyring_t
 }
 
 /* A key file without versions, in memory. */
-static void file_begin(struct key_file *file, const char *name, const struct keyring_type *type, bool exportable)
+static void file_begin(struct key_file *file, const char *name, const struct keyring_type *type,
+		       const struct key_admin_new *how)
 {
 	*file = (struct key_file){
 		.type = type,
-		.exportable = exportable,
+		.exportable = how->exportable,
+		.derived = how->derived,
+		.convergent = how->convergent,
 		.created_ms = (uint64_t)clock_unix_ms(),
 		.min_decryption_version = 1,
-		.auto_rotate = type->uses & KEY_ENCRYPT ? KEY_USES_ROTATE : 0,
 	};
+	file->auto_rotate = key_file_counted(file) ? KEY_USES_ROTATE : 0;
 	memcpy(file->name, name, strlen(name) + 1);
 }
 
@@ -105,8 +124,8 @@ static bool key_exists(const struct keyring *k, const char *name)
 	return faccessat(k->dirfd, file_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-enum seal_status keyring_create_key(struct keyring *k, struct seal_bytes name, struct seal_bytes type_name,
-				    bool exportable, struct seal_err *err)
+enum seal_status keyring_create(struct keyring *k, struct seal_bytes name, const struct key_admin_new *how,
+				struct seal_err *err)
 {
 	const struct keyring_type *type;
 	struct edit edit = EDIT_INIT;
@@ -114,7 +133,7 @@ enum seal_status keyring_create_key(struct keyring *k, struct seal_bytes name, s
 	enum seal_status rc;
 
 	SEAL_TRY(keyring_name(name, text, err));
-	SEAL_TRY(find_type(type_name, &type, err));
+	SEAL_TRY(find_type(how, &type, err));
 	SEAL_TRY(keyring_lock(k->dirfd, k->path, UINT64_MAX, &edit.lock, err));
 	if (key_exists(k, text)) {
 		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_EXISTS,
@@ -122,7 +141,7 @@ enum seal_status keyring_create_key(struct keyring *k, struct seal_bytes name, s
 			     text);
 		goto out;
 	}
-	file_begin(&edit.file, text, type, exportable);
+	file_begin(&edit.file, text, type, how);
 	SEAL_TRY(keyring_add_fresh(k, &edit.file, err));
 	SEAL_TRY(keyring_store(k, &edit.file, err));
 out:
@@ -167,13 +186,13 @@ out:
 }
 
 static enum seal_status import_begin(const struct keyring *k, const char *name, const struct keyring_type *type,
-				     struct seal_bytes material, bool exportable, struct key_file *file,
-				     struct seal_err *err)
+				     const struct key_admin_new *how, struct seal_bytes material,
+				     struct key_file *file, struct seal_err *err)
 {
 	enum seal_status rc = SEAL_OK;
 
 	if (!key_exists(k, name)) {
-		file_begin(file, name, type, exportable);
+		file_begin(file, name, type, how);
 		file->auto_rotate = 0;
 		return SEAL_OK;
 	}
@@ -184,13 +203,19 @@ static enum seal_status import_begin(const struct keyring *k, const char *name, 
 			     type->name);
 		goto out;
 	}
+	if (file->derived != how->derived || file->convergent != how->convergent) {
+		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
+			     "key %s is %s; import under another name, or as the same kind", name,
+			     key_kind_words(file->derived, file->convergent));
+		goto out;
+	}
 	SEAL_TRY(refuse_known(k, file, material, err));
 out:
 	return rc;
 }
 
-enum seal_status keyring_import(struct keyring *k, struct seal_bytes name, struct seal_bytes type_name,
-				struct seal_bytes material, bool exportable, uint32_t *version, struct seal_err *err)
+enum seal_status keyring_import(struct keyring *k, struct seal_bytes name, const struct key_admin_new *how,
+				struct seal_bytes material, uint32_t *version, struct seal_err *err)
 {
 	const struct keyring_type *type;
 	struct edit edit = EDIT_INIT;
@@ -198,7 +223,7 @@ enum seal_status keyring_import(struct keyring *k, struct seal_bytes name, struc
 	enum seal_status rc;
 
 	SEAL_TRY(keyring_name(name, text, err));
-	SEAL_TRY(find_type(type_name, &type, err));
+	SEAL_TRY(find_type(how, &type, err));
 	if (!keyring_type_takes(type, material.len)) {
 		rc = err_set(err, SEAL_USAGE, SEAL_E_DOMAIN,
 			     "%zu bytes do not make a key of type %s; it takes %u%s%u raw bytes (not base64 or hex)",
@@ -207,7 +232,7 @@ enum seal_status keyring_import(struct keyring *k, struct seal_bytes name, struc
 		goto out;
 	}
 	SEAL_TRY(keyring_lock(k->dirfd, k->path, UINT64_MAX, &edit.lock, err));
-	SEAL_TRY(import_begin(k, text, type, material, exportable, &edit.file, err));
+	SEAL_TRY(import_begin(k, text, type, how, material, &edit.file, err));
 	edit.file.imported = true;
 	SEAL_TRY(add_version(k, &edit.file, material, err));
 	SEAL_TRY(keyring_store(k, &edit.file, err));
@@ -279,6 +304,11 @@ static enum seal_status check_auto_rotate(const struct key_file *file, struct se
 		return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
 			       "key %s has type %s and cannot rotate itself: policies name its versions", file->name,
 			       file->type->name);
+	if (file->auto_rotate != 0 && file->convergent)
+		return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
+			       "key %s is convergent and cannot rotate itself: equal values would give other texts "
+			       "from then on",
+			       file->name);
 	if (file->auto_rotate > KEY_USES_MAX)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
 			       "key %s can rotate itself after at most 4294967296 uses", file->name);
@@ -362,7 +392,9 @@ static enum seal_status fill_info(const struct key_file *file, struct arena *are
 		.deletion_allowed = file->deletion_allowed,
 		.exportable = file->exportable,
 		.imported = file->imported,
-		.counted = (file->type->uses & KEY_ENCRYPT) != 0,
+		.derived = file->derived,
+		.convergent = file->convergent,
+		.counted = key_file_counted(file),
 		.versions = versions,
 	};
 	return SEAL_OK;

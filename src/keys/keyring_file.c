@@ -1,10 +1,13 @@
 /*
  * One key file, all integers big-endian:
  *
- *   "SEALKEY" 01 | type 1 | flags 1 | name length 1 | name | created 8 | min decryption 4 | min encryption 4
+ *   "SEALKEY" format 1 | type 1 | flags 1 | name length 1 | name | created 8 | min decryption 4 | min encryption 4
  *   | auto rotate 8 | versions 4 | version … | HMAC-SHA-256 32
  *
  *   version: number 4 | created 8 | uses 8 | nonce 12 | length 1 | wrapped material | tag 16
+ *
+ * Format 2 is that of keys that format 1 does not have: types from 5 on, and derived ones. All others stay format 1, so
+ * that older programs open them, and say of a new one that its format is not known to them.
  *
  * Invariant: what key_file_parse accepts, key_file_write makes again byte for byte.
  */
@@ -13,9 +16,17 @@
 #include "base/mem.h"
 
 #define MAGIC "SEALKEY"
-#define FORMAT 1
+#define FORMAT_MAX 2
+#define FORMAT_1_TYPES 4
 
-enum { FLAG_DELETION_ALLOWED = 1, FLAG_EXPORTABLE = 2, FLAG_IMPORTED = 4, FLAGS_KNOWN = 7 };
+enum {
+	FLAG_DELETION_ALLOWED = 1,
+	FLAG_EXPORTABLE = 2,
+	FLAG_IMPORTED = 4,
+	FLAG_DERIVED = 8,
+	FLAG_CONVERGENT = 16,
+	FLAGS_KNOWN = 31
+};
 
 /* The least a version takes, so that a lying count is refused before anything is allocated for it. */
 #define VERSION_BYTES_MIN (4 + 8 + 8 + KEY_WRAP_NONCE_LEN + 1 + 16 + KEY_WRAP_TAG_LEN)
@@ -52,18 +63,28 @@ out:
 	return rc;
 }
 
+static uint8_t format_of(const struct key_file *file)
+{
+	return file->type->id > FORMAT_1_TYPES || file->derived ? 2 : 1;
+}
+
+static uint8_t flags_of(const struct key_file *file)
+{
+	return (uint8_t)((file->deletion_allowed ? FLAG_DELETION_ALLOWED : 0) |
+			 (file->exportable ? FLAG_EXPORTABLE : 0) | (file->imported ? FLAG_IMPORTED : 0) |
+			 (file->derived ? FLAG_DERIVED : 0) | (file->convergent ? FLAG_CONVERGENT : 0));
+}
+
 enum seal_status key_file_write(const struct key_file *file, struct seal_buf *out, struct seal_err *err)
 {
-	uint8_t flags = (uint8_t)((file->deletion_allowed ? FLAG_DELETION_ALLOWED : 0) |
-				  (file->exportable ? FLAG_EXPORTABLE : 0) | (file->imported ? FLAG_IMPORTED : 0));
 	struct seal_bytes name = bytes_str(file->name);
 	enum seal_status rc;
 
 	SEAL_INVARIANT(key_name_valid(name) && file->n >= 1 && file->n <= KEY_VERSIONS_MAX);
 	SEAL_TRY(buf_append_str(out, MAGIC, err));
-	SEAL_TRY(buf_append_u8(out, FORMAT, err));
+	SEAL_TRY(buf_append_u8(out, format_of(file), err));
 	SEAL_TRY(buf_append_u8(out, file->type->id, err));
-	SEAL_TRY(buf_append_u8(out, flags, err));
+	SEAL_TRY(buf_append_u8(out, flags_of(file), err));
 	SEAL_TRY(buf_append_u8(out, (uint8_t)name.len, err));
 	SEAL_TRY(buf_append(out, name, err));
 	SEAL_TRY(buf_append_be64(out, file->created_ms, err));
@@ -77,9 +98,26 @@ out:
 	return rc;
 }
 
-/* Why a file is refused, or NULL: every step says what it missed. */
-static const char *parse_head(struct cursor *c, struct key_file *file)
+static const char *parse_flags(uint8_t flags, struct key_file *file)
 {
+	if ((flags & ~FLAGS_KNOWN) != 0)
+		return "it has unknown flags";
+	file->deletion_allowed = flags & FLAG_DELETION_ALLOWED;
+	file->exportable = flags & FLAG_EXPORTABLE;
+	file->imported = flags & FLAG_IMPORTED;
+	file->derived = flags & FLAG_DERIVED;
+	file->convergent = flags & FLAG_CONVERGENT;
+	if (file->derived && !(file->type->uses & KEY_ENCRYPT))
+		return "its key type cannot be derived";
+	if (file->convergent && !file->derived)
+		return "it is convergent but not derived";
+	return NULL;
+}
+
+/* Why a file is refused, or NULL: every step says what it missed. */
+static const char *parse_head(struct cursor *c, uint8_t format, struct key_file *file)
+{
+	const char *why;
 	struct seal_bytes name;
 	uint8_t type, flags, name_len;
 
@@ -91,15 +129,15 @@ static const char *parse_head(struct cursor *c, struct key_file *file)
 	file->type = keyring_type_by_id(type);
 	if (file->type == NULL)
 		return "its key type is unknown";
-	if ((flags & ~FLAGS_KNOWN) != 0)
-		return "it has unknown flags";
+	why = parse_flags(flags, file);
+	if (why != NULL)
+		return why;
+	if (format_of(file) != format)
+		return "its format does not fit its type and flags";
 	if (!key_name_valid(name))
 		return "its key name is not valid";
 	memcpy(file->name, name.ptr, name.len);
 	file->name[name.len] = '\0';
-	file->deletion_allowed = flags & FLAG_DELETION_ALLOWED;
-	file->exportable = flags & FLAG_EXPORTABLE;
-	file->imported = flags & FLAG_IMPORTED;
 	if (file->n < 1 || file->n > KEY_VERSIONS_MAX || file->n > c->rest.len / VERSION_BYTES_MIN)
 		return "its number of versions is impossible";
 	if (file->min_decryption_version < 1 || file->min_decryption_version > file->n)
@@ -131,19 +169,18 @@ static const char *parse_version(struct cursor *c, const struct keyring_type *ty
 	return NULL;
 }
 
-static enum seal_status parse_format(struct cursor *c, struct seal_err *err)
+static enum seal_status parse_format(struct cursor *c, uint8_t *format, struct seal_err *err)
 {
 	struct seal_bytes magic;
-	uint8_t format;
 
-	if (!cursor_take(c, strlen(MAGIC), &magic) || !bytes_eq_str(magic, MAGIC) || !cursor_u8(c, &format))
+	if (!cursor_take(c, strlen(MAGIC), &magic) || !bytes_eq_str(magic, MAGIC) || !cursor_u8(c, format))
 		return err_set(err, SEAL_DATA, SEAL_E_KEY_FILE,
 			       "not a key file; restore it from a backup of the keyring");
-	if (format != FORMAT)
+	if (*format < 1 || *format > FORMAT_MAX)
 		return err_set(
 			err, SEAL_DATA, SEAL_E_KEY_FILE,
 			"key file format %u is not known here; use the sealstream that wrote it, or a newer one",
-			format);
+			*format);
 	return SEAL_OK;
 }
 
@@ -153,10 +190,11 @@ enum seal_status key_file_parse(struct seal_bytes in, struct key_file *file, str
 	struct cursor c = {in};
 	const char *why;
 	enum seal_status rc;
+	uint8_t format;
 
 	memset(file, 0, sizeof(*file));
-	SEAL_TRY(parse_format(&c, err));
-	why = parse_head(&c, file);
+	SEAL_TRY(parse_format(&c, &format, err));
+	why = parse_head(&c, format, file);
 	if (why == NULL) {
 		file->versions = mem_calloc(file->n, sizeof(*file->versions));
 		if (file->versions == NULL) {

@@ -6,6 +6,7 @@
 #define KEYS_KEYRING_FILE_H
 
 #include "base/buf.h"
+#include "keys/key.h"
 #include "keys/keyring_type.h"
 
 #define KEY_NAME_MAX 64
@@ -32,6 +33,8 @@ struct key_file {
 	const struct keyring_type *type;
 	char name[KEY_NAME_MAX + 1];
 	bool deletion_allowed, exportable, imported;
+	bool derived; /* an encryption key that makes another one of each context */
+	bool convergent; /* derived, too: equal plaintext and context give equal text */
 	uint64_t created_ms;
 	uint32_t min_decryption_version; /* 1 … n */
 	uint32_t min_encryption_version; /* 0: the latest; else min_decryption_version … n */
@@ -60,6 +63,15 @@ SEAL_MUST_USE enum seal_status key_file_parse(struct seal_bytes in, struct key_f
 SEAL_MUST_USE enum seal_status key_file_add_version(struct key_file *file, struct key_file_version **out,
 						    struct seal_err *err);
 void key_file_clear(struct key_file *file);
+
+/*
+ * Are uses counted? Where nonces are random: they may not repeat. A convergent key's come from the plaintext, and repeat
+ * only with it (docs/DESIGN.md).
+ */
+static inline bool key_file_counted(const struct key_file *file)
+{
+	return (file->type->uses & KEY_ENCRYPT) && !file->convergent;
+}
 
 static inline struct key_file_version *key_file_latest(const struct key_file *file)
 {

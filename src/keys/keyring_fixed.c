@@ -10,7 +10,8 @@
 
 #define CHUNK 64
 
-static enum seal_status make_ff1(struct seal_bytes material, void **out, struct seal_err *err)
+static enum seal_status make_ff1(const struct keyring_type *type, struct seal_bytes material, void **out,
+				 struct seal_err *err)
 {
 	struct ff1 *ff1 = NULL;
 	enum seal_status rc = ff1_new(material, &ff1, err);
@@ -26,7 +27,8 @@ static void free_ff1(void *context)
 
 const struct context_ops ff1_context_ops = {make_ff1, free_ff1};
 
-static enum seal_status make_hmac(struct seal_bytes material, void **out, struct seal_err *err)
+static enum seal_status make_hmac(const struct keyring_type *type, struct seal_bytes material, void **out,
+				  struct seal_err *err)
 {
 	struct hmac *hmac = NULL;
 	enum seal_status rc = hmac_new(material, &hmac, err);

@@ -298,6 +298,8 @@ static enum seal_status key_info(struct key *base, struct key_info *info, struct
 		.latest_version = state->file.n,
 		.min_decryption_version = state->file.min_decryption_version,
 		.min_encryption_version = state->file.min_encryption_version,
+		.derived = state->file.derived,
+		.convergent = state->file.convergent,
 	};
 	keyring_state_put(state);
 	return SEAL_OK;
@@ -378,4 +380,5 @@ const struct key_source_ops keyring_source = {
 	.key = keyring_key_open,
 	.check = keyring_reference_check,
 	.free = source_free,
+	.admin = &keyring_admin,
 };

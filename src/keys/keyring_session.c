@@ -20,6 +20,8 @@ static void drop_contexts(struct keyring_session *s)
 		s->slots[i].version = 0;
 		s->slots[i].context = NULL;
 	}
+	if (s->derived != NULL)
+		derived_cache_clear(s->derived);
 }
 
 enum seal_status session_sync(struct keyring_session *s, bool now, struct seal_err *err)
@@ -37,6 +39,10 @@ enum seal_status session_sync(struct keyring_session *s, bool now, struct seal_e
 		return err_set(err, SEAL_DENIED, SEAL_E_KEY_TYPE,
 			       "key %s was replaced by one of type %s; start again to use it", s->key->name,
 			       s->state->file.type->name);
+	if (s->state->file.derived != (s->derived != NULL) || s->state->file.convergent != s->convergent)
+		return err_set(err, SEAL_DENIED, SEAL_E_KEY_TYPE,
+			       "key %s was replaced by one that is %s; start again to use it", s->key->name,
+			       key_kind_words(s->state->file.derived, s->state->file.convergent));
 	return SEAL_OK;
 }
 
@@ -52,7 +58,7 @@ enum seal_status session_context(struct keyring_session *s, uint32_t version, vo
 			return SEAL_OK;
 		}
 	}
-	SEAL_TRY(s->contexts->make(keyring_state_material(s->state, version), &made, err));
+	SEAL_TRY(s->contexts->make(s->type, keyring_state_material(s->state, version), &made, err));
 	i = s->next_slot++ % SESSION_CONTEXTS;
 	if (s->slots[i].version != 0)
 		s->contexts->free(s->slots[i].context);
@@ -92,6 +98,7 @@ void session_free(struct key_session *base)
 	if (s == NULL)
 		return;
 	drop_contexts(s);
+	derived_cache_free(s->derived);
 	keyring_state_put(s->state);
 	random_pool_clear(&s->nonces);
 	buf_clear(&s->raw);
@@ -101,6 +108,7 @@ void session_free(struct key_session *base)
 enum seal_status keyring_session_new(struct key *key, struct key_session **out, struct seal_err *err)
 {
 	struct keyring_session *s = mem_calloc(1, sizeof(*s));
+	enum seal_status rc = SEAL_OK;
 
 	*out = NULL;
 	if (s == NULL)
@@ -111,8 +119,13 @@ enum seal_status keyring_session_new(struct key *key, struct key_session **out, 
 	random_pool_init(&s->nonces);
 	s->raw.max = RAW_MAX;
 	if (s->type->uses & KEY_ENCRYPT) {
-		s->base.ops = &gcm_session_ops;
-		s->contexts = &gcm_context_ops;
+		s->base.ops = &aead_session_ops;
+		s->contexts = &aead_context_ops;
+		s->convergent = s->state->file.convergent;
+		s->nonce_len = aead_nonce_len(s->type->cipher);
+		s->overhead = s->nonce_len + AEAD_TAG_LEN;
+		if (s->state->file.derived)
+			SEAL_TRY(derived_cache_new(&s->derived, err));
 	} else if (s->type->uses & KEY_FPE) {
 		s->base.ops = &ff1_session_ops;
 		s->contexts = &ff1_context_ops;
@@ -121,5 +134,8 @@ enum seal_status keyring_session_new(struct key *key, struct key_session **out, 
 		s->contexts = &hmac_context_ops;
 	}
 	*out = &s->base;
-	return SEAL_OK;
+out:
+	if (rc != SEAL_OK)
+		session_free(&s->base);
+	return rc;
 }

@@ -3,6 +3,7 @@
 #define KEYS_KEYRING_SESSION_H
 
 #include "crypto/random.h"
+#include "keys/keyring_derived.h"
 #include "keys/keyring_key.h"
 
 /* Keyed contexts kept at once; more versions than these in one stream take turns. */
@@ -10,7 +11,8 @@
 
 /* How a type makes its context of a version's material. */
 struct context_ops {
-	enum seal_status (*make)(struct seal_bytes material, void **out, struct seal_err *err);
+	enum seal_status (*make)(const struct keyring_type *type, struct seal_bytes material, void **out,
+				 struct seal_err *err);
 	void (*free)(void *context);
 };
 
@@ -20,6 +22,9 @@ struct keyring_session {
 	struct keyring_state *state; /* referenced */
 	unsigned generation; /* of `state` */
 	const struct keyring_type *type; /* of the key when the session began */
+	struct derived_cache *derived; /* of a derived key, else NULL */
+	bool convergent;
+	size_t nonce_len, overhead; /* of an encryption key; `overhead` is nonce and tag */
 	const struct context_ops *contexts;
 	struct {
 		uint32_t version; /* 0: free */
@@ -45,8 +50,15 @@ void session_free(struct key_session *base);
 void session_item_fail(struct keyring_session *s, struct key_item *item, struct arena *arena, enum seal_code code,
 		       const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
-extern const struct key_session_ops gcm_session_ops; /* keyring_gcm.c */
-extern const struct context_ops gcm_context_ops;
+/* key_session_ops.rewrap and .data_key over encrypt and decrypt (keyring_rewrap.c). */
+SEAL_MUST_USE enum seal_status session_rewrap(struct key_session *base, struct key_item *items, size_t n,
+					      const struct key_call *call, struct seal_err *err);
+SEAL_MUST_USE enum seal_status session_data_key(struct key_session *base, size_t len, struct seal_bytes aad,
+						struct secret *plain, struct seal_bytes *wrapped,
+						const struct key_call *call, struct seal_err *err);
+
+extern const struct key_session_ops aead_session_ops; /* keyring_aead.c */
+extern const struct context_ops aead_context_ops;
 extern const struct key_session_ops ff1_session_ops, hmac_session_ops; /* keyring_fixed.c */
 extern const struct context_ops ff1_context_ops, hmac_context_ops;
 

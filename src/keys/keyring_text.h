@@ -1,11 +1,10 @@
-/* Transit's text of an encrypted value: "vault:vN:" + base64(nonce 12 | ciphertext | tag 16). */
+/* Transit's text of an encrypted value: "vault:vN:" + base64(nonce | ciphertext | tag 16). */
 #ifndef KEYS_KEYRING_TEXT_H
 #define KEYS_KEYRING_TEXT_H
 
 #include "base/bytes.h"
 
 #define TEXT_PREFIX_MAX (sizeof("vault:v4294967295:") - 1)
-#define TEXT_OVERHEAD 28 /* nonce and tag */
 
 /* "vault:vN:" without NUL; the length. */
 size_t text_prefix(uint32_t version, char out[TEXT_PREFIX_MAX]);

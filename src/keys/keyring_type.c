@@ -4,15 +4,18 @@
 #include "keys/key.h"
 
 static const struct keyring_type types[] = {
-	{"aes256-gcm96", KEY_ENCRYPT, 1, 32, 32, 32, 1},
-	{"aes128-gcm96", KEY_ENCRYPT, 2, 16, 16, 16, 1},
-	{"ff1", KEY_FPE, 3, 32, 16, 32, 8},
-	{"hmac", KEY_HMAC, 4, 32, 32, KEY_MATERIAL_MAX, 1},
+	{"aes256-gcm96", KEY_ENCRYPT, 1, 32, 32, 32, 1, AEAD_AES_GCM},
+	{"aes128-gcm96", KEY_ENCRYPT, 2, 16, 16, 16, 1, AEAD_AES_GCM},
+	{"ff1", KEY_FPE, 3, 32, 16, 32, 8, 0},
+	{"hmac", KEY_HMAC, 4, 32, 32, KEY_MATERIAL_MAX, 1, 0},
+	{"chacha20-poly1305", KEY_ENCRYPT, 5, 32, 32, 32, 1, AEAD_CHACHA20_POLY1305},
+	{"xchacha20-poly1305", KEY_ENCRYPT, 6, 32, 32, 32, 1, AEAD_XCHACHA20_POLY1305},
 };
 
 #define N_TYPES (sizeof(types) / sizeof(types[0]))
 
-const char *const keyring_type_names[] = {"aes256-gcm96", "aes128-gcm96", "ff1", "hmac", NULL};
+const char *const keyring_type_names[] = {"aes256-gcm96",      "aes128-gcm96",	     "ff1", "hmac",
+					  "chacha20-poly1305", "xchacha20-poly1305", NULL};
 
 const struct keyring_type *keyring_type_by_id(uint8_t id)
 {

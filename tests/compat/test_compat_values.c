@@ -35,9 +35,9 @@ static void import(struct keyring *keyring, const char *name, const char *type, 
 
 	for (size_t i = 0; i < len; i++)
 		material[i] = (uint8_t)(first + i);
-	assert_int_equal(
-		keyring_import(keyring, bytes_str(name), bytes_str(type), bytes_of(material, len), false, NULL, NULL),
-		SEAL_OK);
+	assert_int_equal(keyring_import(keyring, bytes_str(name), &(struct key_admin_new){.type = type},
+					bytes_of(material, len), NULL, NULL),
+			 SEAL_OK);
 }
 
 static int setup(void **state)

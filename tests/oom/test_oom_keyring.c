@@ -43,6 +43,7 @@ static void opening(void **state)
 
 static enum seal_status change_work(void *arg, struct seal_err *err)
 {
+	static const struct key_admin_new how = {.type = "aes128-gcm96", .exportable = true};
 	static const uint8_t material[16] = {7};
 	struct keyring_change c = {.mask = KEYRING_SET_DELETION_ALLOWED, .deletion_allowed = true};
 	struct secret out = SECRET_INIT;
@@ -62,10 +63,9 @@ static enum seal_status change_work(void *arg, struct seal_err *err)
 	if (rc != SEAL_OK)
 		goto out;
 	err_clear(err);
-	SEAL_TRY(keyring_create_key(f->keyring, name, BYTES_LIT("aes128-gcm96"), true, err));
+	SEAL_TRY(keyring_create(f->keyring, name, &how, err));
 	SEAL_TRY(keyring_rotate(f->keyring, name, NULL, err));
-	SEAL_TRY(
-		keyring_import(f->keyring, name, BYTES_LIT("aes128-gcm96"), bytes_of(material, 16), true, NULL, err));
+	SEAL_TRY(keyring_import(f->keyring, name, &how, bytes_of(material, 16), NULL, err));
 	SEAL_TRY(keyring_names(f->keyring, &f->arena, &names, &n, err));
 	SEAL_TRY(keyring_info(f->keyring, name, &f->arena, &info, err));
 	SEAL_TRY(keyring_export(f->keyring, name, 3, &out, NULL, err));

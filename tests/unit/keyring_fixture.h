@@ -86,7 +86,7 @@ static inline void fixture_write(const char *path, const void *bytes, size_t len
 
 static inline void fixture_create(struct fixture *f, const char *name, const char *type)
 {
-	OK(f, keyring_create_key(f->keyring, bytes_str(name), bytes_str(type), false, &f->err));
+	OK(f, keyring_create(f->keyring, bytes_str(name), &(struct key_admin_new){.type = type}, &f->err));
 }
 
 static inline struct key *fixture_key(struct fixture *f, const char *name)

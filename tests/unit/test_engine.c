@@ -751,12 +751,15 @@ static void local_open(struct local *local)
 	assert_non_null(mkdtemp(local->dir));
 	local->config = (struct key_source_config){.keyring_dir = local->dir, .create = true};
 	assert_int_equal(keyring_open(&local->config, &local->keyring, &err), SEAL_OK);
-	assert_int_equal(keyring_create_key(local->keyring, bytes_str("pii"), bytes_str("aes256-gcm96"), false, &err),
+	assert_int_equal(keyring_create(local->keyring, bytes_str("pii"),
+					&(struct key_admin_new){.type = "aes256-gcm96"}, &err),
 			 SEAL_OK);
-	assert_int_equal(keyring_create_key(local->keyring, bytes_str("cards"), bytes_str("ff1"), false, &err),
-			 SEAL_OK);
-	assert_int_equal(keyring_create_key(local->keyring, bytes_str("mac"), bytes_str("hmac"), false, &err),
-			 SEAL_OK);
+	assert_int_equal(
+		keyring_create(local->keyring, bytes_str("cards"), &(struct key_admin_new){.type = "ff1"}, &err),
+		SEAL_OK);
+	assert_int_equal(
+		keyring_create(local->keyring, bytes_str("mac"), &(struct key_admin_new){.type = "hmac"}, &err),
+		SEAL_OK);
 }
 
 static void local_close(struct local *local)

@@ -167,12 +167,12 @@ static void life_of_a_key(void **state)
 	fixture_open(&f);
 	fixture_create(&f, "pii", "aes256-gcm96");
 	fixture_create(&f, "cards", "ff1");
-	FAILS(&f, keyring_create_key(f.keyring, bytes_str("pii"), bytes_str("hmac"), false, &f.err), SEAL_USAGE,
-	      SEAL_E_KEY_EXISTS, "key rotate pii");
-	FAILS(&f, keyring_create_key(f.keyring, bytes_str("x"), bytes_str("aes265-gcm96"), false, &f.err), SEAL_USAGE,
-	      SEAL_E_KEY_TYPE, "did you mean aes256-gcm96?");
-	FAILS(&f, keyring_create_key(f.keyring, bytes_str("a/b"), bytes_str("hmac"), false, &f.err), SEAL_USAGE,
-	      SEAL_E_USAGE, "not a key name");
+	FAILS(&f, keyring_create(f.keyring, bytes_str("pii"), &(struct key_admin_new){.type = "hmac"}, &f.err),
+	      SEAL_USAGE, SEAL_E_KEY_EXISTS, "key rotate pii");
+	FAILS(&f, keyring_create(f.keyring, bytes_str("x"), &(struct key_admin_new){.type = "aes265-gcm96"}, &f.err),
+	      SEAL_USAGE, SEAL_E_KEY_TYPE, "did you mean aes256-gcm96?");
+	FAILS(&f, keyring_create(f.keyring, bytes_str("a/b"), &(struct key_admin_new){.type = "hmac"}, &f.err),
+	      SEAL_USAGE, SEAL_E_USAGE, "not a key name");
 	OK(&f, keyring_rotate(f.keyring, bytes_str("pii"), &version, &f.err));
 	assert_int_equal(version, 2);
 	info = info_of(&f, "pii");
@@ -256,7 +256,8 @@ static enum seal_status import(struct fixture *f, const char *name, const char *
 			       uint32_t *version)
 {
 	err_clear(&f->err);
-	return keyring_import(f->keyring, bytes_str(name), bytes_str(type), material, true, version, &f->err);
+	return keyring_import(f->keyring, bytes_str(name), &(struct key_admin_new){.type = type, .exportable = true},
+			      material, version, &f->err);
 }
 
 static void material_comes_and_goes(void **state)

@@ -542,8 +542,8 @@ static void ff1_by_version(void **state)
 	struct key *key;
 
 	fixture_open(&f);
-	OK(&f,
-	   keyring_import(f.keyring, bytes_str("k"), bytes_str("ff1"), bytes_of(material, 32), false, NULL, &f.err));
+	OK(&f, keyring_import(f.keyring, bytes_str("k"), &(struct key_admin_new){.type = "ff1"},
+			      bytes_of(material, 32), NULL, &f.err));
 	rotate(&f);
 	key = fixture_key(&f, "k");
 	s = fixture_session(&f, key);

@@ -64,8 +64,8 @@ static void opens_what_transit_made(void **state)
 
 		snprintf(name, sizeof(name), "k%zu", i);
 		for (int version = 0; version < 3; version++)
-			OK(&f, keyring_import(f.keyring, bytes_str(name), bytes_str(v->type),
-					      decoded(&f.arena, v->keys[version]), false, NULL, &f.err));
+			OK(&f, keyring_import(f.keyring, bytes_str(name), &(struct key_admin_new){.type = v->type},
+					      decoded(&f.arena, v->keys[version]), NULL, &f.err));
 		key = fixture_key(&f, name);
 		session = fixture_session(&f, key);
 		OK(&f, session->ops->decrypt(session, &item, 1, &f.call, &f.err));
@@ -90,8 +90,8 @@ static void hmac_is_transits(void **state)
 	struct key *key;
 
 	fixture_open(&f);
-	OK(&f,
-	   keyring_import(f.keyring, bytes_str("k"), bytes_str("hmac"), bytes_str(material), false, NULL, &f.err));
+	OK(&f, keyring_import(f.keyring, bytes_str("k"), &(struct key_admin_new){.type = "hmac"}, bytes_str(material),
+			      NULL, &f.err));
 	key = fixture_key(&f, "k");
 	session = fixture_session(&f, key);
 	OK(&f, session->ops->hmac(session, 1, &item, 1, &f.call, &f.err));
