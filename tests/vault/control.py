@@ -123,6 +123,10 @@ class Control:
             assert hasattr(self._core.limits, name), name
             setattr(self._core.limits, name, value)
 
+    def aws_key(self, access, secret, arn, session=None, mount="auth/aws"):
+        """An access key that auth/aws knows; with `session` only together with that session token."""
+        self._core.engine_at(mount).access[access] = (secret, arn, session)
+
     # What it saw
 
     def record(self, on=True):
