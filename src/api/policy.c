@@ -175,5 +175,5 @@ bool seal_topic_rule_reversible(const struct seal_topic *topic, size_t index)
 {
 	const struct policy_rule *rule = rule_at(topic, index);
 
-	return rule != NULL && (rule->method->kind->flags & METHOD_ONE_WAY) == 0;
+	return rule != NULL && (rule->method->flags & METHOD_ONE_WAY) == 0;
 }

@@ -130,7 +130,7 @@ static void methods(void)
 		const struct method_kind *kind = *at;
 
 		printf("### type: %s\n\n%s.%s%s%s\n\n", kind->name, kind->summary,
-		       kind->flags & METHOD_ANY_KEY ? " Needs `key:`." : "",
+		       (kind->flags & METHOD_ANY_KEY) != 0 && kind->own_key == NULL ? " Needs `key:`." : "",
 		       kind->flags & METHOD_BINDS ? " Takes `bind:`." : "",
 		       kind->flags & METHOD_ONE_WAY ? " One-way: cannot be revealed." : "");
 		table(kind->options, false);

@@ -185,7 +185,7 @@ static enum seal_status compare_reversible(struct check *check, struct seal_byte
 	SEAL_TRY(json_scan(topic->paths, in, &before, check->err));
 	SEAL_TRY(json_scan(topic->paths, back, &after, check->err));
 	for (size_t path = 0; path < topic->n_rules; path++)
-		if (!(topic->rules[path].method->kind->flags & METHOD_ONE_WAY) &&
+		if (!(topic->rules[path].method->flags & METHOD_ONE_WAY) &&
 		    !same_values(&before, in, &after, back, path))
 			SEAL_TRY(fail(check, check->test->mark, "%s is not what it was after the round trip",
 				      topic->rules[path].path_text));
@@ -198,7 +198,7 @@ out:
 static bool has_one_way(const struct policy_topic *topic)
 {
 	for (size_t i = 0; i < topic->n_rules; i++)
-		if (topic->rules[i].method->kind->flags & METHOD_ONE_WAY)
+		if (topic->rules[i].method->flags & METHOD_ONE_WAY)
 			return true;
 	return false;
 }

@@ -72,7 +72,7 @@ static int64_t key_version_of(const struct policy_method *method)
 static enum seal_status make_key(struct keyring *keyring, const struct policy_method *method, struct seal_err *err)
 {
 	int64_t versions = key_version_of(method);
-	const struct key_admin_new how = {.type = key_type_of(method->kind->flags)};
+	const struct key_admin_new how = {.type = key_type_of(method->flags)};
 	struct seal_err there = SEAL_ERR_INIT;
 	uint32_t version = 1;
 	enum seal_status rc = keyring_create(keyring, method->key->reference, &how, &there);

@@ -73,7 +73,7 @@ static enum verdict judge_reveal(struct engine *engine, unsigned flags, struct c
 
 static enum verdict judge(struct engine *engine, const struct policy_method *method, struct cell *cell)
 {
-	const unsigned flags = method->kind->flags;
+	const unsigned flags = method->flags;
 
 	if (cell->kind == CELL_JSON && cell->json_type == JSON_NULL && (flags & METHOD_REMOVES) == 0 &&
 	    engine->topic->on.on_null == ON_NULL_KEEP)
@@ -199,7 +199,7 @@ out:
 static enum seal_status bind_cell(struct engine *engine, const struct policy_rule *rule, struct seal_bytes doc,
 				  struct seal_bytes path, struct cell *cell, struct seal_err *err)
 {
-	if ((rule->method->kind->flags & METHOD_BINDS) == 0 || rule->method->bind.mode == BIND_NONE)
+	if ((rule->method->flags & METHOD_BINDS) == 0 || rule->method->bind.mode == BIND_NONE)
 		return SEAL_OK;
 	cell->place = cell->kind == CELL_STRING ? rule->place_string : rule->place_json;
 	if (cell->place.len > 0)
@@ -312,7 +312,7 @@ static enum seal_status check_missing(struct engine *engine, size_t record, stru
 	for (size_t i = 0; i < topic->n_rules; i++) {
 		const struct policy_rule *rule = &topic->rules[i];
 
-		if (engine->matched[i] == engine->stamp || (rule->method->kind->flags & METHOD_REMOVES) != 0)
+		if (engine->matched[i] == engine->stamp || (rule->method->flags & METHOD_REMOVES) != 0)
 			continue;
 		err_set(&engine->err, SEAL_DATA, SEAL_E_MISSING,
 			"the record does not have this field; set 'on_missing: ignore' to let such records through");
@@ -363,7 +363,7 @@ static enum seal_status gather_bytes(struct engine *engine, size_t record, struc
 	case TAKE:
 		break;
 	}
-	if ((rule->method->kind->flags & METHOD_BINDS) != 0)
+	if ((rule->method->flags & METHOD_BINDS) != 0)
 		cell.place = rule->place_bytes;
 	return add_cell(engine, record, rule->method, &spot, &cell, err);
 }

@@ -18,6 +18,7 @@ static const struct {
 	{METHOD_ENCRYPT_KEY, KEY_ENCRYPT, "encrypt", "aes256-gcm96"},
 	{METHOD_HMAC_KEY, KEY_HMAC, "make HMACs", "hmac"},
 	{METHOD_FPE_KEY, KEY_FPE, "do format-preserving encryption", "ff1"},
+	{METHOD_TRANSFORM_KEY, KEY_TRANSFORM, "do Vault's Transform", "transform"},
 };
 
 static struct plan_source *find_source(struct plan *plan, const char *scheme)
@@ -64,7 +65,9 @@ static enum seal_status open_key(struct plan *plan, size_t index, const struct k
 	key->owned = true;
 	SEAL_TRY(key->key->ops->info(key->key, &key->info, err));
 out:
-	if (rc != SEAL_OK)
+	if (rc != SEAL_OK && spec->own)
+		err_prefix(err, "%s", spec->name);
+	else if (rc != SEAL_OK)
 		err_prefix(err, "policy key '%s' (%s:%.*s)", spec->name, spec->scheme, BYTES_FMT(spec->reference));
 	return rc;
 }
@@ -74,7 +77,7 @@ static enum seal_status check_use(const struct policy_method *method, const stru
 				  struct seal_err *err)
 {
 	for (size_t i = 0; i < sizeof(key_uses) / sizeof(key_uses[0]); i++) {
-		if ((method->kind->flags & key_uses[i].flag) == 0 || (key->info.uses & key_uses[i].use) != 0)
+		if ((method->flags & key_uses[i].flag) == 0 || (key->info.uses & key_uses[i].use) != 0)
 			continue;
 		return err_set(
 			err, SEAL_USAGE, SEAL_E_KEY_TYPE,
@@ -103,7 +106,7 @@ static enum seal_status open_method(struct plan *plan, size_t index, const struc
 	enum seal_status rc;
 
 	SEAL_INVARIANT(ops != NULL && spec->index == index);
-	if ((spec->kind->flags & METHOD_ANY_KEY) != 0) {
+	if ((spec->flags & METHOD_ANY_KEY) != 0) {
 		SEAL_INVARIANT(spec->key != NULL);
 		if (plan->keys[spec->key->index].key == NULL)
 			SEAL_TRY(open_key(plan, spec->key->index, config, err));
@@ -112,7 +115,8 @@ static enum seal_status open_method(struct plan *plan, size_t index, const struc
 	}
 	rc = ops->open(spec, key, &plan->methods[index], err);
 	if (rc != SEAL_OK && key != NULL)
-		err_prefix(err, "method '%s', policy key '%s'", spec->name, spec->key->name);
+		err_prefix(err, spec->key->own ? "method '%s', %s" : "method '%s', policy key '%s'", spec->name,
+			   spec->key->name);
 	else if (rc != SEAL_OK)
 		err_prefix(err, "method '%s'", spec->name);
 out:

@@ -16,7 +16,8 @@ struct build {
 	struct policy *policy;
 	struct policy_findings *findings;
 	struct arena scratch; /* nodes and what else only the compilation needs */
-	struct policy_key *keys; /* the policy's, still writable */
+	struct policy_key *keys; /* the policy's, still writable; those of methods' own come last */
+	size_t keys_cap;
 	struct policy_method *methods;
 	size_t methods_cap, n_named; /* the named ones come first */
 	struct policy_topic *topics; /* as in the file … */
@@ -65,7 +66,8 @@ struct map_spec {
 bool map_read(struct build *build, const struct node *map, const struct map_spec *spec);
 
 /* The parts of a policy, in the order they are compiled. Each gets its node, or NULL when it is absent. */
-void build_keys(struct build *build, const struct node *keys);
+/* Makes room for the methods' own keys, too. */
+void build_keys(struct build *build, const struct node *keys, size_t methods);
 void build_methods(struct build *build, const struct node *methods, const struct node *topics);
 void build_topics(struct build *build, const struct node *topics);
 void build_tests(struct build *build, const struct node *tests);
@@ -85,6 +87,10 @@ const struct policy_method *build_dead_letter_method(struct build *build, const 
 bool build_count_check(struct build *build, const struct node *at, size_t n, const char *what);
 /* Names of keys and methods: letters, digits, '_', '-', '.'. */
 bool build_name_check(struct build *build, const struct node *name, const char *what);
+/* How many methods there can be: named ones, those in line at paths, dead letters. */
+size_t build_methods_count(const struct node *methods, const struct node *topics);
+/* The key "scheme:reference" that a method names by options of its own, made at its first use. NULL: reported. */
+const struct policy_key *build_key_own(struct build *build, const struct node *method, struct seal_bytes where);
 /* Looks up names; unknown ones are reported with the nearest. Marks them as used. */
 const struct policy_key *build_key_find(struct build *build, const struct node *name);
 const struct policy_method *build_method_find(struct build *build, const struct node *name);

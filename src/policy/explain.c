@@ -40,7 +40,7 @@ static const struct row headings = {{"PATH", "METHOD", "TYPE", "KEY", "BOUND TO"
 
 static bool is_reversible(const struct policy_rule *rule)
 {
-	return !(rule->method->kind->flags & METHOD_ONE_WAY);
+	return !(rule->method->flags & METHOD_ONE_WAY);
 }
 
 static const char *leaks(const struct policy_rule *rule)
@@ -90,7 +90,9 @@ static bool make_row(struct explain *x, const struct policy_rule *rule, struct r
 	row->cells[1] = is_in_line(rule) ? "(in line)" : rule->method->name;
 	row->cells[2] = rule->method->kind->name;
 	row->cells[3] =
-		key ? arena_printf(&x->arena, "%s %s:%.*s", key->name, key->scheme, BYTES_FMT(key->reference)) : "-";
+		key == NULL ? "-"
+		: key->own  ? key->name
+			   : arena_printf(&x->arena, "%s %s:%.*s", key->name, key->scheme, BYTES_FMT(key->reference));
 	row->cells[4] = bound_to(&rule->method->bind, &x->arena);
 	row->cells[5] = is_reversible(rule) ? "yes" : "never";
 	row->cells[6] = leaks(rule);
@@ -215,7 +217,7 @@ static void write_key(struct writer *w, const struct policy_key *key)
 		return;
 	}
 	write_open(w, '{');
-	write_member(w, "name", key->name);
+	write_member(w, "name", key->own ? NULL : key->name);
 	write_member(w, "scheme", key->scheme);
 	write_name(w, "reference");
 	write_text(w, key->reference);

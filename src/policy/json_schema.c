@@ -159,12 +159,17 @@ static void write_rows(struct writer *w, const struct opt_row *rows)
 
 /* Methods -------------------------------------------------------------------------------------------------- */
 
+static bool takes_key(const struct method_kind *kind)
+{
+	return (kind->flags & METHOD_ANY_KEY) != 0 && kind->own_key == NULL;
+}
+
 static void write_required(struct writer *w, const struct method_kind *kind)
 {
 	write_name(w, "required");
 	write_open(w, '[');
 	write_str(w, "type");
-	if (kind->flags & METHOD_ANY_KEY)
+	if (takes_key(kind))
 		write_str(w, "key");
 	for (const struct opt_row *row = kind->options; row != NULL && row->name != NULL; row++)
 		if (row->required && strchr(row->name, '.') == NULL)
@@ -192,7 +197,7 @@ static void write_kind(struct writer *w, const struct method_kind *kind)
 	write_open(w, '{');
 	write_name(w, "type");
 	write_bool(w, true);
-	if (kind->flags & METHOD_ANY_KEY)
+	if (takes_key(kind))
 		write_ref(w, "key", "#/$defs/name");
 	if (kind->flags & METHOD_BINDS)
 		write_ref(w, "bind", "#/$defs/bind");

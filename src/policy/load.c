@@ -141,45 +141,74 @@ static const struct key_scheme *scheme_find(struct build *build, const struct no
 	return NULL;
 }
 
-static void build_key(struct build *build, const struct node *name, struct policy_key *key)
+/*
+ * Takes "scheme:reference" apart, which has a colon. `at` is for messages; where its text is the reference's own, they
+ * point into it.
+ */
+static bool read_where(struct build *build, const struct node *at, struct seal_bytes where, const char *name,
+		       struct policy_key *key)
 {
-	const struct node *where = name->value;
-	const char *colon, *why = "it is not well-formed";
-	const struct key_scheme *scheme;
-	struct seal_bytes reference;
+	const uint8_t *colon = memchr(where.ptr, ':', where.len);
+	struct seal_bytes reference = bytes_skip(where, (size_t)(colon - where.ptr) + 1);
+	const struct key_scheme *scheme = scheme_find(build, at, bytes_of(where.ptr, where.len - reference.len - 1));
+	const char *why = "it is not well-formed";
 
-	if (!build_name_check(build, name, "a key") || where->kind == NODE_BAD)
-		return;
-	colon = where->kind == NODE_SCALAR ? memchr(where->text.ptr, ':', where->text.len) : NULL;
-	if (colon == NULL) {
-		build_error(build, where->mark, "key %.*s must say where it lives, like local:%.*s",
-			    BYTES_FMT(name->text), BYTES_FMT(name->text));
-		return;
-	}
-	reference = bytes_skip(where->text, (size_t)(colon - (const char *)where->text.ptr) + 1);
-	scheme = scheme_find(build, where, bytes_of(where->text.ptr, where->text.len - reference.len - 1));
 	if (scheme == NULL)
-		return;
+		return false;
 	if (scheme->check != NULL && !scheme->check(reference, &why)) {
-		build_error(build, node_mark_at(where, where->text.len - reference.len), "key %.*s: %s",
-			    BYTES_FMT(name->text), why);
-		return;
+		build_error(build, at->text.ptr == where.ptr ? node_mark_at(at, where.len - reference.len) : at->mark,
+			    "key %s: %s", name, why);
+		return false;
 	}
 	key->scheme = scheme->name;
 	key->reference = bytes_str(build_str(build, reference) ?: "");
+	return !build->no_memory;
+}
+
+static void build_key(struct build *build, const struct node *name, struct policy_key *key)
+{
+	const struct node *where = name->value;
+
+	if (!build_name_check(build, name, "a key") || where->kind == NODE_BAD)
+		return;
+	if (where->kind == NODE_SCALAR && memchr(where->text.ptr, ':', where->text.len) != NULL) {
+		read_where(build, where, where->text, key->name, key);
+		return;
+	}
+	build_error(build, where->mark, "key %.*s must say where it lives, like local:%.*s", BYTES_FMT(name->text),
+		    BYTES_FMT(name->text));
+}
+
+const struct policy_key *build_key_own(struct build *build, const struct node *method, struct seal_bytes where)
+{
+	struct policy_key *key = build->keys, *end = build->keys + build->policy->n_keys;
+
+	for (; key < end; key++)
+		if (key->own && bytes_eq_str(where, key->name))
+			return key->scheme != NULL ? key : NULL;
+	SEAL_INVARIANT(build->policy->n_keys < build->keys_cap);
+	key->index = (uint32_t)build->policy->n_keys;
+	key->mark = method->mark;
+	key->own = true;
+	key->name = build_str(build, where);
+	if (key->name == NULL)
+		return NULL;
+	build->key_used[build->policy->n_keys++] = true;
+	return read_where(build, method, where, key->name, key) ? key : NULL;
 }
 
 /* A key with a mistake keeps its place, so that what uses it is not reported, too. */
-void build_keys(struct build *build, const struct node *keys)
+void build_keys(struct build *build, const struct node *keys, size_t methods)
 {
 	size_t n = keys ? keys->n : 0;
 
-	build->keys = build_alloc(build, n, sizeof(*build->keys));
-	build->key_used = build_scratch(build, n, sizeof(bool));
-	if (build->keys == NULL || build->key_used == NULL || n == 0)
+	build->keys_cap = n + methods;
+	build->keys = build_alloc(build, build->keys_cap, sizeof(*build->keys));
+	build->key_used = build_scratch(build, build->keys_cap, sizeof(bool));
+	if (build->keys == NULL || build->key_used == NULL)
 		return;
 	build->policy->keys = build->keys;
-	if (!build_count_check(build, keys, n, "keys"))
+	if (n == 0 || !build_count_check(build, keys, n, "keys"))
 		return;
 	for (const struct node *name = keys->first; name != NULL && !build->no_memory; name = name->next) {
 		struct policy_key *key = &build->keys[build->policy->n_keys];
@@ -196,6 +225,8 @@ const struct policy_key *build_key_find(struct build *build, const struct node *
 	size_t n = build->policy->n_keys;
 	const char **words, *near;
 
+	while (n > 0 && build->keys[n - 1].own)
+		n--;
 	for (size_t i = 0; i < n; i++) {
 		if (bytes_eq_str(name->text, build->keys[i].name)) {
 			build->key_used[i] = true;
@@ -273,7 +304,7 @@ static void build_policy(struct build *build, const struct node *root)
 	check_version(build, root, version);
 	build_namespace(build, namespace_);
 	build_defaults(build, defaults);
-	build_keys(build, keys);
+	build_keys(build, keys, build_methods_count(methods, topics));
 	if (!build->no_memory)
 		build_methods(build, methods, topics);
 	if (!build->no_memory)

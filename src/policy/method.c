@@ -9,6 +9,7 @@
 
 #define DOMAIN_MAX 255
 #define KINDS_MAX 64
+#define OWN_KEY_MAX 1024 /* "scheme:reference" */
 #define DEAD_LETTER_KIND "encrypt"
 #define DEAD_LETTER_DOMAIN "dead-letter"
 
@@ -81,7 +82,7 @@ static bool has_option(const struct node *map, const char *name)
 
 static bool read_key(struct build *build, const struct node *at, const struct node *key, struct policy_method *method)
 {
-	bool needs = method->kind->flags & METHOD_ANY_KEY;
+	bool needs = (method->flags & METHOD_ANY_KEY) != 0 && method->kind->own_key == NULL;
 
 	if (needs && key == NULL && !has_option(at, "key")) {
 		build_error(build, at->mark, "method %s of type %s needs a key", method->name, method->kind->name);
@@ -175,14 +176,15 @@ static bool bind_word(struct build *build, const struct node *word, struct polic
 
 static bool read_bind(struct build *build, const struct node *bind, struct policy_method *method)
 {
-	bool binds = method->kind->flags & METHOD_BINDS;
+	bool binds = method->flags & METHOD_BINDS;
 
 	method->bind.mode = binds ? BIND_PLACE : BIND_NONE;
 	if (bind == NULL)
 		return true;
 	if (!binds) {
-		build_error(build, bind->mark, "type %s binds to nothing; remove bind from method %s",
-			    method->kind->name, method->name);
+		build_error(build, bind->mark, "type %s binds to nothing%s; remove bind from method %s",
+			    method->kind->name, method->kind->flags & METHOD_BINDS ? " with these options" : "",
+			    method->name);
 		return false;
 	}
 	return bind->kind == NODE_MAP ? bind_map(build, bind, method) : bind_word(build, bind, method);
@@ -243,6 +245,22 @@ static bool check_options(struct build *build, const struct node *at, const stru
 	return false;
 }
 
+/* The key of a kind that has no `key:`. Options that are wrong are reported by their check. */
+static bool read_own_key(struct build *build, const struct node *at, struct policy_method *method)
+{
+	struct seal_buf where = BUF_INIT(OWN_KEY_MAX);
+	struct seal_err err = SEAL_ERR_INIT;
+
+	if (method->kind->own_key == NULL)
+		return true;
+	if (method->kind->own_key(method->options, &where, &err) == SEAL_OK)
+		method->key = build_key_own(build, at, buf_bytes(&where));
+	else
+		build_fail(build, at->mark, &err);
+	buf_clear(&where);
+	return method->key != NULL;
+}
+
 static struct policy_method *next_method(struct build *build, const char *name, struct policy_mark mark)
 {
 	struct policy_method *method = &build->methods[build->policy->n_methods];
@@ -277,14 +295,14 @@ const struct policy_method *build_method(struct build *build, const char *name, 
 	good = read_options(build, at, method, options, &common);
 	if (!good && build->no_memory)
 		return NULL;
+	method->flags = method->kind->flags_of ? method->kind->flags_of(options) : method->kind->flags;
 	good &= read_key(build, at, common.key, method);
 	good &= read_bind(build, common.bind, method);
 	good &= check_required(build, at, method);
-	return good && check_options(build, at, method) ? method : NULL;
+	return good && check_options(build, at, method) && read_own_key(build, at, method) ? method : NULL;
 }
 
-/* How many methods there can be: named ones, those in line at paths, dead letters. */
-static size_t count_methods(const struct node *methods, const struct node *topics)
+size_t build_methods_count(const struct node *methods, const struct node *topics)
 {
 	size_t n = methods ? methods->n : 0;
 
@@ -299,7 +317,7 @@ static size_t count_methods(const struct node *methods, const struct node *topic
 
 void build_methods(struct build *build, const struct node *methods, const struct node *topics)
 {
-	build->methods_cap = count_methods(methods, topics);
+	build->methods_cap = build_methods_count(methods, topics);
 	build->methods = build_alloc(build, build->methods_cap, sizeof(*build->methods));
 	build->method_used = build_scratch(build, build->methods_cap, sizeof(bool));
 	if (build->methods == NULL || build->method_used == NULL)
@@ -360,6 +378,7 @@ const struct policy_method *build_dead_letter_method(struct build *build, const 
 	method = next_method(build, "dead letter", mark);
 	build->method_used[method->index] = true;
 	method->kind = kind;
+	method->flags = kind->flags;
 	method->options = options;
 	method->key = key;
 	method->bind = (struct policy_bind){.mode = BIND_DOMAIN, .domain = DEAD_LETTER_DOMAIN};

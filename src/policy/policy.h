@@ -39,6 +39,7 @@ struct policy_key {
 	const char *scheme; /* "local" */
 	struct seal_bytes reference; /* what follows "scheme:" */
 	uint32_t index; /* in policy.keys */
+	bool own; /* made of a method's options (method_kind.own_key): the name is "scheme:reference" */
 	struct policy_mark mark;
 };
 
@@ -52,6 +53,7 @@ struct policy_bind {
 struct policy_method {
 	const char *name; /* "secret", or the path for an inline one */
 	const struct method_kind *kind;
+	unsigned flags; /* the kind's, under these options */
 	const void *options; /* kind->options_size bytes */
 	const struct policy_key *key; /* NULL when the kind needs none */
 	struct policy_bind bind;

@@ -38,6 +38,11 @@ struct method_kind {
 	 * NULL: the kind takes `key:` where its flags ask for one.
 	 */
 	enum seal_status (*own_key)(const void *options, struct seal_buf *out, struct seal_err *err);
+	/*
+	 * For a kind whose options decide what it does: its flags under these options. `flags` has what may be then, METHOD_BINDS
+	 * above all. NULL: `flags` as they are.
+	 */
+	unsigned (*flags_of)(const void *options);
 };
 
 struct key_scheme {

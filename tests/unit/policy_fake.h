@@ -68,50 +68,102 @@ static inline enum seal_status fake_check(const void *options, struct seal_err *
 	return SEAL_OK;
 }
 
-static const struct method_kind fake_encrypt = {sizeof(struct method_kind),
-						"encrypt",
-						"AES-256-GCM",
-						"length",
-						METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_TEXT_FORM | METHOD_BYTES,
-						NULL,
-						0,
-						NULL,
-						NULL};
-static const struct method_kind fake_envelope = {sizeof(struct method_kind),
-						 "envelope",
-						 "a data key",
-						 "length",
-						 METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_TEXT_FORM,
-						 fake_envelope_rows,
-						 sizeof(struct fake_options),
-						 NULL,
-						 NULL};
-static const struct method_kind fake_fpe = {sizeof(struct method_kind),
-					    "fpe",
-					    "FF1",
-					    "equality, format",
-					    METHOD_FPE_KEY | METHOD_BINDS,
-					    fake_fpe_rows,
-					    sizeof(struct fake_options),
-					    fake_check,
-					    NULL};
+static const struct method_kind fake_encrypt = {
+	.size = sizeof(struct method_kind),
+	.name = "encrypt",
+	.summary = "AES-256-GCM",
+	.leaks = "length",
+	.flags = METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_TEXT_FORM | METHOD_BYTES,
+};
+static const struct method_kind fake_envelope = {
+	.size = sizeof(struct method_kind),
+	.name = "envelope",
+	.summary = "a data key",
+	.leaks = "length",
+	.flags = METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_TEXT_FORM,
+	.options = fake_envelope_rows,
+	.options_size = sizeof(struct fake_options),
+};
+static const struct method_kind fake_fpe = {
+	.size = sizeof(struct method_kind),
+	.name = "fpe",
+	.summary = "FF1",
+	.leaks = "equality, format",
+	.flags = METHOD_FPE_KEY | METHOD_BINDS,
+	.options = fake_fpe_rows,
+	.options_size = sizeof(struct fake_options),
+	.check = fake_check,
+};
 static const struct method_kind fake_hash = {
-	sizeof(struct method_kind),  "hash", "HMAC", "equality", METHOD_HMAC_KEY | METHOD_ONE_WAY, fake_hash_rows,
-	sizeof(struct fake_options), NULL,   NULL};
-static const struct method_kind fake_remove = {sizeof(struct method_kind),
-					       "remove",
-					       "gone",
-					       "nothing",
-					       METHOD_ONE_WAY | METHOD_REMOVES,
-					       NULL,
-					       0,
-					       NULL,
-					       NULL};
+	.size = sizeof(struct method_kind),
+	.name = "hash",
+	.summary = "HMAC",
+	.leaks = "equality",
+	.flags = METHOD_HMAC_KEY | METHOD_ONE_WAY,
+	.options = fake_hash_rows,
+	.options_size = sizeof(struct fake_options),
+};
+static const struct method_kind fake_remove = {
+	.size = sizeof(struct method_kind),
+	.name = "remove",
+	.summary = "gone",
+	.leaks = "nothing",
+	.flags = METHOD_ONE_WAY | METHOD_REMOVES,
+};
 static const struct method_kind fake_redact = {
-	sizeof(struct method_kind), "redact", "stars", "nothing", METHOD_ONE_WAY, NULL, 0, NULL, NULL};
+	.size = sizeof(struct method_kind),
+	.name = "redact",
+	.summary = "stars",
+	.leaks = "nothing",
+	.flags = METHOD_ONE_WAY,
+};
 
-static const struct method_kind *const fake_methods[] = {&fake_encrypt, &fake_envelope, &fake_fpe, &fake_hash,
-							 &fake_remove,	&fake_redact,	NULL};
+/* Names its key by an option of its own; `legacy` makes it one-way, `output: base64` gives it texts and nothing to bind. */
+static inline enum seal_status fake_own_key(const void *options, struct seal_buf *out, struct seal_err *err)
+{
+	const struct fake_options *fake = options;
+
+	return buf_printf(out, err, "vault:%s", fake->alphabet);
+}
+
+static inline unsigned fake_flags_of(const void *options)
+{
+	const struct fake_options *fake = options;
+
+	return METHOD_TRANSFORM_KEY | (fake->legacy ? METHOD_ONE_WAY : 0) |
+	       (fake->output ? METHOD_TEXT_FORM : METHOD_BINDS);
+}
+
+static const struct opt_row fake_role_rows[] = {
+	{.name = "role",
+	 .help = "whose",
+	 .type = OPT_STRING,
+	 .required = true,
+	 .offset = offsetof(struct fake_options, alphabet)},
+	{.name = "legacy", .help = "for ever", .type = OPT_FLAG, .offset = offsetof(struct fake_options, legacy)},
+	{.name = "output",
+	 .help = "how it is written",
+	 .def = "hex",
+	 .choices = "hex|base64",
+	 .type = OPT_CHOICE,
+	 .offset = offsetof(struct fake_options, output)},
+	OPT_END,
+};
+
+static const struct method_kind fake_role = {
+	.size = sizeof(struct method_kind),
+	.name = "role",
+	.summary = "a role's",
+	.leaks = "equality",
+	.flags = METHOD_TRANSFORM_KEY | METHOD_BINDS,
+	.options = fake_role_rows,
+	.options_size = sizeof(struct fake_options),
+	.own_key = fake_own_key,
+	.flags_of = fake_flags_of,
+};
+
+static const struct method_kind *const fake_methods[] = {&fake_encrypt, &fake_envelope, &fake_fpe,  &fake_hash,
+							 &fake_remove,	&fake_redact,	&fake_role, NULL};
 
 static inline bool fake_reference(struct seal_bytes reference, const char **why)
 {

@@ -498,6 +498,52 @@ static void explains(void **state)
 	policy_free(policy);
 }
 
+/* A kind that names its key by its options: one key for all methods that name the same, and no `key:`. */
+static void own_keys(void **state)
+{
+	struct policy *policy =
+		load("version: 1\nkeys: {pii: vault:a, k: local:k}\nmethods:\n"
+		     "  one: {type: role, role: a}\n"
+		     "  two: {type: role, role: a, legacy: true, bind: none}\n"
+		     "  three: {type: role, role: b, output: base64}\n"
+		     "topics:\n"
+		     "- {match: t, protect: {$.a: one, $.b: two, $.c: three, $.d: {type: encrypt, key: pii}, "
+		     "$.e: {type: hash, key: k}}}\n");
+	const struct policy_method *method = policy->methods;
+	struct seal_buf out = BUF_INIT(1 << 20);
+
+	assert_int_equal(policy->n_keys, 4);
+	assert_ptr_equal(method[0].key, method[1].key);
+	assert_ptr_equal(method[0].key, &policy->keys[2]);
+	assert_true(method[0].key->own);
+	assert_int_equal(method[0].key->index, 2);
+	assert_string_equal(method[0].key->name, "vault:a");
+	assert_string_equal(method[0].key->scheme, "vault");
+	assert_true(bytes_eq_str(method[0].key->reference, "a"));
+	assert_string_equal(method[2].key->name, "vault:b");
+	assert_false(method[3].key->own);
+	assert_int_equal(method[0].flags, METHOD_TRANSFORM_KEY | METHOD_BINDS);
+	assert_int_equal(method[0].bind.mode, BIND_PLACE);
+	assert_int_equal(method[1].flags, METHOD_TRANSFORM_KEY | METHOD_BINDS | METHOD_ONE_WAY);
+	assert_int_equal(method[2].flags, METHOD_TRANSFORM_KEY | METHOD_TEXT_FORM);
+	assert_int_equal(method[2].bind.mode, BIND_NONE);
+	assert_int_equal(method[3].flags, method[3].kind->flags);
+	assert_int_equal(explain_text(policy, "p.yaml", "t", &out, NULL), SEAL_OK);
+	assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
+	assert_non_null(strstr((const char *)out.ptr,
+			       "  $.a   one        role     vault:a      its place  yes    equality\n"
+			       "  $.b   two        role     vault:a      nothing    never  equality\n"
+			       "  $.c   three      role     vault:b      nothing    yes    equality\n"
+			       "  $.d   (in line)  encrypt  pii vault:a  its place  yes    length\n"));
+	buf_reset(&out);
+	assert_int_equal(explain_json(policy, "p.yaml", "t", &out, NULL), SEAL_OK);
+	assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
+	assert_non_null(strstr((const char *)out.ptr, "\"name\": null,\n            \"scheme\": \"vault\",\n"
+						      "            \"reference\": \"b\""));
+	buf_clear(&out);
+	policy_free(policy);
+}
+
 /* That it describes what the compiler takes is tried with a validator, tests/cli. */
 static void schema_is_json(void **state)
 {
@@ -588,6 +634,7 @@ int main(void)
 		cmocka_unit_test(expectations),
 		cmocka_unit_test(payloads_of_tests),
 		cmocka_unit_test(explains),
+		cmocka_unit_test(own_keys),
 		cmocka_unit_test(schema_is_json),
 		cmocka_unit_test(odd_files),
 		cmocka_unit_test(too_many),

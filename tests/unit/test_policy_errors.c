@@ -181,7 +181,8 @@ static void methods(void **state)
 		 "3:6 method a must be a map, like {type: encrypt, key: NAME}\n"
 		 "4:6 method b needs a type, like type: encrypt\n"
 		 "5:13 unknown method type \"encript\"; did you mean \"encrypt\"?\n"
-		 "6:13 unknown method type \"zzzzzzzzz\"; there are: encrypt, envelope, fpe, hash, remove, redact\n"
+		 "6:13 unknown method type \"zzzzzzzzz\"; there are: encrypt, envelope, fpe, hash, remove, redact, "
+		 "role\n"
 		 "7:13 type in method e must be text, not a list\n"
 		 "8:3 the name of a method has 1 to 64 letters, digits, '_', '-' or '.'\n"},
 		{"version: 1\nkeys: {cards: local:c}\nmethods:\n  a: {type: encrypt}\n  b: {type: redact, key: "
@@ -193,6 +194,15 @@ static void methods(void **state)
 		 "6:27 unknown key \"card\"; did you mean \"cards\"?\n"
 		 "7:27 unknown key \"zzzzzzzz\"; add it under keys, like zzzzzzzz: local:zzzzzzzz\n"
 		 "8:27 key in method e must be text, not a list\n"},
+		{"version: 1\nmethods:\n"
+		 "  a: {type: role, role: ''}\n  b: {type: role}\n  c: {type: role, role: r, key: k}\n"
+		 "  d: {type: role, role: r}\n  e: {type: role, role: r, output: base64, bind: place}\n"
+		 "  f: {type: encrypt, key: 'vault:r'}\n" TOPICS,
+		 "3:6 key vault:: the name of a key stands after local:\n"
+		 "4:6 method b of type role needs role: whose\n"
+		 "5:33 type role takes no key; remove it from method c\n"
+		 "7:50 type role binds to nothing with these options; remove bind from method e\n"
+		 "8:27 unknown key \"vault:r\"; add it under keys, like vault:r: local:vault:r\n"},
 		{"version: 1\nkeys: {k: local:k}\nmethods:\n"
 		 "  a: {type: fpe, key: k, alphabt: digits}\n"
 		 "  b: {type: fpe, key: k, alphabet: x, keep: 4}\n"
