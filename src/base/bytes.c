@@ -11,6 +11,21 @@ int bytes_cmp(struct seal_bytes a, struct seal_bytes b)
 	return a.len == b.len ? 0 : a.len < b.len ? -1 : 1;
 }
 
+static bool is_word(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+bool bytes_is_name(struct seal_bytes a)
+{
+	if (a.len == 0 || !is_word(a.ptr[0]) || !is_word(a.ptr[a.len - 1]))
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (!is_word(a.ptr[i]) && a.ptr[i] != '-' && a.ptr[i] != '.')
+			return false;
+	return true;
+}
+
 bool bytes_to_u64(struct seal_bytes a, uint64_t max, uint64_t *out)
 {
 	uint64_t v = 0;

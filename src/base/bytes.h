@@ -51,6 +51,9 @@ static inline struct seal_bytes bytes_skip(struct seal_bytes a, size_t from)
 /* -1, 0, 1 as memcmp, shorter first on a common prefix. Public bytes only. */
 int bytes_cmp(struct seal_bytes a, struct seal_bytes b);
 
+/* What Vault takes as a name: letters, digits, '_', and between these '-' and '.'. */
+bool bytes_is_name(struct seal_bytes a);
+
 /* Decimal without sign, leading zeros or white space; false when not that or above `max`. */
 bool bytes_to_u64(struct seal_bytes a, uint64_t max, uint64_t *out);
 

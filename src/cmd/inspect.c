@@ -19,6 +19,7 @@
 
 #define KINDS_MAX 1000 /* lines of the summary; what is beyond is counted together */
 #define PATH_BYTES_MAX (1u << 20)
+#define VERSION_NAME_MAX 12
 #define AEAD_BYTES 28 /* nonce 12 and tag 16 of a vault: form */
 
 struct inspect_options {
@@ -59,6 +60,15 @@ struct inspection {
 	struct seal_buf path;
 	struct arena scratch; /* of one record */
 };
+
+/* The version as text; what a form does not tell (transform's) is `none`. */
+static const char *version_name(uint32_t version, const char *none, char name[VERSION_NAME_MAX])
+{
+	if (version == 0)
+		return none;
+	snprintf(name, VERSION_NAME_MAX, "%u", version);
+	return name;
+}
 
 /* How long the plaintext is, as far as the form tells; -1: it doesn't. */
 static int64_t plaintext_bytes(const struct text_form *form)
@@ -105,6 +115,7 @@ static enum seal_status count(struct inspection *in, const char *path, const str
 static void show_json(const char *place, const char *path, const struct text_form *form, size_t bytes)
 {
 	int64_t plain = form->method ? plaintext_bytes(form) : -1;
+	char name[VERSION_NAME_MAX];
 
 	fputs("{\"schema\":\"sealstream.inspect.value/1\",\"place\":", stdout);
 	output_json_string(stdout, bytes_str(place));
@@ -113,8 +124,8 @@ static void show_json(const char *place, const char *path, const struct text_for
 	if (form->method == NULL)
 		fputs(",\"method\":null,\"damaged\":true", stdout);
 	else
-		printf(",\"method\":\"%s\",\"damaged\":false,\"value\":\"%s\",\"key_version\":%u", form->method,
-		       form->json ? "json" : "string", form->version);
+		printf(",\"method\":\"%s\",\"damaged\":false,\"value\":\"%s\",\"key_version\":%s", form->method,
+		       form->json ? "json" : "string", version_name(form->version, "null", name));
 	printf(",\"bytes\":%zu", bytes);
 	if (plain >= 0)
 		printf(",\"plaintext_bytes\":%lld", (long long)plain);
@@ -124,14 +135,15 @@ static void show_json(const char *place, const char *path, const struct text_for
 static void show_text(const char *place, const char *path, const struct text_form *form, size_t bytes)
 {
 	int64_t plain = form->method ? plaintext_bytes(form) : -1;
+	char name[VERSION_NAME_MAX];
 
 	printf("%s: %s: ", place, path);
 	if (form->method == NULL) {
 		printf("damaged, %zu bytes\n", bytes);
 		return;
 	}
-	printf("%s of a %s, key version %u, %zu bytes", form->method, form->json ? "JSON value" : "string",
-	       form->version, bytes);
+	printf("%s of a %s, key version %s, %zu bytes", form->method, form->json ? "JSON value" : "string",
+	       version_name(form->version, "unknown", name), bytes);
 	if (plain >= 0)
 		printf(", %lld in clear", (long long)plain);
 	putchar('\n');
@@ -224,14 +236,15 @@ static void summary_json(const struct inspection *in)
 	       (unsigned long long)in->values, (unsigned long long)in->damaged, (unsigned long long)in->failed);
 	for (size_t i = 0; i < in->n_kinds; i++) {
 		const struct kind *kind = &in->kinds[i];
+		char name[VERSION_NAME_MAX];
 
 		printf("%s{\"path\":", i ? "," : "");
 		output_json_string(stdout, bytes_str(kind->path));
 		if (kind->method == NULL)
 			fputs(",\"method\":null", stdout);
 		else
-			printf(",\"method\":\"%s\",\"value\":\"%s\",\"key_version\":%u", kind->method,
-			       kind->json ? "json" : "string", kind->version);
+			printf(",\"method\":\"%s\",\"value\":\"%s\",\"key_version\":%s", kind->method,
+			       kind->json ? "json" : "string", version_name(kind->version, "null", name));
 		printf(",\"values\":%llu,\"bytes\":%llu}", (unsigned long long)kind->values,
 		       (unsigned long long)kind->bytes);
 	}
@@ -245,13 +258,14 @@ static void summary_text(const struct inspection *in)
 	printf(in->damaged ? ", %llu of them damaged\n" : "\n", (unsigned long long)in->damaged);
 	for (size_t i = 0; i < in->n_kinds; i++) {
 		const struct kind *kind = &in->kinds[i];
+		char name[VERSION_NAME_MAX];
 
 		printf("  %s: %llu x ", kind->path, (unsigned long long)kind->values);
 		if (kind->method == NULL)
 			puts("damaged");
 		else
-			printf("%s of a %s, key version %u\n", kind->method, kind->json ? "JSON value" : "string",
-			       kind->version);
+			printf("%s of a %s, key version %s\n", kind->method, kind->json ? "JSON value" : "string",
+			       version_name(kind->version, "unknown", name));
 	}
 	if (in->beyond > 0)
 		printf("  other paths: %llu values\n", (unsigned long long)in->beyond);

@@ -15,7 +15,8 @@
 	each(hash) \
 	each(mask) \
 	each(redact) \
-	each(remove)
+	each(remove) \
+	each(transform)
 /* clang-format on */
 #define OPS(name) &method_##name,
 #define KIND(name) &method_##name.kind,

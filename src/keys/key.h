@@ -59,12 +59,21 @@ struct key_fpe_item {
 	struct seal_bytes tweak;
 };
 
+/* Who makes the tweak of a Transform transformation; the server's words are supplied, generated, internal. */
+enum key_tweak {
+	KEY_TWEAK_INTERNAL, /* the server, once for all; masking and tokenization have none and count as this */
+	KEY_TWEAK_SUPPLIED, /* the caller, for encode and decode */
+	KEY_TWEAK_GENERATED /* the server, anew each time; the caller keeps it */
+};
+
 /* How a Transform role is used: the same for all items of a lot. Strings in the policy's arena; NULL: not said. */
 struct key_transform {
 	const char *transformation; /* NULL: the role's only one */
 	const char *ttl; /* tokenization: "42d" */
+	const char *expiration; /* tokenization, instead of ttl: RFC 3339 */
 	const char *metadata; /* tokenization: "k=v,k=v" */
 	const char *decode_format; /* a named one of the template */
+	enum key_tweak tweak;
 };
 
 struct key_transform_item {
@@ -130,6 +139,11 @@ struct key_ops {
 	enum seal_status (*info)(struct key *key, struct key_info *info, struct seal_err *err);
 	enum seal_status (*session)(struct key *key, struct key_session **out, struct seal_err *err);
 	void (*free)(struct key *key);
+	/*
+	 * KEY_TRANSFORM: can the role do what is asked (SEAL_USAGE if not), as far as the store lets that be seen? Called at
+	 * start, before the first session. NULL: not a role.
+	 */
+	enum seal_status (*transform_check)(struct key *key, const struct key_transform *how, struct seal_err *err);
 };
 
 struct key_source {

@@ -10,5 +10,6 @@ extern const struct method_ops method_mask;
 extern const struct method_ops method_redact;
 extern const struct method_ops method_remove;
 extern const struct method_ops method_hash;
+extern const struct method_ops method_transform;
 
 #endif

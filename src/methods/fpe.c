@@ -15,13 +15,12 @@
 #include "base/mem.h"
 #include "crypto/ff1.h"
 #include "crypto/ff3_1.h"
-#include "crypto/mac.h"
 #include "methods/alphabet.h"
 #include "methods/builtin.h"
 #include "methods/simple.h"
+#include "methods/tweak.h"
 
 #define TWEAK_LEN 8
-#define TWEAKS_CACHED 16 /* a power of two */
 
 enum algorithm { ALGORITHM_FF1, ALGORITHM_FF3_1 };
 
@@ -84,12 +83,6 @@ struct fpe_method {
 	size_t keep; /* first + last */
 	size_t n_min, n_max; /* how many characters can be transformed */
 	bool digits; /* integers are taken, too */
-};
-
-/* Tweaks by the address of the place: right within one call, as a lot's places lie still. */
-struct tweaks {
-	const uint8_t *place[TWEAKS_CACHED];
-	struct seal_bytes tweak[TWEAKS_CACHED];
 };
 
 /* A lot at work. walk[i] is the cell of items[i]. */
@@ -187,25 +180,10 @@ out:
 static enum seal_status tweak_of(const struct fpe_options *options, struct tweaks *cache, struct seal_bytes place,
 				 struct arena *arena, struct seal_bytes *tweak, struct seal_err *err)
 {
-	const size_t slot = ((uintptr_t)place.ptr >> 4) % TWEAKS_CACHED;
-	uint8_t digest[SHA256_LEN];
-	enum seal_status rc = SEAL_OK;
-
 	*tweak = options->tweak;
 	if (options->tweak.ptr != NULL || place.len == 0)
-		goto out;
-	if (cache->place[slot] != place.ptr) {
-		SEAL_TRY(sha256(place, digest, err));
-		cache->tweak[slot] = arena_copy(arena, bytes_of(digest, TWEAK_LEN));
-		if (cache->tweak[slot].ptr == NULL) {
-			rc = err_memory(err);
-			goto out;
-		}
-		cache->place[slot] = place.ptr;
-	}
-	*tweak = cache->tweak[slot];
-out:
-	return rc;
+		return SEAL_OK;
+	return tweak_of_place(cache, place, TWEAK_LEN, arena, tweak, err);
 }
 
 static bool is_integer(struct seal_bytes json)

@@ -2,6 +2,7 @@
  * Text forms: how protected values look (docs/FORMAT.md, "Text forms").
  *
  *   [json+] vault:vN: base64        what Vault's Transit makes, byte for byte
+ *   seal:x1: base64url : text       what Vault's Transform made of a string, behind the tweak that it drew for it
  *   [json+] seal:X: …               reserved for forms of later versions
  *
  * Two questions, kept apart: does a text claim to be protected (then it is never taken for plaintext), and is it
@@ -12,10 +13,13 @@
 #include "base/encode.h"
 
 #define VAULT_BODY_MIN 28 /* nonce 12 + tag 16 */
+#define TWEAK_TEXT_MAX ((TEXT_FORM_TWEAK_MAX * 4 + 2) / 3)
 
 static const struct seal_bytes json_prefix = {(const uint8_t *)TEXT_FORM_JSON, sizeof(TEXT_FORM_JSON) - 1};
 static const struct seal_bytes vault_prefix = {(const uint8_t *)"vault:v", 7};
 static const struct seal_bytes seal_prefix = {(const uint8_t *)"seal:", 5};
+static const struct seal_bytes transform_prefix = {(const uint8_t *)TEXT_FORM_TRANSFORM,
+						   sizeof(TEXT_FORM_TRANSFORM) - 1};
 
 static bool is_digit(uint8_t c)
 {
@@ -74,6 +78,23 @@ static bool base64_is_canonical(struct seal_bytes text, size_t *raw)
 	return true;
 }
 
+static bool parse_transform(struct seal_bytes rest, struct text_form *form)
+{
+	uint8_t tweak[BASE64_RAW_MAX(TWEAK_TEXT_MAX)];
+	const uint8_t *colon = rest.len == 0 ? NULL : memchr(rest.ptr, ':', rest.len);
+	size_t len;
+
+	if (form->json || colon == NULL)
+		return false;
+	form->tweak = bytes_of(rest.ptr, (size_t)(colon - rest.ptr));
+	form->value = bytes_skip(rest, form->tweak.len + 1);
+	if (form->tweak.len == 0 || form->tweak.len > TWEAK_TEXT_MAX || !base64url_decode(form->tweak, tweak, &len) ||
+	    form->value.len == 0)
+		return false;
+	form->method = "transform";
+	return true;
+}
+
 bool text_form_parse(struct seal_bytes text, struct text_form *form)
 {
 	struct seal_bytes rest;
@@ -81,6 +102,8 @@ bool text_form_parse(struct seal_bytes text, struct text_form *form)
 	size_t digits, raw;
 
 	*form = (struct text_form){.json = text_form_strip_json(&text), .body = text};
+	if (bytes_starts(text, transform_prefix))
+		return parse_transform(bytes_skip(text, transform_prefix.len), form);
 	if (!bytes_starts(text, vault_prefix))
 		return false;
 	rest = bytes_skip(text, vault_prefix.len);

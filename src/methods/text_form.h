@@ -12,7 +12,13 @@ struct text_form {
 	const char *method; /* "encrypt": the `type` of the method that made it; static */
 	uint32_t version; /* of the key; 0 where the form has none */
 	struct seal_bytes body; /* without "json+" */
+	struct seal_bytes tweak; /* transform: base64url, not empty */
+	struct seal_bytes value; /* transform: what the tweak belongs to */
 };
+
+/* transform with a tweak that the server makes: "seal:x1:", base64url of the tweak, a colon, the encoded value. */
+#define TEXT_FORM_TRANSFORM "seal:x1:"
+#define TEXT_FORM_TWEAK_MAX 256 /* bytes of a tweak */
 
 /*
  * True when `text` starts like a sealstream or Vault value (vault:vN: , seal:X: , either after json+), whether or

@@ -11,22 +11,6 @@
 
 #include "vault/vault.h"
 
-static bool is_word(uint8_t c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-/* A word character at each end; words, dots and hyphens inside. */
-static bool is_segment(struct seal_bytes text)
-{
-	if (text.len == 0 || !is_word(text.ptr[0]) || !is_word(text.ptr[text.len - 1]))
-		return false;
-	for (size_t i = 0; i < text.len; i++)
-		if (!is_word(text.ptr[i]) && text.ptr[i] != '-' && text.ptr[i] != '.')
-			return false;
-	return true;
-}
-
 /* Takes the last segment, and the slash before it, off *path. */
 static struct seal_bytes take_last(struct seal_bytes *path)
 {
@@ -49,7 +33,7 @@ bool vault_reference_parse(struct seal_bytes reference, struct vault_reference *
 	       "digits, '_', '-', '.'";
 	*out = (struct vault_reference){.name = take_last(&rest)};
 	out->mount = rest;
-	if (reference.len > VAULT_REFERENCE_MAX || !is_segment(out->name) || rest.len == 0)
+	if (reference.len > VAULT_REFERENCE_MAX || !bytes_is_name(out->name) || rest.len == 0)
 		return false;
 	before = take_last(&rest);
 	if (rest.len > 0 && bytes_eq_str(before, "role")) {
@@ -59,7 +43,7 @@ bool vault_reference_parse(struct seal_bytes reference, struct vault_reference *
 	for (rest = out->mount; rest.len > 0;) {
 		const bool more = memchr(rest.ptr, '/', rest.len) != NULL;
 
-		if (!is_segment(take_last(&rest)) || (more && rest.len == 0))
+		if (!bytes_is_name(take_last(&rest)) || (more && rest.len == 0))
 			return false;
 	}
 	return true;

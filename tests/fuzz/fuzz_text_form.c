@@ -7,6 +7,18 @@
 #include "fuzz.h"
 #include "methods/text_form.h"
 
+static void check_transform(struct seal_bytes text, const struct text_form *form)
+{
+	uint8_t raw[TEXT_FORM_TWEAK_MAX];
+	char again[BASE64_LEN(TEXT_FORM_TWEAK_MAX)];
+	size_t len;
+
+	CHECK(bytes_starts(text, BYTES_LIT(TEXT_FORM_TRANSFORM)) && !form->json && form->version == 0);
+	CHECK(base64url_decode(form->tweak, raw, &len) && len > 0 && form->value.len > 0);
+	CHECK(bytes_eq(bytes_of(again, base64url_encode(bytes_of(raw, len), again)), form->tweak));
+	CHECK(text.len == sizeof(TEXT_FORM_TRANSFORM) + form->tweak.len + form->value.len);
+}
+
 static void check_form(struct seal_bytes text, const struct text_form *form)
 {
 	char again[64];
@@ -34,7 +46,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (text_form_parse(text, &form)) {
 		CHECK(looks);
-		check_form(text, &form);
+		if (form.tweak.len > 0)
+			check_transform(text, &form);
+		else
+			check_form(text, &form);
 	}
 	if (size > 0 && text_form_looks_protected(bytes_of(data, size - 1)))
 		CHECK(looks);

@@ -7,21 +7,18 @@
 #include "methods/builtin.h"
 
 static const struct method_ops *const methods[] = {
-	&method_encrypt, &method_fpe, &method_hash, &method_mask, &method_redact, &method_remove, NULL,
+	&method_encrypt, &method_fpe,	 &method_hash,	    &method_mask,
+	&method_redact,	 &method_remove, &method_transform, NULL,
 };
 static const struct method_kind *const kinds[] = {
-	&method_encrypt.kind,
-	&method_fpe.kind,
-	&method_hash.kind,
-	&method_mask.kind,
-	&method_redact.kind,
-	&method_remove.kind,
-	NULL,
+	&method_encrypt.kind, &method_fpe.kind,	   &method_hash.kind,	   &method_mask.kind,
+	&method_redact.kind,  &method_remove.kind, &method_transform.kind, NULL,
 };
-static const struct key_source_ops *const sources[] = {&fake_source, &keyring_source, NULL};
+static const struct key_source_ops *const sources[] = {&fake_source, &keyring_source, &fake_transform_source, NULL};
 static const struct key_scheme schemes[] = {
 	{"fake", "a key for tests", fake_reference_check},
 	{"local", "a key of the keyring", keyring_reference_check},
+	{"vault", "a role for tests", fake_transform_check},
 	{.name = NULL},
 };
 

@@ -1,5 +1,6 @@
 /*
- * A policy text with plan and engine, in one call: the built-in methods over the key sources "fake" and "local". What must
+ * A policy text with plan and engine, in one call: the built-in methods over the key sources "fake", "local" and a "vault" that
+ * has roles only. What must
  * not fail here aborts, so that fuzzers can use it, too.
  */
 #ifndef TESTS_KIT_H
@@ -7,6 +8,7 @@
 
 #include "engine/engine.h"
 #include "fake_keys.h"
+#include "fake_transform.h"
 
 extern const struct engine_registry kit_registry;
 extern const struct policy_schema kit_schema;

@@ -95,6 +95,16 @@ static void text_forms_are_recognised(void **state)
 		{"seal:e1:AAAA", true, false, false, 0},
 		{"json+seal:e1:AAAA", true, false, false, 0},
 		{"seal:: AAAA", false, false, false, 0},
+		{"seal:x1:AQIDBAUGBw:1111-2222", true, true, false, 0},
+		{"seal:x1:_w:\xc3\xa9:", true, true, false, 0},
+		{"json+seal:x1:AQIDBAUGBw:1111-2222", true, false, false, 0},
+		{"seal:x1:AQIDBAUGBw:", true, false, false, 0},
+		{"seal:x1:AQIDBAUGBw", true, false, false, 0},
+		{"seal:x1::1111", true, false, false, 0},
+		{"seal:x1:AQIDBAUGBw==:1111", true, false, false, 0},
+		{"seal:x1:AQIDBAUGBx:1111", true, false, false, 0}, /* stray bits */
+		{"seal:x1:+/8:1111", true, false, false, 0}, /* the other alphabet */
+		{"seal:x2:AQIDBAUGBw:1111", true, false, false, 0},
 		{"seal: the deal", false, false, false, 0},
 		{"json+", false, false, false, 0},
 		{"json+json+vault:v1:AAAA", false, false, false, 0},
@@ -111,7 +121,7 @@ static void text_forms_are_recognised(void **state)
 			continue;
 		assert_int_equal(form.json, rows[i].json);
 		assert_int_equal(form.version, rows[i].version);
-		assert_string_equal(form.method, "encrypt");
+		assert_string_equal(form.method, rows[i].version ? "encrypt" : "transform");
 		assert_int_equal(form.body.len, text.len - (rows[i].json ? 5 : 0));
 	}
 }
@@ -470,6 +480,179 @@ static void hash_makes_known_values(void **state)
 	kit_close(&kit);
 }
 
+#define ROLE "type: transform, role: payments"
+
+/* The toy of fake_transform.h: a digit moves by 1 and the sum of the tweak's bytes. */
+static void transform_by_each_tweak_source(void **state)
+{
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.i: {" ROLE "}, $.t: {" ROLE ", tweak_source: supplied, tweak: 0102}, "
+			     "$.o: {" ROLE ", one_way: true}, "
+			     "$.g: {" ROLE ", tweak_source: generated}"));
+	expect(&kit, ENGINE_PROTECT, "{\"i\":\"4111-1119\"}", "{\"i\":\"5222-2220\"}");
+	expect(&kit, ENGINE_REVEAL, "{\"i\":\"5222-2220\"}", "{\"i\":\"4111-1119\"}");
+	expect(&kit, ENGINE_PROTECT, "{\"t\":\"4111-1119\"}", "{\"t\":\"8555-5553\"}");
+	expect(&kit, ENGINE_REVEAL, "{\"t\":\"8555-5553\"}", "{\"t\":\"4111-1119\"}");
+	expect(&kit, ENGINE_PROTECT, "{\"o\":\"4111-1119\"}", "{\"o\":\"5222-2220\"}");
+	expect(&kit, ENGINE_REVEAL, "{\"o\":\"5222-2220\"}", "{\"o\":\"5222-2220\"}");
+	/* ff + fe + fd + fc + fb + fa + 0 = 1515: by 6. */
+	expect(&kit, ENGINE_PROTECT, "{\"g\":\"4é1\"}", "{\"g\":\"seal:x1:__79_Pv6AA:0é7\"}");
+	expect(&kit, ENGINE_REVEAL, "{\"g\":\"seal:x1:__79_Pv6AA:0é7\"}", "{\"g\":\"4é1\"}");
+	kit_close(&kit);
+	assert_int_equal(fake_transform.opened, 0);
+}
+
+/* SHA-256 of place 01 01 shop $['a'] 01 begins with the bytes that the digits below are moved by. */
+static void transform_supplies_tweaks_of_the_place(void **state)
+{
+	static const char in[] = "{\"a\":\"000\",\"b\":\"000\",\"c\":\"000\",\"d\":\"000\"}";
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.a: {" ROLE ", tweak_source: supplied}, "
+			     "$.b: {" ROLE ", tweak_source: supplied, bind: {domain: card}}, "
+			     "$.c: {" ROLE ", tweak_source: supplied, bind: {domain: card}}, "
+			     "$.d: {" ROLE ", tweak_source: supplied, tweak_bytes: 32, bind: {domain: card}}"));
+	expect(&kit, ENGINE_PROTECT, in, "{\"a\":\"888\",\"b\":\"222\",\"c\":\"222\",\"d\":\"333\"}");
+	round_trip(&kit, in);
+	kit_close(&kit);
+}
+
+static void transform_keeps_generated_tweaks(void **state)
+{
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.g: {" ROLE ", tweak_source: generated}"));
+	refuse(&kit, ENGINE_PROTECT, "{\"g\":\"seal:x1:__79_Pv6AA:7\"}", SEAL_E_PROTECTED, "already protected");
+	refuse(&kit, ENGINE_REVEAL, "{\"g\":\"4111\"}", SEAL_E_PLAINTEXT, "on_plaintext");
+	refuse(&kit, ENGINE_REVEAL, "{\"g\":\"seal:x1:_:4111\"}", SEAL_E_TAMPERED, "tweak_source: generated");
+	refuse(&kit, ENGINE_REVEAL, "{\"g\":\"seal:x1:__79_Pv6AA:\"}", SEAL_E_TAMPERED, "tweak_source: generated");
+	refuse(&kit, ENGINE_REVEAL, "{\"g\":\"vault:v1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\"}", SEAL_E_TAMPERED,
+	       "tweak_source: generated");
+	refuse(&kit, ENGINE_REVEAL, "{\"g\":\"json+seal:x1:__79_Pv6AA:7\"}", SEAL_E_TYPE, "strings");
+	kit_close(&kit);
+	kit_open(&kit, "version: 1\ndefaults: {on_plaintext: pass, on_protected: keep}\n"
+		       "topics: [{match: t, protect: {$.g: {" ROLE ", tweak_source: generated}}}]\n");
+	expect(&kit, ENGINE_REVEAL, "{\"g\":\"4111\"}", "{\"g\":\"4111\"}");
+	expect(&kit, ENGINE_PROTECT, "{\"g\":\"seal:x1:__79_Pv6AA:7\"}", "{\"g\":\"seal:x1:__79_Pv6AA:7\"}");
+	refuse(&kit, ENGINE_PROTECT, "{\"g\":\"seal:x1:=:7\"}", SEAL_E_PROTECTED, "not kept");
+	kit_close(&kit);
+}
+
+static void transform_refuses_values_alone(void **state)
+{
+	struct seal_bytes in[3] = {BYTES_LIT("{\"i\":\"1\"}"), BYTES_LIT("{\"i\":\"1x\"}"),
+				   BYTES_LIT("{\"i\":\"3\"}")};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct engine_result out[3];
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.i: {" ROLE "}"));
+	refuse(&kit, ENGINE_PROTECT, "{\"i\":17}", SEAL_E_TYPE, "use encrypt");
+	refuse(&kit, ENGINE_PROTECT, "{\"i\":null}", SEAL_E_TYPE, "on_null: keep");
+	refuse(&kit, ENGINE_REVEAL, "{\"i\":[1]}", SEAL_E_TYPE, "strings");
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, in, 3, out, &err), SEAL_OK);
+	assert_true(bytes_eq_str(out[0].value, "{\"i\":\"2\"}"));
+	assert_int_equal(out[1].err->code, SEAL_E_DOMAIN);
+	assert_string_equal(out[1].err->place, "$['i']");
+	assert_true(bytes_eq_str(out[2].value, "{\"i\":\"4\"}"));
+	kit_close(&kit);
+}
+
+static void stops(const char *policy, enum seal_status status, const char *says)
+{
+	const struct seal_bytes in = BYTES_LIT("{\"i\":\"1\"}");
+	struct seal_err err = SEAL_ERR_INIT;
+	struct engine_result out;
+	struct kit kit;
+
+	kit_open(&kit, policy);
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, &in, 1, &out, &err), status);
+	assert_null(out.value.ptr);
+	if (strstr(err.text, says) == NULL)
+		fail_msg("%s: %s", policy, err.text);
+	kit_close(&kit);
+}
+
+static void transform_stops_where_the_server_differs(void **state)
+{
+	stops(TOPIC("$.i: {type: transform, role: liar}"), SEAL_USAGE, "could not be revealed");
+	stops(TOPIC("$.i: {type: transform, role: liar, tweak_source: generated}"), SEAL_USAGE, "draws no tweaks");
+	fake_transform.fail_call = SEAL_RETRY;
+	stops(TOPIC("$.i: {" ROLE "}"), SEAL_RETRY, "told to fail");
+	fake_transform.fail_call = SEAL_OK;
+	bad_policy(TOPIC("$.i: {type: transform, role: nobody}"), SEAL_E_KEY_UNKNOWN,
+		   "vault:transform/role/nobody: no such role");
+	bad_policy(TOPIC("$.i: {" ROLE ", tweak_source: supplied, bind: none}"), SEAL_E_CONFIG,
+		   "nothing to make a tweak");
+	fake_transform.fail_check = SEAL_USAGE;
+	bad_policy(TOPIC("$.i: {" ROLE "}"), SEAL_E_CONFIG,
+		   "method '$.i', vault:transform/role/payments: the role cannot do this");
+	fake_transform.fail_check = SEAL_OK;
+}
+
+/* Methods of one role share its key; what they ask for goes along. */
+static void transform_is_one_call_a_lot(void **state)
+{
+	struct kit kit;
+
+	kit_open(&kit,
+		 TOPIC("'$.a[*]': {" ROLE ", transformation: card, ttl: 2h, metadata: 'A=1,B=x=y', decode_format: "
+		       "last-four}, $.b: {" ROLE ", expiration: 2030-01-31T00:00:00.5+01:00}"));
+	assert_int_equal(fake_transform.opened, 1);
+	fake_transform.calls = fake_transform.items = 0;
+	expect(&kit, ENGINE_PROTECT, "{\"a\":[\"1\",\"2\",\"3\"]}", "{\"a\":[\"2\",\"3\",\"4\"]}");
+	assert_int_equal(fake_transform.calls, 1);
+	assert_int_equal(fake_transform.items, 3);
+	assert_string_equal(fake_transform.how.transformation, "card");
+	assert_string_equal(fake_transform.how.ttl, "7200s");
+	assert_string_equal(fake_transform.how.metadata, "A=1,B=x=y");
+	assert_string_equal(fake_transform.how.decode_format, "last-four");
+	assert_null(fake_transform.how.expiration);
+	expect(&kit, ENGINE_PROTECT, "{\"b\":\"1\"}", "{\"b\":\"2\"}");
+	assert_null(fake_transform.how.transformation);
+	assert_null(fake_transform.how.ttl);
+	assert_string_equal(fake_transform.how.expiration, "2030-01-31T00:00:00.5+01:00");
+	kit_close(&kit);
+}
+
+static void transform_options_fit_each_other(void **state)
+{
+	static const struct {
+		const char *options, *says;
+	} rows[] = {
+		{"type: transform", "needs role"},
+		{ROLE ", key: k", "takes no key"},
+		{ROLE ", bind: none", "binds to nothing with these options"},
+		{ROLE ", tweak: 00", "goes with 'tweak_source: supplied'"},
+		{ROLE ", tweak_bytes: 7, tweak_source: generated", "goes with 'tweak_source: supplied'"},
+		{ROLE ", tweak_source: supplied, tweak: 00, tweak_bytes: 1", "exclude each other"},
+		{ROLE ", tweak_source: supplied, tweak: 00, bind: place", "binds to nothing with these options"},
+		{ROLE ", tweak_source: supplied, tweak: ''", "1 to 256 bytes"},
+		{ROLE ", tweak_source: supplied, tweak_bytes: 33", "from 1 to 32"},
+		{ROLE ", tweak_source: both", "internal|supplied|generated"},
+		{ROLE ", tweak_source: supplied, ttl: 1h", "tokenization"},
+		{ROLE ", ttl: 1h, expiration: 2030-01-31T00:00:00Z", "exclude each other"},
+		{ROLE ", ttl: 1500ms", "whole seconds"},
+		{ROLE ", ttl: 0s", "ttl must be"},
+		{ROLE ", expiration: tomorrow", "RFC 3339"},
+		{ROLE ", expiration: 2030-01-31T00:00:00", "RFC 3339"},
+		{ROLE ", expiration: 2030-01-31T00:00:00+1:00", "RFC 3339"},
+		{ROLE ", metadata: a", "'metadata' must be"},
+		{ROLE ", metadata: 'a=1,=2'", "'metadata' must be"},
+		{ROLE ", one_way: true, tweak_source: generated", "masking"},
+		{ROLE ", one_way: true, decode_format: x", "exclude each other"},
+		{ROLE ", transformation: a/b", "'transformation' must be"},
+		{"type: transform, role: a/b", "'role' must be"},
+	};
+	char policy[512];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(policy, sizeof(policy), TOPIC("$.i: {%s}"), rows[i].options);
+		bad_policy(policy, SEAL_E_CONFIG, rows[i].says);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -488,6 +671,13 @@ int main(void)
 		cmocka_unit_test(mask_hides),
 		cmocka_unit_test(redact_and_remove_take_anything),
 		cmocka_unit_test(hash_makes_known_values),
+		cmocka_unit_test(transform_by_each_tweak_source),
+		cmocka_unit_test(transform_supplies_tweaks_of_the_place),
+		cmocka_unit_test(transform_keeps_generated_tweaks),
+		cmocka_unit_test(transform_refuses_values_alone),
+		cmocka_unit_test(transform_stops_where_the_server_differs),
+		cmocka_unit_test(transform_is_one_call_a_lot),
+		cmocka_unit_test(transform_options_fit_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
