@@ -17,6 +17,7 @@ extern const struct command command_produce;
 extern const struct command command_protect;
 extern const struct command command_pump;
 extern const struct command command_reveal;
+extern const struct command command_rewrap;
 extern const struct command command_sample;
 extern const struct command command_version;
 

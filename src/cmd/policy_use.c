@@ -66,6 +66,12 @@ enum seal_status policy_use_open(const char *file, const char *topic, const stru
 	return policy_use_open_any(file, topic ? topics : NULL, global, out, err);
 }
 
+enum seal_status policy_is_needed(struct seal_err *err)
+{
+	return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+		       "a policy is needed: -p FILE (or SEALSTREAM_POLICY); see sealstream policy --help");
+}
+
 void policy_use_close(struct policy_use *use)
 {
 	plan_free(use->plan);

@@ -26,6 +26,8 @@ SEAL_MUST_USE enum seal_status policy_use_open(const char *file, const char *top
 SEAL_MUST_USE enum seal_status policy_use_open_any(const char *file, const char *const *topics,
 						   const struct global_options *global, struct policy_use *out,
 						   struct seal_err *err);
+/* No policy was named: SEAL_USAGE. */
+enum seal_status policy_is_needed(struct seal_err *err);
 void policy_use_close(struct policy_use *use);
 
 #endif

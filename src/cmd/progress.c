@@ -52,8 +52,23 @@ static void on_failed(void *arg, const struct record *record, const struct seal_
 
 static void on_waiting(void *arg, const struct seal_err *why)
 {
+	struct seal_err told = *why;
+
 	progress_hide(arg);
-	log_err(LOG_WARNING, why);
+	err_prefix(&told, "waiting, and trying again");
+	log_err(LOG_WARNING, &told);
+}
+
+static void on_resumed(void *arg, uint64_t waited_ms)
+{
+	progress_hide(arg);
+	log_say(LOG_WARNING, "going on, after %.1f s of waiting", (double)waited_ms / 1000);
+}
+
+void progress_tell_rewrapped(const struct pump_counts *counts)
+{
+	log_say(LOG_INFO, "%llu values rewrapped, %llu were under the newest version already",
+		(unsigned long long)counts->fields, (unsigned long long)counts->kept);
 }
 
 void progress_attach(struct progress *progress, const struct global_options *global, bool prints,
@@ -65,5 +80,6 @@ void progress_attach(struct progress *progress, const struct global_options *glo
 	pump->failed = on_failed;
 	pump->progress = on_progress;
 	pump->waiting = on_waiting;
+	pump->resumed = on_resumed;
 	pump->arg = progress;
 }

@@ -11,11 +11,15 @@ struct progress {
 	uint64_t start_ms;
 };
 
-/* Sets what the pump calls: about ten times a second, for each failed record, and while it waits. `prints`: records go to
- * standard output, where a line that is rewritten would disturb them. */
+/*
+ * Sets what the pump calls: about ten times a second, for each failed record, when it has to wait and when it goes on.
+ * `prints`: records go to standard output, where a line that is rewritten would disturb them.
+ */
 void progress_attach(struct progress *progress, const struct global_options *global, bool prints,
 		     struct pump_options *pump);
 /* Takes the line away; call before anything else is said on stderr, and at the end. */
 void progress_hide(struct progress *progress);
+/* At the end of an ENGINE_REWRAP. */
+void progress_tell_rewrapped(const struct pump_counts *counts);
 
 #endif

@@ -57,6 +57,7 @@ const struct sink_ops *const registry_sinks[] = {
 const struct command *const registry_commands[] = {
 	&command_protect,
 	&command_reveal,
+	&command_rewrap,
 	&command_inspect,
 	&command_pump,
 	&command_produce,

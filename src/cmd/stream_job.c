@@ -1,4 +1,4 @@
-/* The run of pump, produce and consume: policy, streams, pump, and what is said at the end. */
+/* The run of pump, rewrap, produce and consume: policy, streams, pump, and what is said at the end. */
 #include "cmd/stream_job.h"
 
 #include "base/log.h"
@@ -21,8 +21,7 @@ static enum seal_status open_policy(const struct stream_job *job, const struct c
 	if (job->plain)
 		return SEAL_OK;
 	if (job->options->policy == NULL)
-		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
-			       "a policy is needed: -p FILE (or SEALSTREAM_POLICY); see sealstream policy --help");
+		return policy_is_needed(err);
 	return policy_use_open_any(job->options->policy, only[0] ? only : job->topics, call->global, use, err);
 }
 
@@ -40,6 +39,7 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 		.engine.max_record_bytes = (size_t)job->options->max_record_bytes,
 		.threads = (unsigned)job->options->threads,
 		.max_records = (uint64_t)job->options->count,
+		.retry_ms = (uint64_t)job->options->retry_ms,
 		.keep_partition = job->keep_partition,
 		.keep_topic = job->keep_topic,
 		.keep_going = job->keep_going,
@@ -49,8 +49,9 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	enum seal_status rc;
 
 	progress_attach(&progress, call->global, job->prints, &pump);
-	SEAL_TRY(open_policy(job, call, &use, err));
-	rc = job->open(job->arg, &source, &sink, err);
+	rc = open_policy(job, call, &use, err);
+	if (rc == SEAL_OK)
+		rc = job->open(job->arg, &source, &sink, err);
 	if (stop_before_start(rc, exit_code, err)) {
 		rc = SEAL_OK;
 		goto out;
@@ -63,6 +64,8 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	rc = pump_run(&pump, &counts, err);
 	progress_hide(&progress);
 	tell_counts(&counts);
+	if (job->direction == ENGINE_REWRAP)
+		progress_tell_rewrapped(&counts);
 	SEAL_TRY(rc);
 	*exit_code = stop_requested() ? 128 + stop_requested() : counts.failed > 0 ? 1 : 0;
 out:

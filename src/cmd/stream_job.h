@@ -1,4 +1,4 @@
-/* What pump, produce and consume have in common: options, and the run from a source to a sink under a policy. */
+/* What pump, rewrap of topics, produce and consume have in common: options, and the run from a source to a sink under a policy. */
 #ifndef CMD_STREAM_JOB_H
 #define CMD_STREAM_JOB_H
 
@@ -10,7 +10,7 @@
 struct stream_options {
 	struct kafka_connection connection;
 	const char *policy, *policy_topic;
-	int64_t threads, max_record_bytes, count;
+	int64_t threads, max_record_bytes, count, retry_ms;
 };
 
 #define STREAM_ROWS(owner, member)                                                                                   \
@@ -38,7 +38,7 @@ struct stream_options {
 		 .env = "SEALSTREAM_THREADS",                                                                        \
 		 .offset = offsetof(owner, member.threads),                                                          \
 		 .help = "workers; the order within a partition does not depend on it"},                             \
-		MAX_RECORD_BYTES_ROW(owner, member.max_record_bytes),                                                \
+		RETRY_FOR_ROW(owner, member.retry_ms, "0"), MAX_RECORD_BYTES_ROW(owner, member.max_record_bytes),    \
 	{                                                                                                            \
 		.name = "count", .letter = 'c', .arg = "N", .type = OPT_INT, .max = INT64_MAX,                       \
 		.offset = offsetof(owner, member.count), .help = "stop after this many records"                      \
@@ -49,6 +49,8 @@ struct stream_options {
 	"--partition). "                                                                                             \
 	"--bootstrap-server, --command-config and --command-property are those of Kafka's own tools. -F takes "      \
 	"getting_started.ini and kcat's and Java's client.properties.\n"                                             \
+	"While a key server or the brokers are away the run waits, says so once, and goes on where it was: nothing " \
+	"is lost or sent twice for it, and no dead letter is made.\n"                                                \
 	"The first SIGINT or SIGTERM ends the run cleanly: what was read is written, acknowledged and committed, "   \
 	"and the exit code is 130 or 143. A second one ends it at once."
 

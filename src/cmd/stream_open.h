@@ -13,6 +13,16 @@
 		.offset = offsetof(owner, member)                                                                    \
 	}
 
+/* The option row of every command that may have to wait for keys. `of`: the default. */
+#define RETRY_FOR_ROW(owner, member, of)                                                                             \
+	{                                                                                                            \
+		.name = "retry-for", .arg = "TIME",                                                                  \
+		.help = "how long to wait for a key server or a broker that is away, before the run ends with 69; "  \
+			"0: for ever",                                                                               \
+		.def = of, .min = 0, .max = INT64_MAX, .env = "SEALSTREAM_RETRY_FOR", .type = OPT_DURATION,          \
+		.offset = offsetof(owner, member)                                                                    \
+	}
+
 struct stream_setting {
 	const char *name; /* of an option row; NULL ends a list */
 	const char *value; /* NULL: leave its default */

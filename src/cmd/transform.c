@@ -1,4 +1,4 @@
-/* `protect` and `reveal` of files: file source → pump → file sink. */
+/* `protect`, `reveal` and `rewrap` of files: file source → pump → file sink. */
 #include "cmd/transform.h"
 
 #include "base/log.h"
@@ -47,12 +47,15 @@ const struct opt_row transform_rows[] = {
 	 .type = OPT_INT,
 	 AT(threads)},
 	{.name = "fail-fast", .help = "end at the first record that fails", .type = OPT_FLAG, AT(fail_fast)},
+	RETRY_FOR_ROW(struct transform_options, retry_ms, "5m"),
 	MAX_RECORD_BYTES_ROW(struct transform_options, max_record_bytes),
 	OPT_END};
 
 /* The end, as an exit code and words: only what the user would not expect is said. */
-static int conclude(const struct pump_counts *counts, const char *output)
+static int conclude(const struct pump_counts *counts, enum engine_direction direction, const char *output)
 {
+	if (direction == ENGINE_REWRAP)
+		progress_tell_rewrapped(counts);
 	log_say(LOG_DEBUG, "%llu records, %llu fields, %llu failed, %llu bytes in, %llu bytes out",
 		(unsigned long long)counts->records_in, (unsigned long long)counts->fields,
 		(unsigned long long)counts->failed, (unsigned long long)counts->bytes_in,
@@ -98,6 +101,7 @@ enum seal_status transform_run(struct command_call *call, enum engine_direction 
 		.direction = direction,
 		.engine.max_record_bytes = (size_t)options->max_record_bytes,
 		.threads = (unsigned)options->threads,
+		.retry_ms = (uint64_t)options->retry_ms,
 		.max_batches = options->threads == 1 ? 1 : 2 * (unsigned)options->threads,
 		.keep_going = !options->fail_fast,
 		.no_dead_letters = true,
@@ -106,8 +110,9 @@ enum seal_status transform_run(struct command_call *call, enum engine_direction 
 	enum seal_status rc;
 
 	progress_attach(&progress, call->global, strcmp(options->output, "-") == 0, &pump);
-	SEAL_TRY(policy_use_open(options->policy, options->topic, call->global, &use, err));
-	rc = open_streams(call, &source, &sink, err);
+	rc = policy_use_open(options->policy, options->topic, call->global, &use, err);
+	if (rc == SEAL_OK)
+		rc = open_streams(call, &source, &sink, err);
 	if (stop_before_start(rc, exit_code, err)) {
 		rc = SEAL_OK;
 		goto out;
@@ -120,7 +125,7 @@ enum seal_status transform_run(struct command_call *call, enum engine_direction 
 	rc = pump_run(&pump, &counts, err);
 	progress_hide(&progress);
 	SEAL_TRY(rc);
-	*exit_code = conclude(&counts, options->output);
+	*exit_code = conclude(&counts, direction, options->output);
 out:
 	if (sink != NULL) {
 		enum seal_status closed = sink->ops->close(sink, err);

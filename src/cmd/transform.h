@@ -1,4 +1,4 @@
-/* What `protect` and `reveal` have in common: everything but the direction. */
+/* What `protect` and `reveal`, and `rewrap` of files, have in common: everything but the direction. */
 #ifndef CMD_TRANSFORM_H
 #define CMD_TRANSFORM_H
 
@@ -7,7 +7,7 @@
 struct transform_options {
 	const char *policy, *topic, *output;
 	int64_t max_record_bytes;
-	int64_t threads;
+	int64_t threads, retry_ms;
 	bool envelopes, fail_fast;
 };
 
@@ -20,6 +20,8 @@ extern const struct opt_row transform_rows[];
 	"A record that fails is left out: its line, field and the reason are told on standard error, the run goes "  \
 	"on and ends with 1. With --fail-fast the first one ends the run with 65. Nothing is ever passed on "        \
 	"unprotected because of an error.\n"                                                                         \
+	"While a key server is away the run waits, says so once, and goes on where it was; no record fails for it. " \
+	"After --retry-for it ends with 69.\n"                                                                       \
 	"An output FILE is written beside its name and takes the name when all input was read, so that a failed or " \
 	"stopped run leaves the old file alone.\n"                                                                   \
 	"When the reader of standard output goes away, as in \"| head\", the program ends quietly with 141, as cat " \

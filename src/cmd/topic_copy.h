@@ -1,0 +1,45 @@
+/* From one Kafka topic to another: what `pump` and `rewrap` have in common. */
+#ifndef CMD_TOPIC_COPY_H
+#define CMD_TOPIC_COPY_H
+
+#include "cmd/stream_job.h"
+
+struct copy_options {
+	struct stream_options common;
+	const char *from, *to, *group;
+	bool keep_partition, exit_at_end;
+};
+
+/* `group_help`: of the row --group, which says what the default is. */
+#define COPY_ROWS(owner, member, group_help)                                                                         \
+	STREAM_ROWS(owner, member.common),                                                                           \
+		{.name = "from",                                                                                     \
+		 .help = "topic to read; default: [encryptor] sourcetopic of the -F file",                           \
+		 .arg = "TOPIC",                                                                                     \
+		 .env = "SEALSTREAM_FROM",                                                                           \
+		 .type = OPT_STRING,                                                                                 \
+		 .offset = offsetof(owner, member.from)},                                                            \
+		{.name = "to",                                                                                       \
+		 .help = "topic to write; default: [encryptor] targettopic of the -F file",                          \
+		 .arg = "TOPIC",                                                                                     \
+		 .env = "SEALSTREAM_TO",                                                                             \
+		 .type = OPT_STRING,                                                                                 \
+		 .offset = offsetof(owner, member.to)},                                                              \
+		{.name = "group",                                                                                    \
+		 .letter = 'G',                                                                                      \
+		 .help = group_help,                                                                                 \
+		 .arg = "GROUP",                                                                                     \
+		 .env = "SEALSTREAM_GROUP",                                                                          \
+		 .type = OPT_STRING,                                                                                 \
+		 .offset = offsetof(owner, member.group)},                                                           \
+	{                                                                                                            \
+		.name = "exit", .letter = 'e', .help = "stop at the end of every partition", .type = OPT_FLAG,       \
+		.offset = offsetof(owner, member.exit_at_end)                                                        \
+	}
+
+/* The whole run. `group_prefix`: the default group is PREFIX.FROM.TO. */
+SEAL_MUST_USE enum seal_status topic_copy_run(const struct copy_options *options, enum engine_direction direction,
+					      const char *group_prefix, struct command_call *call, int *exit_code,
+					      struct seal_err *err);
+
+#endif
