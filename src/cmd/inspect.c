@@ -1,6 +1,6 @@
 /*
- * `inspect`: what is protected in a file, how, and under which version of a key. Needs no policy and no key: all of it
- * stands in the text forms. What `fpe` made looks like plain text and cannot be found.
+ * `inspect`: what is protected in a file or a topic, how, and under which version of a key. Needs no policy and no key: all
+ * of it stands in the text forms. What `fpe` made looks like plain text and cannot be found.
  *
  *   record ─ each string ─ text_form ─▶ one line (or JSON object) a value, counted by path, form and version
  */
@@ -10,65 +10,42 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cmd/commands.h"
+#include "cmd/inspect.h"
+#include "cmd/kafka_use.h"
 #include "cmd/output.h"
 #include "cmd/stream_open.h"
 #include "cmd/value_walk.h"
 #include "json/path.h"
 #include "json/string.h"
 #include "methods/text_form.h"
+#include "pump/pump.h"
 
-#define KINDS_MAX 1000 /* lines of the summary; what is beyond is counted together */
 #define PATH_BYTES_MAX (1u << 20)
-#define VERSION_NAME_MAX 12
 #define AEAD_BYTES 28 /* nonce 12 and tag 16 of a vault: form */
-
-struct inspect_options {
-	bool json, envelopes, summary;
-	int64_t max_record_bytes;
-};
 
 #define AT(member) .offset = offsetof(struct inspect_options, member)
 
 static const struct opt_row rows[] = {
 	{.name = "json", .help = "print one JSON object a line", .type = OPT_FLAG, AT(json)},
 	{.name = "summary", .letter = 's', .help = "print only the summary", .type = OPT_FLAG, AT(summary)},
+	{.name = "versions",
+	 .help = "print only a table of fields and key versions, with counts",
+	 .type = OPT_FLAG,
+	 AT(versions)},
 	{.name = "envelopes",
 	 .letter = 'J',
 	 .help = "lines are envelopes of kcat -J: the record is their payload",
 	 .type = OPT_FLAG,
 	 AT(envelopes)},
 	MAX_RECORD_BYTES_ROW(struct inspect_options, max_record_bytes),
+	{.name = "topic",
+	 .letter = 't',
+	 .help = "read this Kafka topic, from its beginning to where it ends now, instead of a file",
+	 .arg = "TOPIC",
+	 .type = OPT_STRING,
+	 AT(topic)},
+	KAFKA_CONNECTION_ROWS(struct inspect_options, connection),
 	OPT_END};
-
-/* One line of the summary. */
-struct kind {
-	const char *path; /* in the run's arena */
-	const char *method; /* NULL: damaged */
-	bool json;
-	uint32_t version;
-	uint64_t values, bytes;
-};
-
-struct inspection {
-	const struct inspect_options *options;
-	struct arena *arena; /* of the run: paths of kinds */
-	struct kind kinds[KINDS_MAX];
-	size_t n_kinds;
-	uint64_t records, failed, protected_records, values, damaged, beyond;
-	struct json_scan scan;
-	struct value_walk walk;
-	struct seal_buf path;
-	struct arena scratch; /* of one record */
-};
-
-/* The version as text; what a form does not tell (transform's) is `none`. */
-static const char *version_name(uint32_t version, const char *none, char name[VERSION_NAME_MAX])
-{
-	if (version == 0)
-		return none;
-	snprintf(name, VERSION_NAME_MAX, "%u", version);
-	return name;
-}
 
 /* How long the plaintext is, as far as the form tells; -1: it doesn't. */
 static int64_t plaintext_bytes(const struct text_form *form)
@@ -125,7 +102,7 @@ static void show_json(const char *place, const char *path, const struct text_for
 		fputs(",\"method\":null,\"damaged\":true", stdout);
 	else
 		printf(",\"method\":\"%s\",\"damaged\":false,\"value\":\"%s\",\"key_version\":%s", form->method,
-		       form->json ? "json" : "string", version_name(form->version, "null", name));
+		       form->json ? "json" : "string", inspect_version_name(form->version, "null", name));
 	printf(",\"bytes\":%zu", bytes);
 	if (plain >= 0)
 		printf(",\"plaintext_bytes\":%lld", (long long)plain);
@@ -143,7 +120,7 @@ static void show_text(const char *place, const char *path, const struct text_for
 		return;
 	}
 	printf("%s of a %s, key version %s, %zu bytes", form->method, form->json ? "JSON value" : "string",
-	       version_name(form->version, "unknown", name), bytes);
+	       inspect_version_name(form->version, "unknown", name), bytes);
 	if (plain >= 0)
 		printf(", %lld in clear", (long long)plain);
 	putchar('\n');
@@ -160,9 +137,9 @@ static enum seal_status found(struct inspection *in, const char *place, const ch
 		in->damaged++;
 	}
 	in->values++;
-	if (!in->options->summary && in->options->json)
+	if (in->tells_values && in->options->json)
 		show_json(place, path, &form, text.len);
-	else if (!in->options->summary)
+	else if (in->tells_values)
 		show_text(place, path, &form, text.len);
 	return count(in, path, &form, text.len, err);
 }
@@ -228,49 +205,6 @@ static enum seal_status inspect_record(struct inspection *in, const char *place,
 	return SEAL_OK;
 }
 
-static void summary_json(const struct inspection *in)
-{
-	printf("{\"schema\":\"sealstream.inspect/1\",\"records\":%llu,\"protected_records\":%llu,\"values\":%llu,"
-	       "\"damaged\":%llu,\"failed\":%llu,\"kinds\":[",
-	       (unsigned long long)in->records, (unsigned long long)in->protected_records,
-	       (unsigned long long)in->values, (unsigned long long)in->damaged, (unsigned long long)in->failed);
-	for (size_t i = 0; i < in->n_kinds; i++) {
-		const struct kind *kind = &in->kinds[i];
-		char name[VERSION_NAME_MAX];
-
-		printf("%s{\"path\":", i ? "," : "");
-		output_json_string(stdout, bytes_str(kind->path));
-		if (kind->method == NULL)
-			fputs(",\"method\":null", stdout);
-		else
-			printf(",\"method\":\"%s\",\"value\":\"%s\",\"key_version\":%s", kind->method,
-			       kind->json ? "json" : "string", version_name(kind->version, "null", name));
-		printf(",\"values\":%llu,\"bytes\":%llu}", (unsigned long long)kind->values,
-		       (unsigned long long)kind->bytes);
-	}
-	puts("]}");
-}
-
-static void summary_text(const struct inspection *in)
-{
-	printf("%llu records, %llu of them with protected values; %llu values", (unsigned long long)in->records,
-	       (unsigned long long)in->protected_records, (unsigned long long)in->values);
-	printf(in->damaged ? ", %llu of them damaged\n" : "\n", (unsigned long long)in->damaged);
-	for (size_t i = 0; i < in->n_kinds; i++) {
-		const struct kind *kind = &in->kinds[i];
-		char name[VERSION_NAME_MAX];
-
-		printf("  %s: %llu x ", kind->path, (unsigned long long)kind->values);
-		if (kind->method == NULL)
-			puts("damaged");
-		else
-			printf("%s of a %s, key version %s\n", kind->method, kind->json ? "JSON value" : "string",
-			       version_name(kind->version, "unknown", name));
-	}
-	if (in->beyond > 0)
-		printf("  other paths: %llu values\n", (unsigned long long)in->beyond);
-}
-
 static enum seal_status inspect_all(struct inspection *in, struct source *source, struct batch *batch,
 				    struct seal_err *err)
 {
@@ -284,7 +218,7 @@ static enum seal_status inspect_all(struct inspection *in, struct source *source
 		for (size_t i = 0; i < batch->n && rc == SEAL_OK; i++) {
 			char place[SEAL_ERR_PLACE_MAX];
 
-			source->ops->place(source, &batch->records[i], place, sizeof(place));
+			pump_place_of(source, &batch->records[i], place, sizeof(place));
 			rc = inspect_record(in, place, &batch->records[i], err);
 		}
 		if (result == READ_SOME)
@@ -299,7 +233,7 @@ out:
 	return rc;
 }
 
-static enum seal_status open_source(struct command_call *call, struct source **source, struct seal_err *err)
+static enum seal_status open_file(struct command_call *call, struct source **source, struct seal_err *err)
 {
 	const struct inspect_options *options = call->options;
 	char *limit = arena_printf(call->arena, "%lld", (long long)options->max_record_bytes);
@@ -311,13 +245,36 @@ static enum seal_status open_source(struct command_call *call, struct source **s
 	return stream_open_source("file", call->n_args ? call->args[0] : "-", in, call->arena, source, err);
 }
 
+/* Without a group: nothing is committed, and nobody's reading is disturbed. */
+static enum seal_status open_source(struct command_call *call, struct kafka_config *config, struct source **source,
+				    struct seal_err *err)
+{
+	const struct inspect_options *options = call->options;
+	const struct kafka_source_options in = {.connection = options->connection,
+						.offset = "beginning",
+						.partition = -1,
+						.exit_at_end = true,
+						.config = config};
+	enum seal_status rc;
+
+	if (options->topic == NULL)
+		return open_file(call, source, err);
+	if (call->n_args > 0 || options->envelopes)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "--topic excludes %s",
+			       call->n_args > 0 ? "a FILE" : "--envelopes, which are for files");
+	rc = kafka_connection_load(&options->connection, config, err);
+	return rc == SEAL_OK ? kafka_use_source(options->topic, &in, source, err) : rc;
+}
+
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	struct inspection *in = mem_calloc(1, sizeof(*in));
 	struct batch batch = {.cap = STREAM_BATCH_RECORDS};
 	struct source *source = NULL;
+	struct kafka_config config;
 	enum seal_status rc;
 
+	kafka_config_init(&config);
 	arena_init(&batch.arena, STREAM_BATCH_BYTES);
 	batch.records = mem_calloc(batch.cap, sizeof(*batch.records));
 	if (in == NULL || batch.records == NULL) {
@@ -325,19 +282,23 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 		goto out;
 	}
 	in->options = call->options;
+	in->tells_values = !in->options->summary && !in->options->versions;
 	in->arena = call->arena;
 	in->path = (struct seal_buf)BUF_INIT(PATH_BYTES_MAX);
 	arena_init(&in->scratch, STREAM_BATCH_BYTES);
-	SEAL_TRY(open_source(call, &source, err));
+	rc = open_source(call, &config, &source, err);
+	if (stop_before_start(rc, exit_code, err)) {
+		rc = SEAL_OK;
+		goto out;
+	}
+	SEAL_TRY(rc);
 	SEAL_TRY(inspect_all(in, source, &batch, err));
-	if (in->options->json)
-		summary_json(in);
-	else
-		summary_text(in);
+	inspect_report(in);
 	*exit_code = stop_requested() ? 128 + stop_requested() : in->failed > 0 ? 1 : 0;
 out:
 	if (source != NULL)
 		source->ops->close(source, true);
+	kafka_config_clear(&config);
 	arena_clear(&batch.arena);
 	mem_free(batch.records);
 	if (in != NULL) {
@@ -352,17 +313,25 @@ out:
 const struct command command_inspect = {
 	.name = "inspect",
 	.usage = "[FILE|-]",
-	.summary = "Show what is protected in a file, how, and under which version of a key",
-	.details = "Needs no policy and no key, and decrypts nothing. For each protected value it prints where it "
-		   "stands, the "
-		   "method, the version of the key, and sizes; then a summary. Values made by fpe, mask, redact and "
-		   "hash look "
-		   "like any other text and cannot be told.\n"
-		   "With --json every line is an object: sealstream.inspect.value/1 for a value, and "
-		   "sealstream.inspect/1 for "
-		   "the summary, which comes last.",
+	.summary = "Show what is protected in a file or a topic, how, and under which version of a key",
+	.details =
+		"Needs no policy and no key, and decrypts nothing. For each protected value it prints where it "
+		"stands, the "
+		"method, the version of the key, and sizes; then a summary. Values made by fpe, mask, redact and "
+		"hash look "
+		"like any other text and cannot be told.\n"
+		"With --versions it prints a table instead: how many values of each field are under which version of "
+		"a "
+		"key, and in which form (a string, or another JSON value). When an old version has none left, the "
+		"key's minimum decryption version can be raised; sealstream rewrap moves values to the newest one.\n"
+		"With --topic it reads a Kafka topic, as no member of any group, and stops at the end of every "
+		"partition.\n"
+		"With --json every line is an object: sealstream.inspect.value/1 for a value, and "
+		"sealstream.inspect/1 for "
+		"the summary, which comes last; with --versions one object, sealstream.inspect.versions/1.",
 	.examples = "sealstream inspect -s protected.ndjson\n"
-		    "sealstream inspect --json protected.ndjson\n",
+		    "sealstream inspect --json protected.ndjson\n"
+		    "sealstream inspect --versions -b broker:9092 -t purchases_encrypted\n",
 	.options = rows,
 	.options_size = sizeof(struct inspect_options),
 	.args_max = 1,

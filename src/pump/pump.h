@@ -68,4 +68,7 @@ struct pump_options {
 SEAL_MUST_USE enum seal_status pump_run(const struct pump_options *options, struct pump_counts *counts,
 					struct seal_err *err);
 
+/* Where a record came from, for messages: "in.json:17", "topic/partition/offset". */
+void pump_place_of(struct source *source, const struct record *record, char *out, size_t room);
+
 #endif

@@ -83,18 +83,22 @@ static enum on_error on_error_of(const struct worker *worker)
 	return on == ON_ERROR_DEAD_LETTER && options->no_dead_letters ? ON_ERROR_REJECT : on;
 }
 
+void pump_place_of(struct source *source, const struct record *record, char *out, size_t room)
+{
+	if (source->ops->place != NULL)
+		source->ops->place(source, record, out, room);
+	else
+		snprintf(out, room, "%.*s/%d/%lld", BYTES_FMT(record->topic), (int)record->partition,
+			 (long long)record->offset);
+}
+
 /* Where a record came from, before the place inside it: "in.json:17: $['card']". */
 static void set_place(const struct worker *worker, const struct record *record, struct seal_err *why)
 {
-	struct source *source = options_of(worker)->source;
 	char inside[SEAL_ERR_PLACE_MAX], from[SEAL_ERR_PLACE_MAX];
 
 	memcpy(inside, why->place, sizeof(inside));
-	if (source->ops->place != NULL)
-		source->ops->place(source, record, from, sizeof(from));
-	else
-		snprintf(from, sizeof(from), "%.*s/%d/%lld", BYTES_FMT(record->topic), (int)record->partition,
-			 (long long)record->offset);
+	pump_place_of(options_of(worker)->source, record, from, sizeof(from));
 	why->place[0] = '\0';
 	err_place(why, inside[0] ? "%s: %s" : "%s", from, inside);
 }

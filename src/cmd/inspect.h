@@ -1,0 +1,47 @@
+/* `inspect`: its parts. inspect.c finds and counts, inspect_report.c tells the counts at the end. */
+#ifndef CMD_INSPECT_H
+#define CMD_INSPECT_H
+
+#include "base/buf.h"
+#include "cmd/value_walk.h"
+#include "streams/kafka/kafka.h"
+
+#define KINDS_MAX 1000 /* lines of a report; what is beyond is counted together */
+
+struct inspect_options {
+	bool json, envelopes, summary, versions;
+	const char *topic; /* NULL: a file */
+	struct kafka_connection connection;
+	int64_t max_record_bytes;
+};
+
+/* Values of one field in one form under one version. */
+struct kind {
+	const char *path; /* in the run's arena */
+	const char *method; /* NULL: damaged */
+	bool json;
+	uint32_t version;
+	uint64_t values, bytes;
+};
+
+struct inspection {
+	const struct inspect_options *options;
+	bool tells_values; /* each one as it is found, besides the report */
+	struct arena *arena; /* of the run: paths of kinds */
+	struct kind kinds[KINDS_MAX];
+	size_t n_kinds;
+	uint64_t records, failed, protected_records, values, damaged, beyond;
+	struct json_scan scan;
+	struct value_walk walk;
+	struct seal_buf path;
+	struct arena scratch; /* of one record */
+};
+
+/* The version as text; `none` for a form that does not tell it (transform's). */
+#define VERSION_NAME_MAX 12
+const char *inspect_version_name(uint32_t version, const char *none, char name[VERSION_NAME_MAX]);
+
+/* What was found, on stdout: the summary, or with --versions the table. Sorts the kinds for the latter. */
+void inspect_report(struct inspection *in);
+
+#endif
