@@ -88,10 +88,64 @@ static void every_failing_allocation_ends_well(void **state)
 	policy_free(policy);
 }
 
+#define OLD_NEW(key)                                                                                                 \
+	"version: 1\nkeys: {k: 'fake:" key "'}\ntopics: [{match: t, protect: {$.a: {type: encrypt, key: k}, "        \
+	"$.b: {type: encrypt, key: k}, $.c: {type: encrypt, key: k}}}]\n"
+
+static char old_text[512];
+static const char new_text[] = "{\"a\":\"x\",\"b\":[1,2],\"c\":\"\\u0000\"}";
+
+static enum seal_status rewrap(void *policy, struct seal_err *err)
+{
+	static const struct key_source_config no_keys;
+	struct seal_bytes value = bytes_str(old_text);
+	struct engine_result result;
+	struct kit kit = {.policy = NULL};
+	struct arena arena;
+	enum seal_status rc;
+
+	arena_init(&arena, 0);
+	SEAL_TRY(plan_new(policy, &kit_registry, &no_keys, &kit.plan, err));
+	SEAL_TRY(engine_new(kit.plan, NULL, &kit.engine, err));
+	kit.topic = policy_topic_find(policy, bytes_str("t"));
+	SEAL_TRY(engine_can_rewrap(kit.engine, kit.topic, err));
+	SEAL_TRY(engine_run(kit.engine, kit.topic, ENGINE_REWRAP, &value, 1, &result, err));
+	assert_true(result.err == NULL && result.cells == 3);
+	value = arena_copy(&arena, result.value);
+	if (value.ptr == NULL) {
+		rc = err_memory(err);
+		goto out;
+	}
+	SEAL_TRY(engine_run(kit.engine, kit.topic, ENGINE_REVEAL, &value, 1, &result, err));
+	assert_memory_equal(result.value.ptr, new_text, sizeof(new_text) - 1);
+out:
+	kit_close(&kit);
+	arena_clear(&arena);
+	return rc;
+}
+
+static void rewrapping_ends_well(void **state)
+{
+	const struct engine_result *result;
+	struct policy *policy;
+	struct kit kit;
+
+	kit_open(&kit, OLD_NEW("aes1"));
+	result = kit_one(&kit, ENGINE_PROTECT, bytes_str(new_text));
+	assert_true(result->err == NULL && result->value.len < sizeof(old_text));
+	memcpy(old_text, result->value.ptr, result->value.len);
+	kit_close(&kit);
+	assert_int_equal(policy_load(bytes_str(OLD_NEW("aes")), "oom.yaml", &kit_schema, NULL, &policy, NULL),
+			 SEAL_OK);
+	assert_true(oom_each(rewrap, policy) > 10);
+	policy_free(policy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_failing_allocation_ends_well),
+		cmocka_unit_test(rewrapping_ends_well),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

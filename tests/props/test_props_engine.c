@@ -324,6 +324,67 @@ static void only_what_is_named_changes_and_comes_back(void **state)
 	assert_true(cells > (size_t)8 * ROUNDS); /* the documents do have what the policies name */
 }
 
+/* The policy with a key that has its first version only. */
+static const char *before_rotation(const struct world *w)
+{
+	static char text[sizeof(w->policy) + 1];
+	const char *key = strstr(w->policy, "fake:aes");
+
+	assert_non_null(key);
+	key += strlen("fake:aes");
+	snprintf(text, sizeof(text), "%.*s1%s", (int)(key - w->policy), w->policy, key);
+	return text;
+}
+
+static size_t encrypted_spans(const struct world *w)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->n_spans; i++)
+		n += w->spans[i].rule->does == ENCRYPTS;
+	return n;
+}
+
+/* What was protected under the old version is rewrapped to what protecting now gives, and reveals to what it was. */
+static void rewrapping_changes_versions_alone(void **state)
+{
+	static char again[8 * DOC_MAX];
+	static struct world w;
+	size_t cells = 0;
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		const struct engine_result *result;
+		struct kit old, kit;
+		char *text;
+
+		w.dice = prop_seed(3 * ROUNDS + round);
+		make_policy(&w, DOES);
+		make_document(&w);
+		kit_open(&old, before_rotation(&w));
+		text = copy_of(run(&old, &w, ENGINE_PROTECT, bytes_of(w.doc, w.len))->value);
+		kit_open(&kit, w.policy);
+		result = run(&kit, &w, ENGINE_REWRAP, bytes_str(text));
+		assert_int_equal(result->cells, encrypted_spans(&w));
+		assert_int_equal(result->kept, 0);
+		cells += result->cells;
+		memcpy(again, result->value.ptr, result->value.len);
+		again[result->value.len] = '\0';
+		check_protected(&w, again, result->value.len);
+
+		result = run(&kit, &w, ENGINE_REWRAP, bytes_str(again));
+		assert_true(result->cells == 0 && result->kept == encrypted_spans(&w));
+		assert_true(bytes_eq_str(result->value, again));
+
+		/* Both reveal alike: what is format-preserving was left alone. */
+		text = copy_of(run(&kit, &w, ENGINE_REVEAL, bytes_str(text))->value);
+		result = run(&kit, &w, ENGINE_REVEAL, bytes_str(again));
+		assert_true(bytes_eq_str(result->value, text));
+		kit_close(&old);
+		kit_close(&kit);
+	}
+	assert_true(cells > ROUNDS);
+}
+
 static void one_way_methods_leave_the_rest_alone(void **state)
 {
 	static struct world w;
@@ -474,6 +535,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_is_named_changes_and_comes_back),
+		cmocka_unit_test(rewrapping_changes_versions_alone),
 		cmocka_unit_test(one_way_methods_leave_the_rest_alone),
 		cmocka_unit_test(batches_are_as_good_as_single_records),
 		cmocka_unit_test(each_flipped_bit_and_each_cut_is_refused),
