@@ -65,6 +65,16 @@ static void add(char *out, size_t room, size_t *used, const char *first, const c
 	add_part(out, room, used, second);
 }
 
+/* "a|b|c" as "a, b, c", which can be wrapped. */
+static void add_choices(char *out, size_t room, size_t *used, const char *choices)
+{
+	for (; *choices != '\0'; choices++) {
+		char c[] = {*choices, '\0'};
+
+		add_part(out, room, used, *choices == '|' ? ", " : c);
+	}
+}
+
 size_t help_option_label(const struct opt_row *rows, const struct opt_row *row, char *out, size_t room)
 {
 	char letter[] = {'-', row->letter, ',', ' ', '\0'};
@@ -90,7 +100,7 @@ size_t help_option_notes(const struct opt_row *row, char *out, size_t room)
 		add(out, room, &used, "required", "");
 	if (row->choices != NULL && row->arg != NULL) {
 		add(out, room, &used, used ? "; " : "", "one of ");
-		add(out, room, &used, row->choices, "");
+		add_choices(out, room, &used, row->choices);
 	}
 	if (row->type == OPT_LIST)
 		add(out, room, &used, used ? "; " : "", "may be repeated");
