@@ -3,7 +3,7 @@
 
     transport.py  HTTP, TLS, Unix sockets      core.py     namespaces, tokens, policies, routing
     control.py    faults, counts, recordings   system.py   sys/, auth/token/
-    transit.py    Transit (ciphers.py below)   logins.py   AppRole, userpass, LDAP, certificate, JWT, Kubernetes, AWS
+    transit.py    Transit, with transit_key.py and ciphers.py; logins.py   AppRole, userpass, LDAP, certificate, JWT, Kubernetes, AWS
 
 In a test:      with Double(tls=folder) as vault: vault.address, vault.token, vault.ca, vault.control, vault.api("POST", …)
 As a program:   double.py --tls FOLDER --control     prints {"address": …, "token": …, "ca": …, "control": …} and serves until

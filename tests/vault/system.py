@@ -204,7 +204,8 @@ class TokenStore(Engine):
 
     def described(self, token):
         core = self.core
-        left = max(0, -((core.chance.now_ns() - token.expires_ns) // 10**9)) if token.expires_ns else 0
+        now = round(core.chance.now_ns() / 10**9) * 10**9  # as the server does
+        left = max(0, (token.expires_ns - now) // 10**9) if token.expires_ns else 0
         data = {"accessor": token.accessor, "creation_time": token.created_ns // 10**9, "creation_ttl": token.ttl,
                 "display_name": token.display_name, "entity_id": "", "explicit_max_ttl": token.max_ttl,
                 "expire_time": rfc3339(token.expires_ns) if token.expires_ns else None, "id": token.id,
