@@ -1,0 +1,63 @@
+/*
+ * What the ways of logging in share: reading secrets, building paths, reading the `auth` object, wiping what passed through
+ * JSON. Private to src/vault/login.c and src/vault/login/.
+ */
+#ifndef VAULT_LOGIN_METHOD_H
+#define VAULT_LOGIN_METHOD_H
+
+#include "vault/login.h"
+
+extern const struct vault_login_ops vault_login_token, vault_login_approle, vault_login_kubernetes, vault_login_jwt,
+	vault_login_cert, vault_login_userpass, vault_login_ldap;
+
+/* Tests only: another clock (NULL: the real one), and no thread that renews. Before any vault_tokens_new. */
+void vault_login_test_clock(uint64_t (*now_ms)(void), bool thread);
+#define LOGIN_SECRET_MAX 65536 /* bytes of a token, JWT or password */
+
+/* `name` of the options is needed by `method`: SEAL_USAGE/SEAL_E_CONFIG when it is not there. */
+SEAL_MUST_USE enum seal_status login_need(const char *value, const char *option, const char *method,
+					  struct seal_err *err);
+
+enum login_trim { LOGIN_LINE_END, LOGIN_SPACE };
+/*
+ * A secret as text that ends with a zero byte, not counted by the caller: `raw` without one line end, or without white
+ * space around it. SEAL_USAGE/SEAL_E_CONFIG when nothing is left, or when it holds a zero byte; `what` names it.
+ */
+SEAL_MUST_USE enum seal_status login_secret_of(struct seal_bytes raw, enum login_trim trim, const char *what,
+					       struct secret *out, struct seal_err *err);
+/* The same from a file; warns when others can read it, unless `quiet`. */
+SEAL_MUST_USE enum seal_status login_secret_file(const char *path, enum login_trim trim, bool quiet,
+						 struct secret *out, struct seal_err *err);
+/* From --vault-secret-file, else from the variable; SEAL_OK and out->ptr NULL when neither is there. */
+SEAL_MUST_USE enum seal_status login_secret(const struct vault_options *options, const char *variable,
+					    enum login_trim trim, struct secret *out, struct seal_err *err);
+/* A token must be able to stand in a header. */
+SEAL_MUST_USE enum seal_status login_token_check(const char *token, const char *what, struct seal_err *err);
+
+/* Appends "auth/MOUNT/SUFFIX", and "/USER" where there is one; mount: the options' or `method`. */
+SEAL_MUST_USE enum seal_status login_path(const struct vault_options *options, const char *method, const char *suffix,
+					  const char *user, struct seal_buf *out, struct seal_err *err);
+
+/* A new body, and a string in it; a NULL `value` adds nothing. SEAL_USAGE/SEAL_E_CONFIG when it is not UTF-8. */
+SEAL_MUST_USE enum seal_status login_body(json_t **out, struct seal_err *err);
+SEAL_MUST_USE enum seal_status login_add(json_t *body, const char *name, const char *value, struct seal_err *err);
+
+/*
+ * Posts `body`, which stays the caller's, to SUFFIX of the method's mount, and reads the `auth` object of the answer.
+ * A second factor that the server asks for is SEAL_DENIED.
+ */
+SEAL_MUST_USE enum seal_status login_post(const struct vault_login *login, const char *method, const char *suffix,
+					  const char *user, json_t *body, struct vault_auth *out,
+					  struct seal_err *err);
+/* {"role": …, "jwt": …} to auth/MOUNT/login. */
+SEAL_MUST_USE enum seal_status login_post_jwt(const struct vault_login *login, const char *method,
+					      const struct secret *jwt, struct vault_auth *out, struct seal_err *err);
+/* The `auth` object of an answer. */
+SEAL_MUST_USE enum seal_status login_auth(const json_t *answer, struct vault_auth *out, struct seal_err *err);
+
+/* Wipes every string in it, then releases it. NULL is fine. */
+void login_json_free(json_t *json);
+
+void login_auth_clear(struct vault_auth *auth);
+
+#endif
