@@ -133,6 +133,8 @@ static enum seal_status run_command(const struct command *command, const char *p
 		goto out;
 	}
 	SEAL_TRY(parse_environment(parse, err));
+	if (command->keys) /* what no row names: BAO_X, VAULT_AGENT_ADDR … */
+		SEAL_TRY(vault_options_env(&global->vault, parse->arena, err));
 	setup_log(global);
 	SEAL_TRY(parse_required(parse, err));
 	SEAL_TRY(check_arguments(command, path, parse->n_args, err));
