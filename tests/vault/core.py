@@ -275,8 +275,8 @@ class Policy:
         except (ValueError, KeyError, TypeError):
             rules = [(path, re.findall(r'"([^"]*)"', block)) for path, block in
                      re.findall(r'path\s+"([^"]+)"\s*\{[^}]*?capabilities\s*=\s*\[([^\]]*)\]', text)]
-            if "path" in text and not rules:
-                raise Refusal("failed to parse policy: no path block could be read") from None
+            if text.count("{") != text.count("}") or ("path" in text and not rules):
+                raise Refusal("failed to parse policy: At 1:1: object expected closing RBRACE got: EOF") from None
         self.rules = [(path.lstrip("/"), frozenset(words)) for path, words in rules]
 
     @staticmethod
@@ -386,11 +386,12 @@ class Limits:
 
 
 class Core:
-    def __init__(self, product="openbao", root_token="root"):
+    def __init__(self, product="openbao", root_token="root", old=False):
         assert product in PRODUCTS
         self.product = product
-        self.version = "2.0.0-HEAD" if product == "openbao" else "1.21.1" + ("+ent" if "-" in product else "")
-        self.limits = Limits.of(product)
+        self.old = old  # a Vault before 1.14: key changes answer 204
+        self.version = "2.0.0-HEAD" if product == "openbao" else "1.13.0" if old else "1.21.1" + ("+ent" if "-" in product else "")
+        self.limits = Limits() if old else Limits.of(product)
         self.chance = Chance()
         self.lock = threading.RLock()
         self.sealed = False
@@ -432,7 +433,7 @@ class Core:
 
     def add_token(self, policies, namespace=None, ttl=0, id=None, **more):
         now = self.chance.now_ns()
-        if policies != ["root"] and more.get("type") != "batch" and "default" not in policies:
+        if policies != ["root"] and "default" not in policies:
             policies = ["default", *policies]
         token = Token(id or self.chance.next("token", self.token_text), self.chance.next("accessor", lambda: base62(24)),
                       sorted(set(policies)), namespace or self.root, ttl, now, now, now + ttl * 10**9 if ttl else 0, **more)

@@ -44,8 +44,8 @@ class Double:
     """
 
     def __init__(self, product="openbao", tls=None, port=0, unix=None, root_token="root", mounts=("transit",),
-                 client_certificates=False):
-        self.core = Core(product, root_token)
+                 client_certificates=False, old=False):
+        self.core = Core(product, root_token, old)
         self.control = Control(self.core)
         self.token = root_token
         self.folder = None
@@ -101,7 +101,7 @@ class Double:
                 whole = json.loads(raw)
             except ValueError:
                 whole = None
-            raise ApiError(problem.code, whole.get("errors") if whole else raw, whole) from None
+            raise ApiError(problem.code, whole.get("errors") if whole else raw.decode("latin-1"), whole) from None
 
     def token_for(self, *rules, ttl=3600, **more):
         """A token that may do what `rules` say: ("transit/encrypt/pii", "update"), …"""

@@ -34,6 +34,10 @@ class Transit(Engine):
             raise Refusal(refusal) if refusal else NotThere()
         return self.keys[name]
 
+    def changed(self, key, warnings=None):
+        """What answers a change of a key: the key, or nothing from old servers."""
+        return Answer(204) if self.core.old else Answer(data=key.info(), warnings=warnings)
+
     def new_key(self, name, type_="aes256-gcm96", **more):
         """Makes a key, as tests may also do without a request."""
         key = Key(name, type_, **more)
@@ -69,10 +73,12 @@ class Transit(Engine):
             raise Refusal(f"unknown key type {type_}")
         if size and type_ != "hmac":
             raise Refusal(f"key_size is not valid for algorithm {type_}")
+        if type_ == "hmac" and not size and self.core.product != "openbao":
+            raise Broken("invalid key size for HMAC key, must be between 32 and 512 bytes")
         if size and not 32 <= size <= 512:
             raise Refusal(f"invalid key_size {size}")
         if name in self.keys:
-            return Answer(data=self.keys[name].info(), warnings=[f"key {name} already existed"])
+            return self.changed(self.keys[name], [f"key {name} already existed"])
         if (derived or convergent) and type_ not in (*ciphers.AEADS, "ed25519"):
             raise Broken(f"key derivation and convergent encryption not supported for keys of type {type_}")
         if convergent and type_ == "ed25519":
@@ -81,7 +87,7 @@ class Transit(Engine):
             key = self.new_key(name, type_, derived=derived, convergent=convergent, exportable=request.flag("exportable"),
                                allow_plaintext_backup=request.flag("allow_plaintext_backup"), key_size=size,
                                auto_rotate_period=period)
-        return key.info()
+        return self.changed(key)
 
     @route("DELETE", "keys/{name}")
     def delete_key(self, request, name):
@@ -138,7 +144,7 @@ class Transit(Engine):
             if key.soft_deleted:
                 raise Refusal(SOFT_DELETED)
             self.keys[name] = new
-        return Answer(data=new.info(), warnings=warnings)
+        return self.changed(new, warnings)
 
     @route("POST", "keys/{name}/rotate")
     def rotate(self, request, name):
@@ -151,7 +157,7 @@ class Transit(Engine):
             key.add_version(self.core.chance)
             if key.imported:
                 key.imported = False
-        return key.info()
+        return self.changed(key)
 
     @route("POST", "keys/{name}/trim", "min_available_version")
     def trim(self, request, name):
@@ -170,7 +176,7 @@ class Transit(Engine):
                 raise Refusal(text)
         key.min_available = wanted
         key.versions = {number: version for number, version in key.versions.items() if number >= wanted}
-        return key.info()
+        return self.changed(key)
 
     @route("GET POST", "config/keys", "disable_upsert")
     def config_keys(self, request):
