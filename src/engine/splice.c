@@ -41,7 +41,7 @@ static enum seal_status write_string(struct engine *engine, struct seal_bytes te
 	if (!utf8_valid(text))
 		return err_set(&engine->err, SEAL_DATA, SEAL_E_SYNTAX,
 			       "the value is not UTF-8 text, so it cannot stand in JSON; use 'format: bytes'");
-	length = json_string_length(text);
+	length = json_string_written(text);
 	out = arena_alloc(&engine->arena, length, 1);
 	if (out == NULL)
 		return err_memory(err);

@@ -164,7 +164,7 @@ size_t json_string_write(struct seal_bytes text, uint8_t *out)
 	return (size_t)(to - out);
 }
 
-size_t json_string_length(struct seal_bytes text)
+size_t json_string_written(struct seal_bytes text)
 {
 	size_t len = text.len + 2;
 

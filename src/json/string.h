@@ -18,11 +18,11 @@ bool json_string_decode(struct seal_bytes raw, struct arena *arena, struct seal_
 /*
  * Writes `text` (valid UTF-8) quoted: only what must be escaped is (quote, backslash, U+0000-U+001F; \n, \t … in
  * their short forms, else \u00xx in lower case). Returns the length. `out` has JSON_STRING_MAX(text.len) bytes, or
- * exactly json_string_length(text).
+ * exactly json_string_written(text).
  */
 size_t json_string_write(struct seal_bytes text, uint8_t *out);
 
 /* How long json_string_write's result is, exactly. */
-size_t json_string_length(struct seal_bytes text);
+size_t json_string_written(struct seal_bytes text);
 
 #endif

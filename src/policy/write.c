@@ -5,7 +5,7 @@
 
 enum seal_status write_json_string(struct seal_buf *out, struct seal_bytes text, struct seal_err *err)
 {
-	enum seal_status rc = buf_reserve(out, json_string_length(text), err);
+	enum seal_status rc = buf_reserve(out, json_string_written(text), err);
 
 	if (rc == SEAL_OK)
 		out->len += json_string_write(text, out->ptr + out->len);

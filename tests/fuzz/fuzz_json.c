@@ -61,7 +61,7 @@ static void check_string(struct seal_bytes raw, bool escaped)
 
 		CHECK(quoted != NULL && utf8_valid(text));
 		len = json_string_write(text, quoted);
-		CHECK(len == json_string_length(text));
+		CHECK(len == json_string_written(text));
 		CHECK(json_is_value(bytes_of(quoted, len), false));
 		mem_free(quoted);
 	}

@@ -180,7 +180,7 @@ static enum seal_status put_string(struct seal_bytes text, struct seal_buf *out,
 
 	if (rc != SEAL_OK)
 		return rc;
-	rc = buf_reserve(out, json_string_length(text), err);
+	rc = buf_reserve(out, json_string_written(text), err);
 	if (rc == SEAL_OK)
 		out->len += json_string_write(text, out->ptr + out->len);
 	return rc;
