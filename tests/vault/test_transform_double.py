@@ -103,7 +103,7 @@ def vault():
         yield double
 
 
-def setup(vault, kind="fpe", name="t", role="payments", **body):
+def set_up(vault, kind="fpe", name="t", role="payments", **body):
     if kind != "tokenization":
         body.setdefault("template", "builtin/creditcardnumber")
     vault.api("POST", f"transform/transformations/{kind}/{name}", {"allowed_roles": [role], **body})
@@ -130,7 +130,7 @@ def test_a_known_key_gives_what_the_standard_gives(vault):
     for algorithm, cipher in (("ff3-1", FF31), ("ff1", FF1)):
         vault.engine("transform").algorithm = algorithm
         vault.core.chance.fixed["key"].append(bytes(range(32)))
-        setup(vault, name=algorithm.replace("-", "_"))
+        set_up(vault, name=algorithm.replace("-", "_"))
         done = call(vault, value="4111-1111-1111-1234", tweak=TWEAK)
         want = "".join(map(str, cipher(bytes(range(32)), 10).encrypt([int(d) for d in "4111111111111234"], bytes(range(7)))))
         assert done == {"encoded_value": "-".join(want[i:i + 4] for i in range(0, 16, 4))}
@@ -138,7 +138,7 @@ def test_a_known_key_gives_what_the_standard_gives(vault):
 
 
 def test_tweaks(vault):
-    setup(vault)
+    set_up(vault)
     refused(vault, value="4111111111111111", says="incorrect tweak size provided: 0")
     refused(vault, value="4111111111111111", tweak=base64.b64encode(b"12345678").decode(), says="incorrect tweak size provided: 8")
     refused(vault, value="4111111111111111", tweak="!", says="not base64")
@@ -146,31 +146,31 @@ def test_tweaks(vault):
     assert done == call(vault, value="4111111111111111", tweak=TWEAK)["encoded_value"]
     other = base64.b64encode(b"7654321").decode()
     assert call(vault, "decode", value=done, tweak=other)["decoded_value"] != "4111111111111111", "a wrong tweak is no error"
-    setup(vault, name="drawn", tweak_source="generated")
+    set_up(vault, name="drawn", tweak_source="generated")
     refused(vault, value="4111111111111111", tweak=TWEAK, says="generated")
     done = call(vault, value="4111111111111111")
     assert len(base64.b64decode(done["tweak"])) == 7 and done != call(vault, value="4111111111111111")
     assert call(vault, "decode", value=done["encoded_value"], tweak=done["tweak"])["decoded_value"] == "4111111111111111"
     refused(vault, "decode", value=done["encoded_value"], says="incorrect tweak size provided: 0")
-    setup(vault, name="own", tweak_source="internal")
+    set_up(vault, name="own", tweak_source="internal")
     refused(vault, value="4111111111111111", tweak=TWEAK, says="internal")
     assert call(vault, value="4111111111111111") == call(vault, value="4111111111111111")
     vault.engine("transform").algorithm = "ff1"
-    setup(vault, name="new", max_tweak_len=8)
+    set_up(vault, name="new", max_tweak_len=8)
     refused(vault, value="4111111111111111", says="tweak must be supplied")
     refused(vault, value="4111111111111111", tweak=base64.b64encode(bytes(9)).decode(), says="incorrect tweak size provided: 9")
     call(vault, value="4111111111111111", tweak=base64.b64encode(bytes(8)).decode())
 
 
 def test_templates_and_alphabets(vault):
-    setup(vault, tweak_source="internal")
+    set_up(vault, tweak_source="internal")
     for bad in ("", "x" * 16, "4111-1111-1111-1111 ", "4111_1111_1111_1111"):
         refused(vault, value=bad, says="does not match the template")
     assert len(call(vault, value="4111-1111-1111")["encoded_value"]) == 14, "twelve digits are a card, too"
     vault.api("POST", "transform/alphabet/low", {"alphabet": "01234"})
     vault.api("POST", "transform/template/low", {"type": "regex", "pattern": "([0-9]+)-x(?P<end>[0-9]+)", "alphabet": "low",
                                                   "encode_format": "${1}:x$end", "decode_formats": {"end": "$end$$"}})
-    setup(vault, template="low", tweak_source="internal")
+    set_up(vault, template="low", tweak_source="internal")
     refused(vault, value="01234-x0567", says="outside the alphabet")
     refused(vault, value="012-x34", says="too short")
     refused(vault, value="0" * 82 + "-x3", says="too long")
@@ -188,16 +188,16 @@ def test_templates_and_alphabets(vault):
 
 
 def test_masking_is_one_way(vault):
-    setup(vault, "masking")
+    set_up(vault, "masking")
     assert call(vault, value="4111-1111-1111-1111") == {"encoded_value": "****-****-****-****"}
-    setup(vault, "masking", masking_character="#.")
+    set_up(vault, "masking", masking_character="#.")
     assert call(vault, value="4111-1111-1111-1111") == {"encoded_value": "####-####-####-####"}
     refused(vault, "decode", value="****-****-****-****", says="masking")
     assert vault.api("GET", "transform/transformation/t")["data"]["masking_character"] == ord("#")
 
 
 def test_roles_and_transformations_name_each_other(vault):
-    setup(vault, tweak_source="internal")
+    set_up(vault, tweak_source="internal")
     refused(vault, role="nobody", value="4111111111111111", says="does not exist")
     refused(vault, value="4111111111111111", transformation="other", says="not one of the role's")
     vault.api("POST", "transform/role/payments", {"transformations": ["t", "later"]})
@@ -212,7 +212,7 @@ def test_roles_and_transformations_name_each_other(vault):
 
 
 def test_batches(vault):
-    setup(vault, tweak_source="internal")
+    set_up(vault, tweak_source="internal")
     items = [{"value": "4111111111111111", "reference": "a"}, {"value": "bad", "reference": "b"}, {"transformation": "t"}]
     problem = refused_batch(vault, items)
     results = problem.body["data"]["batch_results"]
@@ -237,7 +237,7 @@ def refused_batch(vault, items):
 
 
 def test_tokens(vault):
-    setup(vault, "tokenization", max_ttl=3600)
+    set_up(vault, "tokenization", max_ttl=3600)
     token = call(vault, value="Jürgen", metadata="Department=Sales")["encoded_value"]
     assert token != call(vault, value="Jürgen")["encoded_value"] and len(token) < 100
     assert call(vault, "decode", value=token) == {"decoded_value": "Jürgen"}
@@ -259,12 +259,12 @@ def test_tokens(vault):
     assert call(vault, "decode", value=late) == {"decoded_value": "a"}
     vault.control.advance(3600)
     refused(vault, "decode", value=late, says="token expired")  # capped to max_ttl
-    setup(vault, "tokenization", "same", convergent=True)
+    set_up(vault, "tokenization", "same", convergent=True)
     token = call(vault, value="a", expiration="2999-01-01T00:00:00Z")["encoded_value"]
     assert token == call(vault, value="a", expiration="2999-01-01T00:00:00+00:00")["encoded_value"]
     assert token != call(vault, value="a")["encoded_value"]
     assert len(call(vault, "tokens", value="a")["tokens"]) == 2
-    setup(vault, name="card", tweak_source="internal")
+    set_up(vault, name="card", tweak_source="internal")
     refused(vault, value="4111111111111111", ttl="1h", says="tokenization only")
     refused(vault, "metadata", value="4111111111111111", says="not supported")
 
@@ -287,12 +287,12 @@ def test_configuration_is_refused_where_it_must_be(vault):
             vault.api("POST", f"transform/{path}", body)
     vault.api("POST", "transform/alphabet/a", {"alphabet": "ab"})
     vault.api("POST", "transform/template/b", {"type": "regex", "pattern": "([ab]+)", "alphabet": "a"})
-    setup(vault, template="b")
+    set_up(vault, template="b")
     for path, says in (("transformation/t", "not allowed"), ("template/b", "in use by t"), ("alphabet/a", "in use by b")):
         with pytest.raises(ApiError, match=says):
             vault.api("DELETE", f"transform/{path}")
     with pytest.raises(ApiError, match="type cannot be changed"):
-        setup(vault, "masking")
+        set_up(vault, "masking")
     vault.api("POST", "transform/transformations/fpe/t", {"template": "b", "deletion_allowed": True})
     with pytest.raises(ApiError, match="in use by payments"):
         vault.api("DELETE", "transform/transformation/t")
