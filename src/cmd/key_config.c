@@ -3,7 +3,7 @@
 
 struct config_options {
 	int64_t min_decryption; /* 0: not given */
-	const char *min_encryption, *deletion_allowed, *auto_rotate; /* NULL: not given */
+	const char *min_encryption, *deletion_allowed, *auto_rotate, *exportable; /* NULL: not given */
 };
 
 #define AT(member) .offset = offsetof(struct config_options, member)
@@ -26,11 +26,20 @@ static const struct opt_row rows[] = {
 	 .type = OPT_STRING,
 	 AT(deletion_allowed)},
 	{.name = "auto-rotate",
-	 .help = "rotate after so many encryptions, 2147483648 unless told otherwise; off: refuse after 4294967296",
+	 .help = "rotate after so many encryptions, 2147483648 unless told otherwise; off: refuse after 4294967296. "
+		 "On a "
+		 "server: after so many seconds",
 	 .arg = "N|off",
 	 .type = OPT_STRING,
 	 AT(auto_rotate)},
+	{.name = "exportable",
+	 .help = "let `key export` show the raw key; on a server, where it cannot be taken back",
+	 .arg = "true",
+	 .type = OPT_STRING,
+	 AT(exportable)},
 	OPT_END};
+
+#define AUTO_ROTATE_MAX (UINT64_C(1) << 32)
 
 /* A number from 1 to `max`, or `word`, which is 0. */
 static enum seal_status number_or(const char *option, const char *text, const char *word, uint64_t max, uint64_t *out,
@@ -44,24 +53,24 @@ static enum seal_status number_or(const char *option, const char *text, const ch
 	return SEAL_OK;
 }
 
-static enum seal_status change_of(const struct config_options *options, struct keyring_change *change,
+static enum seal_status change_of(const struct config_options *options, struct key_admin_change *change,
 				  struct seal_err *err)
 {
 	enum seal_status rc = SEAL_OK;
 	uint64_t version;
 
 	if (options->min_decryption != 0) {
-		change->mask |= KEYRING_SET_MIN_DECRYPTION;
+		change->mask |= KEY_SET_MIN_DECRYPTION;
 		change->min_decryption_version = (uint32_t)options->min_decryption;
 	}
 	if (options->min_encryption != NULL) {
 		SEAL_TRY(number_or("min-encryption-version", options->min_encryption, "latest", UINT32_MAX, &version,
 				   err));
-		change->mask |= KEYRING_SET_MIN_ENCRYPTION;
+		change->mask |= KEY_SET_MIN_ENCRYPTION;
 		change->min_encryption_version = (uint32_t)version;
 	}
 	if (options->deletion_allowed != NULL) {
-		change->mask |= KEYRING_SET_DELETION_ALLOWED;
+		change->mask |= KEY_SET_DELETION_ALLOWED;
 		change->deletion_allowed = strcmp(options->deletion_allowed, "true") == 0;
 		if (!change->deletion_allowed && strcmp(options->deletion_allowed, "false") != 0) {
 			rc = err_set(err, SEAL_USAGE, SEAL_E_USAGE, "--deletion-allowed takes true or false");
@@ -69,9 +78,18 @@ static enum seal_status change_of(const struct config_options *options, struct k
 		}
 	}
 	if (options->auto_rotate != NULL) {
-		SEAL_TRY(number_or("auto-rotate", options->auto_rotate, "off", KEY_USES_MAX, &change->auto_rotate,
+		SEAL_TRY(number_or("auto-rotate", options->auto_rotate, "off", AUTO_ROTATE_MAX, &change->auto_rotate,
 				   err));
-		change->mask |= KEYRING_SET_AUTO_ROTATE;
+		change->mask |= KEY_SET_AUTO_ROTATE;
+	}
+	if (options->exportable != NULL) {
+		change->mask |= KEY_SET_EXPORTABLE;
+		change->exportable = true;
+		if (strcmp(options->exportable, "true") != 0) {
+			rc = err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+				     "--exportable takes true; a key that was exportable once stays so");
+			goto out;
+		}
 	}
 	if (change->mask == 0)
 		rc = err_set(err, SEAL_USAGE, SEAL_E_USAGE, "nothing to change; see sealstream key config --help");
@@ -81,19 +99,18 @@ out:
 
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
-	struct seal_bytes name = bytes_str(call->args[0]);
-	struct keyring_change change = {0};
-	struct keyring *keyring = NULL;
-	struct keyring_key_info info;
+	struct key_admin_change change = {0};
+	struct key_admin_info info;
+	struct managed_key key = {0};
 	enum seal_status rc;
 
 	SEAL_TRY(change_of(call->options, &change, err));
-	SEAL_TRY(key_use_open(call, false, &keyring, err));
-	SEAL_TRY(keyring_configure(keyring, name, &change, err));
-	SEAL_TRY(keyring_info(keyring, name, call->arena, &info, err));
+	SEAL_TRY(key_use_begin(call, false, &key, err));
+	SEAL_TRY(key.ops->configure(&key.on, key.reference, &change, err));
+	SEAL_TRY(key.ops->show(&key.on, key.reference, &info, err));
 	key_use_show(stdout, &info);
 out:
-	keyring_close(keyring);
+	key_use_end(&key);
 	return rc;
 }
 
@@ -104,7 +121,8 @@ const struct command command_key_config = {
 	.details =
 		"Raising the minimum decryption version disables what older versions made; lowering it again brings "
 		"that back.",
-	.examples = "sealstream key config pii --min-decryption-version 2\n",
+	.examples = "sealstream key config pii --min-decryption-version 2\n"
+		    "sealstream key config vault:transit/pii --min-decryption-version 2\n",
 	.options = rows,
 	.options_size = sizeof(struct config_options),
 	.args_min = 1,

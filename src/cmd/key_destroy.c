@@ -14,7 +14,7 @@ static const struct opt_row rows[] = {{.name = "yes",
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct destroy_options *options = call->options;
-	struct keyring *keyring = NULL;
+	struct managed_key key = {0};
 	enum seal_status rc;
 
 	if (!options->yes) {
@@ -23,11 +23,11 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 			     call->args[0]);
 		goto out;
 	}
-	SEAL_TRY(key_use_open(call, false, &keyring, err));
-	SEAL_TRY(keyring_destroy(keyring, bytes_str(call->args[0]), err));
-	printf("%s destroyed\n", call->args[0]);
+	SEAL_TRY(key_use_begin(call, false, &key, err));
+	SEAL_TRY(key.ops->destroy(&key.on, key.reference, err));
+	printf("%s destroyed\n", key.text);
 out:
-	keyring_close(keyring);
+	key_use_end(&key);
 	return rc;
 }
 

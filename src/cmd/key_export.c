@@ -11,7 +11,7 @@ enum { FORMAT_BASE64, FORMAT_RAW };
 struct export_options {
 	int64_t version; /* 0: the latest */
 	int format;
-	bool yes;
+	bool yes, hmac_key;
 };
 
 #define AT(member) .offset = offsetof(struct export_options, member)
@@ -30,13 +30,17 @@ static const struct opt_row rows[] = {
 	 .def = "base64",
 	 .type = OPT_CHOICE,
 	 AT(format)},
+	{.name = "hmac",
+	 .help = "the HMAC key that a server keeps beside each version of a key, not the key itself",
+	 .type = OPT_FLAG,
+	 AT(hmac_key)},
 	{.name = "yes", .help = "print a key even on a terminal", .type = OPT_FLAG, AT(yes)},
 	OPT_END};
 
 /* Not through stdio: its buffer would keep a copy. */
 static enum seal_status print_material(struct seal_bytes material, int format, struct seal_err *err)
 {
-	char text[BASE64_LEN(KEY_MATERIAL_MAX) + 1];
+	char text[BASE64_LEN(KEY_ADMIN_MATERIAL_MAX) + 1];
 	struct seal_bytes out = material;
 	enum seal_status rc;
 
@@ -55,7 +59,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 {
 	const struct export_options *options = call->options;
 	struct secret material = SECRET_INIT;
-	struct keyring *keyring = NULL;
+	struct managed_key key = {0};
 	enum seal_status rc;
 
 	if (!options->yes && isatty(STDOUT_FILENO)) {
@@ -63,12 +67,13 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 			     "this would show a secret key on the terminal; send it to a file, or add --yes");
 		goto out;
 	}
-	SEAL_TRY(key_use_open(call, false, &keyring, err));
-	SEAL_TRY(keyring_export(keyring, bytes_str(call->args[0]), (uint32_t)options->version, &material, NULL, err));
+	SEAL_TRY(key_use_begin(call, false, &key, err));
+	key.on.hmac_key = options->hmac_key;
+	SEAL_TRY(key.ops->export(&key.on, key.reference, (uint32_t)options->version, &material, NULL, err));
 	SEAL_TRY(print_material(secret_bytes(&material), options->format, err));
 out:
 	secret_clear(&material);
-	keyring_close(keyring);
+	key_use_end(&key);
 	return rc;
 }
 

@@ -1,10 +1,11 @@
 /* `key import`: material from elsewhere becomes the next version of a key. */
 #include "cmd/key_use.h"
+#include "keys/keyring.h"
 
 struct import_options {
 	int type;
 	const char *material;
-	bool exportable;
+	bool exportable, derived, convergent;
 };
 
 #define AT(member) .offset = offsetof(struct import_options, member)
@@ -18,7 +19,8 @@ static const struct opt_row rows[] = {
 	 .required = true,
 	 AT(type)},
 	{.name = "material",
-	 .help = "file with the raw bytes: 16 or 32 for aes…, 16, 24 or 32 for ff1, 32 to 64 for hmac",
+	 .help = "file with the raw bytes: 16 or 32 for aes…, 32 for …chacha20…, 16, 24 or 32 for ff1, 32 to 64 for "
+		 "hmac",
 	 .arg = "FILE",
 	 .type = OPT_STRING,
 	 .required = true,
@@ -27,32 +29,37 @@ static const struct opt_row rows[] = {
 	 .help = "let `key export` show a key that is new; cannot be changed later",
 	 .type = OPT_FLAG,
 	 AT(exportable)},
+	{.name = "derived", .help = "the key is derived", .type = OPT_FLAG, AT(derived)},
+	{.name = "convergent", .help = "the key is convergent, and so derived", .type = OPT_FLAG, AT(convergent)},
 	OPT_END};
 
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct import_options *options = call->options;
-	struct seal_bytes name = bytes_str(call->args[0]);
+	const struct key_admin_new how = {
+		.type = keyring_type_names[options->type],
+		.derived = options->derived || options->convergent,
+		.convergent = options->convergent,
+		.exportable = options->exportable,
+	};
 	struct secret material = SECRET_INIT;
-	struct keyring *keyring = NULL;
-	struct keyring_key_info info;
+	char type[KEY_TYPE_TEXT_MAX];
+	struct key_admin_info info;
+	struct managed_key key = {0};
 	enum seal_status rc;
 	uint32_t version;
 
 	SEAL_TRY(keyring_read_secret(options->material, 4096, false, &material, err));
-	SEAL_TRY(key_use_check_name(call->args[0], err));
-	SEAL_TRY(key_use_open(call, true, &keyring, err));
-	SEAL_TRY(keyring_import(
-		keyring, name,
-		&(struct key_admin_new){.type = keyring_type_names[options->type], .exportable = options->exportable},
-		secret_bytes(&material), &version, err));
-	printf("%s version %u (%s)\n", call->args[0], version, keyring_type_names[options->type]);
-	SEAL_TRY(keyring_info(keyring, name, call->arena, &info, err));
+	SEAL_TRY(key_use_begin(call, true, &key, err));
+	SEAL_TRY(key.ops->import(&key.on, key.reference, &how, secret_bytes(&material), &version, err));
+	key_use_type(how.type, how.derived, how.convergent, type);
+	printf("%s version %u (%s)\n", key.text, version, type);
+	SEAL_TRY(key.ops->show(&key.on, key.reference, &info, err));
 	if (version > 1)
 		key_use_tell_fixed(&info);
 out:
 	secret_clear(&material);
-	keyring_close(keyring);
+	key_use_end(&key);
 	return rc;
 }
 

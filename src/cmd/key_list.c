@@ -1,4 +1,4 @@
-/* `key list`: all keys of the keyring, a line each. A damaged one is told and does not hide the others. */
+/* `key list`: all keys of a store, a line each. A damaged one is told and does not hide the others. */
 #include "base/log.h"
 #include "cmd/key_use.h"
 #include "cmd/output.h"
@@ -13,7 +13,7 @@ static const struct opt_row rows[] = {{.name = "json",
 				       .offset = offsetof(struct list_options, json)},
 				      OPT_END};
 
-static void print_json(const char *name, const struct keyring_key_info *info, const struct seal_err *failure,
+static void print_json(const char *name, const struct key_admin_info *info, const struct seal_err *failure,
 		       bool first)
 {
 	printf("%s{", first ? "" : ",");
@@ -27,37 +27,36 @@ static void print_json(const char *name, const struct keyring_key_info *info, co
 	printf("}");
 }
 
-static void print_line(const struct keyring_key_info *info)
+static void print_line(const struct key_admin_info *info)
 {
-	uint64_t uses = info->versions[info->latest_version - 1].uses;
-
 	printf("%-24s %-13s %7u %7u", info->name, info->type, info->latest_version, info->min_decryption_version);
 	if (info->counted)
-		printf(" %14llu", (unsigned long long)uses);
+		printf(" %14llu", (unsigned long long)info->versions[info->n_versions - 1].uses);
 	printf("\n");
 }
 
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct list_options *options = call->options;
-	struct keyring *keyring = NULL;
+	struct managed_key store = {0};
 	const char *const *names;
 	enum seal_status rc;
 	size_t n;
 
-	SEAL_TRY(key_use_open(call, false, &keyring, err));
-	SEAL_TRY(keyring_names(keyring, call->arena, &names, &n, err));
+	SEAL_TRY(key_use_find_store(call->args[0], &store, err));
+	SEAL_TRY(key_use_open(call, false, &store, err));
+	SEAL_TRY(store.ops->list(&store.on, store.reference, &names, &n, err));
 	if (options->json) {
-		printf("{\"schema\":\"sealstream.keys/1\",\"keyring\":");
-		output_json_string(stdout, bytes_str(keyring_path(keyring)));
+		printf("{\"schema\":\"sealstream.keys/1\",\"%s\":", store.ops->place);
+		output_json_string(stdout, bytes_str(store.ops->where(store.on.source)));
 		printf(",\"keys\":[");
 	} else if (n > 0) {
 		printf("%-24s %-13s %7s %7s %14s\n", "NAME", "TYPE", "LATEST", "MINIMUM", "USES");
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct seal_err failure = SEAL_ERR_INIT;
-		struct keyring_key_info info;
-		bool good = keyring_info(keyring, bytes_str(names[i]), call->arena, &info, &failure) == SEAL_OK;
+		struct key_admin_info info;
+		bool good = store.ops->show(&store.on, bytes_str(names[i]), &info, &failure) == SEAL_OK;
 
 		if (!good) {
 			log_err(LOG_ERROR, &failure);
@@ -71,15 +70,19 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	if (options->json)
 		printf("]}\n");
 out:
-	keyring_close(keyring);
+	key_use_end(&store);
 	return rc;
 }
 
 const struct command command_key_list = {
 	.name = "list",
-	.usage = "",
+	.usage = "[STORE]",
 	.summary = "List the keys: latest version, minimum decryption version, uses of the latest",
-	.examples = "sealstream key list\n",
+	.details = "STORE is local, the keyring, unless told otherwise, or a Transit mount: vault:MOUNT. Uses are "
+		   "counted by the keyring alone, and not for convergent keys.",
+	.examples = "sealstream key list\n"
+		    "sealstream key list vault:transit\n",
+	.args_max = 1,
 	.options = rows,
 	.options_size = sizeof(struct list_options),
 	.keys = true,

@@ -3,19 +3,18 @@
 
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
-	struct seal_bytes name = bytes_str(call->args[0]);
-	struct keyring *keyring = NULL;
-	struct keyring_key_info info;
+	struct key_admin_info info;
+	struct managed_key key = {0};
 	enum seal_status rc;
 	uint32_t version;
 
-	SEAL_TRY(key_use_open(call, false, &keyring, err));
-	SEAL_TRY(keyring_rotate(keyring, name, &version, err));
-	printf("%s version %u\n", call->args[0], version);
-	SEAL_TRY(keyring_info(keyring, name, call->arena, &info, err));
+	SEAL_TRY(key_use_begin(call, false, &key, err));
+	SEAL_TRY(key.ops->rotate(&key.on, key.reference, &version, err));
+	printf("%s version %u\n", key.text, version);
+	SEAL_TRY(key.ops->show(&key.on, key.reference, &info, err));
 	key_use_tell_fixed(&info);
 out:
-	keyring_close(keyring);
+	key_use_end(&key);
 	return rc;
 }
 

@@ -14,12 +14,12 @@ static const struct opt_row rows[] = {{.name = "json",
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct show_options *options = call->options;
-	struct keyring *keyring = NULL;
-	struct keyring_key_info info;
+	struct key_admin_info info;
+	struct managed_key key = {0};
 	enum seal_status rc;
 
-	SEAL_TRY(key_use_open(call, false, &keyring, err));
-	SEAL_TRY(keyring_info(keyring, bytes_str(call->args[0]), call->arena, &info, err));
+	SEAL_TRY(key_use_begin(call, false, &key, err));
+	SEAL_TRY(key.ops->show(&key.on, key.reference, &info, err));
 	if (options->json) {
 		printf("{\"schema\":\"sealstream.key/1\",");
 		key_use_json(stdout, &info);
@@ -28,7 +28,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 		key_use_show(stdout, &info);
 	}
 out:
-	keyring_close(keyring);
+	key_use_end(&key);
 	return rc;
 }
 

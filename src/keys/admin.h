@@ -9,11 +9,14 @@
 
 #define KEY_ADMIN_NAME_MAX 192
 #define KEY_ADMIN_TYPE_MAX 32
+#define KEY_ADMIN_MATERIAL_MAX 512 /* bytes of the longest key that any store has (Transit's HMAC) */
+
+#define KEY_ADMIN_USES_UNKNOWN UINT64_MAX
 
 struct key_admin_version {
 	uint32_t version;
 	uint64_t created_ms; /* Unix time; 0: not known */
-	uint64_t uses; /* where `counted` */
+	uint64_t uses; /* KEY_ADMIN_USES_UNKNOWN where the store does not count */
 };
 
 struct key_admin_info {
@@ -82,7 +85,7 @@ struct key_admin_ops {
 	enum seal_status (*configure)(const struct key_admin *on, struct seal_bytes reference,
 				      const struct key_admin_change *change, struct seal_err *err);
 	enum seal_status (*destroy)(const struct key_admin *on, struct seal_bytes reference, struct seal_err *err);
-	/* The raw material of one version (0: the latest). SEAL_E_DENIED unless the key is exportable. */
+	/* The raw material of one version (0: the latest), its number in *number (may be NULL). SEAL_E_DENIED unless the key is exportable. */
 	enum seal_status (*export)(const struct key_admin *on, struct seal_bytes reference, uint32_t version,
 				   struct secret *out, uint32_t *number, struct seal_err *err);
 	/* The next version of `reference`, which is made as `how` says where it is not there yet. */
