@@ -14,6 +14,8 @@
 size_t base64_encode(struct seal_bytes in, char *out);
 /* `out` has room for BASE64_RAW_MAX(in.len); false when `in` is not canonical base64. */
 bool base64_decode(struct seal_bytes in, uint8_t *out, size_t *out_len);
+/* Would base64_decode take it? In little memory whatever its length; *raw is the decoded length. Not for secrets. */
+bool base64_is_canonical(struct seal_bytes text, size_t *raw);
 
 size_t base64url_encode(struct seal_bytes in, char *out);
 bool base64url_decode(struct seal_bytes in, uint8_t *out, size_t *out_len);

@@ -59,25 +59,6 @@ bool text_form_looks_protected(struct seal_bytes text)
 	return false;
 }
 
-/* Canonical base64, checked piece by piece so that any length takes little memory; *raw is the decoded length. */
-static bool base64_is_canonical(struct seal_bytes text, size_t *raw)
-{
-	uint8_t piece[BASE64_RAW_MAX(256)];
-	size_t len;
-
-	*raw = 0;
-	while (text.len > 256) {
-		if (!base64_decode(bytes_of(text.ptr, 256), piece, &len) || len != 192)
-			return false;
-		*raw += len;
-		text = bytes_skip(text, 256);
-	}
-	if (!base64_decode(text, piece, &len))
-		return false;
-	*raw += len;
-	return true;
-}
-
 static bool parse_transform(struct seal_bytes rest, struct text_form *form)
 {
 	uint8_t tweak[BASE64_RAW_MAX(TWEAK_TEXT_MAX)];
