@@ -10,6 +10,7 @@
  * Invariants: every message takes a fresh random nonce and is counted before it is sealed, or (convergent) a nonce that
  * comes from it and its context alone; no plaintext is handed out that did not authenticate.
  */
+#include "keys/by_encryption.h"
 #include "keys/keyring_session.h"
 
 #include "base/ckd.h"
@@ -474,6 +475,6 @@ const struct key_session_ops aead_session_ops = {
 	.encrypt = aead_encrypt,
 	.decrypt = aead_decrypt,
 	.rewrap = session_rewrap,
-	.data_key = session_data_key,
+	.data_key = key_data_key,
 	.free = session_free,
 };

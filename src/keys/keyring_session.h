@@ -50,12 +50,9 @@ void session_free(struct key_session *base);
 void session_item_fail(struct keyring_session *s, struct key_item *item, struct arena *arena, enum seal_code code,
 		       const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
-/* key_session_ops.rewrap and .data_key over encrypt and decrypt (keyring_rewrap.c). */
+/* key_session_ops.rewrap (keyring_rewrap.c). */
 SEAL_MUST_USE enum seal_status session_rewrap(struct key_session *base, struct key_item *items, size_t n,
 					      const struct key_call *call, struct seal_err *err);
-SEAL_MUST_USE enum seal_status session_data_key(struct key_session *base, size_t len, struct seal_bytes aad,
-						struct secret *plain, struct seal_bytes *wrapped,
-						const struct key_call *call, struct seal_err *err);
 
 extern const struct key_session_ops aead_session_ops; /* keyring_aead.c */
 extern const struct context_ops aead_context_ops;
