@@ -45,7 +45,9 @@ struct vault_call {
 	bool once; /* not repeatable (rotate, create) */
 	bool anonymous; /* no token: login, health */
 	const char *token; /* another token than the client's (unwrapping) */
-	unsigned ok_status; /* one more status that is no error besides 200 and 204; 400: the caller looks itself */
+	unsigned ok_status; /* one more status that is no error besides 200 and 204 */
+	bool look; /* an answer with any other status is no error either: the caller looks itself, and asks
+		    * vault_call_error where it knows no better */
 	/* The result: err.status SEAL_OK and the answer, or why not. */
 	unsigned status;
 	struct seal_bytes answer; /* the body; gone with vault_call_clear */
@@ -77,6 +79,9 @@ SEAL_MUST_USE enum seal_status vault_ask_login(struct vault_worker *worker, cons
 					       const char *token, uint64_t deadline_ms, json_t **out,
 					       struct seal_err *err);
 
+/* json_decref for what may hold secrets: every string of the tree is wiped first. NULL is fine. */
+void vault_json_free(json_t *json);
+
 /*
  * Fills err from an answer with an error status; `call` gives method, path and capability. Used by vault_start/next
  * itself, and by callers that asked for ok_status.
@@ -84,10 +89,20 @@ SEAL_MUST_USE enum seal_status vault_ask_login(struct vault_worker *worker, cons
 enum seal_status vault_call_error(const struct vault_client *client, const struct vault_call *call,
 				  struct seal_err *err);
 
+/*
+ * An answer that is not what the API gives, with what is wrong with it: SEAL_RETRY/SEAL_E_SERVICE, since it is no
+ * item's fault.
+ */
+enum seal_status vault_call_nonsense(const struct vault_client *client, const struct vault_call *call,
+				     const char *what, struct seal_err *err);
+
 /* Items a request may have: starts at --vault-batch; a server that refuses more teaches less (shared by all workers). */
 size_t vault_batch_limit(const struct vault_client *client);
 /* A request of `items` was refused as too complex or too large: halves the limit below it. False: it is 1 already. */
 bool vault_batch_refused(struct vault_client *client, size_t items);
+/* The same for the bytes of a body: a server or a proxy may take less than Vault does by default. */
+size_t vault_body_limit(const struct vault_client *client);
+bool vault_body_refused(struct vault_client *client, size_t bytes);
 /* Requests that are worth having under way at once. */
 unsigned vault_in_flight(const struct vault_client *client);
 
