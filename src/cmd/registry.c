@@ -6,6 +6,7 @@
 
 #include "keys/keyring.h"
 #include "methods/builtin.h"
+#include "vault/vault.h"
 
 /* One a line. */
 /* clang-format off */
@@ -26,10 +27,13 @@ static const struct method_kind *const method_kinds[] = {METHODS(KIND) NULL};
 
 static const struct key_source_ops *const key_sources[] = {
 	&keyring_source,
+	&vault_source,
 	NULL,
 };
 static const struct key_scheme schemes[] = {
 	{"local", "the name of a key in the local keyring", keyring_reference_check},
+	{"vault", "MOUNT/NAME of a Transit key in Vault or OpenBao, or MOUNT/role/NAME of a Transform role",
+	 vault_reference_check},
 	{.name = NULL},
 };
 
