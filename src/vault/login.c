@@ -54,6 +54,7 @@ struct vault_tokens {
 	uint64_t flights; /* that have ended */
 	struct seal_err failure; /* of the last one; status SEAL_OK: it went well */
 	bool threaded, stop;
+	bool forked; /* a child: no thread is started there */
 	pthread_t thread;
 	struct vault_tokens *next; /* in `all` */
 };
@@ -110,6 +111,7 @@ static void in_child(void)
 	for (struct vault_tokens *t = all; t != NULL; t = t->next) {
 		t->flying = false;
 		t->threaded = false;
+		t->forked = true;
 		SEAL_INVARIANT(init_changed(t));
 	}
 	in_parent();
@@ -432,7 +434,7 @@ static void start_thread(struct vault_tokens *t)
 {
 	sigset_t every, was;
 
-	if (!with_thread || t->threaded || t->current == NULL || t->current->due_ms == NEVER)
+	if (!with_thread || t->threaded || t->forked || t->current == NULL || t->current->due_ms == NEVER)
 		return;
 	sigfillset(&every); /* signals are for the program's own threads */
 	pthread_sigmask(SIG_SETMASK, &every, &was);
