@@ -272,6 +272,7 @@ static void work(struct http_worker *w)
 		    curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&flight) == CURLE_OK)
 			judge(w, flight, result);
 	}
+	serve_queue(w); /* slots have come free, and what is due again at once must not wait for the network */
 }
 
 /* How long nothing can change but by the network. */
