@@ -3,6 +3,7 @@
  *
  *   there already   each version is proved to be the same key by use; any other key: refused
  *   missing         export ──secret memory──▶ import ──▶ proved by use
+ *                   or, with --unwrapped, all ──▶ restore ──▶ proved by use
  *   at last         the minimum encryption version
  *
  * So a copy that was interrupted goes on where it stopped, and one after a rotation takes the new versions only.
@@ -11,7 +12,7 @@
 #include "keys/proof.h"
 
 struct copy_options {
-	bool exportable, hmac_key;
+	bool exportable, hmac_key, unwrapped;
 };
 
 #define AT(member) .offset = offsetof(struct copy_options, member)
@@ -24,6 +25,10 @@ static const struct opt_row rows[] = {
 	 .help = "copy the HMAC keys that a server keeps beside the versions of a key, as a key of type hmac",
 	 .type = OPT_FLAG,
 	 AT(hmac_key)},
+	{.name = "unwrapped",
+	 .help = "make a derived key in Transit by restoring it; on its way its material is protected by TLS alone",
+	 .type = OPT_FLAG,
+	 AT(unwrapped)},
 	OPT_END};
 
 struct copy {
@@ -31,6 +36,7 @@ struct copy {
 	struct key_admin_info source, target; /* target.latest_version 0: not there yet */
 	struct key_admin_new how;
 	uint32_t copied;
+	bool unwrapped;
 };
 
 /* Only versions that decrypt can be exported, and a copy without the first ones would have other numbers. */
@@ -105,6 +111,13 @@ static enum seal_status prove(const struct copy *c, uint32_t version, struct sea
 	return rc;
 }
 
+static void say_copied(struct copy *c, uint32_t version)
+{
+	printf("%s version %u -> %s version %u\n", c->from.text, version, c->to.text, version);
+	fflush(stdout);
+	c->copied++;
+}
+
 /* The next version of the target, which must get the number that it has at the source. */
 static enum seal_status import(struct copy *c, uint32_t version, struct seal_bytes material, struct seal_err *err)
 {
@@ -118,9 +131,7 @@ static enum seal_status import(struct copy *c, uint32_t version, struct seal_byt
 			     version, c->from.text, number);
 		goto out;
 	}
-	printf("%s version %u -> %s version %u\n", c->from.text, version, c->to.text, number);
-	fflush(stdout);
-	c->copied++;
+	say_copied(c, version);
 out:
 	return rc;
 }
@@ -139,15 +150,46 @@ out:
 	return rc;
 }
 
+/* All at once, and the key is new there: nothing to go on with later. */
+static enum seal_status restore(struct copy *c, struct seal_err *err)
+{
+	const uint32_t n = c->source.latest_version;
+	struct secret *versions = arena_alloc(c->to.on.arena, n * sizeof(*versions), _Alignof(struct secret));
+	enum seal_status rc;
+	uint32_t got = 0;
+
+	if (c->to.ops->restore == NULL || !c->how.derived)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+			       "--unwrapped is for derived keys on their way to Transit; leave it out");
+	if (versions == NULL)
+		return err_memory(err);
+	for (; got < n; got++) {
+		versions[got] = (struct secret)SECRET_INIT;
+		SEAL_TRY(c->from.ops->export(&c->from.on, c->from.reference, got + 1, &versions[got], NULL, err));
+	}
+	SEAL_TRY(c->to.ops->restore(&c->to.on, c->to.reference, &c->how, versions, n, err));
+	for (uint32_t i = 0; i < n; i++) {
+		SEAL_TRY(prove(c, i + 1, secret_bytes(&versions[i]), err));
+		say_copied(c, i + 1);
+	}
+out:
+	while (got > 0)
+		secret_clear(&versions[--got]);
+	return rc;
+}
+
 static enum seal_status copy_all(struct copy *c, struct seal_err *err)
 {
 	struct key_admin_change change = {
 		.mask = KEY_SET_MIN_ENCRYPTION,
 		.min_encryption_version = c->source.min_encryption_version,
 	};
+	const bool whole = c->unwrapped && c->target.latest_version == 0;
 	enum seal_status rc = SEAL_OK;
 
-	for (uint32_t version = 1; version <= c->source.latest_version; version++)
+	if (whole)
+		SEAL_TRY(restore(c, err));
+	for (uint32_t version = 1; !whole && version <= c->source.latest_version; version++)
 		SEAL_TRY(copy_version(c, version, err));
 	if (change.min_encryption_version != c->target.min_encryption_version)
 		SEAL_TRY(c->to.ops->configure(&c->to.on, c->to.reference, &change, err));
@@ -160,7 +202,7 @@ out:
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct copy_options *options = call->options;
-	struct copy c = {.how.exportable = options->exportable};
+	struct copy c = {.how.exportable = options->exportable, .unwrapped = options->unwrapped};
 	enum seal_status rc;
 
 	SEAL_TRY(key_use_find(call->args[0], &c.from, err));
@@ -184,8 +226,11 @@ const struct command command_key_copy = {
 		"FROM must be exportable. TO must not be there yet, or its versions must be the first ones of FROM: "
 		"that is proved by use, and the missing ones are added. So an interrupted copy goes on when it is "
 		"started again. Each copied version is proved, too: a text made on either side must open on the "
-		"other. Into Transit keys are imported wrapped (RSA-OAEP and AES-KWP). Transit cannot take ff1 keys, "
-		"nor import convergent ones: make those there and copy them here.",
+		"other. Into Transit keys are imported wrapped (RSA-OAEP and AES-KWP). It cannot take ff1 keys. "
+		"Derived "
+		"and convergent ones it can export, but not import so that both sides agree: make such a key there "
+		"and "
+		"copy it here, or restore it there once, with all versions, by --unwrapped.",
 	.examples = "sealstream key copy pii vault:transit/pii\n"
 		    "sealstream key copy vault:transit/pii local:pii\n",
 	.options = rows,

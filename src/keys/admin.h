@@ -33,7 +33,7 @@ struct key_admin_info {
 };
 
 struct key_admin_new {
-	const char *type; /* NULL: the store's default, aes256-gcm96 */
+	const char *type; /* NULL, for `create` alone: the store's default, aes256-gcm96 */
 	bool derived, convergent, exportable;
 };
 
@@ -88,6 +88,13 @@ struct key_admin_ops {
 	/* The raw material of one version (0: the latest), its number in *number (may be NULL). SEAL_E_DENIED unless the key is exportable. */
 	enum seal_status (*export)(const struct key_admin *on, struct seal_bytes reference, uint32_t version,
 				   struct secret *out, uint32_t *number, struct seal_err *err);
+	/*
+	 * Makes a key with all its versions at once, for stores that cannot import it (`import` says so). On its way the
+	 * material is protected by the connection alone. SEAL_E_KEY_EXISTS.
+	 */
+	enum seal_status (*restore)(const struct key_admin *on, struct seal_bytes reference,
+				    const struct key_admin_new *how, const struct secret *versions, size_t n,
+				    struct seal_err *err);
 	/* The next version of `reference`, which is made as `how` says where it is not there yet. */
 	enum seal_status (*import)(const struct key_admin *on, struct seal_bytes reference,
 				   const struct key_admin_new *how, struct seal_bytes material, uint32_t *version,

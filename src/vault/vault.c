@@ -5,6 +5,7 @@
 #include "vault/vault.h"
 
 #include "base/mem.h"
+#include "vault/admin.h"
 #include "vault/source.h"
 
 static void close_source(struct key_source *base)
@@ -105,4 +106,5 @@ const struct key_source_ops vault_source = {
 	.key = open_key,
 	.check = vault_reference_check,
 	.free = close_source,
+	.admin = &vault_admin,
 };
