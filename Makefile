@@ -1,7 +1,8 @@
 # The front door: each target installs what is missing (dev/packages), builds, and does one thing.
 #
 #   make                   build/sealstream, build/libsealstream.so
-#   make demo              the whole story on an embedded broker; BROKERS=host:port for a real cluster
+#   make demo              the whole story on an embedded broker; BROKERS=host:port for a real cluster,
+#                          VAULT_ADDR=http://127.0.0.1:8200 VAULT_TOKEN=... for keys in a real Vault or OpenBao
 #   make test              every test that needs only Debian's packages
 #   make test-services     the same against a real Apache Kafka, which is downloaded, started and stopped
 #   make bench             speed, as ratios within one run
@@ -27,7 +28,7 @@ all:
 demo:
 	$(packages) build
 	@dev/build build $(where) sealstream
-	@build/sealstream demo $(if $(BROKERS),-b $(BROKERS))
+	@build/sealstream demo $(if $(BROKERS),-b $(BROKERS)) $(if $(filter command,$(origin VAULT_ADDR)),--vault)
 
 test:
 	$(packages) build test

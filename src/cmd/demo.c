@@ -27,8 +27,13 @@ static const struct opt_row rows[] = {
 	 .arg = "TEXT",
 	 .type = OPT_STRING,
 	 AT(suffix)},
+	{.name = "vault",
+	 .help = "keep the key of the addresses in the Vault or OpenBao server that the options and variables for it "
+		 "name",
+	 .type = OPT_FLAG,
+	 AT(vault)},
 	{.name = "keep",
-	 .help = "leave the topics on a real cluster; the keys that open them are gone all the same",
+	 .help = "leave the topics on a real cluster and the key on a server; local keys are gone all the same",
 	 .type = OPT_FLAG,
 	 AT(keep)},
 	OPT_END};
@@ -74,16 +79,17 @@ static void place_leave(struct place *place)
 		log_say(LOG_WARNING, "%s could not be removed", place->directory);
 }
 
-/* Unsets SEALSTREAM_*: every one sets an option of some command. */
+/* Unsets SEALSTREAM_*: every one sets an option of some command. How to reach a key server stays. */
 static void forget_environment(void)
 {
-	static const char prefix[] = "SEALSTREAM_";
+	static const char prefix[] = "SEALSTREAM_", kept[] = "SEALSTREAM_VAULT_";
 	char name[80];
 
 	for (char **at = environ; *at != NULL;) {
 		size_t len = strcspn(*at, "=");
 
-		if (strncmp(*at, prefix, sizeof(prefix) - 1) != 0 || len >= sizeof(name)) {
+		if (strncmp(*at, prefix, sizeof(prefix) - 1) != 0 || strncmp(*at, kept, sizeof(kept) - 1) == 0 ||
+		    len >= sizeof(name)) {
 			at++;
 			continue;
 		}
@@ -126,6 +132,9 @@ static void choose_names(struct demo *demo)
 
 	snprintf(demo->plain, sizeof(demo->plain), "purchases%.100s", suffix);
 	snprintf(demo->protected, sizeof(demo->protected), "purchases_encrypted%.100s", suffix);
+	snprintf(demo->key, sizeof(demo->key), demo->options->vault ? "vault:transit/pii%.100s" : "local:pii",
+		 suffix);
+	demo->key_name = demo->options->vault ? demo->key : "pii";
 	snprintf(demo->group, sizeof(demo->group), "sealstream-demo-%lld", (long long)(clock_unix_ms() / 1000));
 }
 
@@ -207,12 +216,15 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 		printf("An embedded broker runs at %s. It forgets everything when the demo ends.\n", brokers);
 	}
 	SEAL_TRY(create_topics(&demo, mock, &config, err));
-	rc = place_enter(&place, err);
+	rc = options->vault ? demo_vault_prepare(&demo, call, err) : SEAL_OK;
+	if (rc == SEAL_OK)
+		rc = place_enter(&place, err);
 	if (rc == SEAL_OK)
 		rc = set_environment(&place, brokers, file, call->arena, err);
 	if (rc == SEAL_OK)
 		rc = demo_tell(&demo, exit_code, err);
 	place_leave(&place);
+	demo_vault_clear(&demo, call);
 	delete_topics(&demo, &config);
 out:
 	kafka_config_clear(&config);
@@ -232,11 +244,19 @@ const struct command command_demo = {
 		   "came back. Without -b, -F or -X the broker is embedded. Everything else lives in a temporary "
 		   "directory "
 		   "that is removed at the end, also after a stop request.\n"
+		   "With --vault the key of the addresses lives in Transit, and never leaves the server; Transit is "
+		   "enabled "
+		   "where it is not. Cards stay on a local key. What the demo makes on the server it tells, and "
+		   "removes at "
+		   "the end; a key that exists is never touched. --vault must be said: VAULT_ADDR in the environment "
+		   "alone "
+		   "does not let a demo write to your server.\n"
 		   "On a real cluster two topics of one partition are made, and deleted at the end; one that exists "
 		   "is never "
 		   "touched, then --suffix gives them other names.",
 	.examples = "sealstream demo\n"
-		    "sealstream demo -b broker:9092\n",
+		    "sealstream demo -b broker:9092\n"
+		    "sealstream demo --vault --vault-addr http://127.0.0.1:8200\n",
 	.options = rows,
 	.options_size = sizeof(struct demo_options),
 	.keys = true,

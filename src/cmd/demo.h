@@ -1,4 +1,4 @@
-/* `sealstream demo`: its parts. demo.c sets up and clears away, demo_story.c tells, demo_table.c shows and checks. */
+/* `sealstream demo`: its parts. demo.c sets up and clears away (demo_vault.c on a key server), demo_story.c tells, demo_table.c shows and checks. */
 #ifndef CMD_DEMO_H
 #define CMD_DEMO_H
 
@@ -11,7 +11,7 @@
 struct demo_options {
 	struct kafka_connection connection;
 	const char *suffix;
-	bool keep;
+	bool keep, vault;
 };
 
 struct demo {
@@ -20,11 +20,22 @@ struct demo {
 	bool embedded; /* the broker is ours */
 	bool made_topics; /* on a real cluster */
 	char plain[120], protected[140], group[160]; /* topics and group */
+	char key[140]; /* of the addresses, as a reference: "local:pii", "vault:transit/pii" */
+	const char *key_name; /* the same as commands take it */
+	bool made_mount, makes_key; /* on the server: these are ours to remove */
 	const char *extra[64]; /* options of every Kafka command, not shown: -X may hold passwords; ended by NULL */
 };
 
 /* Both stories, in the current directory. *exit_code is non-zero when a command ended so (a stop request). */
 SEAL_MUST_USE enum seal_status demo_tell(const struct demo *demo, int *exit_code, struct seal_err *err);
+
+/*
+ * With --vault: enables Transit where it is not, and makes sure that the key is not there yet. What the stories' own commands
+ * need to find the server goes into their environment.
+ */
+SEAL_MUST_USE enum seal_status demo_vault_prepare(struct demo *demo, struct command_call *call, struct seal_err *err);
+/* Takes away what was made there. */
+void demo_vault_clear(const struct demo *demo, struct command_call *call);
 
 /* What lies in the files of the three views. */
 struct demo_view {

@@ -24,10 +24,10 @@
 static const char policy_format[] = "version: 1\n"
 				    "namespace: demo\n"
 				    "keys:\n"
-				    "  addresses: local:addresses\n"
+				    "  pii:   %s\n"
 				    "  cards: local:cards\n"
 				    "methods:\n"
-				    "  secret: {type: encrypt, key: addresses}\n"
+				    "  secret: {type: encrypt, key: pii}\n"
 				    "  card:   {type: fpe, key: cards, alphabet: digits, keep: {first: 4, last: 4}}\n"
 				    "topics:\n"
 				    "  - match: [%s, %s]\n"
@@ -121,7 +121,7 @@ static enum seal_status write_policy(const struct demo *demo, struct seal_err *e
 
 	if (fd < 0)
 		return err_set_errno(err, SEAL_FATAL, SEAL_E_CREATE, errno, "cannot create policy.yaml");
-	snprintf(text, sizeof(text), policy_format, demo->plain, demo->protected);
+	snprintf(text, sizeof(text), policy_format, demo->key, demo->plain, demo->protected);
 	rc = file_write_all(fd, bytes_str(text), "policy.yaml", err);
 	close(fd);
 	heading(demo, "The policy (policy.yaml)");
@@ -148,10 +148,10 @@ static enum seal_status story_one(const struct demo *demo, int *exit_code, struc
 static enum seal_status story_two(const struct demo *demo, int *exit_code, struct seal_err *err)
 {
 	const struct step steps[] = {
-		{{"key", "create", "addresses"}, NULL, false},
+		{{"key", "create", demo->key_name}, NULL, false},
 		{{"key", "create", "cards", "--type", "ff1"}, NULL, false},
 		{{"pump", "--from", demo->plain, "--to", demo->protected, "-G", demo->group, "-c", HALF}, NULL, true},
-		{{"key", "rotate", "addresses"}, NULL, false},
+		{{"key", "rotate", demo->key_name}, NULL, false},
 		{{"pump", "--from", demo->plain, "--to", demo->protected, "-G", demo->group, "-e"}, NULL, true},
 		{{"consume", "-t", demo->protected, "--plain", "-e"}, "admin-encrypted.json", true},
 		{{"consume", "-t", demo->protected, "-e"}, "revealed.json", true},
