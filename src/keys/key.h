@@ -74,6 +74,7 @@ struct key_transform {
 	const char *metadata; /* tokenization: "k=v,k=v" */
 	const char *decode_format; /* a named one of the template */
 	enum key_tweak tweak;
+	size_t tweak_len; /* supplied: bytes that every tweak has */
 };
 
 struct key_transform_item {

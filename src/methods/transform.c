@@ -236,6 +236,14 @@ static unsigned flags_of(const void *base)
 
 static const struct method_session_ops session_ops;
 
+/* Of a supplied tweak. */
+static size_t tweak_len(const struct transform_options *options)
+{
+	if (options->tweak.ptr != NULL)
+		return options->tweak.len;
+	return options->tweak_bytes != 0 ? (size_t)options->tweak_bytes : TWEAK_LEN_DEFAULT;
+}
+
 static enum seal_status transform_open(const struct policy_method *spec, struct key *key, struct method **out,
 				       struct seal_err *err)
 {
@@ -258,7 +266,8 @@ static enum seal_status transform_open(const struct policy_method *spec, struct 
 					     .expiration = options->expiration,
 					     .metadata = options->metadata,
 					     .decode_format = options->decode_format,
-					     .tweak = (enum key_tweak)options->tweak_source};
+					     .tweak = (enum key_tweak)options->tweak_source,
+					     .tweak_len = tweak_len(options)};
 	if (key->ops->transform_check != NULL)
 		SEAL_TRY(key->ops->transform_check(key, &method->how, err));
 	*out = &method->simple.base;
@@ -290,12 +299,12 @@ static enum seal_status add_encode(const struct transform_options *options, stru
 				   struct work *work, struct seal_err *err)
 {
 	struct key_transform_item *item = &work->items[work->n];
-	const size_t len = options->tweak_bytes != 0 ? (size_t)options->tweak_bytes : TWEAK_LEN_DEFAULT;
 	enum seal_status rc = SEAL_OK;
 
 	*item = (struct key_transform_item){.in = cell->in, .tweak = options->tweak};
 	if (options->tweak_source == KEY_TWEAK_SUPPLIED && options->tweak.ptr == NULL)
-		SEAL_TRY(tweak_of_place(&work->tweaks, cell->place, len, lot->arena, &item->tweak, err));
+		SEAL_TRY(tweak_of_place(&work->tweaks, cell->place, tweak_len(options), lot->arena, &item->tweak,
+					err));
 	work->cell[work->n++] = (size_t)(cell - lot->cells);
 out:
 	return rc;

@@ -28,6 +28,7 @@ struct vault_text {
 
 struct vault_result {
 	struct vault_text field[VAULT_FIELDS];
+	unsigned status; /* of the answer, where a batch is read */
 };
 
 struct vault_answer;

@@ -214,6 +214,7 @@ static enum seal_status start(struct vault_batch *batch, struct seal_err *err)
 		.path = batch->job->path,
 		.capability = batch->job->capability,
 		.body = buf_bytes(&slot->body),
+		.once = batch->job->once,
 		.look = true,
 		.user = slot,
 	};
@@ -247,6 +248,7 @@ static enum seal_status read_results(struct vault_batch *batch, const struct slo
 		struct vault_result result;
 
 		SEAL_TRY(vault_answer_result(batch->answer, i, &result, &why));
+		result.status = slot->call.status;
 		SEAL_TRY(job->read(job->arg, slot->range.first + i, &result, &why));
 	}
 out:

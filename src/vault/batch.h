@@ -29,6 +29,7 @@ struct vault_job {
 	const char *capability; /* that a policy must grant on it: "update" */
 	const char *head; /* members before batch_input, each with its comma; "" */
 	size_t n; /* items */
+	bool once; /* the work is not the same when it is done twice: vault_call.once */
 	void *arg;
 	/* How long the item's object is at most. */
 	size_t (*size)(void *arg, size_t item);

@@ -31,5 +31,9 @@ void vault_source_give(struct vault_source *source, struct vault_worker *worker)
 /* key_source_ops.key for a Transit key. */
 SEAL_MUST_USE enum seal_status transit_key_open(struct vault_source *source, const struct vault_reference *reference,
 						struct key **out, struct seal_err *err);
+/* The same for a role of Transform. */
+SEAL_MUST_USE enum seal_status transform_role_open(struct vault_source *source,
+						   const struct vault_reference *reference, struct key **out,
+						   struct seal_err *err);
 
 #endif

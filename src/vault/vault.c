@@ -93,8 +93,7 @@ static enum seal_status open_key(struct key_source *base, struct seal_bytes text
 	if (!vault_reference_parse(text, &reference, &why))
 		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "'%.*s' names no key: %s", BYTES_FMT(text), why);
 	if (reference.role)
-		return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE, "'%.*s' is a role of Transform, not a Transit key",
-			       BYTES_FMT(text));
+		return transform_role_open(source, &reference, out, err);
 	return transit_key_open(source, &reference, out, err);
 }
 
