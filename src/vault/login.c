@@ -60,8 +60,8 @@ struct vault_tokens {
 };
 
 static const struct vault_login_ops *const ways[] = {
-	&vault_login_token, &vault_login_approle,  &vault_login_kubernetes, &vault_login_jwt,
-	&vault_login_cert,  &vault_login_userpass, &vault_login_ldap};
+	&vault_login_token, &vault_login_approle,  &vault_login_kubernetes, &vault_login_jwt, &vault_login_oidc,
+	&vault_login_cert,  &vault_login_userpass, &vault_login_ldap,	    &vault_login_aws};
 
 static uint64_t (*now_ms)(void) = clock_mono_ms;
 static bool with_thread = true;

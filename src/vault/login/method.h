@@ -8,10 +8,13 @@
 #include "vault/login.h"
 
 extern const struct vault_login_ops vault_login_token, vault_login_approle, vault_login_kubernetes, vault_login_jwt,
-	vault_login_cert, vault_login_userpass, vault_login_ldap;
+	vault_login_oidc, vault_login_cert, vault_login_userpass, vault_login_ldap, vault_login_aws;
 
 /* Tests only: another clock (NULL: the real one), and no thread that renews. Before any vault_tokens_new. */
 void vault_login_test_clock(uint64_t (*now_ms)(void), bool thread);
+/* Tests only: where OIDC listens (0: its own port), and whether a person is thought to be there. */
+void vault_login_test_oidc(unsigned port, bool person);
+
 #define LOGIN_SECRET_MAX 65536 /* bytes of a token, JWT or password */
 
 /* `name` of the options is needed by `method`: SEAL_USAGE/SEAL_E_CONFIG when it is not there. */
