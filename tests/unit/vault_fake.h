@@ -34,6 +34,7 @@ static struct vault_client fake_client;
 static struct vault_worker fake_worker;
 static const struct step *script; /* the next one; path NULL: the end */
 static enum seal_status (*answer_by)(const char *path, const char *token, json_t **out, struct seal_err *err);
+static json_t **last_body; /* where the last body is kept; NULL: nowhere */
 static atomic_int workers_made;
 
 const char *vault_client_name(const struct vault_client *client)
@@ -84,6 +85,10 @@ enum seal_status vault_ask_login(struct vault_worker *worker, const char *path, 
 	assert_non_null(worker);
 	assert_true(deadline_ms > clock_mono_ms());
 	*out = NULL;
+	if (last_body != NULL && body != NULL) {
+		json_decref(*last_body);
+		*last_body = json_deep_copy(body);
+	}
 	return answer_by ? answer_by(path, token, out, err) : play(path, body, token, out, err);
 }
 
