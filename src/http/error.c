@@ -45,13 +45,14 @@ static const char *untrusted(const struct flight *flight, struct seal_err *err)
 	long verdict = 0;
 	const char *what = "it is not acceptable";
 
-	(void)curl_easy_getinfo(flight->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
-	switch (verdict) {
-	case 0:
+	if (strstr(flight->reason, "target host name") != NULL) { /* libcurl compares names itself, after OpenSSL */
 		error_set(flight, SEAL_DENIED, SEAL_E_DENIED, err,
 			  "the server's certificate is for another name; use a name that it has, or give the TLS "
 			  "server name");
 		return "certificate for another name";
+	}
+	(void)curl_easy_getinfo(flight->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+	switch (verdict) {
 	case VERIFY_NOT_YET_VALID:
 		what = "it is not valid yet; check the clocks";
 		break;
@@ -85,7 +86,9 @@ static bool refuses_certificate(const struct flight *flight)
 /* TLS, or a connection that ended; with TLS 1.3 the server's refusal comes only when the answer is read. */
 static const char *cut(CURLcode code, const struct flight *flight, struct seal_err *err)
 {
-	if (flight->worker->client->https && refuses_certificate(flight)) {
+	const struct http_client *client = flight->worker->client;
+
+	if (client->https && refuses_certificate(flight)) {
 		error_set(flight, SEAL_DENIED, SEAL_E_DENIED, err,
 			  "the server refuses the client certificate or wants one (%.*s); give the certificate and "
 			  "its key",
@@ -98,8 +101,9 @@ static const char *cut(CURLcode code, const struct flight *flight, struct seal_e
 			  REASON_SHOWN, flight->reason);
 		return "no TLS connection";
 	}
-	error_set(flight, SEAL_RETRY, SEAL_E_SERVICE, err, "the connection was cut %s; is the server up?",
-		  flight->header_bytes ? "within the answer" : "before an answer came");
+	error_set(flight, SEAL_RETRY, SEAL_E_SERVICE, err, "the connection was cut %s; is the server up%s?",
+		  flight->header_bytes ? "within the answer" : "before an answer came",
+		  client->https && client->client_cert == NULL ? ", and does it want a client certificate" : "");
 	return "connection cut";
 }
 

@@ -77,6 +77,10 @@ static bool read_head(int fd, struct test_request *r)
 		if (recv(fd, r->head + len, 1, 0) != 1)
 			return false;
 		r->head[++len] = '\0';
+		if (r->head[0] == 0x16) { /* TLS; what Go's server says, too */
+			test_send(fd, "HTTP/1.0 400 Bad Request\r\n\r\n", 28);
+			return false;
+		}
 		if (len >= 4 && memcmp(r->head + len - 4, "\r\n\r\n", 4) == 0)
 			return sscanf(r->head, "%15s %2047s", r->method, r->target) == 2;
 	}
