@@ -719,6 +719,7 @@ static void stall_against_the_deadline(void **state)
 		assert_int_equal(ex.err.code, SEAL_E_TIMEOUT);
 		assert_int_equal(ex.answer.len, 0);
 		assert_int_equal(ex.tries, 1);
+		http_exchange_clear(&ex);
 		close_client(&f);
 		test_server_stop(&s);
 	}
