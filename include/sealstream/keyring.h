@@ -40,7 +40,7 @@ struct seal_keyring_options {
 struct seal_key_info {
 	size_t size; /* sizeof(struct seal_key_info) */
 	char name[SEAL_KEY_NAME_MAX + 1];
-	char type[SEAL_KEY_TYPE_MAX + 1]; /* "aes256-gcm96", "aes128-gcm96", "ff1", "hmac" */
+	char type[SEAL_KEY_TYPE_MAX + 1]; /* see seal_keyring_create_key */
 	uint64_t created_ms; /* Unix time */
 	uint64_t auto_rotate; /* encryptions after which the key rotates itself; 0: never */
 	uint32_t latest_version;
@@ -49,6 +49,22 @@ struct seal_key_info {
 	bool deletion_allowed;
 	bool exportable;
 	bool imported; /* at least one version's material came from elsewhere */
+	bool derived, convergent; /* see struct seal_key_options */
+};
+
+/* How a key is made. Zero it, set `size`, and what is not the default. */
+struct seal_key_options {
+	size_t size; /* sizeof(struct seal_key_options) */
+	const char *type; /* see seal_keyring_create_key; NULL: "aes256-gcm96" */
+	bool exportable; /* seal_keyring_export gives its material; cannot be changed later */
+	/*
+	 * An encryption key that makes another one of each place that a policy binds to. What it encrypts must be bound
+	 * (any `bind` but none).
+	 */
+	bool derived;
+	/* Equal values bound to the same get equal texts: they can be joined and looked up, and show that they are equal.
+	 * Needs `derived`. */
+	bool convergent;
 };
 
 /* What is known about one version of a key. Set `size` before the call. */
@@ -93,12 +109,20 @@ SEAL_API SEAL_MUST_USE enum seal_status seal_keyring_version(struct seal_keyring
 							     struct seal_err *err);
 
 /*
- * Makes a key of `type` ("aes256-gcm96", "aes128-gcm96", "ff1", "hmac") with a fresh version 1. `exportable` cannot be
- * changed later. SEAL_E_KEY_EXISTS, SEAL_E_KEY_TYPE.
+ * Makes a key of `type` ("aes256-gcm96", "aes128-gcm96", "chacha20-poly1305", "xchacha20-poly1305", "ff1", "hmac") with
+ * a fresh version 1. `exportable` cannot be changed later. SEAL_E_KEY_EXISTS, SEAL_E_KEY_TYPE.
  */
 SEAL_API SEAL_MUST_USE enum seal_status seal_keyring_create_key(struct seal_keyring *keyring, const char *name,
 								const char *type, bool exportable,
 								struct seal_err *err);
+
+/*
+ * The same as `options` say; NULL is all defaults. SEAL_E_KEY_TYPE, too, when a key of that type cannot be derived, or is
+ * to be convergent but not derived.
+ */
+SEAL_API SEAL_MUST_USE enum seal_status seal_keyring_create_key_with(struct seal_keyring *keyring, const char *name,
+								     const struct seal_key_options *options,
+								     struct seal_err *err);
 
 /* Adds a fresh version; *version (may be NULL) is its number, 0 on failure. */
 SEAL_API SEAL_MUST_USE enum seal_status seal_keyring_rotate(struct seal_keyring *keyring, const char *name,
@@ -112,6 +136,12 @@ SEAL_API SEAL_MUST_USE enum seal_status seal_keyring_rotate(struct seal_keyring 
 SEAL_API SEAL_MUST_USE enum seal_status seal_keyring_import(struct seal_keyring *keyring, const char *name,
 							    const char *type, struct seal_bytes material,
 							    bool exportable, uint32_t *version, struct seal_err *err);
+
+/* The same as `options` say; a key that is there already must be of the same type, derived and convergent as they. */
+SEAL_API SEAL_MUST_USE enum seal_status seal_keyring_import_with(struct seal_keyring *keyring, const char *name,
+								 const struct seal_key_options *options,
+								 struct seal_bytes material, uint32_t *version,
+								 struct seal_err *err);
 
 /*
  * Writes the raw material of `version` (0: the latest) to `out`, which has room for `cap` bytes

@@ -90,6 +90,8 @@ enum seal_status seal_keyring_info(struct seal_keyring *keyring, const char *nam
 	known.deletion_allowed = found.deletion_allowed;
 	known.exportable = found.exportable;
 	known.imported = found.imported;
+	known.derived = found.derived;
+	known.convergent = found.convergent;
 out:
 	api_write_struct(&known, sizeof(known), info);
 	arena_clear(&arena);
@@ -128,6 +130,34 @@ enum seal_status seal_keyring_create_key(struct seal_keyring *keyring, const cha
 	return keyring_create(inner(keyring), bytes_str(name), &how, err);
 }
 
+/* `how` borrows the options' strings. */
+static enum seal_status read_key_options(const struct seal_key_options *options, struct key_admin_new *how,
+					 struct seal_err *err)
+{
+	struct seal_key_options known;
+	enum seal_status rc;
+
+	SEAL_TRY(api_read_options(options, &known, sizeof(known), "struct seal_key_options", err));
+	*how = (struct key_admin_new){.type = known.type,
+				      .exportable = known.exportable,
+				      .derived = known.derived,
+				      .convergent = known.convergent};
+out:
+	return rc;
+}
+
+enum seal_status seal_keyring_create_key_with(struct seal_keyring *keyring, const char *name,
+					      const struct seal_key_options *options, struct seal_err *err)
+{
+	struct key_admin_new how;
+	enum seal_status rc;
+
+	SEAL_TRY(read_key_options(options, &how, err));
+	SEAL_TRY(keyring_create(inner(keyring), bytes_str(name), &how, err));
+out:
+	return rc;
+}
+
 enum seal_status seal_keyring_rotate(struct seal_keyring *keyring, const char *name, uint32_t *version,
 				     struct seal_err *err)
 {
@@ -145,6 +175,21 @@ enum seal_status seal_keyring_import(struct seal_keyring *keyring, const char *n
 	if (version != NULL)
 		*version = 0;
 	return keyring_import(inner(keyring), bytes_str(name), &how, material, version, err);
+}
+
+enum seal_status seal_keyring_import_with(struct seal_keyring *keyring, const char *name,
+					  const struct seal_key_options *options, struct seal_bytes material,
+					  uint32_t *version, struct seal_err *err)
+{
+	struct key_admin_new how;
+	enum seal_status rc;
+
+	if (version != NULL)
+		*version = 0;
+	SEAL_TRY(read_key_options(options, &how, err));
+	SEAL_TRY(keyring_import(inner(keyring), bytes_str(name), &how, material, version, err));
+out:
+	return rc;
 }
 
 enum seal_status seal_keyring_export(struct seal_keyring *keyring, const char *name, uint32_t version, uint8_t *out,

@@ -327,6 +327,63 @@ static void keyrings_are_kept(void **state)
 	assert_int_not_equal(seal_keyring_info(keyring, "imported", &info, NULL), SEAL_OK);
 	assert_string_equal(info.name, "");
 }
+/* What a caller built against the header before `derived` knows of a key: nothing is written behind that. */
+static void older_callers_see_what_they_know(void)
+{
+	union {
+		struct seal_key_info info;
+		uint8_t bytes[sizeof(struct seal_key_info)];
+	} u;
+
+	memset(&u, 0xee, sizeof(u));
+	u.info.size = offsetof(struct seal_key_info, derived);
+	assert_int_equal(seal_keyring_info(keyring, "mails", &u.info, NULL), SEAL_OK);
+	assert_string_equal(u.info.name, "mails");
+	for (size_t i = offsetof(struct seal_key_info, derived); i < sizeof(u); i++)
+		assert_int_equal(u.bytes[i], 0xee);
+}
+
+static void keys_are_derived(void **state)
+{
+	static const uint8_t material[32] = {4, 5, 6};
+	struct seal_key_options how = {
+		.size = sizeof(how), .type = "xchacha20-poly1305", .derived = true, .convergent = true};
+	struct seal_key_info info = {.size = sizeof(info)};
+	struct seal_err err = SEAL_ERR_INIT;
+	uint32_t number = 7;
+
+	(void)state;
+	assert_int_equal(seal_keyring_create_key_with(keyring, "mails", &how, &err), SEAL_OK);
+	assert_int_equal(seal_keyring_info(keyring, "mails", &info, NULL), SEAL_OK);
+	assert_string_equal(info.type, "xchacha20-poly1305");
+	assert_true(info.derived && info.convergent && !info.exportable);
+	assert_int_equal(info.auto_rotate, 0);
+	older_callers_see_what_they_know();
+	assert_int_equal(
+		seal_keyring_import_with(keyring, "mails", &how, (struct seal_bytes){material, 32}, &number, &err),
+		SEAL_OK);
+	assert_int_equal(number, 2);
+	how.convergent = false;
+	assert_int_equal(
+		seal_keyring_import_with(keyring, "mails", &how, (struct seal_bytes){material, 32}, &number, &err),
+		SEAL_USAGE);
+	assert_int_equal(err.code, SEAL_E_KEY_TYPE);
+	assert_int_equal(number, 0);
+	how = (struct seal_key_options){.size = sizeof(how), .convergent = true};
+	assert_int_equal(seal_keyring_create_key_with(keyring, "x", &how, NULL), SEAL_USAGE);
+	how = (struct seal_key_options){.size = sizeof(how), .type = "ff1", .derived = true};
+	assert_int_equal(seal_keyring_create_key_with(keyring, "x", &how, NULL), SEAL_USAGE);
+	assert_int_equal(seal_keyring_create_key_with(keyring, "x", NULL, NULL), SEAL_OK);
+	assert_int_equal(seal_keyring_info(keyring, "x", &info, NULL), SEAL_OK);
+	assert_string_equal(info.type, "aes256-gcm96");
+	assert_true(!info.derived && !info.convergent);
+	for (size_t i = 0; i < 2; i++) {
+		const char *name = i == 0 ? "mails" : "x";
+
+		assert_int_equal(seal_keyring_set_deletion_allowed(keyring, name, true, NULL), SEAL_OK);
+		assert_int_equal(seal_keyring_destroy_key(keyring, name, NULL), SEAL_OK);
+	}
+}
 
 static void *work(void *arg)
 {
@@ -380,7 +437,7 @@ int main(void)
 		cmocka_unit_test(policies_are_checked),	     cmocka_unit_test(batches_go_there_and_back),
 		cmocka_unit_test(topics_are_of_the_policy),  cmocka_unit_test(dead_letters_go_there_and_back),
 		cmocka_unit_test(engines_say_what_is_wrong), cmocka_unit_test(keyrings_are_kept),
-		cmocka_unit_test(engines_work_side_by_side),
+		cmocka_unit_test(keys_are_derived),	     cmocka_unit_test(engines_work_side_by_side),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
