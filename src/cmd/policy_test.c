@@ -1,9 +1,10 @@
 /*
  * `policy test`: runs the tests of a policy through the engine, under keys made for this run.
  *
- *   policy ─ keys of the types its methods ask for ─▶ keyring in a temporary directory ─▶ plan, engine ─▶ tests
+ *   policy ─ stand-ins for its keys ─▶ keyring in a temporary directory ─▶ plan, engine ─▶ tests
  *
- * No real key is opened and no key outlives the run. What is printed of a record is the test's own data.
+ * No real key is opened and no key outlives the run; but Transform is done by the server, if there is one. What is printed
+ * of a record is the test's own data.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -14,10 +15,9 @@
 #include "cmd/output.h"
 #include "cmd/policy.h"
 #include "cmd/policy_check.h"
+#include "cmd/policy_test_keys.h"
 #include "cmd/registry.h"
-#include "keys/keyring.h"
 
-#define VERSIONS_MADE_MAX 100
 #define TEMPLATE "/sealstream-test.XXXXXX"
 
 static const struct opt_row rows[] = {POLICY_ROW_FILE, POLICY_ROW_JSON, OPT_END};
@@ -51,70 +51,30 @@ static void remove_directory(const char *path)
 	rmdir(path);
 }
 
-static const char *key_type_of(unsigned flags)
+/* A run of the tests, and how it went. */
+struct run {
+	const struct policy *policy;
+	const char *file;
+	bool json;
+	const char *no_server; /* why tests of topics with `transform` are left out; NULL: they are not */
+	size_t failed, left_out;
+};
+
+/* NULL: the test was left out. */
+static void print_text(const struct run *run, const struct policy_test *test, const struct check_result *result)
 {
-	if (flags & METHOD_FPE_KEY)
-		return "ff1";
-	return flags & METHOD_HMAC_KEY ? "hmac" : "aes256-gcm96";
+	printf("%s %s:%u: %s%s%s%s\n",
+	       result == NULL	    ? "-   "
+	       : result->n_failures ? "FAIL"
+				    : "ok  ",
+	       run->file, test->mark.line, test->topic_name, test->name ? ": " : "", test->name ? test->name : "",
+	       result == NULL ? " (left out: needs the server)" : "");
+	for (const struct check_failure *one = result ? result->failures : NULL; one != NULL; one = one->next)
+		printf("     %s:%u: %s\n", run->file, one->mark.line, one->text);
 }
 
-/* The version of its key that a method is fixed to: 1 when it has no such option. */
-static int64_t key_version_of(const struct policy_method *method)
-{
-	const struct opt_row *row =
-		method->kind->options ? opt_find(method->kind->options, BYTES_LIT("version")) : NULL;
-	const void *member = row ? (const uint8_t *)method->options + row->offset : NULL;
-
-	return row != NULL && row->type == OPT_INT ? *(const int64_t *)member : 1;
-}
-
-/* Makes the method's key, unless another method has made it. */
-static enum seal_status make_key(struct keyring *keyring, const struct policy_method *method, struct seal_err *err)
-{
-	int64_t versions = key_version_of(method);
-	const struct key_admin_new how = {.type = key_type_of(method->flags)};
-	struct seal_err there = SEAL_ERR_INIT;
-	uint32_t version = 1;
-	enum seal_status rc = keyring_create(keyring, method->key->reference, &how, &there);
-
-	if (rc != SEAL_OK && there.code != SEAL_E_KEY_EXISTS) {
-		*err = there;
-		return rc;
-	}
-	rc = SEAL_OK;
-	if (versions > VERSIONS_MADE_MAX)
-		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "policy test makes at most %d versions of key %s",
-			       VERSIONS_MADE_MAX, method->key->name);
-	if (versions > 1 && there.code != SEAL_E_KEY_EXISTS)
-		while (rc == SEAL_OK && version < versions)
-			rc = keyring_rotate(keyring, method->key->reference, &version, err);
-	return rc;
-}
-
-static enum seal_status make_keys(const struct policy *policy, const struct key_source_config *config,
-				  struct seal_err *err)
-{
-	struct keyring *keyring = NULL;
-	enum seal_status rc;
-
-	SEAL_TRY(keyring_open(config, &keyring, err));
-	for (size_t i = 0; i < policy->n_methods; i++)
-		if (policy->methods[i].key != NULL)
-			SEAL_TRY(make_key(keyring, &policy->methods[i], err));
-out:
-	keyring_close(keyring);
-	return rc;
-}
-
-static void print_text(const char *file, const struct policy_test *test, const struct check_result *result)
-{
-	printf("%s %s:%u: %s%s%s\n", result->n_failures ? "FAIL" : "ok  ", file, test->mark.line, test->topic_name,
-	       test->name ? ": " : "", test->name ? test->name : "");
-	for (const struct check_failure *one = result->failures; one != NULL; one = one->next)
-		printf("     %s:%u: %s\n", file, one->mark.line, one->text);
-}
-
-static void print_json(const struct policy_test *test, const struct check_result *result, bool first)
+static void print_json(const struct run *run, const struct policy_test *test, const struct check_result *result,
+		       bool first)
 {
 	printf("%s{\"line\":%u,\"topic\":", first ? "" : ",", test->mark.line);
 	output_json_string(stdout, bytes_str(test->topic_name));
@@ -123,6 +83,12 @@ static void print_json(const struct policy_test *test, const struct check_result
 		output_json_string(stdout, bytes_str(test->name));
 	else
 		printf("null");
+	if (result == NULL) {
+		printf(",\"passed\":null,\"failures\":[],\"left_out\":");
+		output_json_string(stdout, bytes_str(run->no_server));
+		putchar('}');
+		return;
+	}
 	printf(",\"passed\":%s,\"failures\":[", result->n_failures ? "false" : "true");
 	for (const struct check_failure *one = result->failures; one != NULL; one = one->next) {
 		printf("%s{\"line\":%u,\"text\":", one == result->failures ? "" : ",", one->mark.line);
@@ -132,48 +98,94 @@ static void print_json(const struct policy_test *test, const struct check_result
 	printf("]}");
 }
 
-static enum seal_status run_tests(struct engine *engine, const struct policy *policy, const char *file, bool json,
-				  size_t *failed, struct seal_err *err)
+static bool needs_server(const struct policy_topic *topic)
 {
+	for (size_t i = 0; i < topic->n_rules; i++)
+		if ((topic->rules[i].method->flags & METHOD_TRANSFORM_KEY) != 0)
+			return true;
+	return false;
+}
+
+static enum seal_status run_test(struct run *run, struct engine *engine, const struct policy_test *test, bool first,
+				 struct arena *arena, struct seal_err *err)
+{
+	const bool left_out = run->no_server != NULL && needs_server(test->topic);
+	struct check_result result;
+	enum seal_status rc = SEAL_OK;
+
+	if (left_out) {
+		run->left_out++;
+	} else {
+		SEAL_TRY(check_test(engine, test, arena, &result, err));
+		run->failed += result.n_failures > 0;
+	}
+	if (run->json)
+		print_json(run, test, left_out ? NULL : &result, first);
+	else
+		print_text(run, test, left_out ? NULL : &result);
+out:
+	return rc;
+}
+
+static enum seal_status run_tests(struct run *run, struct engine *engine, struct seal_err *err)
+{
+	const size_t n = run->policy->n_tests;
 	struct arena arena;
 	enum seal_status rc = SEAL_OK;
 
 	arena_init(&arena, 1 << 20);
-	if (json) {
+	if (run->json) {
 		printf("{\"schema\":\"sealstream.policy.test/1\",\"file\":");
-		output_json_string(stdout, bytes_str(file));
+		output_json_string(stdout, bytes_str(run->file));
 		printf(",\"tests\":[");
 	}
-	for (size_t i = 0; i < policy->n_tests; i++) {
-		struct check_result result;
-
-		SEAL_TRY(check_test(engine, &policy->tests[i], &arena, &result, err));
-		*failed += result.n_failures > 0;
-		if (json)
-			print_json(&policy->tests[i], &result, i == 0);
-		else
-			print_text(file, &policy->tests[i], &result);
+	for (size_t i = 0; i < n; i++) {
+		SEAL_TRY(run_test(run, engine, &run->policy->tests[i], i == 0, &arena, err));
 		arena_reset(&arena);
 	}
-	printf(json ? "],\"passed\":%zu,\"failed\":%zu}\n" : "%zu passed, %zu failed\n", policy->n_tests - *failed,
-	       *failed);
+	if (run->json)
+		printf("],\"passed\":%zu,\"failed\":%zu,\"left_out\":%zu}\n", n - run->failed - run->left_out,
+		       run->failed, run->left_out);
+	else if (run->left_out > 0)
+		printf("%zu passed, %zu failed, %zu left out\n", n - run->failed - run->left_out, run->failed,
+		       run->left_out);
+	else
+		printf("%zu passed, %zu failed\n", n - run->failed, run->failed);
+	if (run->left_out > 0)
+		log_say(LOG_WARNING, "%zu of %zu tests were left out: %s", run->left_out, n, run->no_server);
 out:
 	arena_clear(&arena);
 	return rc;
 }
 
-static enum seal_status run_in(const char *directory, const struct policy *policy, const char *file, bool json,
-			       size_t *failed, struct seal_err *err)
+/* Where Transform may be: what the program was given; NULL: no address was. */
+static enum seal_status find_server(const struct command_call *call, struct vault_options *options,
+				    const struct vault_options **out, struct seal_err *err)
 {
-	const struct key_source_config config = {.keyring_dir = directory, .create = true};
+	enum seal_status rc;
+
+	*options = call->global->vault;
+	SEAL_TRY(vault_options_env(options, call->arena, err));
+	*out = options->addr != NULL ? options : NULL;
+out:
+	return rc;
+}
+
+static enum seal_status run_in(const char *directory, const struct vault_options *server, struct run *run,
+			       struct seal_err *err)
+{
+	const struct engine_registry stand_ins = {registry.methods, test_keys_sources};
+	struct key_source_config config;
+	struct seal_err why = SEAL_ERR_INIT;
 	struct plan *plan = NULL;
 	struct engine *engine = NULL;
 	enum seal_status rc;
 
-	SEAL_TRY(make_keys(policy, &config, err));
-	SEAL_TRY(plan_new(policy, &registry, &config, &plan, err));
+	SEAL_TRY(test_keys_make(run->policy, directory, server, &config, &why, err));
+	run->no_server = why.status != SEAL_OK ? why.text : NULL;
+	SEAL_TRY(plan_new(run->policy, &stand_ins, &config, &plan, err));
 	SEAL_TRY(engine_new(plan, NULL, &engine, err));
-	SEAL_TRY(run_tests(engine, policy, file, json, failed, err));
+	SEAL_TRY(run_tests(run, engine, err));
 out:
 	engine_free(engine);
 	plan_free(plan);
@@ -183,19 +195,22 @@ out:
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct policy_options *options = call->options;
+	struct vault_options vault;
+	const struct vault_options *server = NULL;
 	struct policy *policy = NULL;
 	char *directory = NULL;
-	const char *file;
-	size_t failed = 0;
+	struct run tests = {.json = options->json};
 	enum seal_status rc;
 
-	SEAL_TRY(policy_command_file(call, &file, err));
-	SEAL_TRY(policy_command_load(file, &policy, err));
+	SEAL_TRY(policy_command_file(call, &tests.file, err));
+	SEAL_TRY(policy_command_load(tests.file, &policy, err));
 	if (policy->n_tests == 0)
-		log_say(LOG_WARNING, "%s has no tests; docs/POLICY.md shows how to write them", file);
+		log_say(LOG_WARNING, "%s has no tests; docs/POLICY.md shows how to write them", tests.file);
+	tests.policy = policy;
+	SEAL_TRY(find_server(call, &vault, &server, err));
 	SEAL_TRY(make_directory(call->arena, &directory, err));
-	SEAL_TRY(run_in(directory, policy, file, options->json, &failed, err));
-	*exit_code = failed > 0;
+	SEAL_TRY(run_in(directory, server, &tests, err));
+	*exit_code = tests.failed > 0;
 out:
 	remove_directory(directory);
 	policy_free(policy);
@@ -208,7 +223,11 @@ const struct command command_policy_test = {
 	.summary = "Run the tests that a policy brings along",
 	.details = "Each test protects its record and compares the result with what it expects; with round_trip the "
 		   "result is revealed, too. Keys are made for the run in a temporary directory, so no real key is "
-		   "needed. Ends with 1 when a test fails.",
+		   "needed, wherever the policy's keys live. Only the server does transform: tests of topics with "
+		   "such a "
+		   "rule are done by the one that VAULT_ADDR or --vault-addr names, and are left out where there is "
+		   "none. "
+		   "Ends with 1 when a test fails.",
 	.examples = "sealstream policy test policy.yaml\n",
 	.options = rows,
 	.options_size = sizeof(struct policy_options),

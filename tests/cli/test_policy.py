@@ -225,6 +225,26 @@ def test_schema_takes_what_lint_takes(run):
         assert not validator.is_valid(yaml.safe_load(wrong)), wrong
 
 
+def test_keys_that_live_elsewhere_have_stand_ins(run, policy):
+    """No server is asked: not for keys of Transit, and tests of what only the server does are left out, and said to be."""
+    keys = GOOD.replace("local:pii", "vault:transit/pii").replace("local:cards", "vault:team/transit/pii")
+    done = run("policy", "test", policy(keys))
+    assert (done.returncode, done.stdout.splitlines()[-1], done.stderr) == (0, "2 passed, 0 failed", "")
+    more = keys.replace("tests:\n", """\
+  - match: paid
+    protect: {$.card: {type: transform, role: payments}}
+tests:
+  - {topic: paid, in: {card: 4111111111111111}, round_trip: true}
+""")
+    done = run("policy", "test", policy(more))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "2 passed, 0 failed, 1 left out")
+    assert "(left out: needs the server)" in done.stdout.splitlines()[0]
+    assert "only the server does transform; set VAULT_ADDR" in done.stderr
+    done = json.loads(run("policy", "test", "--json", policy(more)).stdout)
+    assert (done["passed"], done["failed"], done["left_out"]) == (2, 0, 1)
+    assert done["tests"][0]["passed"] is None and "VAULT_ADDR" in done["tests"][0]["left_out"]
+
+
 @pytest.mark.parametrize("text", blocks("yaml"), ids=lambda text: "block")
 def test_examples_of_the_docs(run, policy, text):
     """Whole policies are linted, valid by the schema, and their tests pass."""

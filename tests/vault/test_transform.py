@@ -445,6 +445,31 @@ def test_an_outage_is_told_with_what_is_away(shop):
     shop.refused("was revoked", exit_code=77)
 
 
+# policy test
+
+TESTS = """\
+tests:
+  - {topic: t, in: {c: 4111-1111-1111-1234}, out: {c: {like: '[0-9-]{19}'}}, round_trip: true}
+  - {topic: t, in: {c: no card}, error: domain}
+"""
+
+
+def test_policy_test_uses_the_server(shop):
+    shop.fpe()
+    shop.role("card")
+    shop.policy("      $.c: {type: transform, role: payments}\n" + TESTS)
+    out, _ = shop.program.run("policy", "test", "p.yaml", environment=shop.vault.environment())
+    assert out.splitlines()[-1] == b"2 passed, 0 failed"
+    out, said = shop.program.run("policy", "test", "p.yaml")
+    assert out.splitlines()[-1] == b"0 passed, 0 failed, 2 left out" and "set VAULT_ADDR" in said
+    out, said = shop.program.run("policy", "test", "--json", "p.yaml", environment=shop.vault.environment(VAULT_TOKEN="no"))
+    found = json.loads(out)
+    assert found["left_out"] == 2 and found["tests"][0]["passed"] is None and "refuses" in found["tests"][0]["left_out"]
+    shop.vault.api("DELETE", "transform/role/payments")
+    _, said = shop.program.run("policy", "test", "p.yaml", environment=shop.vault.environment(), exit_code=78)
+    assert "vault:transform/role/payments: there is no role payments" in said
+
+
 def test_many_workers_and_methods_of_one_role(shop):
     shop.fpe()
     shop.fpe("drawn", "generated")
