@@ -1,0 +1,188 @@
+"""README.md and docs/VAULT.md do what they say: their blocks run, their policies are enough, and none of their lines is too much."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from documents import FILES, ROOT, blocks, policies, run_blocks  # noqa: E402
+from double import Double  # noqa: E402
+from program import Program  # noqa: E402
+
+PROGRAM = pathlib.Path(os.environ.get("SEALSTREAM", ROOT / "build" / "sealstream")).resolve()
+RECORD = b'{"Address":"1 High St","Name":"Ada"}\n'
+
+
+@pytest.fixture
+def tools(tmp_path):
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    for name in ("vault", "bao"):
+        (folder / name).write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/tests/vault/server_cli.py "$@"\n')
+        (folder / name).chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_blocks_run(name, tmp_path, tools, certificates):
+    assert blocks(name)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    with Double(tls=certificates, mounts=()) as double:
+        run_blocks(name, folder, PROGRAM, tools, double.environment())
+
+
+# ---- policies ----
+
+KEYS = """version: 1
+keys: {k: "vault:transit/%s"}
+topics: [{match: t, protect: {$.Address: {type: %s, key: k, bind: %s}}}]
+"""
+
+
+class Client:
+    """The program with a policy file, under a token that may do what `rules` say."""
+
+    def __init__(self, folder, vault):
+        self.vault, self.program = vault, Program(folder)
+        self.root = vault.environment()
+        for name, options in (("pii", {}), ("names", {"type": "hmac", "key_size": 32})):
+            vault.api("POST", f"transit/keys/{name}", options)
+        self.n = 0
+
+    def write(self, key="pii", method="encrypt", bind="place"):
+        (self.program.folder / "policy.yaml").write_text(KEYS % (key, method, bind))
+
+    def environment(self, rules):
+        if rules is None:
+            return self.root
+        self.n += 1
+        self.vault.api("POST", f"sys/policies/acl/it-{self.n}", {"policy": rules})
+        token = self.vault.api("POST", "auth/token/create", {"policies": [f"it-{self.n}"]})["auth"]["client_token"]
+        return self.root | {"VAULT_TOKEN": token}
+
+    def run(self, *arguments, rules=None, **options):
+        return self.program.run(*arguments, environment=self.environment(rules), timeout=60, **options)
+
+    def attempt(self, *arguments, rules):
+        """The finished process, however it ended."""
+        process = self.program.start(*arguments, environment=self.environment(rules), stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def transform(self, command, data, rules=None, **options):
+        return self.run(command, "-p", "policy.yaml", input=data, rules=rules, **options)[0]
+
+
+@pytest.fixture
+def client(tmp_path, vault):
+    return Client(tmp_path, vault)
+
+
+def without_each_line(rules):
+    """(line left out, the rest) for each line."""
+    lines = rules.strip().splitlines()
+    assert lines and all(line.startswith("path ") for line in lines)
+    for i, line in enumerate(lines):
+        yield line, "\n".join(lines[:i] + lines[i + 1:]) + "\n"
+
+
+def is_named(line, err):
+    """The refusal names a path that the line would have granted."""
+    path = re.match(r'path "([^"]+)"', line)[1]
+    named = re.search(r'path "([^"]+)" { capabilities = \["', err)
+    return named and re.fullmatch(re.escape(path).replace(r"\+", "[^/]+").replace(r"\*", ".*"), named[1])
+
+
+def is_just_enough(client, rules, work):
+    """`work(rules)` is done under all of the lines, and refused without any one of them, by the name of that line."""
+    work(rules, 0)
+    for line, rest in without_each_line(rules):
+        err = work(rest, 77)
+        assert is_named(line, err), err
+
+
+@pytest.mark.parametrize("name, command", [("producer", "protect"), ("consumer", "reveal"), ("rewrap-bound", "rewrap")])
+def test_policies_of_streams(client, name, command):
+    client.write()
+    data = RECORD if command == "protect" else client.transform("protect", RECORD)
+    client.vault.api("POST", "transit/keys/pii/rotate", {})
+    is_just_enough(client, policies()[name],
+                   lambda rules, code: client.run(command, "-p", "policy.yaml", input=data, rules=rules, exit_code=code)[1])
+
+
+def test_policy_of_rewrapping_on_the_server(client):
+    client.write(bind="none")
+    data = client.transform("protect", RECORD)
+    client.vault.api("POST", "transit/keys/pii/rotate", {})
+    is_just_enough(client, policies()["rewrap-unbound"],
+                   lambda rules, code: client.run("rewrap", "-p", "policy.yaml", input=data, rules=rules, exit_code=code)[1])
+    moved = client.transform("rewrap", data, policies()["rewrap-unbound"])
+    assert b"vault:v2:" in moved and client.transform("reveal", moved) == RECORD
+
+
+def test_policy_of_hashing(client):
+    client.write("names", "hash")
+    is_just_enough(client, policies()["hash"],
+                   lambda rules, code: client.run("protect", "-p", "policy.yaml", input=RECORD, rules=rules, exit_code=code)[1])
+
+
+def test_a_producer_makes_no_key(client):
+    """A mistyped name is an error, under its own policy and under one that may do everything."""
+    client.write("pi")
+    for rules in (policies()["producer"], 'path "transit/*" { capabilities = ["create", "read", "update"] }\n'):
+        client.run("protect", "-p", "policy.yaml", input=RECORD, rules=rules, exit_code=77 if "pii" in rules else 78)
+    assert client.vault.api("GET", "transit/keys?list=true")["data"]["keys"] == ["names", "pii"]
+
+
+def refused(client, rules, commands):
+    """What the first refused one of the commands says; "" when all of them are done."""
+    for words in commands:
+        done = client.attempt(*words, rules=rules)
+        if done.returncode:
+            assert done.returncode == 77, f"{words}: {done.returncode}: {done.stderr}"
+            return done.stderr
+    return ""
+
+
+def all_lines_are_needed(client, rules, commands):
+    """`commands(n)`: the n-th time, on keys that are not there yet."""
+    assert refused(client, rules, commands(0)) == ""
+    for n, (line, rest) in enumerate(without_each_line(rules), 1):
+        assert is_named(line, refused(client, rest, commands(n))), line
+
+
+def test_policy_of_administration(client):
+    rules = policies()["admin"]
+    all_lines_are_needed(client, rules, lambda n: [
+        ["key", *words] for words in (
+            ["create", f"vault:transit/new-{n}"], ["list", "vault:transit"], ["show", f"vault:transit/new-{n}"],
+            ["rotate", f"vault:transit/new-{n}"], ["config", f"vault:transit/new-{n}", "--deletion-allowed", "true"],
+            ["destroy", f"vault:transit/new-{n}", "--yes"])])
+    client.write()
+    client.run("protect", "-p", "policy.yaml", input=RECORD, rules=rules, exit_code=77)  # manages keys, uses none
+
+
+def test_policy_of_key_copy(client):
+    def commands(n):
+        for kind in ("aes256-gcm96", "hmac"):
+            mine = f"{kind}-{n}"
+            client.run("key", "create", mine, "--type", kind, "--exportable")
+            client.run("key", "rotate", mine)
+            client.run("key", "config", mine, "--min-encryption-version", "2")
+            yield ["key", "copy", f"local:{mine}", f"vault:transit/{mine}", "--exportable"]
+            client.run("key", "create", f"vault:transit/{mine}-there", "--type", kind, "--exportable")
+            yield ["key", "copy", f"vault:transit/{mine}-there", f"local:{mine}-again"]
+
+    all_lines_are_needed(client, policies()["key-copy"], commands)
+
+
+def test_every_policy_is_tried():
+    """A policy that a document adds needs a test that applies it."""
+    source = pathlib.Path(__file__).read_text()
+    tried = {name for name in policies() if f'policies()["{name}"]' in source or f'("{name}", ' in source}
+    assert tried | {"transform"} == set(policies())
