@@ -40,6 +40,7 @@ static void remove_keyring(void)
 
 static void make_keyring(const struct seal_keyring_options *options)
 {
+	struct seal_key_options how = {.size = sizeof how, .derived = true};
 	struct seal_err err = SEAL_ERR_INIT;
 	struct seal_keyring *keyring;
 
@@ -48,6 +49,9 @@ static void make_keyring(const struct seal_keyring_options *options)
 	bench_check(seal_keyring_open(options, &keyring, &err), &err);
 	bench_check(seal_keyring_create_key(keyring, "pii", "aes256-gcm96", false, &err), &err);
 	bench_check(seal_keyring_create_key(keyring, "cards", "ff1", false, &err), &err);
+	bench_check(seal_keyring_create_key_with(keyring, "derived", &how, &err), &err);
+	how.convergent = true;
+	bench_check(seal_keyring_create_key_with(keyring, "convergent", &how, &err), &err);
 	seal_keyring_close(keyring);
 }
 
@@ -62,8 +66,8 @@ static struct job *job_new(const struct seal_keyring_options *keyring, const cha
 	if (job == NULL)
 		abort();
 	snprintf(text, sizeof text,
-		 "version: 1\nkeys: {pii: 'local:pii', cards: 'local:cards'}\ntopics:\n- match: purchases\n  "
-		 "protect: {%s}\n",
+		 "version: 1\nkeys: {pii: 'local:pii', cards: 'local:cards', derived: 'local:derived', convergent: "
+		 "'local:convergent'}\ntopics:\n- match: purchases\n  protect: {%s}\n",
 		 rules);
 	bench_check(seal_policy_load(bytes_str(text), "bench", &policy, &err), &err);
 	job->topic = seal_policy_topic(policy, "purchases");
@@ -94,6 +98,8 @@ static struct job *job_back(const struct seal_keyring_options *keyring, const ch
 void bench_add_engine(struct bench *bench)
 {
 	static const char encrypt[] = "$.Address: {type: encrypt, key: pii}";
+	static const char derived[] = "$.Address: {type: encrypt, key: derived}";
+	static const char convergent[] = "$.Address: {type: encrypt, key: convergent}";
 	static const char fpe[] = "$.credit_card: {type: fpe, key: cards, alphabet: digits}";
 	static const char both[] = "$.Address: {type: encrypt, key: pii}, "
 				   "$.credit_card: {type: fpe, key: cards, alphabet: digits}";
@@ -102,6 +108,10 @@ void bench_add_engine(struct bench *bench)
 
 	make_keyring(&keyring);
 	c.name = "engine: protect, encrypt", c.arg = job_new(&keyring, encrypt);
+	bench_add(bench, c);
+	c.name = "engine: protect, encrypt, derived key", c.arg = job_new(&keyring, derived);
+	bench_add(bench, c);
+	c.name = "engine: protect, encrypt, convergent key", c.arg = job_new(&keyring, convergent);
 	bench_add(bench, c);
 	c.name = "engine: protect, fpe", c.arg = job_new(&keyring, fpe);
 	bench_add(bench, c);

@@ -7,7 +7,8 @@ import struct
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-TYPES = {1: "aes256-gcm96", 2: "aes128-gcm96", 3: "ff1", 4: "hmac"}
+TYPES = {1: "aes256-gcm96", 2: "aes128-gcm96", 3: "ff1", 4: "hmac", 5: "chacha20-poly1305", 6: "xchacha20-poly1305"}
+DERIVED, CONVERGENT = 8, 16
 HEAD = struct.Struct(">7sB16sQBBII32s")
 KEY = struct.Struct(">QIIQI")
 VERSION = struct.Struct(">IQQ12sB")
@@ -28,6 +29,10 @@ def hkdf(master, salt, info, length):  # RFC 5869
         block = mac(prk, block + info + bytes([len(out) // 32 + 1]))
         out += block
     return out[:length]
+
+
+def format_of(kind, flags):
+    return 2 if kind > 4 or flags & DERIVED else 1
 
 
 class Keyring:
@@ -68,7 +73,8 @@ class Keyring:
         body, code = data[:-32], data[-32:]
         assert mac(self.authenticate, body) == code, "damaged"
         magic, version, kind, flags, length = struct.unpack(">7sBBBB", body[:11])
-        assert (magic, version) == (b"SEALKEY", 1) and body[11:11 + length].decode() == name
+        assert (magic, version) == (b"SEALKEY", format_of(kind, flags)) and body[11:11 + length].decode() == name
+        assert flags < 32 and (not flags & CONVERGENT or flags & DERIVED)
         at = 11 + length
         _, min_decryption, min_encryption, auto_rotate, n = KEY.unpack_from(body, at)
         at += KEY.size
@@ -85,7 +91,7 @@ class Keyring:
                 "min_encryption": min_encryption, "auto_rotate": auto_rotate, "versions": versions}
 
     def write(self, name, kind, materials, flags=0, min_decryption=1, auto_rotate=0, uses=0):
-        body = struct.pack(">7sBBBB", b"SEALKEY", 1, kind, flags, len(name)) + name.encode()
+        body = struct.pack(">7sBBBB", b"SEALKEY", format_of(kind, flags), kind, flags, len(name)) + name.encode()
         body += KEY.pack(0, min_decryption, 0, auto_rotate, len(materials))
         for number, material in enumerate(materials, 1):
             nonce = os.urandom(12)
