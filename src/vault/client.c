@@ -266,15 +266,16 @@ out:
 static bool fly_again(struct vault_worker *worker, struct flight *flight)
 {
 	struct vault_call *call = flight->call;
+	bool by_policy = false;
 	enum seal_status rc;
 
 	if (call->anonymous || call->token != NULL || flight->again || flight->exchange.status != 403)
 		return false;
 	flight->again = true;
-	rc = vault_token_refused(worker->client->tokens, worker, flight->token, flight->deadline_ms,
+	rc = vault_token_refused(worker->client->tokens, worker, flight->token, flight->deadline_ms, &by_policy,
 				 &flight->refused);
 	if (rc != SEAL_OK) {
-		if (rc != SEAL_DENIED)
+		if (rc != SEAL_DENIED || !by_policy)
 			call->err = flight->refused;
 		return false;
 	}

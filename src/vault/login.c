@@ -53,6 +53,7 @@ struct vault_tokens {
 	bool flying;
 	uint64_t flights; /* that have ended */
 	struct seal_err failure; /* of the last one; status SEAL_OK: it went well */
+	bool by_policy; /* … and it found the token good */
 	bool threaded, stop;
 	bool forked; /* a child: no thread is started there */
 	pthread_t thread;
@@ -207,11 +208,12 @@ static enum seal_status install(struct vault_tokens *t, struct vault_auth *auth,
 static enum seal_status explain(const struct vault_tokens *t, enum seal_status rc, bool renewal_ended,
 				struct seal_err *err)
 {
+	bool no_mount = rc == SEAL_USAGE && err != NULL && err->code == SEAL_E_KEY_UNKNOWN;
 	struct seal_err why;
 
 	if (err == NULL)
 		return rc;
-	if (rc != SEAL_DENIED && err->code != SEAL_E_KEY_UNKNOWN) {
+	if (rc != SEAL_DENIED && !no_mount && (rc != SEAL_USAGE || err->code != SEAL_E_SERVICE)) {
 		err_prefix(err, "logging in with %s", t->ops->name);
 		return rc;
 	}
@@ -220,7 +222,7 @@ static enum seal_status explain(const struct vault_tokens *t, enum seal_status r
 	return err_set(err, SEAL_DENIED, SEAL_E_DENIED, "%slogging in with %s at auth/%s failed: %.320s; %s",
 		       renewal_ended ? "the token's renewal has ended, and " : "", t->ops->name,
 		       t->options->auth_mount != NULL ? t->options->auth_mount : t->ops->name, why.text,
-		       t->ops->remedy);
+		       no_mount ? "check --vault-auth-mount, and that the method is enabled there" : t->ops->remedy);
 }
 
 static struct vault_login login_by(struct vault_tokens *t, struct vault_worker *worker, uint64_t deadline_ms)
@@ -288,8 +290,8 @@ static enum seal_status renew(struct vault_tokens *t, struct vault_token *token,
 	pthread_mutex_unlock(&t->lock);
 out:
 	login_auth_clear(&auth);
-	login_json_free(body);
-	login_json_free(answer);
+	vault_json_free(body);
+	vault_json_free(answer);
 	return rc;
 }
 
@@ -360,10 +362,11 @@ static enum seal_status keep_good(struct vault_tokens *t, struct vault_worker *w
 }
 
 /* Called with the lock held, as the next three. */
-static void end_flight(struct vault_tokens *t, enum seal_status rc, const struct seal_err *err)
+static void end_flight(struct vault_tokens *t, enum seal_status rc, bool by_policy, const struct seal_err *err)
 {
 	t->flying = false;
 	t->flights++;
+	t->by_policy = by_policy;
 	err_clear(&t->failure);
 	if (rc != SEAL_OK)
 		t->failure = *err;
@@ -422,7 +425,7 @@ static void *renew_always(void *arg)
 		pthread_mutex_lock(&t->lock);
 		if (rc != SEAL_OK && t->current != NULL)
 			postpone(t->current);
-		end_flight(t, rc, &err);
+		end_flight(t, rc, false, &err);
 	}
 	pthread_mutex_unlock(&t->lock);
 	vault_worker_free(worker);
@@ -458,7 +461,7 @@ enum seal_status vault_token_get(struct vault_tokens *t, struct vault_worker *wo
 		rc = keep_good(t, worker, deadline_ms, &failure);
 		pthread_mutex_lock(&t->lock);
 		start_thread(t);
-		end_flight(t, rc, &failure);
+		end_flight(t, rc, false, &failure);
 	}
 	if (rc == SEAL_OK)
 		*out = use_token(t->current);
@@ -483,7 +486,7 @@ static enum seal_status look(struct vault_worker *worker, const struct vault_tok
 	enum seal_status rc = vault_ask_login(worker, "auth/token/lookup-self", NULL, vault_token_text(token),
 					      deadline_ms, &answer, err);
 
-	login_json_free(answer);
+	vault_json_free(answer);
 	*good = rc == SEAL_OK;
 	if (rc == SEAL_RETRY || rc == SEAL_FATAL)
 		return rc;
@@ -491,33 +494,29 @@ static enum seal_status look(struct vault_worker *worker, const struct vault_tok
 	return SEAL_OK;
 }
 
-static enum seal_status policy_refuses(const struct vault_token *token, struct seal_err *err)
+static enum seal_status ended(const struct vault_tokens *t, const struct vault_token *token, struct seal_err *err)
 {
-	return err_set(err, SEAL_DENIED, SEAL_E_DENIED, "the token%s%s is good, but its policies do not allow this",
-		       token->source[0] != '\0' ? " of " : "", token->source);
-}
+	const char *server = vault_client_name(t->client);
 
-static enum seal_status bare_ended(const struct vault_tokens *t, const struct vault_token *token,
-				   struct seal_err *err)
-{
 	if (token->text.ptr == NULL)
-		return err_set(
-			err, SEAL_DENIED, SEAL_E_DENIED,
-			"refused without a token: the Agent has none to add, or its policies do not allow this; "
-			"set VAULT_TOKEN or look at the Agent's auto_auth");
+		return err_set(err, SEAL_DENIED, SEAL_E_DENIED,
+			       "%s refuses requests without a token: the Agent has none to add, or its policies do "
+			       "not allow "
+			       "them; set VAULT_TOKEN or look at the Agent's auto_auth",
+			       server);
 	if (t->ops->read == NULL)
 		return err_set(
 			err, SEAL_DENIED, SEAL_E_DENIED,
-			"the token has ended or was revoked, and logging in with %s needs a person; start again",
-			t->ops->name);
+			"%s: the token has ended or was revoked, and logging in with %s needs a person; start again",
+			server, t->ops->name);
 	return err_set(err, SEAL_DENIED, SEAL_E_DENIED,
-		       "the token of %s has ended, was revoked or is not one of this server; %s", token->source,
-		       t->ops->remedy);
+		       "%s: the token of %s has ended, was revoked or is not one of this server; %s", server,
+		       token->source, t->ops->remedy);
 }
 
-/* What the flight of vault_token_refused does: `token` is the current one, or there is none. */
+/* What the flight of vault_token_refused does: `token` is the current one. */
 static enum seal_status replace(struct vault_tokens *t, const struct vault_token *token, struct vault_worker *worker,
-				uint64_t deadline_ms, struct seal_err *err)
+				uint64_t deadline_ms, bool *by_policy, struct seal_err *err)
 {
 	bool changed = false, good = false;
 	enum seal_status rc;
@@ -529,25 +528,30 @@ static enum seal_status replace(struct vault_tokens *t, const struct vault_token
 	}
 	if (token->text.ptr != NULL)
 		SEAL_TRY(look(worker, token, deadline_ms, &good, err));
+	*by_policy = good || (t->ops->again && token->after_refusal && now_ms() - token->born_ms < FRESH_MS);
 	if (good)
-		rc = policy_refuses(token, err);
-	else if (!t->ops->again)
-		rc = bare_ended(t, token, err);
-	else if (token->after_refusal && now_ms() - token->born_ms < FRESH_MS)
+		rc = err_set(err, SEAL_DENIED, SEAL_E_DENIED,
+			     "the token%s%s is good, but its policies do not allow this",
+			     token->source[0] != '\0' ? " of " : "", token->source);
+	else if (*by_policy)
 		rc = err_set(err, SEAL_DENIED, SEAL_E_DENIED,
 			     "refused again right after logging in with %s: the token's policies do not allow this",
 			     t->ops->name);
-	else
+	else if (t->ops->again)
 		rc = log_in(t, worker, deadline_ms, true, false, err);
+	else
+		rc = ended(t, token, err);
 out:
 	return rc;
 }
 
 enum seal_status vault_token_refused(struct vault_tokens *t, struct vault_worker *worker,
-				     const struct vault_token *token, uint64_t deadline_ms, struct seal_err *err)
+				     const struct vault_token *token, uint64_t deadline_ms, bool *by_policy,
+				     struct seal_err *err)
 {
 	struct seal_err failure = SEAL_ERR_INIT;
 	enum seal_status rc = SEAL_OK;
+	bool good = false;
 
 	pthread_mutex_lock(&t->lock);
 	while (t->current == token && t->flying && rc == SEAL_OK)
@@ -555,11 +559,12 @@ enum seal_status vault_token_refused(struct vault_tokens *t, struct vault_worker
 	if (rc == SEAL_OK && t->current == token) {
 		t->flying = true;
 		pthread_mutex_unlock(&t->lock);
-		rc = replace(t, token, worker, deadline_ms, &failure);
+		rc = replace(t, token, worker, deadline_ms, &good, &failure);
 		pthread_mutex_lock(&t->lock);
 		start_thread(t);
-		end_flight(t, rc, &failure);
+		end_flight(t, rc, good, &failure);
 	}
+	*by_policy = rc == SEAL_DENIED && t->by_policy;
 	pthread_mutex_unlock(&t->lock);
 	if (rc != SEAL_OK && err != NULL && err->status == SEAL_OK)
 		*err = failure;

@@ -65,11 +65,11 @@ SEAL_MUST_USE enum seal_status vault_token_get(struct vault_tokens *tokens, stru
 					       uint64_t deadline_ms, struct vault_token **out, struct seal_err *err);
 void vault_token_release(struct vault_tokens *tokens, struct vault_token *token);
 /*
- * A call under `token` got 403. SEAL_OK: there is another one now, try again with it. SEAL_DENIED: there is no other, or the
- * token is good (lookup-self) and the policy refuses the path. `token` stays the caller's.
+ * A call under `token` got 403. SEAL_OK: there is another one now, try again with it. SEAL_DENIED: there is no other, or
+ * the token is good (lookup-self) and the policy refuses the path: *by_policy. `token` stays the caller's.
  */
 SEAL_MUST_USE enum seal_status vault_token_refused(struct vault_tokens *tokens, struct vault_worker *worker,
 						   const struct vault_token *token, uint64_t deadline_ms,
-						   struct seal_err *err);
+						   bool *by_policy, struct seal_err *err);
 
 #endif

@@ -10,6 +10,7 @@
 static struct vault_options options;
 static struct vault_tokens *tokens;
 static struct vault_token *held;
+static bool by_policy;
 static struct seal_err err;
 static uint64_t fake_now;
 static char folder[] = "/tmp/test_vault_login_XXXXXX";
@@ -88,7 +89,7 @@ static enum seal_status get(void)
 static enum seal_status refused(void)
 {
 	err_clear(&err);
-	return vault_token_refused(tokens, &fake_worker, held, DEADLINE_NONE, &err);
+	return vault_token_refused(tokens, &fake_worker, held, DEADLINE_NONE, &by_policy, &err);
 }
 
 static void assert_token(const char *text)
@@ -534,17 +535,20 @@ static void revoked(void **state)
 	held = NULL;
 	assert_token("B");
 	/* a second worker that was refused with A: there is another one already */
-	assert_int_equal(vault_token_refused(tokens, &fake_worker, old, DEADLINE_NONE, &err), SEAL_OK);
+	assert_int_equal(vault_token_refused(tokens, &fake_worker, old, DEADLINE_NONE, &by_policy, &err), SEAL_OK);
 	assert_string_equal(vault_token_text(old), "A");
 	vault_token_release(tokens, old);
 	assert_int_equal(refused(), SEAL_DENIED);
 	assert_string_equal(err.text, "the token is good, but its policies do not allow this");
+	assert_true(by_policy);
 	assert_int_equal(refused(), SEAL_RETRY);
 	assert_int_equal(refused(), SEAL_DENIED); /* fresh from a refusal: no login over and over */
 	assert_says("refused again right after logging in with approle");
+	assert_true(by_policy);
 	fake_now += 3000;
 	assert_int_equal(refused(), SEAL_DENIED);
 	assert_says("logging in with approle at auth/approle failed: invalid secret id");
+	assert_false(by_policy);
 	script_is_over();
 }
 
@@ -568,9 +572,8 @@ static void bare_token(void **state)
 	fake_now += 441000;
 	assert_token("hvs.T"); /* good to its end */
 	assert_int_equal(refused(), SEAL_DENIED);
-	assert_string_equal(
-		err.text,
-		"the token of VAULT_TOKEN has ended, was revoked or is not one of this server; give a new one");
+	assert_string_equal(err.text, "https://vault:8200: the token of VAULT_TOKEN has ended, was revoked or is not "
+				      "one of this server; give a new one");
 	assert_int_equal(refused(), SEAL_RETRY);
 	assert_int_equal(refused(), SEAL_DENIED);
 	assert_string_equal(err.text, "the token of VAULT_TOKEN is good, but its policies do not allow this");
@@ -719,7 +722,7 @@ static void agent(void **state)
 	start(NULL);
 	assert_token("");
 	assert_int_equal(refused(), SEAL_DENIED);
-	assert_says("refused without a token: the Agent has none to add");
+	assert_says("https://vault:8200 refuses requests without a token: the Agent has none to add");
 }
 
 /* Files that others can read are used, and told of. */

@@ -137,11 +137,12 @@ static void *be_refused(void *arg)
 
 	for (int i = 0; i < ROUNDS && w->rc == SEAL_OK; i++) {
 		struct vault_token *token = NULL;
+		bool by_policy;
 
 		w->rc = vault_token_get(tokens, &fake_worker, DEADLINE_NONE, &token, &w->err);
 		pthread_barrier_wait(&barrier);
 		if (w->rc == SEAL_OK)
-			w->rc = vault_token_refused(tokens, &fake_worker, token, DEADLINE_NONE, &w->err);
+			w->rc = vault_token_refused(tokens, &fake_worker, token, DEADLINE_NONE, &by_policy, &w->err);
 		pthread_barrier_wait(&barrier);
 		if (token != NULL)
 			vault_token_release(tokens, token);

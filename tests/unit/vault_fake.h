@@ -55,6 +55,11 @@ void vault_worker_free(struct vault_worker *worker)
 		atomic_fetch_sub(&workers_made, 1);
 }
 
+void vault_json_free(json_t *json)
+{
+	json_decref(json);
+}
+
 static void assert_same_text(const char *what, const char *is, const char *must)
 {
 	if ((is == NULL) != (must == NULL) || (is != NULL && strcmp(is, must) != 0))

@@ -82,8 +82,8 @@ static enum seal_status check_origin(const struct vault_login *login, const char
 			     "exchanged it, and it was left alone",
 			     source_name(login->options), path != NULL ? path : "an unknown path");
 out:
-	login_json_free(body);
-	login_json_free(answer);
+	vault_json_free(body);
+	vault_json_free(answer);
 	buf_clear(&mount);
 	return rc;
 }
@@ -111,8 +111,8 @@ static enum seal_status unwrap(const struct vault_login *login, const char *wrap
 	}
 	SEAL_TRY(login_secret_of(bytes_str(secret_id), LOGIN_SPACE, "the wrapped secret id", out, err));
 out:
-	login_json_free(body);
-	login_json_free(answer);
+	vault_json_free(body);
+	vault_json_free(answer);
 	return rc;
 }
 
@@ -151,7 +151,7 @@ static enum seal_status login_once(const struct vault_login *login, struct vault
 	SEAL_TRY(login_add(body, "secret_id", (const char *)secret_id.ptr, err)); /* a role may need none */
 	SEAL_TRY(login_post(login, "approle", "login", NULL, body, out, err));
 out:
-	login_json_free(body);
+	vault_json_free(body);
 	secret_clear(&given);
 	secret_clear(&secret_id);
 	return rc;

@@ -56,7 +56,7 @@ static enum seal_status add_headers(json_t *body, const struct http_header *head
 	if (text != NULL)
 		mem_wipe(text, strlen(text));
 	free(text); /* jansson's */
-	login_json_free(all);
+	vault_json_free(all);
 	return rc;
 }
 
@@ -112,7 +112,7 @@ static enum seal_status login_once(const struct vault_login *login, struct vault
 	SEAL_TRY(signed_body(login->options, &keys, body, err));
 	SEAL_TRY(login_post(login, "aws", "login", NULL, body, out, err));
 out:
-	login_json_free(body);
+	vault_json_free(body);
 	aws_credentials_clear(&keys);
 	return rc;
 }

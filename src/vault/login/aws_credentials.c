@@ -244,7 +244,7 @@ static enum seal_status from_web_identity(const char *file, const char *role, co
 out:
 	if (rc != SEAL_OK)
 		err_prefix(err, "AWS web identity (AWS_WEB_IDENTITY_TOKEN_FILE)");
-	login_json_free(answer);
+	vault_json_free(answer);
 	http_exchange_clear(&exchange);
 	secret_clear(&token);
 	buf_clear(&body);
@@ -293,7 +293,7 @@ static enum seal_status from_container(const char *relative, const char *full, u
 out:
 	if (rc != SEAL_OK)
 		err_prefix(err, "AWS container credentials");
-	login_json_free(answer);
+	vault_json_free(answer);
 	http_exchange_clear(&exchange);
 	secret_clear(&token);
 	return rc;
@@ -326,7 +326,7 @@ static enum seal_status from_instance(uint64_t deadline_ms, struct aws_credentia
 	SEAL_TRY(answer_json(&keys, "the instance's metadata", &answer, err));
 	SEAL_TRY(from_json(answer, "Token", "the instance's metadata", out, err));
 out:
-	login_json_free(answer);
+	vault_json_free(answer);
 	http_exchange_clear(&token);
 	http_exchange_clear(&role);
 	http_exchange_clear(&keys);

@@ -25,7 +25,7 @@ static enum seal_status login_once(const struct vault_login *login, struct vault
 	SEAL_TRY(login_add(body, "name", login->options->role, err));
 	SEAL_TRY(login_post(login, "cert", "login", NULL, body, out, err));
 out:
-	login_json_free(body);
+	vault_json_free(body);
 	return rc;
 }
 

@@ -1,6 +1,6 @@
 /*
  * What the ways of logging in share. Secrets go from their file straight into secret memory; in between they are strings of
- * jansson for the time of one request, which login_json_free wipes.
+ * jansson for the time of one request, which vault_json_free wipes.
  */
 #include "vault/login/method.h"
 
@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/utf8.h"
 #include "http/http.h"
 #include "keys/keyring.h"
@@ -155,32 +154,6 @@ enum seal_status login_add(json_t *body, const char *name, const char *value, st
 	return json_object_set_new(body, name, json_string(value)) == 0 ? SEAL_OK : err_memory(err);
 }
 
-static void wipe(json_t *json)
-{
-	const char *key;
-	json_t *item;
-	size_t i;
-
-	if (json_is_string(json)) /* jansson keeps its own copy, which nobody else can see */
-		mem_wipe((void *)(uintptr_t)json_string_value(json), json_string_length(json));
-	json_object_foreach(json, key, item)
-	{
-		wipe(item);
-	}
-	json_array_foreach(json, i, item)
-	{
-		wipe(item);
-	}
-}
-
-void login_json_free(json_t *json)
-{
-	if (json == NULL)
-		return;
-	wipe(json);
-	json_decref(json);
-}
-
 void login_auth_clear(struct vault_auth *auth)
 {
 	secret_clear(&auth->token);
@@ -223,7 +196,7 @@ enum seal_status login_post(const struct vault_login *login, const char *method,
 		vault_ask_login(login->worker, (const char *)path.ptr, body, NULL, login->deadline_ms, &answer, err));
 	SEAL_TRY(login_auth(answer, out, err));
 out:
-	login_json_free(answer);
+	vault_json_free(answer);
 	buf_clear(&path);
 	return rc;
 }
@@ -239,6 +212,6 @@ enum seal_status login_post_jwt(const struct vault_login *login, const char *met
 	SEAL_TRY(login_add(body, "jwt", (const char *)jwt->ptr, err));
 	SEAL_TRY(login_post(login, method, "login", NULL, body, out, err));
 out:
-	login_json_free(body);
+	vault_json_free(body);
 	return rc;
 }

@@ -58,9 +58,6 @@ SEAL_MUST_USE enum seal_status login_post_jwt(const struct vault_login *login, c
 /* The `auth` object of an answer. */
 SEAL_MUST_USE enum seal_status login_auth(const json_t *answer, struct vault_auth *out, struct seal_err *err);
 
-/* Wipes every string in it, then releases it. NULL is fine. */
-void login_json_free(json_t *json);
-
 void login_auth_clear(struct vault_auth *auth);
 
 #endif

@@ -126,8 +126,8 @@ static enum seal_status ask_address(const struct vault_login *login, const char 
 	SEAL_TRY(buf_append_str(url, text, err));
 out:
 	buf_clear(&path);
-	login_json_free(body);
-	login_json_free(answer);
+	vault_json_free(body);
+	vault_json_free(answer);
 	return rc;
 }
 
@@ -256,7 +256,7 @@ static enum seal_status trade_code(const struct vault_login *login, struct seal_
 	SEAL_TRY(login_auth(answer, out, err));
 out:
 	buf_clear(&path);
-	login_json_free(answer);
+	vault_json_free(answer);
 	return rc;
 }
 

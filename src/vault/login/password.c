@@ -29,7 +29,7 @@ static enum seal_status login_once(const struct vault_login *login, const char *
 	SEAL_TRY(login_add(body, "password", (const char *)password.ptr, err));
 	SEAL_TRY(login_post(login, method, "login", login->options->user, body, out, err));
 out:
-	login_json_free(body);
+	vault_json_free(body);
 	secret_clear(&password);
 	return rc;
 }

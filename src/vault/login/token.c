@@ -118,7 +118,7 @@ static enum seal_status look(const struct vault_login *login, struct vault_auth 
 	ttl = json_integer_value(json_object_get(data, "ttl"));
 	auth->ttl_ms = ttl > 0 && (uint64_t)ttl < TTL_MAX_S ? (uint64_t)ttl * 1000 : 0;
 	auth->renewable = json_is_true(json_object_get(data, "renewable"));
-	login_json_free(answer);
+	vault_json_free(answer);
 	return SEAL_OK;
 }
 
