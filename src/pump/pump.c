@@ -203,6 +203,14 @@ static bool wait_to_retry(struct pump *p, const struct seal_err *why, struct wai
 	return true;
 }
 
+/* The wait was as long as it may be: the error says so. */
+static void tell_given_up(const struct pump *p, const struct wait *wait, struct seal_err *err)
+{
+	if (wait->since_ms != 0 && p->options->retry_ms > 0 &&
+	    clock_mono_ms() - wait->since_ms >= p->options->retry_ms)
+		err_prefix(err, "given up after %.1f s", (double)(clock_mono_ms() - wait->since_ms) / 1000);
+}
+
 /* The wait is over. `answer`: because it was answered; the last thread that waited tells so. */
 static void end_wait(struct pump *p, struct wait *wait, bool answer)
 {
@@ -285,10 +293,12 @@ static struct slot *take(struct pump *p)
 		slot = &p->slots[p->next_read % p->max_batches];
 		err_clear(&err);
 		rc = read_slot(p, slot, &got, &err);
-		if (rc == SEAL_OK)
+		if (rc == SEAL_OK) {
 			end_wait(p, &wait, true);
-		else if (rc != SEAL_RETRY || (!wait_to_retry(p, &err, &wait) && !stop_was_asked(p)))
+		} else if (rc != SEAL_RETRY || (!wait_to_retry(p, &err, &wait) && !stop_was_asked(p))) {
+			tell_given_up(p, &wait, &err);
 			end_reading(p, &err);
+		}
 		if (got)
 			break;
 	}
@@ -314,6 +324,7 @@ static enum seal_status transform(struct worker *worker, struct slot *slot, bool
 	while ((rc = worker_transform(worker, &slot->batch, err)) == SEAL_RETRY) {
 		if (!wait_to_retry(worker->pump, err, &wait)) {
 			*abandoned = stop_was_asked(worker->pump);
+			tell_given_up(worker->pump, &wait, err);
 			break;
 		}
 		err_clear(err);

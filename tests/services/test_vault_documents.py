@@ -9,7 +9,7 @@ import pytest
 from program import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "vault"))
-from documents import FILES, run_blocks  # noqa: E402
+from documents import FILES, blocks, run_blocks  # noqa: E402
 from test_documents import (Client, test_a_producer_makes_no_key, test_policies_of_streams,  # noqa: E402, F401
                             test_policy_of_administration, test_policy_of_hashing, test_policy_of_key_copy,
                             test_policy_of_rewrapping_on_the_server)
@@ -24,6 +24,7 @@ def client(tmp_path, dev_vault):
 
 @pytest.mark.parametrize("name", FILES)
 def test_blocks_run(name, tmp_path, dev_vault, sealstream):
+    assert blocks(name)
     tools = tmp_path / "tools"
     tools.mkdir()
     for tool in ("vault", "bao"):

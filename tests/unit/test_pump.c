@@ -494,6 +494,8 @@ static void test_service_away_for_too_long(void **state)
 	atomic_store(&t.away, 1000);
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
 	assert_int_equal(err.code, SEAL_E_SERVICE);
+	assert_int_equal(strncmp(err.text, "given up after 0.", 17), 0);
+	assert_non_null(strstr(err.text, " s: the key service is away"));
 	assert_int_equal(t.n_written, 0);
 	assert_int_equal(t.committed, 0);
 	assert_false(t.finished);

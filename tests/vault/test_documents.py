@@ -38,7 +38,7 @@ def test_blocks_run(name, tmp_path, tools, certificates):
 # ---- policies ----
 
 KEYS = """version: 1
-keys: {k: "vault:transit/%s"}
+keys: {k: "vault:%s/%s"}
 topics: [{match: t, protect: {$.Address: {type: %s, key: k, bind: %s}}}]
 """
 
@@ -53,8 +53,8 @@ class Client:
             vault.api("POST", f"transit/keys/{name}", options)
         self.n = 0
 
-    def write(self, key="pii", method="encrypt", bind="place"):
-        (self.program.folder / "policy.yaml").write_text(KEYS % (key, method, bind))
+    def write(self, key="pii", method="encrypt", bind="place", mount="transit"):
+        (self.program.folder / "policy.yaml").write_text(KEYS % (mount, key, method, bind))
 
     def environment(self, rules):
         if rules is None:
@@ -179,6 +179,55 @@ def test_policy_of_key_copy(client):
             yield ["key", "copy", f"vault:transit/{mine}-there", f"local:{mine}-again"]
 
     all_lines_are_needed(client, policies()["key-copy"], commands)
+
+
+# ---- messages ----
+
+def protected(client):
+    return client.transform("protect", RECORD)
+
+
+def below_minimum(client):
+    data = protected(client)
+    client.vault.api("POST", "transit/keys/pii/rotate", {})
+    client.vault.api("POST", "transit/keys/pii/config", {"min_decryption_version": 2})
+    return data
+
+
+# What must be done for a message of the section "Troubleshooting": (changes, command, exit code); changes may give the input.
+MESSAGES = {
+    "nothing is mounted": (lambda c: c.write("pii", mount="nowhere"), "protect", 78),
+    "no key transit": (lambda c: c.write("absent"), "protect", 78),
+    "a policy of the token": (lambda c: c.root.update(VAULT_TOKEN=c.vault.token_for(("transit/keys/pii", "read"))), "protect", 77),
+    "has ended": (lambda c: c.root.update(VAULT_TOKEN="hvs.nobody"), "protect", 77),
+    "there is no token": (lambda c: c.root.pop("VAULT_TOKEN") and None, "protect", 78),
+    "is not what Vault gives": (lambda c: c.vault.control.fault(times=0, html=True) and None, "protect", 69),
+    "no connection": (lambda c: c.vault.control.away(), "protect", 69),
+    "the server's certificate": (lambda c: c.root.pop("VAULT_CACERT") and None, "protect", 77),
+    "does not authenticate": (lambda c: protected(c).replace(b"vault:v1:", b"vault:v1:AAAA"), "reveal", 1),
+    "is below its minimum": (below_minimum, "reveal", 1),
+}
+
+
+def told_messages():
+    """The first column of the table, as patterns."""
+    section = (ROOT / "docs/VAULT.md").read_text().split("## Troubleshooting")[1]
+    return {text: re.escape(text).replace("…", "[^\n]+") for text in re.findall(r"^\| `([^`]+)` \|", section, re.M)}
+
+
+def test_each_message_has_a_cause():
+    assert all(sum(text.startswith(start) for start in MESSAGES) == 1 for text in told_messages())
+    assert len(told_messages()) == len(MESSAGES)
+
+
+@pytest.mark.parametrize("text", told_messages())
+def test_messages_are_said_as_written(client, text):
+    changes, command, exit_code = next(cause for start, cause in MESSAGES.items() if text.startswith(start))
+    client.write()
+    data = changes(client) or RECORD
+    err = client.run(command, "-p", "policy.yaml", input=data, exit_code=exit_code)[1]
+    assert re.search(told_messages()[text], err), err
+    assert "High St" not in err and client.vault.token not in err
 
 
 def test_every_policy_is_tried():

@@ -115,7 +115,7 @@ def test_a_file_waits_only_so_long(files, vault):
     start = time.monotonic()
     process.communicate(purchase(1) + "\n", timeout=60)
     assert process.returncode == 69 and time.monotonic() - start < 20
-    assert files.said(WAITS) == 1 and files.said(GOES_ON) == 0 and files.said("error: ") == 1
+    assert files.said(WAITS) == 1 and files.said(GOES_ON) == 0 and files.said("error: given up after ") == 1
     assert not (files.directory / "out.ndjson").exists()
     assert "High St" not in files.log.read_text()
 
