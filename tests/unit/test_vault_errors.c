@@ -195,8 +195,8 @@ static void nonsense(void **state)
 		"{\"data\":{\"batch_results\":[{\"ciphertext\":\"plaintext\"}]}}",
 		"{\"data\":{\"batch_results\":[{\"ciphertext\":\"vault:v1:AAAA\"}]}}",
 		/* whole, but of another length */
-		"{\"data\":{\"batch_results\":[{\"ciphertext\":\"vault:v1:"
-		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]}}",
+		("{\"data\":{\"batch_results\":[{\"ciphertext\":\"vault:v1:"
+		 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]}}"),
 		"{\"data\":{\"batch_results\":[{\"ciphertext\":\"\\ud800\"}]}}",
 		"{\"data\":{\"batch_results\":[{\"ciphertext\":\"a\",\"ciphertext\":\"b\"}]}}",
 		"{\"data\":{\"batch_results\":[{\"error\":\"x\"},{\"error\":\"y\"}]}}",
