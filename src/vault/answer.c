@@ -263,30 +263,47 @@ void vault_quote(struct seal_bytes raw, char out[VAULT_QUOTE_MAX + 1])
 	(void)quote_more(raw, out, 0);
 }
 
-bool vault_answer_errors(struct seal_bytes body, char out[VAULT_QUOTE_MAX + 1])
+/* Adds what the hits say. */
+static enum seal_status quote_all(struct seal_bytes body, const struct json_scan *scan, char out[VAULT_QUOTE_MAX + 1])
+{
+	enum seal_status rc = SEAL_OK;
+	struct arena arena;
+	size_t len = 0;
+
+	arena_init(&arena, 0);
+	for (size_t i = 0; i < scan->n_hits && len + 8 < VAULT_QUOTE_MAX && rc == SEAL_OK; i++) {
+		struct vault_text text;
+		struct seal_bytes decoded;
+
+		if (scan->hits[i].type != JSON_STRING)
+			continue;
+		text = text_of(body, &scan->hits[i]);
+		if (!vault_text_decode(&text, &arena, &decoded))
+			continue; /* not even text */
+		if (decoded.ptr == NULL)
+			rc = SEAL_FATAL;
+		else
+			len = quote_more(decoded, out, len);
+	}
+	arena_clear(&arena);
+	return rc;
+}
+
+enum seal_status vault_answer_errors(struct seal_bytes body, char out[VAULT_QUOTE_MAX + 1])
 {
 	static const char *const path = "$.errors[*]";
 	struct json_scan scan = JSON_SCAN_INIT;
 	struct json_paths *paths = NULL;
-	struct arena arena;
-	size_t len = 0;
-	bool json;
+	enum seal_status rc;
 
-	arena_init(&arena, 0);
 	out[0] = '\0';
-	json = compile(&path, 1, &paths, NULL) == SEAL_OK && json_scan(paths, body, &scan, NULL) == SEAL_OK;
-	for (size_t i = 0; json && i < scan.n_hits && len + 8 < VAULT_QUOTE_MAX; i++) {
-		struct vault_text text;
-		struct seal_bytes decoded;
-
-		if (scan.hits[i].type != JSON_STRING)
-			continue;
-		text = text_of(body, &scan.hits[i]);
-		if (vault_text_decode(&text, &arena, &decoded) && decoded.ptr != NULL)
-			len = quote_more(decoded, out, len);
-	}
+	SEAL_TRY(compile(&path, 1, &paths, NULL));
+	SEAL_TRY(json_scan(paths, body, &scan, NULL));
+	SEAL_TRY(quote_all(body, &scan, out));
+out:
+	if (rc != SEAL_OK)
+		out[0] = '\0';
 	json_scan_clear(&scan);
 	json_paths_free(paths);
-	arena_clear(&arena);
-	return json;
+	return rc;
 }

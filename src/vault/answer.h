@@ -62,7 +62,7 @@ bool vault_text_decode(const struct vault_text *text, struct arena *arena, struc
  * characters and the decoration of Go's lists, at most VAULT_QUOTE_MAX bytes. "" when it says nothing.
  */
 void vault_quote(struct seal_bytes raw, char out[VAULT_QUOTE_MAX + 1]);
-/* The same for all of `errors` of a body; false when the body is not JSON. */
-bool vault_answer_errors(struct seal_bytes body, char out[VAULT_QUOTE_MAX + 1]);
+/* The same for all of `errors` of a body. SEAL_DATA: it is not JSON; SEAL_FATAL: no memory. `out` is "" then. */
+enum seal_status vault_answer_errors(struct seal_bytes body, char out[VAULT_QUOTE_MAX + 1]);
 
 #endif

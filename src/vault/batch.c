@@ -328,11 +328,13 @@ static enum seal_status refused(struct vault_batch *batch, const struct slot *sl
 	char text[VAULT_QUOTE_MAX + 1];
 	struct seal_err why = SEAL_ERR_INIT;
 	enum vault_blame blame = VAULT_BLAME_UNKNOWN;
-	const bool json = vault_answer_errors(slot->call.answer, text);
+	const enum seal_status json = vault_answer_errors(slot->call.answer, text);
 
+	if (json == SEAL_FATAL)
+		return err_memory(err);
 	if (too_much(status, text))
 		return halve(batch, slot, err);
-	if ((status != 400 && status != 500) || !json || text[0] == '\0')
+	if ((status != 400 && status != 500) || json != SEAL_OK || text[0] == '\0')
 		return vault_call_error(batch->client, &slot->call, err);
 	if (job->blame != NULL)
 		blame = job->blame(job->arg, status, text, &why);

@@ -15,10 +15,10 @@ struct told {
 	char text[VAULT_QUOTE_MAX + 1]; /* the server's words alone */
 };
 
-static void tell(const struct vault_client *client, const struct vault_call *call, struct told *told)
+static enum seal_status tell(const struct vault_client *client, const struct vault_call *call, struct told *told)
 {
 	const size_t len = strcspn(call->path, "?");
-	const bool json = vault_answer_errors(call->answer, told->text);
+	const enum seal_status rc = vault_answer_errors(call->answer, told->text);
 
 	told->server = vault_client_name(client);
 	told->method = call->method;
@@ -27,7 +27,10 @@ static void tell(const struct vault_client *client, const struct vault_call *cal
 		snprintf(told->quote, sizeof(told->quote), ": \"%s\"", told->text);
 	else
 		snprintf(told->quote, sizeof(told->quote), "%s",
-			 !json && call->answer.len > 0 ? ", and the answer is not JSON; is a proxy in between?" : "");
+			 rc != SEAL_OK && call->answer.len > 0
+				 ? ", and the answer is not JSON; is a proxy in between?"
+				 : "");
+	return rc == SEAL_FATAL ? SEAL_FATAL : SEAL_OK;
 }
 
 static bool says(const struct told *told, const char *part)
@@ -42,7 +45,8 @@ enum seal_status client_denied(const struct vault_client *client, const struct v
 	struct told told;
 	char in[120] = "";
 
-	tell(client, call, &told);
+	if (tell(client, call, &told) != SEAL_OK)
+		return err_memory(err);
 	if (strcmp(told.text, "permission denied") == 0)
 		told.quote[0] = '\0';
 	if (call->anonymous || call->capability == NULL)
@@ -105,7 +109,8 @@ enum seal_status vault_call_error(const struct vault_client *client, const struc
 	const unsigned status = call->status;
 	struct told told;
 
-	tell(client, call, &told);
+	if (tell(client, call, &told) != SEAL_OK)
+		return err_memory(err);
 	switch (status) {
 	case 401:
 	case 403:
@@ -142,7 +147,8 @@ enum seal_status vault_call_nonsense(const struct vault_client *client, const st
 {
 	struct told told;
 
-	tell(client, call, &told);
+	if (tell(client, call, &told) != SEAL_OK)
+		return err_memory(err);
 	return err_set(err, SEAL_RETRY, SEAL_E_SERVICE,
 		       "what %s answers to %s %s is not what Vault gives: %s; is a proxy in between?", told.server,
 		       told.method, told.path, what);

@@ -18,9 +18,10 @@ struct vault_source {
 	struct vault_options options;
 	struct arena arena; /* of the options' strings */
 	struct vault_client *client;
-	pthread_mutex_t lock; /* guards `idle` */
+	pthread_mutex_t lock; /* guards all that follows */
 	struct vault_worker **idle;
 	size_t n_idle, cap_idle;
+	size_t n_workers; /* lent ones, too */
 };
 
 /* A worker for one thread until it is given back. */

@@ -84,7 +84,7 @@ static enum seal_status failed(struct transit_session *session, const struct vau
 			*err = call->err;
 		return call->err.status;
 	}
-	if (call->status == 400 && vault_answer_errors(call->answer, text) &&
+	if (call->status == 400 && vault_answer_errors(call->answer, text) == SEAL_OK &&
 	    transit_explain(session->key, TRANSIT_DATA_KEY, NULL, text, &why) > SEAL_DATA) {
 		if (err != NULL)
 			*err = why;

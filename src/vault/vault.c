@@ -48,16 +48,38 @@ out:
 	return rc;
 }
 
+/* Room in `idle` for one more worker than there are, so that giving one back cannot fail. With the lock held. */
+static enum seal_status make_room(struct vault_source *source, struct seal_err *err)
+{
+	const size_t wanted = source->cap_idle ? source->cap_idle * 2 : 4;
+	void *grown;
+
+	if (source->n_workers < source->cap_idle)
+		return SEAL_OK;
+	grown = mem_realloc_array(source->idle, wanted, sizeof(*source->idle));
+	if (grown == NULL)
+		return err_memory(err);
+	source->idle = grown;
+	source->cap_idle = wanted;
+	return SEAL_OK;
+}
+
 enum seal_status vault_source_take(struct vault_source *source, struct vault_worker **out, struct seal_err *err)
 {
-	struct vault_worker *worker = NULL;
+	enum seal_status rc = SEAL_OK;
 
+	*out = NULL;
 	pthread_mutex_lock(&source->lock);
-	if (source->n_idle > 0)
-		worker = source->idle[--source->n_idle];
+	if (source->n_idle > 0) {
+		*out = source->idle[--source->n_idle];
+	} else {
+		SEAL_TRY(make_room(source, err));
+		SEAL_TRY(vault_worker_new(source->client, out, err));
+		source->n_workers++;
+	}
+out:
 	pthread_mutex_unlock(&source->lock);
-	*out = worker;
-	return worker != NULL ? SEAL_OK : vault_worker_new(source->client, out, err);
+	return rc;
 }
 
 void vault_source_give(struct vault_source *source, struct vault_worker *worker)
@@ -65,21 +87,8 @@ void vault_source_give(struct vault_source *source, struct vault_worker *worker)
 	if (worker == NULL)
 		return;
 	pthread_mutex_lock(&source->lock);
-	if (source->n_idle == source->cap_idle) {
-		const size_t wanted = source->cap_idle ? source->cap_idle * 2 : 4;
-		void *grown = mem_realloc_array(source->idle, wanted, sizeof(*source->idle));
-
-		if (grown != NULL) {
-			source->idle = grown;
-			source->cap_idle = wanted;
-		}
-	}
-	if (source->n_idle < source->cap_idle) {
-		source->idle[source->n_idle++] = worker;
-		worker = NULL;
-	}
+	source->idle[source->n_idle++] = worker;
 	pthread_mutex_unlock(&source->lock);
-	vault_worker_free(worker); /* no memory to remember it */
 }
 
 static enum seal_status open_key(struct key_source *base, struct seal_bytes text, struct key **out,

@@ -53,9 +53,13 @@ struct server_reply {
 
 struct server {
 	int fd, port;
-	pthread_t thread, connections[SERVER_CONNECTIONS];
-	int fds[SERVER_CONNECTIONS];
-	int n_connections;
+	pthread_t thread;
+	struct server_connection {
+		struct server *server;
+		pthread_t thread;
+		int fd; /* -1: free */
+		_Atomic bool over; /* its thread can be joined */
+	} connections[SERVER_CONNECTIONS];
 	pthread_mutex_t lock; /* guards all that follows */
 	bool stopping;
 	/* What tests see. */
@@ -457,19 +461,13 @@ static inline bool server_one(struct server *s, int fd, char *buf, size_t head_l
 	return good;
 }
 
-struct server_connection {
-	struct server *server;
-	int fd;
-};
-
 static inline void *server_serve(void *arg)
 {
-	struct server_connection c = *(struct server_connection *)arg;
+	struct server_connection *c = arg;
 	char *buf = malloc(SERVER_BODY_MAX), *end;
 	size_t n = 0, head = 0, body = 0;
 	ssize_t got = 1;
 
-	free(arg);
 	while (got > 0) {
 		buf[n] = '\0';
 		end = head == 0 && n > 0 ? strstr(buf, "\r\n\r\n") : NULL;
@@ -480,19 +478,28 @@ static inline void *server_serve(void *arg)
 			body = length != NULL && length < end ? strtoul(length + 15, NULL, 10) : 0;
 		}
 		if (head != 0 && n >= head + body) {
-			if (!server_one(c.server, c.fd, buf, head, body))
+			if (!server_one(c->server, c->fd, buf, head, body))
 				break;
 			memmove(buf, buf + head + body, n - head - body);
 			n -= head + body;
 			head = 0;
 			continue;
 		}
-		got = recv(c.fd, buf + n, SERVER_BODY_MAX - 1 - n, 0);
+		got = recv(c->fd, buf + n, SERVER_BODY_MAX - 1 - n, 0);
 		n += got > 0 ? (size_t)got : 0;
 	}
-	shutdown(c.fd, SHUT_RDWR);
+	shutdown(c->fd, SHUT_RDWR);
 	free(buf);
+	atomic_store(&c->over, true);
 	return NULL;
+}
+
+static inline void server_end(struct server_connection *c)
+{
+	shutdown(c->fd, SHUT_RDWR);
+	pthread_join(c->thread, NULL);
+	close(c->fd);
+	c->fd = -1;
 }
 
 static inline void *server_accept(void *arg)
@@ -501,15 +508,17 @@ static inline void *server_accept(void *arg)
 	int fd;
 
 	while ((fd = accept(s->fd, NULL, NULL)) >= 0) {
-		struct server_connection *c = malloc(sizeof(*c));
+		struct server_connection *c = s->connections;
 
-		*c = (struct server_connection){s, fd};
+		for (; c->fd >= 0 && !atomic_load(&c->over); c++)
+			assert_true(c + 1 < s->connections + SERVER_CONNECTIONS);
+		if (c->fd >= 0)
+			server_end(c);
 		assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)), 0);
-		pthread_mutex_lock(&s->lock);
-		assert_true(s->n_connections < SERVER_CONNECTIONS);
-		s->fds[s->n_connections] = fd;
-		assert_int_equal(pthread_create(&s->connections[s->n_connections++], NULL, server_serve, c), 0);
-		pthread_mutex_unlock(&s->lock);
+		c->server = s;
+		c->fd = fd;
+		atomic_store(&c->over, false);
+		assert_int_equal(pthread_create(&c->thread, NULL, server_serve, c), 0);
 	}
 	return NULL;
 }
@@ -524,6 +533,8 @@ static inline void server_start(struct server *s)
 	s->latest = 1;
 	s->min_decryption = 1;
 	s->smallest_lot = SIZE_MAX;
+	for (int i = 0; i < SERVER_CONNECTIONS; i++)
+		s->connections[i].fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(s->fd, (struct sockaddr *)&at, sizeof(at)), 0);
@@ -537,11 +548,9 @@ static inline void server_stop(struct server *s)
 {
 	shutdown(s->fd, SHUT_RDWR);
 	pthread_join(s->thread, NULL);
-	for (int i = 0; i < s->n_connections; i++) {
-		shutdown(s->fds[i], SHUT_RDWR);
-		pthread_join(s->connections[i], NULL);
-		close(s->fds[i]);
-	}
+	for (int i = 0; i < SERVER_CONNECTIONS; i++)
+		if (s->connections[i].fd >= 0)
+			server_end(&s->connections[i]);
 	close(s->fd);
 	pthread_mutex_destroy(&s->lock);
 }
