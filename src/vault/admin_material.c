@@ -60,6 +60,14 @@ static enum seal_status take_material(const struct vault_admin_at *at, const jso
 	snprintf(number, sizeof(number), "%u", version);
 	value = json_object_get(json_object_get(data, "keys"), number);
 	text = json_is_string(value) ? bytes_of(json_string_value(value), json_string_length(value)) : BYTES_EMPTY;
+	if (json_is_string(value) && text.len == 0) {
+		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
+			     "%s exports nothing for version %u of key %s, as Vault does for HMAC keys that were "
+			     "imported; "
+			     "copy it from where it came",
+			     vault_client_name(at->source->client), version, at->name);
+		goto out;
+	}
 	SEAL_TRY(secret_alloc(&raw, BASE64_RAW_MAX(BASE64_LEN(KEY_ADMIN_MATERIAL_MAX)), err));
 	if (text.len == 0 || text.len > BASE64_LEN(KEY_ADMIN_MATERIAL_MAX) || !base64_decode(text, raw.ptr, &len) ||
 	    len == 0) {
@@ -211,10 +219,11 @@ static enum seal_status look(struct vault_admin_at *at, const struct key_admin_n
 		return rc;
 	}
 	if (!info->imported)
-		return err_set(err, SEAL_USAGE, SEAL_E_KEY_EXISTS,
-			       "key %s was made by Transit, which takes no material from elsewhere for it; import "
-			       "under another name",
-			       at->name);
+		return err_set(
+			err, SEAL_USAGE, SEAL_E_KEY_EXISTS,
+			"key %s was made by Transit, or rotated there, and takes no material from elsewhere; use "
+			"another name",
+			at->name);
 	return vault_admin_check(at, info, how, err);
 }
 

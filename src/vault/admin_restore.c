@@ -83,7 +83,9 @@ static enum seal_status write_backup(struct seal_buf *out, const struct backup *
 			    "{\"policy\":{\"name\":\"%.*s\",\"type\":%d,\"derived\":%s,\"kdf\":1,"
 			    "\"convergent_encryption\":%s,\"convergent_version\":%d,\"exportable\":%s,"
 			    "\"min_decryption_version\":1,\"min_encryption_version\":0,\"latest_version\":%zu,"
-			    "\"archive_version\":%zu,\"keys\":{",
+			    "\"archive_version\":%zu,\"archive_min_version\":0,\"min_available_version\":0,"
+			    "\"deletion_allowed\":false,\"allow_plaintext_backup\":false,\"auto_rotate_period\":0,"
+			    "\"backup_info\":null,\"restore_info\":null,\"keys\":{",
 			    (int)name.len, (const char *)name.ptr, type_number(b->how->type),
 			    json_bool(b->how->derived), json_bool(b->how->convergent), b->how->convergent ? -1 : 0,
 			    json_bool(b->how->exportable), b->n, b->n));

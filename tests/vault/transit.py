@@ -251,7 +251,7 @@ class Transit(Engine):
         key = Key(name, type_, derived=request.flag("derived"), exportable=request.flag("exportable"),
                   allow_plaintext_backup=request.flag("allow_plaintext_backup"), imported=True,
                   allow_rotation=request.flag("allow_rotation"), auto_rotate_period=period,
-                  key_size=len(material) if type_ == "hmac" else 0)
+                  key_size=len(material) if type_ == "hmac" else 0, kdf=0)  # ImportPolicy leaves the KDF at its oldest one
         key.add_version(self.core.chance, material)
         self.keys[name] = key
 
