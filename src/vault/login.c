@@ -23,7 +23,8 @@
 #include "vault/login/method.h"
 
 #define NEVER UINT64_MAX
-#define FRESH_MS 2000 /* a token refused within this after a login that a refusal caused is not replaced again */
+#define FRESH_MS                                                                                                     \
+	2000 /* a blind token that is refused so soon after a login that a refusal caused is not replaced again */
 #define WORTH_PARTS 6 /* a lease below this part of the first one is not worth renewing */
 #define BACKOFF_MIN_MS UINT64_C(10000)
 #define BACKOFF_MAX_MS UINT64_C(300000)
@@ -38,7 +39,8 @@ struct vault_token {
 	uint64_t born_ms, due_ms, ends_ms;
 	uint64_t backoff_ms;
 	bool renewable;
-	bool after_refusal; /* of a login that was made because another token was refused */
+	bool limited; /* to a number of calls */
+	bool blind; /* of a login after a refusal, and may not look at itself: whether it has ended is not to be known */
 	char source[VAULT_SOURCE_MAX];
 };
 
@@ -179,7 +181,7 @@ static bool usable(const struct vault_token *token)
 
 /* Puts what a login gave in the place of the current token; takes auth->token. */
 static enum seal_status install(struct vault_tokens *t, struct vault_auth *auth, uint64_t asked_ms,
-				bool after_refusal, struct seal_err *err)
+				struct seal_err *err)
 {
 	struct vault_token *token = mem_calloc(1, sizeof(*token));
 
@@ -191,7 +193,7 @@ static enum seal_status install(struct vault_tokens *t, struct vault_auth *auth,
 	token->renewable = auth->renewable;
 	token->first_ttl_ms = auth->ttl_ms;
 	token->born_ms = now_ms();
-	token->after_refusal = after_refusal;
+	token->limited = auth->limited;
 	snprintf(token->source, sizeof(token->source), "%s", auth->source);
 	set_times(token, asked_ms, auth->ttl_ms);
 	pthread_mutex_lock(&t->lock);
@@ -231,7 +233,7 @@ static struct vault_login login_by(struct vault_tokens *t, struct vault_worker *
 }
 
 static enum seal_status log_in(struct vault_tokens *t, struct vault_worker *worker, uint64_t deadline_ms,
-			       bool after_refusal, bool renewal_ended, struct seal_err *err)
+			       bool renewal_ended, struct seal_err *err)
 {
 	struct vault_login login = login_by(t, worker, deadline_ms);
 	struct vault_auth auth = {0};
@@ -241,7 +243,7 @@ static enum seal_status log_in(struct vault_tokens *t, struct vault_worker *work
 	if (rc != SEAL_OK)
 		rc = explain(t, rc, renewal_ended, err);
 	else
-		rc = install(t, &auth, asked_ms, after_refusal, err);
+		rc = install(t, &auth, asked_ms, err);
 	login_auth_clear(&auth);
 	return rc;
 }
@@ -261,7 +263,7 @@ static enum seal_status read_again(struct vault_tokens *t, const struct vault_to
 	*changed = auth.token.len != old->text.len ||
 		   (auth.token.len > 0 && !ct_equal(auth.token.ptr, old->text.ptr, old->text.len));
 	if (*changed)
-		SEAL_TRY(log_in(t, worker, deadline_ms, true, false, err));
+		SEAL_TRY(log_in(t, worker, deadline_ms, false, err));
 out:
 	login_auth_clear(&auth);
 	return rc;
@@ -280,7 +282,7 @@ static enum seal_status renew(struct vault_tokens *t, struct vault_token *token,
 	SEAL_TRY(vault_ask_login(worker, "auth/token/renew-self", body, vault_token_text(token), deadline_ms, &answer,
 				 err));
 	SEAL_TRY(login_auth(answer, &auth, err));
-	if (auth.ttl_ms > 0 && auth.ttl_ms < token->first_ttl_ms / WORTH_PARTS) {
+	if (auth.ttl_ms < token->first_ttl_ms / WORTH_PARTS) { /* also 0: less than a second */
 		rc = err_set(err, SEAL_DENIED, SEAL_E_DENIED, "the token nears the end of its longest life");
 		goto out;
 	}
@@ -328,7 +330,7 @@ static void refresh(struct vault_tokens *t, struct vault_token *token, struct va
 	}
 	if (rc != SEAL_RETRY && rc != SEAL_FATAL && t->ops->again) {
 		err_clear(&err);
-		rc = log_in(t, worker, deadline_ms, false, token->renewable, &err);
+		rc = log_in(t, worker, deadline_ms, token->renewable, &err);
 		if (rc == SEAL_OK)
 			return;
 	} else if (rc != SEAL_RETRY && rc != SEAL_FATAL && t->ops->read != NULL) {
@@ -352,13 +354,13 @@ static enum seal_status keep_good(struct vault_tokens *t, struct vault_worker *w
 	good = usable(token);
 	pthread_mutex_unlock(&t->lock);
 	if (token == NULL)
-		return log_in(t, worker, deadline_ms, false, false, err);
+		return log_in(t, worker, deadline_ms, false, err);
 	if (good)
 		refresh(t, token, worker, deadline_ms);
 	pthread_mutex_lock(&t->lock);
 	put_token(token);
 	pthread_mutex_unlock(&t->lock);
-	return good ? SEAL_OK : log_in(t, worker, deadline_ms, false, true, err);
+	return good ? SEAL_OK : log_in(t, worker, deadline_ms, true, err);
 }
 
 /* Called with the lock held, as the next three. */
@@ -494,6 +496,19 @@ static enum seal_status look(struct vault_worker *worker, const struct vault_tok
 	return SEAL_OK;
 }
 
+/* A token after a refusal: can it be told later whether it has ended? One that counts its calls is not asked. */
+static enum seal_status log_in_and_look(struct vault_tokens *t, struct vault_worker *worker, uint64_t deadline_ms,
+					struct seal_err *err)
+{
+	enum seal_status rc = log_in(t, worker, deadline_ms, false, err);
+	bool good = true;
+
+	if (rc != SEAL_OK || t->current->limited)
+		return rc;
+	t->current->blind = look(worker, t->current, deadline_ms, &good, NULL) == SEAL_OK && !good;
+	return SEAL_OK;
+}
+
 static enum seal_status ended(const struct vault_tokens *t, const struct vault_token *token, struct seal_err *err)
 {
 	const char *server = vault_client_name(t->client);
@@ -528,7 +543,7 @@ static enum seal_status replace(struct vault_tokens *t, const struct vault_token
 	}
 	if (token->text.ptr != NULL)
 		SEAL_TRY(look(worker, token, deadline_ms, &good, err));
-	*by_policy = good || (t->ops->again && token->after_refusal && now_ms() - token->born_ms < FRESH_MS);
+	*by_policy = good || (token->blind && now_ms() - token->born_ms < FRESH_MS);
 	if (good)
 		rc = err_set(err, SEAL_DENIED, SEAL_E_DENIED,
 			     "the token%s%s is good, but its policies do not allow this",
@@ -538,7 +553,7 @@ static enum seal_status replace(struct vault_tokens *t, const struct vault_token
 			     "refused again right after logging in with %s: the token's policies do not allow this",
 			     t->ops->name);
 	else if (t->ops->again)
-		rc = log_in(t, worker, deadline_ms, true, false, err);
+		rc = log_in_and_look(t, worker, deadline_ms, err);
 	else
 		rc = ended(t, token, err);
 out:

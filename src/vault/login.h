@@ -20,6 +20,7 @@ struct vault_auth {
 	struct secret token; /* ends with a zero byte; ptr NULL: none is needed, an Agent adds its own */
 	uint64_t ttl_ms; /* 0: does not end, or nobody knows */
 	bool renewable;
+	bool limited; /* to a number of calls */
 	char source[VAULT_SOURCE_MAX]; /* of a bare token: where it was found, for messages */
 };
 

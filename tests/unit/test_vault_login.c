@@ -451,6 +451,9 @@ static void renewal_ends(void **state)
 				     {LOGIN, LOGIN_BODY, NULL, AUTH("B", "600", "true"), 0, NULL},
 				     /* what is left is not worth it */
 				     {RENEW, "{}", "B", AUTH("B", "99", "true"), 0, NULL},
+				     {LOGIN, LOGIN_BODY, NULL, AUTH("c", "600", "true"), 0, NULL},
+				     /* nothing is left: 0 is not "no end" */
+				     {RENEW, "{}", "c", AUTH("c", "0", "true"), 0, NULL},
 				     {LOGIN, LOGIN_BODY, NULL, AUTH("C", "600", "false"), 0, NULL},
 				     /* a batch token: cannot be renewed */
 				     {LOGIN, LOGIN_BODY, NULL, AUTH("D", "600", "true"), 0, NULL},
@@ -465,6 +468,8 @@ static void renewal_ends(void **state)
 	assert_token("A");
 	fake_now += 441000;
 	assert_token("B");
+	fake_now += 441000;
+	assert_token("c");
 	fake_now += 441000;
 	assert_token("C");
 	fake_now += 441000;
@@ -520,8 +525,11 @@ static void revoked(void **state)
 				     {LOOK, NULL, "A", NULL, SEAL_DENIED, "permission denied"},
 				     {LOGIN, LOGIN_BODY, NULL, AUTH("B", "600", "true"), 0, NULL},
 				     {LOOK, NULL, "B", "{\"data\":{}}", 0, NULL},
+				     /* refused by a policy */
+				     {LOOK, NULL, "B", "{\"data\":{}}", 0, NULL},
+				     /* nobody knows */
 				     {LOOK, NULL, "B", NULL, SEAL_RETRY, "sealed"},
-				     {LOOK, NULL, "B", NULL, SEAL_DENIED, "permission denied"},
+				     /* revoked again, at once */
 				     {LOOK, NULL, "B", NULL, SEAL_DENIED, "permission denied"},
 				     {LOGIN, LOGIN_BODY, NULL, NULL, SEAL_DENIED, "invalid secret id"},
 				     END_OF_SCRIPT};
@@ -542,13 +550,59 @@ static void revoked(void **state)
 	assert_string_equal(err.text, "the token is good, but its policies do not allow this");
 	assert_true(by_policy);
 	assert_int_equal(refused(), SEAL_RETRY);
-	assert_int_equal(refused(), SEAL_DENIED); /* fresh from a refusal: no login over and over */
-	assert_says("refused again right after logging in with approle");
-	assert_true(by_policy);
-	fake_now += 3000;
 	assert_int_equal(refused(), SEAL_DENIED);
 	assert_says("logging in with approle at auth/approle failed: invalid secret id");
 	assert_false(by_policy);
+	script_is_over();
+}
+
+/* A token that may not look at itself: refused at once after a new login, the policy is to blame; later it may have ended. */
+static void revoked_and_blind(void **state)
+{
+	const struct step steps[] = {{LOGIN, LOGIN_BODY, NULL, AUTH("A", "600", "true"), 0, NULL},
+				     {LOOK, NULL, "A", NULL, SEAL_DENIED, "permission denied"},
+				     {LOGIN, LOGIN_BODY, NULL, AUTH("B", "600", "true"), 0, NULL},
+				     {LOOK, NULL, "B", NULL, SEAL_DENIED, "permission denied"},
+				     {LOOK, NULL, "B", NULL, SEAL_DENIED, "permission denied"},
+				     /* later */
+				     {LOOK, NULL, "B", NULL, SEAL_DENIED, "permission denied"},
+				     {LOGIN, LOGIN_BODY, NULL, AUTH("C", "600", "true"), 0, NULL},
+				     {LOOK, NULL, "C", NULL, SEAL_RETRY, "away"},
+				     END_OF_SCRIPT};
+
+	approle_options();
+	start(steps);
+	assert_token("A");
+	assert_int_equal(refused(), SEAL_OK);
+	assert_token("B");
+	assert_int_equal(refused(), SEAL_DENIED);
+	assert_says("refused again right after logging in with approle");
+	assert_true(by_policy);
+	fake_now += 3000;
+	assert_int_equal(refused(), SEAL_OK);
+	assert_token("C");
+	script_is_over();
+}
+
+/* A token of a few calls is used up soon, again and again, and none of its calls is spent on looking. */
+static void used_up(void **state)
+{
+#define FEW(token)                                                                                                   \
+	"{\"auth\":{\"client_token\":\"" token "\",\"lease_duration\":600,\"renewable\":true,\"num_uses\":2}}"
+	const struct step steps[] = {{LOGIN, LOGIN_BODY, NULL, FEW("A"), 0, NULL},
+				     {LOOK, NULL, "A", NULL, SEAL_DENIED, "permission denied"},
+				     {LOGIN, LOGIN_BODY, NULL, FEW("B"), 0, NULL},
+				     {LOOK, NULL, "B", NULL, SEAL_DENIED, "permission denied"},
+				     {LOGIN, LOGIN_BODY, NULL, FEW("C"), 0, NULL},
+				     END_OF_SCRIPT};
+
+	approle_options();
+	start(steps);
+	assert_token("A");
+	assert_int_equal(refused(), SEAL_OK);
+	assert_token("B");
+	assert_int_equal(refused(), SEAL_OK);
+	assert_token("C");
 	script_is_over();
 }
 
@@ -783,6 +837,8 @@ int main(void)
 		TEST(renewal_ends),
 		TEST(renewal_away),
 		TEST(revoked),
+		TEST(revoked_and_blind),
+		TEST(used_up),
 		TEST(bare_token),
 		TEST(bare_token_may_not_look),
 		TEST(sink_file),

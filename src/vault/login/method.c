@@ -179,6 +179,7 @@ enum seal_status login_auth(const json_t *answer, struct vault_auth *out, struct
 	SEAL_TRY(login_secret_of(bytes_str(token), LOGIN_SPACE, "the token that the server gave", &out->token, err));
 	out->ttl_ms = ttl > 0 && (uint64_t)ttl < TTL_MAX_S ? (uint64_t)ttl * 1000 : 0;
 	out->renewable = json_is_true(json_object_get(auth, "renewable"));
+	out->limited = json_integer_value(json_object_get(auth, "num_uses")) > 0;
 out:
 	return rc;
 }
