@@ -259,9 +259,17 @@ out:
 	return rc;
 }
 
-/* Refused for its size: what servers and proxies say. */
+/* One string is too long (Vault 1.21 takes 1 MiB): how many there are does not matter. */
+static bool too_long(const char *text)
+{
+	return strstr(text, "JSON string exceeds") != NULL;
+}
+
+/* Refused for its size: what servers and proxies say. Vault 1.21 and newer say it with status 500. */
 static bool too_much(unsigned status, const char *text)
 {
+	if (status == 500)
+		return strstr(text, "JSON ") != NULL && strstr(text, "exceeds allowed") != NULL;
 	return status == 413 || (status == 400 && (strstr(text, "high complexity") != NULL ||
 						   strstr(text, "exceeded maximum number of strings") != NULL ||
 						   strstr(text, "request body too large") != NULL ||
@@ -269,13 +277,14 @@ static bool too_much(unsigned status, const char *text)
 						   strstr(text, "JSON input exceeds") != NULL));
 }
 
-static enum seal_status halve(struct vault_batch *batch, const struct slot *slot, struct seal_err *err)
+static enum seal_status halve(struct vault_batch *batch, const struct slot *slot, const char *text,
+			      struct seal_err *err)
 {
 	if (slot->range.n == 1)
 		return refuse_large(batch, slot->range.first, err);
 	if (slot->call.status == 413)
 		(void)vault_body_refused(batch->client, slot->body.len);
-	else
+	else if (!too_long(text))
 		(void)vault_batch_refused(batch->client, slot->range.n);
 	return push_halves(batch, slot->range, err);
 }
@@ -333,7 +342,7 @@ static enum seal_status refused(struct vault_batch *batch, const struct slot *sl
 	if (json == SEAL_FATAL)
 		return err_memory(err);
 	if (too_much(status, text))
-		return halve(batch, slot, err);
+		return halve(batch, slot, text, err);
 	if ((status != 400 && status != 500) || json != SEAL_OK || text[0] == '\0')
 		return vault_call_error(batch->client, &slot->call, err);
 	if (job->blame != NULL)
@@ -377,6 +386,16 @@ out:
 	return rc;
 }
 
+/* No honest answer is many times the size of its question. */
+static enum seal_status answer_too_large(struct vault_batch *batch, const struct slot *slot, struct seal_err *err)
+{
+	if (slot->range.n > 1)
+		return push_halves(batch, slot->range, err);
+	if (slot->body.len < HTTP_RESPONSE_MAX_DEFAULT / 4)
+		return vault_call_nonsense(batch->client, &slot->call, "it is far too large", err);
+	return refuse_large(batch, slot->range.first, err);
+}
+
 static enum seal_status finish(struct vault_batch *batch, struct seal_err *err)
 {
 	struct vault_call *call = vault_next(batch->worker);
@@ -388,9 +407,8 @@ static enum seal_status finish(struct vault_batch *batch, struct seal_err *err)
 	slot->busy = false;
 	batch->under_way--;
 	rc = call->err.status;
-	if (rc == SEAL_DATA) { /* the answer is too large */
-		rc = slot->range.n > 1 ? push_halves(batch, slot->range, err)
-				       : refuse_large(batch, slot->range.first, err);
+	if (rc == SEAL_DATA) {
+		rc = answer_too_large(batch, slot, err);
 	} else if (rc != SEAL_OK) {
 		if (err != NULL)
 			*err = call->err;

@@ -248,6 +248,7 @@ enum seal_status vault_start(struct vault_worker *worker, struct vault_call *cal
 	flight->worker = worker;
 	flight->call = call;
 	flight->deadline_ms = deadline_ms;
+	flight->followed = false;
 	flight->again = false;
 	err_clear(&flight->refused);
 	SEAL_TRY(buf_append_str(&flight->path, "/v1/", err));
@@ -272,6 +273,7 @@ static bool fly_again(struct vault_worker *worker, struct flight *flight)
 	if (call->anonymous || call->token != NULL || flight->again || flight->exchange.status != 403)
 		return false;
 	flight->again = true;
+	flight->followed = false;
 	rc = vault_token_refused(worker->client->tokens, worker, flight->token, flight->deadline_ms, &by_policy,
 				 &flight->refused);
 	if (rc != SEAL_OK) {
@@ -302,6 +304,12 @@ static void fill(struct vault_worker *worker, struct flight *flight)
 	}
 	call->status = exchange->status;
 	call->answer = buf_bytes(&exchange->answer);
+	if (flight->followed && call->status >= 300 && call->status < 400) { /* while they choose an active node */
+		(void)err_set(&call->err, SEAL_RETRY, SEAL_E_SERVICE,
+			      "%s redirects %s %s to a node that redirects it again: there is no active node yet",
+			      worker->client->name, call->method, call->path);
+		return;
+	}
 	if (call->status == 403 && flight->refused.status != SEAL_OK) {
 		(void)client_denied(worker->client, call, &flight->refused, &call->err);
 		return;

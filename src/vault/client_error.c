@@ -70,6 +70,10 @@ static enum seal_status not_there(const struct told *told, struct seal_err *err)
 			"nothing is mounted on %s where %s leads; correct the mount in the reference, or enable the "
 			"engine there",
 			told->server, told->path);
+	if (says(told, "namespace not found"))
+		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
+			       "%s has no such namespace for %s; correct --vault-namespace", told->server,
+			       told->path);
 	return err_set(err, SEAL_USAGE, SEAL_E_KEY_UNKNOWN, "%s has nothing at %s%s", told->server, told->path,
 		       told->quote);
 }
@@ -96,11 +100,11 @@ static enum seal_status away(unsigned status, const struct told *told, struct se
 
 static enum seal_status redirected(const struct vault_call *call, const struct told *told, struct seal_err *err)
 {
-	return err_set(
-		err, SEAL_USAGE, SEAL_E_CONFIG,
-		"%s redirects %s %s (%u) where it cannot be followed: twice, from https to http, to another path, or "
-		"nowhere; give the active node's address",
-		told->server, told->method, told->path, call->status);
+	return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
+		       "%s redirects %s %s (%u) where it cannot be followed: from https to http, to another path, or "
+		       "nowhere; "
+		       "give the active node's address",
+		       told->server, told->method, told->path, call->status);
 }
 
 enum seal_status vault_call_error(const struct vault_client *client, const struct vault_call *call,
@@ -165,6 +169,7 @@ bool vault_blames_caller(unsigned status, struct seal_bytes body)
 		"no key found",	     "does not allow",
 		"cannot be used",    "invalid key size",
 		"unknown hash",	     "no client certificate",
+		"exceeds allowed",   "invalid username or password",
 	};
 
 	for (size_t i = 0; status == 500 && body.len > 0 && i < sizeof(marks) / sizeof(marks[0]); i++)

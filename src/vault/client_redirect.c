@@ -108,6 +108,7 @@ enum seal_status client_follow(struct vault_worker *worker, struct flight *fligh
 	*exchange = next;
 	SEAL_TRY(http_start(http, exchange, flight->deadline_ms, err));
 	SEAL_INVARIANT(http_next(http) == exchange);
+	flight->followed = true;
 out:
 	return rc;
 }
