@@ -22,3 +22,16 @@ def vault(certificates):
     """An OpenBao over TLS with the mount `transit`."""
     with Double(tls=certificates) as double:
         yield double
+
+
+@pytest.fixture
+def shop(tmp_path, vault):
+    from shop import Shop
+    return Shop(tmp_path, vault)
+
+
+@pytest.fixture
+def impatient(tmp_path, vault):
+    """One try, and no waiting for a server that is away."""
+    from shop import IMPATIENT, Shop
+    return Shop(tmp_path, vault, **IMPATIENT)
