@@ -33,6 +33,15 @@ static enum seal_status choose_topic(const char *file, const char *const *topics
 		topics[0], topics[1] ? " or " : "", topics[1] ? topics[1] : "");
 }
 
+static void tell_plan(const struct plan *plan)
+{
+	char text[SEAL_ERR_TEXT_MAX];
+
+	for (size_t i = 0; i < plan_policy(plan)->n_methods; i++)
+		if (plan_warning(plan, i, text))
+			log_say(LOG_WARNING, "%s", text);
+}
+
 enum seal_status policy_use_open_any(const char *file, const char *const *topics, const struct global_options *global,
 				     struct policy_use *out, struct seal_err *err)
 {
@@ -48,6 +57,7 @@ enum seal_status policy_use_open_any(const char *file, const char *const *topics
 	SEAL_TRY(rc);
 	SEAL_TRY(choose_topic(file, topics, out, err));
 	SEAL_TRY(plan_new(out->policy, &registry, &keys, &out->plan, err));
+	tell_plan(out->plan);
 	if (!secret_all_locked())
 		log_say(LOG_WARNING,
 			"keys are in memory that may be swapped out: the limit of locked memory is too low; "

@@ -42,6 +42,8 @@ SEAL_MUST_USE enum seal_status plan_new(const struct policy *policy, const struc
 					struct seal_err *err);
 void plan_free(struct plan *plan);
 const struct policy *plan_policy(const struct plan *plan);
+/* What whoever starts it should know about method `index` of the policy: one line in `out`. False: nothing. */
+bool plan_warning(const struct plan *plan, size_t index, char out[SEAL_ERR_TEXT_MAX]);
 
 struct engine_options {
 	size_t max_record_bytes; /* 0: the default */

@@ -9,6 +9,8 @@
  */
 #include "engine/plan.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 
 static const struct {
@@ -89,6 +91,44 @@ static enum seal_status check_use(const struct policy_method *method, const stru
 	return SEAL_OK;
 }
 
+/* Does the method encrypt under a key that makes another one of what the value is bound to? */
+static bool derives(const struct policy_method *method, const struct plan_key *key)
+{
+	return (method->flags & METHOD_ENCRYPT_KEY) != 0 && key->info.derived;
+}
+
+/* There is nothing to derive from then. */
+static enum seal_status check_bind(const struct policy_method *method, const struct plan_key *key,
+				   struct seal_err *err)
+{
+	if (!derives(method, key) || method->bind.mode != BIND_NONE)
+		return SEAL_OK;
+	return err_set(
+		err, SEAL_USAGE, SEAL_E_KEY_TYPE,
+		"method '%s' (%s) has 'bind: none', but policy key '%s' (%s:%.*s) is derived: it makes a key of its "
+		"own of what a value is bound to; bind the values to their place or a domain, or name a key that is "
+		"not derived",
+		method->name, method->kind->name, method->key->name, method->key->scheme,
+		BYTES_FMT(method->key->reference));
+}
+
+bool plan_warning(const struct plan *plan, size_t index, char out[SEAL_ERR_TEXT_MAX])
+{
+	const struct policy_method *method = &plan->policy->methods[index];
+
+	out[0] = '\0';
+	if (method->key == NULL || !plan->keys[method->key->index].info.convergent ||
+	    !derives(method, &plan->keys[method->key->index]))
+		return false;
+	snprintf(out, SEAL_ERR_TEXT_MAX,
+		 "method '%s' (%s): policy key '%s' (%s:%.*s) is convergent, so equal values that are bound to the "
+		 "same look "
+		 "equal to everyone who sees the records",
+		 method->name, method->kind->name, method->key->name, method->key->scheme,
+		 BYTES_FMT(method->key->reference));
+	return true;
+}
+
 static const struct method_ops *find_method(const struct engine_registry *registry, const struct method_kind *kind)
 {
 	for (const struct method_ops *const *at = registry->methods; *at != NULL; at++)
@@ -111,6 +151,7 @@ static enum seal_status open_method(struct plan *plan, size_t index, const struc
 		if (plan->keys[spec->key->index].key == NULL)
 			SEAL_TRY(open_key(plan, spec->key->index, config, err));
 		SEAL_TRY(check_use(spec, &plan->keys[spec->key->index], err));
+		SEAL_TRY(check_bind(spec, &plan->keys[spec->key->index], err));
 		key = plan->keys[spec->key->index].key;
 	}
 	rc = ops->open(spec, key, &plan->methods[index], err);

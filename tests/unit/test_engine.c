@@ -708,6 +708,23 @@ static void bad_plan(const char *policy, enum seal_code code, const char *says)
 	assert_int_equal(fake_control.keys, 0);
 }
 
+/* Keys that show something are told of; others are not. */
+static void plans_warn(void **state)
+{
+	char text[SEAL_ERR_TEXT_MAX];
+	struct kit kit;
+
+	kit_open(&kit,
+		 "version: 1\nkeys: {a: 'fake:convergent', b: 'fake:derived'}\nmethods: {one: {type: encrypt, key: "
+		 "a}, two: {type: encrypt, key: b}, three: {type: redact}}\ntopics: [{match: t, protect: {$.a: one, "
+		 "$.b: two, $.c: three}}]\n");
+	assert_true(plan_warning(kit.plan, 0, text));
+	assert_non_null(strstr(text, "method 'one' (encrypt): policy key 'a' (fake:convergent) is convergent"));
+	assert_false(plan_warning(kit.plan, 1, text));
+	assert_false(plan_warning(kit.plan, 2, text));
+	kit_close(&kit);
+}
+
 static void plans_check_their_keys(void **state)
 {
 	struct kit kit;
@@ -719,6 +736,10 @@ static void plans_check_their_keys(void **state)
 		 "needs a key that can encrypt, but policy key 'f' (fake:ff1) is of type ff1");
 	bad_plan(TOPIC("$.a: {type: fpe, key: h}"), SEAL_E_KEY_TYPE, "format-preserving");
 	bad_plan(TOPIC("$.a: {type: hash, key: k}"), SEAL_E_KEY_TYPE, "HMAC");
+
+	bad_plan("version: 1\nkeys: {k: 'fake:derived'}\ntopics: [{match: t, protect: {$.a: {type: encrypt, key: k}, "
+		 "$.b: {type: encrypt, key: k, bind: none}}}]\n",
+		 SEAL_E_KEY_TYPE, "has 'bind: none', but policy key 'k' (fake:derived) is derived");
 
 	/* One source and one key, however often they are named. */
 	kit_open(&kit,
@@ -1013,6 +1034,7 @@ int main(void)
 		cmocka_unit_test(payloads_go_whole),
 		cmocka_unit_test(dead_letters_are_encrypted_whole),
 		cmocka_unit_test(plans_check_their_keys),
+		cmocka_unit_test(plans_warn),
 		cmocka_unit_test(keys_rotate_under_the_engine),
 		cmocka_unit_test(a_steady_stream_allocates_nothing),
 	};
