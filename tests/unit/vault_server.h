@@ -584,12 +584,16 @@ struct vault_fixture {
 
 static inline void fixture_token(struct vault_fixture *f, const char *token)
 {
-	FILE *file = fopen(f->token_file, "w");
+	char fresh[sizeof(f->token_file) + 5];
+	FILE *file;
 
+	snprintf(fresh, sizeof(fresh), "%s.new", f->token_file);
+	file = fopen(fresh, "w");
 	assert_non_null(file);
 	assert_int_equal(fchmod(fileno(file), 0600), 0);
 	fputs(token, file);
 	assert_int_equal(fclose(file), 0);
+	assert_int_equal(rename(fresh, f->token_file), 0); /* never seen half written */
 }
 
 #define VOK(f, expr)                                                                                                 \
