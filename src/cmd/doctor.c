@@ -13,17 +13,31 @@
 #include "crypto/library.h"
 #include "json/scan.h"
 
+#define WIDTH 14
+#define WIDTH_VAULT 30
 #define LOCK_BYTES (256u << 10) /* what keys of a large policy and a few workers take */
 
 struct doctor_options {
-	bool json;
+	const char *policy;
+	bool json, vault;
 };
 
-static const struct opt_row rows[] = {{.name = "json",
-				       .help = "print one JSON object",
-				       .type = OPT_FLAG,
-				       .offset = offsetof(struct doctor_options, json)},
-				      OPT_END};
+#define AT(member) .offset = offsetof(struct doctor_options, member)
+
+static const struct opt_row rows[] = {
+	{.name = "vault",
+	 .help = "look at the Vault or OpenBao server instead: address, login, and with --policy each key",
+	 .type = OPT_FLAG,
+	 AT(vault)},
+	{.name = "policy",
+	 .letter = 'p',
+	 .help = "with --vault: try each key of this policy that lives there",
+	 .arg = "FILE",
+	 .env = "SEALSTREAM_POLICY",
+	 .type = OPT_STRING,
+	 AT(policy)},
+	{.name = "json", .help = "print one JSON object", .type = OPT_FLAG, AT(json)},
+	OPT_END};
 
 static void check_processor(const struct command_call *call, struct doctor_result *r)
 {
@@ -101,20 +115,21 @@ static const struct doctor_check checks[] = {
 
 static const char *const status_names[] = {"ok", "warn", "fail"};
 
-static void show_text(const struct doctor_check *check, const struct doctor_result *r, bool colored)
+static void show_text(const struct doctor_report *report, const char *name, const struct doctor_result *r)
 {
 	static const char *const colors[] = {"\033[32m", "\033[33m", "\033[31m"};
 
-	printf("%s%-4s%s  %-14s %s\n", colored ? colors[r->status] : "", status_names[r->status],
-	       colored ? "\033[0m" : "", check->name, r->text);
+	printf("%s%-4s%s  %-*s %s\n", report->colored ? colors[r->status] : "", status_names[r->status],
+	       report->colored ? "\033[0m" : "", report->width, name, r->text);
 	if (r->hint[0] != '\0')
-		printf("      %-14s → %s\n", "", r->hint);
+		printf("      %-*s → %s\n", report->width, "", r->hint);
 }
 
-static void show_json(const struct doctor_check *check, const struct doctor_result *r, bool first)
+static void show_json(const char *name, const struct doctor_result *r, bool first)
 {
-	printf("%s{\"name\":\"%s\",\"status\":\"%s\",\"text\":", first ? "" : ",", check->name,
-	       status_names[r->status]);
+	printf("%s{\"name\":", first ? "" : ",");
+	output_json_string(stdout, bytes_str(name));
+	printf(",\"status\":\"%s\",\"text\":", status_names[r->status]);
 	output_json_string(stdout, bytes_str(r->text));
 	fputs(",\"hint\":", stdout);
 	if (r->hint[0] != '\0')
@@ -124,36 +139,61 @@ static void show_json(const struct doctor_check *check, const struct doctor_resu
 	putchar('}');
 }
 
-static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
+void doctor_tell(struct doctor_report *report, const char *name, const struct doctor_result *result)
 {
-	const struct doctor_options *options = call->options;
-	bool colored = output_colored(call->global, stdout);
+	if (report->json)
+		show_json(name, result, !report->any);
+	else
+		show_text(report, name, result);
+	report->any = true;
+	report->failed |= result->status == DOCTOR_FAIL;
+}
 
-	if (options->json)
-		printf("{\"schema\":\"sealstream.doctor/1\",\"version\":\"%s\",\"checks\":[", seal_version());
+static void look_at_machine(const struct command_call *call, struct doctor_report *report)
+{
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		struct doctor_result result = {.status = DOCTOR_OK};
 
 		checks[i].run(call, &result);
-		if (options->json)
-			show_json(&checks[i], &result, i == 0);
-		else
-			show_text(&checks[i], &result, colored);
-		if (result.status == DOCTOR_FAIL)
-			*exit_code = 1;
+		doctor_tell(report, checks[i].name, &result);
 	}
+}
+
+static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
+{
+	const struct doctor_options *options = call->options;
+	struct doctor_report report = {.json = options->json,
+				       .colored = output_colored(call->global, stdout),
+				       .width = options->vault ? WIDTH_VAULT : WIDTH};
+	enum seal_status rc = SEAL_OK;
+
 	if (options->json)
-		printf("],\"ok\":%s}\n", *exit_code == 0 ? "true" : "false");
-	return SEAL_OK;
+		printf("{\"schema\":\"sealstream.doctor/1\",\"version\":\"%s\",\"checks\":[", seal_version());
+	if (options->vault)
+		SEAL_TRY(doctor_vault(call, options->policy, &report, err));
+	else
+		look_at_machine(call, &report);
+	if (options->json)
+		printf("],\"ok\":%s}\n", report.failed ? "false" : "true");
+	*exit_code = report.failed;
+out:
+	return rc;
 }
 
 const struct command command_doctor = {
 	.name = "doctor",
 	.usage = "",
 	.summary = "Look at this machine: what sealstream needs, what is slow or unsafe, what to do",
-	.details = "Each line is ok, warn or fail. Ends with 1 when something fails.",
+	.details =
+		"Each line is ok, warn or fail. Ends with 1 when something fails.\n"
+		"With --vault it looks at the Vault or OpenBao server instead: is it there, who logs in, what the "
+		"token is, and with a policy, of each key and Transform role: does it exist, can it do what the "
+		"policy "
+		"asks, what may the token do with it (and which line of a policy to add), and does a test text come "
+		"back. Nothing is created but, where a method makes tokens, the token of the test text.",
 	.examples = "sealstream doctor\n"
-		    "sealstream doctor --json\n",
+		    "sealstream doctor --json\n"
+		    "sealstream doctor --vault -p policy.yaml\n",
 	.options = rows,
 	.options_size = sizeof(struct doctor_options),
 	.keys = true,

@@ -12,6 +12,15 @@ struct doctor_result {
 	char hint[300]; /* what to do about it; "" when nothing */
 };
 
+/* Where results go; they are shown as they come. */
+struct doctor_report {
+	bool json, colored;
+	int width; /* of the names' column */
+	bool any, failed; /* something was shown; something had DOCTOR_FAIL */
+};
+
+void doctor_tell(struct doctor_report *report, const char *name, const struct doctor_result *result);
+
 struct doctor_check {
 	const char *name;
 	void (*run)(const struct command_call *call, struct doctor_result *result);
@@ -19,5 +28,9 @@ struct doctor_check {
 
 void doctor_check_kafka(const struct command_call *call, struct doctor_result *result);
 void doctor_check_keyring(const struct command_call *call, struct doctor_result *result);
+
+/* `doctor --vault`: the server, the login, and each key and role of the policy in the file (NULL: none). */
+SEAL_MUST_USE enum seal_status doctor_vault(const struct command_call *call, const char *policy_file,
+					    struct doctor_report *report, struct seal_err *err);
 
 #endif

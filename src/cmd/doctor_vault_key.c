@@ -1,0 +1,187 @@
+/* `doctor --vault`: a key of Transit: is it there, can it do what the policy asks, may the token, does a text come back. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "cmd/doctor_vault.h"
+#include "vault/reference.h"
+#include "vault/vault.h"
+
+static const struct seal_bytes test_text = {(const uint8_t *)"sealstream doctor", 17};
+static const struct seal_bytes test_place = {(const uint8_t *)"sealstream doctor: place", 24};
+
+/* What the policy does with the key, and what the token may of it. */
+struct trial {
+	struct vault_visit *visit;
+	const char *subject; /* "transit/pii" */
+	const char *mount, *name;
+	bool encrypts, macs; /* the policy's methods */
+	enum vault_right encrypt, decrypt, hmac;
+};
+
+static const char *path_of(const struct trial *trial, const char *what)
+{
+	const char *path = arena_printf(trial->visit->arena, "%s/%s/%s", trial->mount, what, trial->name);
+
+	return path != NULL ? path : "";
+}
+
+static void tell_key(const struct trial *trial, const struct key_info *info)
+{
+	const unsigned needs = (trial->encrypts ? KEY_ENCRYPT : 0) | (trial->macs ? KEY_HMAC : 0);
+	const bool can = (info->uses & needs) == needs;
+
+	visit_tell(trial->visit, can ? DOCTOR_OK : DOCTOR_FAIL, trial->subject, "key",
+		   can ? NULL : "name a key of type aes256-gcm96 (hmac for hash), or create one",
+		   "%s%s, version %u%s%s", info->type,
+		   info->convergent ? ", convergent"
+		   : info->derived  ? ", derived"
+				    : "",
+		   info->latest_version,
+		   info->min_decryption_version > 1
+			   ? arena_printf(trial->visit->arena, ", reveals from version %u on",
+					  info->min_decryption_version)
+			   : "",
+		   can ? "" : "; it cannot do what the policy asks");
+}
+
+/* Encrypting under a name that is not there makes the key, where the token may: a slip would go unnoticed elsewhere. */
+static void warn_of_create(const struct trial *trial)
+{
+	bool creates;
+
+	if (vault_probe_right(trial->visit->probe, path_of(trial, "encrypt"), "update", trial->visit->deadline_ms,
+			      &creates) != VAULT_RIGHT_UNKNOWN &&
+	    creates)
+		visit_tell(trial->visit, DOCTOR_WARN, trial->subject, "policy",
+			   "take `create` off: `update` is all that encrypting needs",
+			   "the token may create on %s: for others that use it, a mistyped name would make a new key",
+			   path_of(trial, "encrypt"));
+}
+
+static void look_at_rights(struct trial *trial)
+{
+	struct vault_visit *visit = trial->visit;
+	enum vault_right read = visit_needs(visit, trial->subject, path_of(trial, "keys"), "read",
+					    "read the key, which is looked at at start", DOCTOR_FAIL);
+
+	trial->encrypt = trial->decrypt = trial->hmac = VAULT_RIGHT_YES;
+	if (trial->encrypts) {
+		trial->encrypt = visit_needs(visit, trial->subject, path_of(trial, "encrypt"), "update",
+					     "encrypt: protect will fail", DOCTOR_WARN);
+		trial->decrypt = visit_needs(visit, trial->subject, path_of(trial, "decrypt"), "update",
+					     "decrypt: reveal will fail", DOCTOR_WARN);
+		warn_of_create(trial);
+	}
+	if (trial->macs)
+		trial->hmac = visit_needs(visit, trial->subject, path_of(trial, "hmac"), "update",
+					  "make HMACs: hash will fail", DOCTOR_FAIL);
+	if (trial->encrypt == VAULT_RIGHT_NONE && trial->decrypt == VAULT_RIGHT_NONE)
+		visit_tell(visit, DOCTOR_FAIL, trial->subject, "policy", NULL,
+			   "the token may neither encrypt nor decrypt");
+	else if (read == VAULT_RIGHT_UNKNOWN)
+		visit_tell(visit, DOCTOR_WARN, trial->subject, "policy",
+			   "add to its policy: path \"sys/capabilities-self\" { capabilities = [\"update\"] }",
+			   "what the token may do is not told to it");
+	else if (read == VAULT_RIGHT_YES && trial->encrypt == VAULT_RIGHT_YES && trial->decrypt == VAULT_RIGHT_YES &&
+		 trial->hmac == VAULT_RIGHT_YES)
+		visit_tell(visit, DOCTOR_OK, trial->subject, "policy", NULL, "the token may do all that is needed");
+}
+
+static void tell_trip(const struct trial *trial, uint64_t since_ns, enum seal_status rc, const struct key_item *item,
+		      const struct seal_err *err, const char *did)
+{
+	const struct seal_err *why = rc != SEAL_OK ? err : item->err;
+
+	if (why != NULL)
+		visit_tell(trial->visit, DOCTOR_FAIL, trial->subject, "round trip", NULL, "%s: %s", did, why->text);
+	else
+		visit_tell(trial->visit, DOCTOR_OK, trial->subject, "round trip", NULL, "%s, in %.1f ms", did,
+			   (double)(clock_mono_ns() - since_ns) / 1e6);
+}
+
+static void try_encrypt(const struct trial *trial, struct key_session *session)
+{
+	const struct key_call call = {trial->visit->arena, trial->visit->deadline_ms};
+	struct key_item item = {.in = test_text, .aad = test_place};
+	struct seal_err err = SEAL_ERR_INIT;
+	const uint64_t since_ns = clock_mono_ns();
+	enum seal_status rc;
+
+	if (trial->encrypt == VAULT_RIGHT_NONE)
+		return;
+	rc = session->ops->encrypt(session, &item, 1, &call, &err);
+	if (rc != SEAL_OK || item.err != NULL || trial->decrypt == VAULT_RIGHT_NONE) {
+		tell_trip(trial, since_ns, rc, &item, &err, "a test text was encrypted");
+		return;
+	}
+	item = (struct key_item){.in = item.out, .aad = test_place};
+	rc = session->ops->decrypt(session, &item, 1, &call, &err);
+	if (rc == SEAL_OK && item.err == NULL && !bytes_eq(item.out, test_text))
+		visit_tell(trial->visit, DOCTOR_FAIL, trial->subject, "round trip", "is a proxy in between?",
+			   "a test text came back as another one");
+	else
+		tell_trip(trial, since_ns, rc, &item, &err, "a test text was encrypted and decrypted");
+}
+
+static void try_hmac(const struct trial *trial, struct key_session *session, const struct key_info *info)
+{
+	const struct key_call call = {trial->visit->arena, trial->visit->deadline_ms};
+	struct key_item item = {.in = test_text};
+	struct seal_err err = SEAL_ERR_INIT;
+	const uint64_t since_ns = clock_mono_ns();
+	enum seal_status rc;
+
+	if (trial->hmac == VAULT_RIGHT_NONE)
+		return;
+	rc = session->ops->hmac(session, info->latest_version, &item, 1, &call, &err);
+	tell_trip(trial, since_ns, rc, &item, &err, "the HMAC of a test text was made");
+}
+
+static void try_key(const struct trial *trial, struct key *key, const struct key_info *info)
+{
+	struct key_session *session = NULL;
+	struct seal_err err = SEAL_ERR_INIT;
+
+	if (key->ops->session(key, &session, &err) != SEAL_OK) {
+		visit_tell(trial->visit, DOCTOR_FAIL, trial->subject, "round trip", NULL, "%s", err.text);
+		return;
+	}
+	if (trial->encrypts && (info->uses & KEY_ENCRYPT) != 0)
+		try_encrypt(trial, session);
+	if (trial->macs && (info->uses & KEY_HMAC) != 0)
+		try_hmac(trial, session, info);
+	session->ops->free(session);
+}
+
+void visit_key(struct vault_visit *visit, const struct policy_key *spec, unsigned flags)
+{
+	struct trial trial = {.visit = visit,
+			      .encrypts = (flags & METHOD_ENCRYPT_KEY) != 0,
+			      .macs = (flags & METHOD_HMAC_KEY) != 0};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct vault_reference reference;
+	struct key_info info;
+	struct key *key = NULL;
+	const char *why;
+
+	SEAL_INVARIANT(vault_reference_parse(spec->reference, &reference, &why)); /* the policy was compiled */
+	trial.subject = arena_strndup(visit->arena, (const char *)spec->reference.ptr, spec->reference.len);
+	trial.mount = arena_strndup(visit->arena, (const char *)reference.mount.ptr, reference.mount.len);
+	trial.name = arena_strndup(visit->arena, (const char *)reference.name.ptr, reference.name.len);
+	if (trial.subject == NULL || trial.mount == NULL || trial.name == NULL) {
+		visit_tell(visit, DOCTOR_FAIL, spec->name, "", NULL, "out of memory");
+		return;
+	}
+	if (vault_source.key(visit->source, spec->reference, &key, &err) != SEAL_OK ||
+	    key->ops->info(key, &info, &err) != SEAL_OK)
+		visit_tell(visit, DOCTOR_FAIL, trial.subject, "key", NULL, "%s", err.text);
+	else
+		tell_key(&trial, &info);
+	if (err.code == SEAL_E_KEY_UNKNOWN)
+		return;
+	look_at_rights(&trial);
+	if (key != NULL && err.status == SEAL_OK)
+		try_key(&trial, key, &info);
+	if (key != NULL)
+		key->ops->free(key);
+}
