@@ -119,6 +119,10 @@ static void vault(void)
 	docs_each_command(registry_commands, key_command, &first);
 	puts(".\n");
 	table(vault_rows, true);
+	puts("Variables without an option:\n\n| environment | what it says |\n| --- | --- |");
+	for (const struct vault_variable *at = vault_variables; at->name != NULL; at++)
+		printf("| `%s` | %s |\n", at->name, at->help);
+	putchar('\n');
 }
 
 static void methods(void)

@@ -208,6 +208,15 @@ static bool takes_vault(const struct command *command)
 	return takes;
 }
 
+static void put_vault_variables(FILE *to)
+{
+	put_variables(to, vault_rows);
+	for (const struct vault_variable *at = vault_variables; at->name != NULL; at++) {
+		fprintf(to, ".It Ev %s\n", at->name);
+		put_text(to, at->help);
+	}
+}
+
 static bool has_variables(const struct opt_row *rows_of)
 {
 	while (rows_of != NULL && rows_of->name != NULL && rows_of->env == NULL)
@@ -221,7 +230,8 @@ static void put_command_environment(FILE *to, const struct command *command)
 	if (has_variables(command->options) || takes_vault(command)) {
 		fputs(".Bl -tag -width Ds\n", to);
 		put_variables(to, command->options);
-		put_variables(to, takes_vault(command) ? vault_rows : NULL);
+		if (takes_vault(command))
+			put_vault_variables(to);
 		fputs(".El\n.Pp\n", to);
 	}
 	fputs("The variables and files of every command are in\n.Xr sealstream 1 .\n", to);

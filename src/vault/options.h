@@ -42,6 +42,13 @@ struct vault_options {
 /* Offsets into struct vault_options. */
 extern const struct opt_row vault_rows[];
 
+/* Variables that no row sets, for manuals; VAULT_X stands for BAO_X, too. Ended by one without name. */
+struct vault_variable {
+	const char *name, *help;
+};
+
+extern const struct vault_variable vault_variables[];
+
 /*
  * Fills what is still unset from the environment, then from the rows' defaults (for the program the rows have done most
  * of it). A variable that is set to nothing counts as unset. SEAL_USAGE/SEAL_E_CONFIG for a text that cannot be, with

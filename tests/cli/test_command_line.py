@@ -269,6 +269,8 @@ def test_options_of_a_key_server_stand_where_keys_are_opened(program, pages):
     section = re.search(r"^## Options for Vault and OpenBao\n(.*?)^## ", program.run("configuration")[0].decode(), re.M | re.S)
     assert all(f"`{option}`" in section.group(1) for option in rows)
     assert set(re.findall(r"`([a-z ]+)`[,.]", section.group(1).split("| option")[0].replace("\n", " "))) == takers
+    for variable in ("VAULT_TOKEN", "VAULT_AGENT_ADDR", "SEALSTREAM_VAULT_SECRET_ID"):
+        assert f"| `{variable}` |" in section.group(1) and f".It Ev {variable}\n" in (pages / "sealstream-key.1").read_text()
     page = (pages / "sealstream-inspect.1").read_text()
     assert "vault" not in page and "VAULT_ADDR" in (pages / "sealstream-protect.1").read_text()
     for shell in ("bash", "zsh", "fish"):
