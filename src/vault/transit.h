@@ -35,8 +35,9 @@ struct transit_key {
 	const char *read_path, *list_path; /* "transit/keys/pii", "transit/keys?list=true" */
 	const char *last; /* "pii" */
 	struct arena arena; /* of the strings */
-	pthread_mutex_t lock; /* guards `info` */
-	struct key_info info;
+	struct key_info info; /* as read at start; what it can do never changes after that */
+	pthread_mutex_t lock; /* guards `now` */
+	struct key_info now; /* as read last: its versions */
 	_Atomic uint32_t latest; /* the newest version seen, in the key or in what the server returned */
 	_Atomic uint64_t read_ms; /* when the key was read last */
 	size_t overhead; /* bytes that encryption adds */

@@ -40,7 +40,7 @@ static enum seal_status wrong_type(const struct transit_key *key, const char *ty
 		       key->name, vault_client_name(key->source->client), type);
 }
 
-static enum seal_status read_type(struct transit_key *key, const json_t *data, struct key_info *info,
+static enum seal_status read_type(const struct transit_key *key, const json_t *data, struct key_info *info,
 				  struct seal_err *err)
 {
 	const char *type = json_string_value(json_object_get(data, "type"));
@@ -51,12 +51,20 @@ static enum seal_status read_type(struct transit_key *key, const json_t *data, s
 			continue;
 		info->type = types[i].name;
 		info->uses = types[i].uses;
-		key->overhead = types[i].overhead;
 		return SEAL_OK;
 	}
 	if (type != NULL)
 		vault_quote(bytes_str(type), quote);
 	return wrong_type(key, quote, err);
+}
+
+static size_t overhead_of(const char *type)
+{
+	size_t i = 0;
+
+	while (types[i].name != type) /* it is one of them */
+		i++;
+	return types[i].overhead;
 }
 
 static bool read_number(const json_t *data, const char *name, uint32_t *out)
@@ -71,7 +79,7 @@ static bool read_number(const json_t *data, const char *name, uint32_t *out)
 }
 
 /* What the server says of the key. */
-static enum seal_status read_info(struct transit_key *key, const json_t *data, struct key_info *info,
+static enum seal_status read_info(const struct transit_key *key, const json_t *data, struct key_info *info,
 				  struct seal_err *err)
 {
 	enum seal_status rc;
@@ -180,7 +188,7 @@ enum seal_status transit_key_refresh(struct transit_key *key, struct vault_worke
 		goto out;
 	}
 	pthread_mutex_lock(&key->lock);
-	key->info = info;
+	key->now = info;
 	pthread_mutex_unlock(&key->lock);
 	transit_key_saw(key, info.latest_version);
 	atomic_store(&key->read_ms, now_ms);
@@ -193,7 +201,7 @@ static enum seal_status info(struct key *base, struct key_info *out, struct seal
 	struct transit_key *key = (struct transit_key *)base;
 
 	pthread_mutex_lock(&key->lock);
-	*out = key->info;
+	*out = key->now;
 	pthread_mutex_unlock(&key->lock);
 	out->latest_version = atomic_load(&key->latest);
 	return SEAL_OK;
@@ -263,6 +271,8 @@ enum seal_status transit_key_open(struct vault_source *source, const struct vaul
 	SEAL_TRY(name_paths(key, reference, err));
 	SEAL_TRY(vault_source_take(source, &worker, err));
 	SEAL_TRY(read_key(key, worker, deadline_ms, &key->info, err));
+	key->now = key->info;
+	key->overhead = overhead_of(key->info.type);
 	transit_key_saw(key, key->info.latest_version);
 	atomic_store(&key->read_ms, clock_mono_ms());
 	*out = &key->base;
