@@ -2,13 +2,14 @@
  * `key copy`: all versions of a key from one store to another, in order.
  *
  *   there already   each version is proved to be the same key by use; any other key: refused
- *   missing         export ──secret memory──▶ import ──▶ proved by use
+ *   missing         export ──secret memory──▶ proved to be what the source uses ──▶ import ──▶ proved by use
  *                   or, with --unwrapped, all ──▶ restore ──▶ proved by use
  *   at last         the minimum encryption version
  *
  * So a copy that was interrupted goes on where it stopped, and one after a rotation takes the new versions only.
  */
 #include "cmd/key_use.h"
+#include "keys/keyring_type.h"
 #include "keys/proof.h"
 
 struct copy_options {
@@ -111,6 +112,36 @@ static enum seal_status prove(const struct copy *c, uint32_t version, struct sea
 	return rc;
 }
 
+/* The material of a version, if it really is what the source uses: Vault 1.13 exports something else for HMAC keys. */
+static enum seal_status take(const struct copy *c, uint32_t version, struct secret *out, struct seal_err *err)
+{
+	struct key_material proof = {c->how.type, c->how.derived, c->how.convergent, version, BYTES_EMPTY};
+	const struct keyring_type *type = keyring_type_by_name(bytes_str(c->how.type));
+	struct seal_err failure = SEAL_ERR_INIT;
+	enum seal_status rc;
+
+	SEAL_TRY(c->from.ops->export(&c->from.on, c->from.reference, version, out, NULL, err));
+	if (type == NULL || !keyring_type_takes(type, out->len)) {
+		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
+			     "%s has type %s and %zu bytes of material; no other store takes that", c->from.text,
+			     c->how.type, out->len);
+		goto out;
+	}
+	proof.bytes = secret_bytes(out);
+	rc = key_prove(c->from.on.source, c->from.reference, &proof, c->from.on.deadline_ms, &failure);
+	if (rc == SEAL_USAGE && failure.code == SEAL_E_KEY_EXISTS)
+		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
+			     "what %s exports as version %u is not the key that it uses, so a copy would not agree; "
+			     "nothing was copied of it",
+			     c->from.text, version);
+	else if (rc != SEAL_OK && err != NULL)
+		*err = failure;
+out:
+	if (rc != SEAL_OK)
+		secret_clear(out);
+	return rc;
+}
+
 static void say_copied(struct copy *c, uint32_t version)
 {
 	printf("%s version %u -> %s version %u\n", c->from.text, version, c->to.text, version);
@@ -141,7 +172,7 @@ static enum seal_status copy_version(struct copy *c, uint32_t version, struct se
 	struct secret material = SECRET_INIT;
 	enum seal_status rc;
 
-	SEAL_TRY(c->from.ops->export(&c->from.on, c->from.reference, version, &material, NULL, err));
+	SEAL_TRY(take(c, version, &material, err));
 	if (version > c->target.latest_version)
 		SEAL_TRY(import(c, version, secret_bytes(&material), err));
 	SEAL_TRY(prove(c, version, secret_bytes(&material), err));
@@ -165,7 +196,7 @@ static enum seal_status restore(struct copy *c, struct seal_err *err)
 		return err_memory(err);
 	for (; got < n; got++) {
 		versions[got] = (struct secret)SECRET_INIT;
-		SEAL_TRY(c->from.ops->export(&c->from.on, c->from.reference, got + 1, &versions[got], NULL, err));
+		SEAL_TRY(take(c, got + 1, &versions[got], err));
 	}
 	SEAL_TRY(c->to.ops->restore(&c->to.on, c->to.reference, &c->how, versions, n, err));
 	for (uint32_t i = 0; i < n; i++) {

@@ -193,6 +193,8 @@ static enum seal_status prove_with(struct proof *p, struct seal_err *err)
 
 	if ((p->type->uses & KEY_ENCRYPT) && ops->encrypt != NULL && ops->decrypt != NULL)
 		return prove_encryption(p, err);
+	if (!(p->type->uses & KEY_ENCRYPT) && p->material->version < p->info.min_encryption_version)
+		return SEAL_OK;
 	if ((p->type->uses & KEY_HMAC) && ops->hmac != NULL)
 		return prove_hmac(p, err);
 	if ((p->type->uses & KEY_FPE) && ops->fpe != NULL)

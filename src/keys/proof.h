@@ -14,7 +14,8 @@ struct key_material {
 
 /*
  * An encryption key: a text that `material` makes here must open there, and where it is the latest version, one made there
- * must open here. Others: both must give the same result. SEAL_USAGE/SEAL_E_KEY_EXISTS when the key that `reference` names
+ * must open here. Others: both must give the same result; a version below the minimum encryption version gives none any
+ * more, and passes. SEAL_USAGE/SEAL_E_KEY_EXISTS when the key that `reference` names
  * has another key as that version; any error of the store.
  */
 SEAL_MUST_USE enum seal_status key_prove(struct key_source *source, struct seal_bytes reference,

@@ -400,6 +400,24 @@ static void proofs_tell_kinds_apart(void **state)
 	}
 }
 
+/* … but what cannot be used any more cannot be proved. */
+static void unusable_versions_pass(void **state)
+{
+	const struct keyring_change change = {.mask = KEYRING_SET_MIN_ENCRYPTION, .min_encryption_version = 2};
+	static const uint8_t other[32] = {1};
+	struct key_material m = {"hmac", false, false, 1, bytes_of(other, sizeof(other))};
+	struct use u;
+
+	use_begin(&u, "hmac", false, false);
+	OK(&u.f, keyring_rotate(u.f.keyring, BYTES_LIT("k"), NULL, &u.f.err));
+	OK(&u.f, keyring_configure(u.f.keyring, BYTES_LIT("k"), &change, &u.f.err));
+	OK(&u.f, key_prove(keyring_as_source(u.f.keyring), BYTES_LIT("k"), &m, DEADLINE_NONE, &u.f.err));
+	m.version = 2;
+	FAILS(&u.f, key_prove(keyring_as_source(u.f.keyring), BYTES_LIT("k"), &m, DEADLINE_NONE, &u.f.err),
+	      SEAL_USAGE, SEAL_E_KEY_EXISTS, "another key");
+	use_end(&u);
+}
+
 static void the_keyring_is_managed(void **state)
 {
 	const struct key_admin_new how = {.type = "chacha20-poly1305", .derived = true, .exportable = true};
@@ -461,6 +479,7 @@ int main(void)
 		cmocka_unit_test(data_keys_unwrap),
 		cmocka_unit_test(proofs_tell_keys_apart),
 		cmocka_unit_test(proofs_tell_kinds_apart),
+		cmocka_unit_test(unusable_versions_pass),
 		cmocka_unit_test(the_keyring_is_managed),
 	};
 

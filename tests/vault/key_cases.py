@@ -2,6 +2,7 @@
 tests/services/test_vault_keys.py: a real one)."""
 import base64
 import hashlib
+import hmac
 import json
 import os
 
@@ -287,8 +288,14 @@ def test_hmac_keys(place):
         assert "exports nothing" in place.run("key", "copy", place.there("mac"), "local:again", exit_code=78)
     place.run("key", "create", place.there("made"), "--type", "hmac", "--exportable")
     place.run("key", "rotate", place.there("made"))
-    place.run("key", "copy", place.there("made"), "local:made")
-    assert hashed("local:made") == hashed(place.there("made"))
+    made = base64.b64decode(place.api("GET", "export/hmac-key/made")["keys"]["2"])
+    used = place.api("POST", "hmac/made", {"input": base64.b64encode(b"probe").decode()})["hmac"].split(":")[2]
+    if base64.b64encode(hmac.digest(made, b"probe", "sha256")).decode() == used:
+        place.run("key", "copy", place.there("made"), "local:made")
+        assert hashed("local:made") == hashed(place.there("made"))
+    else:  # Vault 1.13 exports another key than the one that it uses
+        assert "not the key that it uses" in place.run("key", "copy", place.there("made"), "local:made", exit_code=78)
+        assert "no key made" in place.run("key", "show", "made", exit_code=78)
     # The HMAC keys that stand beside an encryption key.
     place.run("key", "create", place.there("pii"), "--exportable")
     place.run("key", "rotate", place.there("pii"))
