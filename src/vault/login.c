@@ -25,7 +25,8 @@
 #define NEVER UINT64_MAX
 #define FRESH_MS                                                                                                     \
 	2000 /* a blind token that is refused so soon after a login that a refusal caused is not replaced again */
-#define WORTH_PARTS 6 /* a lease below this part of the first one is not worth renewing */
+#define WORTH_PARTS 6 /* a renewal must bring this part of the first lease, */
+#define WORTH_MS 1000 /* and more than what rounding does */
 #define BACKOFF_MIN_MS UINT64_C(10000)
 #define BACKOFF_MAX_MS UINT64_C(300000)
 #define PAUSE_MIN_MS UINT64_C(250)
@@ -269,7 +270,15 @@ out:
 	return rc;
 }
 
-/* SEAL_OK: renewed. SEAL_RETRY, SEAL_FATAL: not now. Anything else: refused, or what is left is not worth it. */
+/* Near the end of its longest life a token is "renewed" to what it had anyway. */
+static bool was_worth_it(const struct vault_token *token, uint64_t ends_ms)
+{
+	uint64_t least = token->first_ttl_ms / WORTH_PARTS;
+
+	return ends_ms >= token->ends_ms + (least > WORTH_MS ? least : WORTH_MS);
+}
+
+/* SEAL_OK: renewed. SEAL_RETRY, SEAL_FATAL: not now. Anything else: refused, or of no use. */
 static enum seal_status renew(struct vault_tokens *t, struct vault_token *token, struct vault_worker *worker,
 			      uint64_t deadline_ms, struct seal_err *err)
 {
@@ -282,7 +291,7 @@ static enum seal_status renew(struct vault_tokens *t, struct vault_token *token,
 	SEAL_TRY(vault_ask_login(worker, "auth/token/renew-self", body, vault_token_text(token), deadline_ms, &answer,
 				 err));
 	SEAL_TRY(login_auth(answer, &auth, err));
-	if (auth.ttl_ms < token->first_ttl_ms / WORTH_PARTS) { /* also 0: less than a second */
+	if (!was_worth_it(token, asked_ms + auth.ttl_ms)) {
 		rc = err_set(err, SEAL_DENIED, SEAL_E_DENIED, "the token nears the end of its longest life");
 		goto out;
 	}

@@ -449,8 +449,8 @@ static void renewal_ends(void **state)
 	const struct step steps[] = {{LOGIN, LOGIN_BODY, NULL, AUTH("A", "600", "true"), 0, NULL},
 				     {RENEW, "{}", "A", NULL, SEAL_DENIED, "lease is not renewable"},
 				     {LOGIN, LOGIN_BODY, NULL, AUTH("B", "600", "true"), 0, NULL},
-				     /* what is left is not worth it */
-				     {RENEW, "{}", "B", AUTH("B", "99", "true"), 0, NULL},
+				     /* some seconds more: not worth it */
+				     {RENEW, "{}", "B", AUTH("B", "230", "true"), 0, NULL},
 				     {LOGIN, LOGIN_BODY, NULL, AUTH("c", "600", "true"), 0, NULL},
 				     /* nothing is left: 0 is not "no end" */
 				     {RENEW, "{}", "c", AUTH("c", "0", "true"), 0, NULL},

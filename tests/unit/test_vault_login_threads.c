@@ -210,7 +210,7 @@ static void ends_in_a_renewal(void **state)
 {
 	struct worker w = {0};
 
-	ttl = "1";
+	ttl = "2";
 	get_once(&w);
 	atomic_store(&slow_ms, 300);
 	while (atomic_load(&renewals) == 0)
