@@ -308,7 +308,10 @@ enum seal_status http_worker_new(struct http_client *client, struct http_worker 
 		rc = err_memory(err);
 		goto out;
 	}
-	/* Exchanges run side by side on connections of their own, in HTTP/2, too. */
+	/*
+	 * Exchanges run side by side on connections of their own, in HTTP/2, too: one connection for all was no faster with
+	 * Vault (within 5 %), and all would share one flow control window and one failure.
+	 */
 	if (curl_multi_setopt(w->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) != CURLM_OK ||
 	    curl_multi_setopt(w->multi, CURLMOPT_MAXCONNECTS, (long)client->connections) != CURLM_OK)
 		rc = err_memory(err);
