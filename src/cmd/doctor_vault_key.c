@@ -25,6 +25,13 @@ static const char *path_of(const struct trial *trial, const char *what)
 	return path != NULL ? path : "";
 }
 
+static const char *hmac_path(const struct trial *trial)
+{
+	const char *path = arena_printf(trial->visit->arena, "%s/hmac/%s/sha2-256", trial->mount, trial->name);
+
+	return path != NULL ? path : "";
+}
+
 static void tell_key(const struct trial *trial, const struct key_info *info)
 {
 	const unsigned needs = (trial->encrypts ? KEY_ENCRYPT : 0) | (trial->macs ? KEY_HMAC : 0);
@@ -73,7 +80,7 @@ static void look_at_rights(struct trial *trial)
 		warn_of_create(trial);
 	}
 	if (trial->macs)
-		trial->hmac = visit_needs(visit, trial->subject, path_of(trial, "hmac"), "update",
+		trial->hmac = visit_needs(visit, trial->subject, hmac_path(trial), "update",
 					  "make HMACs: hash will fail", DOCTOR_FAIL);
 	if (trial->encrypt == VAULT_RIGHT_NONE && trial->decrypt == VAULT_RIGHT_NONE)
 		visit_tell(visit, DOCTOR_FAIL, trial->subject, "policy", NULL,

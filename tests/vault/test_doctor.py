@@ -107,7 +107,7 @@ def test_what_the_token_may_not(doctor):
     assert any(status == "warn" and "may create on transit/encrypt/pii" in text for status, text, _ in found["transit/pii: policy"])
     assert found["transit/pii: round trip"][0][:2][0] == "ok" and "was encrypted," in found["transit/pii: round trip"][0][1]
     assert found["transit/lookup: policy"] == [("fail", "the token may not make HMACs: hash will fail",
-                                                'add to the token\'s policy: path "transit/hmac/lookup" { capabilities = ["update"] }')]
+                                                'add to the token\'s policy: path "transit/hmac/lookup/sha2-256" { capabilities = ["update"] }')]
     assert "transit/lookup: round trip" not in found
 
 
