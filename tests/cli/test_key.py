@@ -253,3 +253,96 @@ def test_no_secret_is_ever_said(sealstream, tmp_path):
     for secret in (raw, master):
         for form in (secret, base64.b64encode(secret), secret.hex().encode()):
             assert form not in b"".join(said)
+
+
+# ---- references, kinds, copies ----
+
+def test_a_reference_says_which_store(sealstream):
+    assert sealstream.run("key", "create", "local:pii")[0] == b"local:pii version 1 (aes256-gcm96)\n"
+    assert sealstream.run("key", "rotate", "pii")[0] == b"pii version 2\n"
+    assert show(sealstream, "local:pii") == show(sealstream, "pii")
+    assert show(sealstream, "local:pii")["name"] == "pii"
+    for store in ("local", "local:"):
+        assert sealstream.run("key", "list", store) == sealstream.run("key", "list")
+    for words, text in ((["show", "locla:pii"], "did you mean local?"), (["show", "file:pii"], "there are local, vault"),
+                        (["list", "local:sub"], "no folders"), (["show", "local:a:b"], "not a key name"),
+                        (["show", ":pii"], "no store"), (["create", "local:"], "not a key name"),
+                        (["config", "pii", "--exportable", "true"], "decided when it is made")):
+        _, said = sealstream.run("key", *words, exit_code=64)
+        assert text in said
+
+
+def test_kinds(sealstream):
+    for type_ in ("aes256-gcm96", "aes128-gcm96", "chacha20-poly1305", "xchacha20-poly1305"):
+        out, _ = sealstream.run("key", "create", f"{type_}-d", "--type", type_, "--derived")
+        assert out == f"{type_}-d version 1 ({type_}, derived)\n".encode()
+        out, _ = sealstream.run("key", "create", f"{type_}-c", "--type", type_, "--convergent")
+        assert out == f"{type_}-c version 1 ({type_}, convergent)\n".encode()
+        shown = show(sealstream, f"{type_}-c")
+        assert shown["derived"] and shown["convergent"] and shown["auto_rotate"] == 0
+        assert "derived                 yes, and convergent" in sealstream.run("key", "show", f"{type_}-c")[0].decode()
+    assert "derived" not in sealstream.run("key", "create", "plain")[0].decode() + json.dumps(show(sealstream, "plain"))
+    for type_ in ("ff1", "hmac"):
+        _, said = sealstream.run("key", "create", "x", "--type", type_, "--derived", exit_code=78)
+        assert "cannot be derived" in said
+    _, said = sealstream.run("key", "config", "aes256-gcm96-c", "--auto-rotate", 5, exit_code=78)
+    assert "convergent and cannot rotate itself" in said
+
+
+def test_an_older_program_says_what_it_does_not_know(sealstream, tmp_path):
+    """It reads format 1 alone; the text is the one that 0.1.0 had for any other format."""
+    sealstream.run("key", "create", "new", "--derived")
+    sealstream.run("key", "create", "old")
+    folder = tmp_path / "keyring"
+    assert (folder / "old.skey").read_bytes()[7] == 1 and (folder / "new.skey").read_bytes()[7] == 2
+    (folder / "new.skey").write_bytes(b"SEALKEY\x03" + (folder / "new.skey").read_bytes()[8:])
+    _, said = sealstream.run("key", "show", "new", exit_code=65)
+    assert "key file format 3 is not known here" in said and "or a newer one" in said
+
+
+def test_copies(sealstream, tmp_path):
+    for name, words in (("aes", []), ("ff1", ["--type", "ff1"]), ("mac", ["--type", "hmac"]), ("con", ["--convergent"]),
+                        ("xc", ["--type", "xchacha20-poly1305", "--derived"])):
+        sealstream.run("key", "create", name, *words, "--exportable")
+        sealstream.run("key", "rotate", name)
+        copy = f"{name}-copy"
+        out, _ = sealstream.run("key", "copy", name, f"local:{copy}", "--exportable")
+        assert out.decode().splitlines() == [
+            f"{name} version 1 -> local:{copy} version 1", f"{name} version 2 -> local:{copy} version 2",
+            f"local:{copy}: 2 of 2 versions copied, 0 there already"]
+        for version in (1, 2):
+            assert sealstream.run("key", "export", name, "--version", version) == \
+                sealstream.run("key", "export", copy, "--version", version)
+        assert show(sealstream, copy).get("convergent", False) == (name == "con")
+        sealstream.run("key", "rotate", name)
+        assert b"1 of 3 versions copied, 2 there" in sealstream.run("key", "copy", name, copy)[0]
+        assert b"0 of 3 versions copied, 3 there" in sealstream.run("key", "copy", name, copy)[0]
+        _, said = sealstream.run("key", "copy", copy, f"{copy}-again", "--unwrapped", exit_code=64)
+        assert "--unwrapped is for" in said
+    for words, text, code in ((["ff1", "mac"], "with type hmac instead of ff1", 73), (["aes", "con"], "it is convergent", 73),
+                              (["gone", "x"], "no key gone", 78), (["aes", "../x"], "not a key name", 64),
+                              (["aes", "x", "--hmac"], "no HMAC key beside", 64)):
+        _, said = sealstream.run("key", "copy", *words, exit_code=code)
+        assert text in said
+    sealstream.run("key", "create", "other", "--exportable")
+    _, said = sealstream.run("key", "copy", "aes", "other", exit_code=73)
+    assert "another key" in said and len(show(sealstream, "other")["versions"]) == 1
+    sealstream.run("key", "config", "aes", "--min-decryption-version", 2)
+    _, said = sealstream.run("key", "copy", "aes", "x", exit_code=77)
+    assert "versions below 2 of aes cannot be exported" in said
+    sealstream.run("key", "show", "x", exit_code=78)
+
+
+def test_a_copy_that_died_goes_on(sealstream, tmp_path):
+    sealstream.run("key", "create", "aes", "--exportable")
+    for _ in range(30):
+        sealstream.run("key", "rotate", "aes")
+    process = sealstream.start("key", "copy", "aes", "copy", stdout=subprocess.PIPE)
+    for _ in range(5):
+        process.stdout.readline()
+    process.kill()
+    process.wait()
+    there = len(show(sealstream, "copy")["versions"])
+    assert 5 <= there
+    out, _ = sealstream.run("key", "copy", "aes", "copy")
+    assert f"copy: {31 - there} of 31 versions copied, {there} there already" in out.decode()

@@ -1,7 +1,8 @@
 /*
  * Keyrings of every released format, and what their keys made, for ever. keyring-1/ was made by 0.1.0: raw/ opens with
  * the file `master`, phrase/ with the file `passphrase`. The material of every version is known, too:
- * SHA-256 of "aes256 raw 1", "aes128 raw 2" (16 bytes), "ff1 raw 1" …
+ * SHA-256 of "aes256 raw 1", "aes128 raw 2" (16 bytes), "ff1 raw 1" … keyring-2/ has key files of format 2, made by
+ * 0.1.0, too; their material is SHA-256 of "derived 1" …, cut to the key's length.
  */
 #include "../unit/keyring_fixture.h"
 
@@ -30,12 +31,12 @@ static const struct {
 	{"phrase", "pii", "", "place", "vault:v3:OwE4FAdS8a+3DiZnt4g8/swlHIVa8Eg8/m3Kuw=="},
 };
 
-static void copy(struct fixture *f, const char *from, const char *to)
+static void copy(struct fixture *f, const char *keyring, const char *from, const char *to)
 {
 	struct seal_buf bytes = BUF_INIT(1 << 20);
 	char source[PATH_MAX], target[PATH_MAX];
 
-	snprintf(source, sizeof(source), "%s/keyring-1/%s", COMPAT_DIR, from);
+	snprintf(source, sizeof(source), "%s/%s/%s", COMPAT_DIR, keyring, from);
 	snprintf(target, sizeof(target), "%s/%s", f->dir, to);
 	OK(f, file_read(source, &bytes, &f->err));
 	fixture_write(target, bytes.ptr, bytes.len, 0600);
@@ -55,9 +56,9 @@ static void open_ring(struct fixture *f, const char *ring, char secret[100])
 
 		snprintf(from, sizeof(from), "%s/%s", ring, files[i]);
 		snprintf(to, sizeof(to), "ring/%s", files[i]);
-		copy(f, from, to);
+		copy(f, "keyring-1", from, to);
 	}
-	copy(f, raw ? "master" : "passphrase", "secret");
+	copy(f, "keyring-1", raw ? "master" : "passphrase", "secret");
 	snprintf(secret, 100, "%s/secret", f->dir);
 	f->config.create = false;
 	f->config.master_key_file = raw ? secret : NULL;
@@ -172,13 +173,87 @@ static void fixed_results_are_the_same(void **state)
 	fixture_close(&f);
 }
 
+/* "1 High St ä" bound to the domain "d", as the program made it. */
+static const struct {
+	const char *key;
+	bool derived, convergent;
+	const char *texts[2];
+} format_2[] = {
+	{"derived",
+	 true,
+	 false,
+	 {"vault:v1:2+5B1DvWA4d0t0PBzsi0nhRm83s3o9OvyZWUsKtj9l883LNB4rTmqw==",
+	  "vault:v2:1KMJXlqhVPMChblrcgKkZgM1Xs12CSgiaTUEyk1965xJZZm/Ehkv9Q=="}},
+	{"convergent",
+	 true,
+	 true,
+	 {"vault:v1:XK8n0G2kYfUXqD8otlkuSmWDLXndV4qNrsoXBY9Wj0RvGeOmSDyC2Q==",
+	  "vault:v2:CeU83jrK+q91VyrHF4iLuoHal+qs+NOIiZQkaRZDQgEZpYWjUcCW+Q=="}},
+	{"chacha",
+	 false,
+	 false,
+	 {"vault:v1:HBoSqE8ilyHClrievjwSZ8CY1dmcvHy0WlYVFj5TMnhSGtY2yxvEyg==",
+	  "vault:v2:zx9/QEjPZNnig2B+24ok4bAp8aMnpv/geni4RItPENnW7QfwgIbBtg=="}},
+	{"xchacha",
+	 true,
+	 true,
+	 {"vault:v1:z1mzdNt3cL86Ccrm1NbOADI8of6Y5aL+uS+vKdS8zHppfbIAHbUyBO04uSde/ktrLjY5hg==",
+	  "vault:v2:rPH5jjMfrD/Qr3U0J+EDZidDiiKk1DMNPB+ww8hAzBOJy8V0jGU/6KCHYiIIzk+elcG6kw=="}},
+};
+
+static void format_2_opens(void **state)
+{
+	static const uint8_t place[] = {1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 'd', 1};
+	char secret[100];
+	struct fixture f;
+
+	fixture_dir(&f);
+	assert_int_equal(mkdir(f.ring, 0700), 0);
+	copy(&f, "keyring-2", "raw/keyring.head", "ring/keyring.head");
+	copy(&f, "keyring-2", "master", "secret");
+	snprintf(secret, sizeof(secret), "%s/secret", f.dir);
+	f.config = (struct key_source_config){.keyring_dir = f.ring, .master_key_file = secret};
+	OK(&f, keyring_open(&f.config, &f.keyring, &f.err));
+	for (size_t i = 0; i < sizeof(format_2) / sizeof(format_2[0]); i++) {
+		struct seal_bytes aad = bytes_of(place, sizeof(place));
+		struct key_session *s;
+		struct key_info info;
+		char from[64], to[64];
+		struct key *key;
+
+		snprintf(from, sizeof(from), "raw/%s.skey", format_2[i].key);
+		snprintf(to, sizeof(to), "ring/%s.skey", format_2[i].key);
+		copy(&f, "keyring-2", from, to);
+		key = fixture_key(&f, format_2[i].key);
+		OK(&f, key->ops->info(key, &info, &f.err));
+		assert_true(info.derived == format_2[i].derived && info.convergent == format_2[i].convergent);
+		s = fixture_session(&f, key);
+		for (int v = 0; v < 2; v++) {
+			struct key_item item = {.in = bytes_str(format_2[i].texts[v]), .aad = aad};
+
+			OK(&f, s->ops->decrypt(s, &item, 1, &f.call, &f.err));
+			if (item.err != NULL)
+				fail_msg("%s: %s", format_2[i].key, item.err->text);
+			assert_true(bytes_eq_str(item.out, "1 High St ä"));
+		}
+		if (format_2[i].convergent) {
+			struct key_item item = {.in = BYTES_LIT("1 High St ä"), .aad = aad};
+
+			OK(&f, s->ops->encrypt(s, &item, 1, &f.call, &f.err));
+			assert_true(bytes_eq_str(item.out, format_2[i].texts[1]));
+		}
+		s->ops->free(s);
+		key->ops->free(key);
+	}
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(texts_decrypt),
-		cmocka_unit_test(material_is_the_same),
-		cmocka_unit_test(settings_are_kept),
-		cmocka_unit_test(fixed_results_are_the_same),
+		cmocka_unit_test(texts_decrypt),     cmocka_unit_test(material_is_the_same),
+		cmocka_unit_test(settings_are_kept), cmocka_unit_test(fixed_results_are_the_same),
+		cmocka_unit_test(format_2_opens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,9 @@ static void as_key_file(struct seal_bytes in)
 	CHECK(file.n >= 1 && file.n <= KEY_VERSIONS_MAX && key_name_valid(bytes_str(file.name)));
 	CHECK(file.min_decryption_version >= 1 && file.min_decryption_version <= file.n);
 	CHECK(signed_part.len + mac.len == in.len && mac.len == KEY_FILE_MAC_LEN);
+	CHECK(!file.convergent || file.derived);
+	CHECK(!file.derived || (file.type->uses & KEY_ENCRYPT));
+	CHECK((in.ptr[7] == 2) == (file.derived || file.type->id > 4));
 	CHECK(key_file_write(&file, &again, NULL) == SEAL_OK);
 	CHECK(bytes_eq(buf_bytes(&again), signed_part));
 	unwrap(&file);

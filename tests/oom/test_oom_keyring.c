@@ -2,6 +2,7 @@
 #include "../unit/keyring_fixture.h"
 
 #include "keys/keyring_master.h"
+#include "keys/proof.h"
 #include "oom.h"
 
 static enum seal_status open_work(void *arg, struct seal_err *err)
@@ -91,6 +92,8 @@ static void changing(void **state)
 }
 
 /* A key used both ways by a new session. Items that fail alone for want of memory count as failures of the work. */
+static struct seal_bytes used = {(const uint8_t *)"k", 1}; /* the key's name */
+
 static enum seal_status use_work(void *arg, struct seal_err *err)
 {
 	struct key_item items[70] = {0};
@@ -99,10 +102,12 @@ static enum seal_status use_work(void *arg, struct seal_err *err)
 	struct key *key = NULL;
 	enum seal_status rc;
 
-	SEAL_TRY(keyring_source.key(keyring_as_source(f->keyring), BYTES_LIT("k"), &key, err));
+	SEAL_TRY(keyring_source.key(keyring_as_source(f->keyring), used, &key, err));
 	SEAL_TRY(key->ops->session(key, &s, err));
-	for (int i = 0; i < 70; i++)
+	for (int i = 0; i < 70; i++) {
 		items[i].in = BYTES_LIT("some plaintext");
+		items[i].aad = bytes_of("abc", (size_t)(1 + i % 3));
+	}
 	SEAL_TRY(s->ops->encrypt(s, items, 70, &f->call, err));
 	for (int i = 0; i < 70; i++)
 		items[i].in = i == 69 ? BYTES_LIT("vault:v9:AAAA") : items[i].out;
@@ -121,6 +126,53 @@ out:
 	if (key != NULL)
 		key->ops->free(key);
 	arena_clear(&f->arena);
+	return rc;
+}
+
+/* Rewrapping and a data key. */
+static enum seal_status renew_work(void *arg, struct seal_err *err)
+{
+	struct key_item item = {.in = BYTES_LIT("vault:v1:AAAA"), .aad = BYTES_LIT("a")};
+	struct seal_bytes wrapped = BYTES_EMPTY;
+	struct secret plain = SECRET_INIT;
+	struct key_session *s = NULL;
+	struct fixture *f = arg;
+	struct key *key = NULL;
+	enum seal_status rc;
+
+	SEAL_TRY(keyring_source.key(keyring_as_source(f->keyring), used, &key, err));
+	SEAL_TRY(key->ops->session(key, &s, err));
+	SEAL_TRY(s->ops->data_key(s, 32, item.aad, &plain, &wrapped, &f->call, err));
+	assert_int_equal(plain.len, 32);
+	item.in = BYTES_LIT("nothing of ours");
+	SEAL_TRY(s->ops->rewrap(s, &item, 1, &f->call, err));
+	assert_non_null(item.err);
+	if (item.err->code == SEAL_E_MEMORY)
+		rc = err_memory(err);
+out:
+	if (rc != SEAL_OK && wrapped.len == 0)
+		assert_null(plain.ptr);
+	secret_clear(&plain);
+	if (s != NULL)
+		s->ops->free(s);
+	if (key != NULL)
+		key->ops->free(key);
+	arena_clear(&f->arena);
+	return rc;
+}
+
+static enum seal_status prove_work(void *arg, struct seal_err *err)
+{
+	struct key_material m = {"xchacha20-poly1305", true, true, 1, BYTES_EMPTY};
+	struct secret material = SECRET_INIT;
+	struct fixture *f = arg;
+	enum seal_status rc;
+
+	SEAL_TRY(keyring_export(f->keyring, used, 1, &material, NULL, err));
+	m.bytes = secret_bytes(&material);
+	SEAL_TRY(key_prove(keyring_as_source(f->keyring), used, &m, DEADLINE_NONE, err));
+out:
+	secret_clear(&material);
 	return rc;
 }
 
@@ -148,6 +200,8 @@ out:
 
 static void using(void **state)
 {
+	static const struct key_admin_new derived = {
+		.type = "xchacha20-poly1305", .derived = true, .convergent = true, .exportable = true};
 	struct fixture f;
 
 	fixture_open(&f);
@@ -156,6 +210,11 @@ static void using(void **state)
 	fixture_create(&f, "k", "aes256-gcm96");
 	fixture_create(&f, "h", "hmac");
 	assert_true(oom_each(use_work, &f) > 10);
+	OK(&f, keyring_create(f.keyring, BYTES_LIT("d"), &derived, &f.err));
+	used = BYTES_LIT("d");
+	assert_true(oom_each(use_work, &f) > 20);
+	assert_true(oom_each(renew_work, &f) > 20);
+	assert_true(oom_each(prove_work, &f) > 10);
 	assert_true(oom_each(hmac_work, &f) > 5);
 	fixture_close(&f);
 }

@@ -132,7 +132,7 @@ static void heads(void **state)
 }
 
 /* Any other character at any place, any cut: an error of the item, of a code that fits. */
-static void texts(void **state)
+static void texts_of(const struct key_admin_new *how)
 {
 	char text[200], changed[200];
 	struct key_session *s;
@@ -141,7 +141,7 @@ static void texts(void **state)
 	size_t len;
 
 	fixture_open(&f);
-	fixture_create(&f, "k", "aes128-gcm96");
+	OK(&f, keyring_create(f.keyring, BYTES_LIT("k"), how, &f.err));
 	OK(&f, keyring_rotate(f.keyring, BYTES_LIT("k"), NULL, &f.err));
 	key = fixture_key(&f, "k");
 	s = fixture_session(&f, key);
@@ -168,12 +168,76 @@ static void texts(void **state)
 	fixture_close(&f);
 }
 
+static void texts(void **state)
+{
+	static const struct key_admin_new kinds[] = {
+		{.type = "aes128-gcm96"},
+		{.type = "aes256-gcm96", .derived = true},
+		{.type = "xchacha20-poly1305", .derived = true, .convergent = true},
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		texts_of(&kinds[i]);
+}
+
+/*
+ * Equal exactly where plaintext and context are equal: random pairs of few values, so that both happen. Each text opens
+ * under its own context alone.
+ */
+static void convergent_texts(void **state)
+{
+	static const struct key_admin_new how = {.type = "aes256-gcm96", .derived = true, .convergent = true};
+	enum { N = 120 };
+	struct key_item items[N], back[N];
+	uint8_t plain[N][40];
+	struct key_session *s;
+	struct fixture f;
+	struct key *key;
+
+	fixture_open(&f);
+	OK(&f, keyring_create(f.keyring, BYTES_LIT("k"), &how, &f.err));
+	key = fixture_key(&f, "k");
+	s = fixture_session(&f, key);
+	for (uint32_t seed = 1; seed <= 20; seed++) {
+		uint32_t x = seed * 2654435761u;
+
+		for (size_t i = 0; i < N; i++) {
+			x = x * 1664525u + 1013904223u;
+			memset(plain[i], (int)(x >> 30), sizeof(plain[i]));
+			items[i] = (struct key_item){.in = bytes_of(plain[i], (x >> 26) % 4),
+						     .aad = bytes_of("abcdef" + (x >> 20) % 3, 1 + (x >> 16) % 2)};
+		}
+		OK(&f, s->ops->encrypt(s, items, N, &f.call, &f.err));
+		for (size_t i = 0; i < N; i++) {
+			assert_null(items[i].err);
+			back[i] = (struct key_item){.in = items[i].out, .aad = items[(i + seed) % N].aad};
+			for (size_t k = 0; k < i; k++)
+				assert_int_equal(bytes_eq(items[i].out, items[k].out),
+						 bytes_eq(items[i].in, items[k].in) &&
+							 bytes_eq(items[i].aad, items[k].aad));
+		}
+		OK(&f, s->ops->decrypt(s, back, N, &f.call, &f.err));
+		for (size_t i = 0; i < N; i++) {
+			bool own = bytes_eq(back[i].aad, items[i].aad);
+
+			assert_int_equal(back[i].err == NULL, own);
+			if (own)
+				assert_true(bytes_eq(back[i].out, items[i].in));
+		}
+		arena_reset(&f.arena);
+	}
+	s->ops->free(s);
+	key->ops->free(key);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(key_files),
 		cmocka_unit_test(heads),
 		cmocka_unit_test(texts),
+		cmocka_unit_test(convergent_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
