@@ -12,7 +12,7 @@
  *
  * The breaker: `breaker_failures` failures in a row (no connection, no answer in time, 502, 503, 504) open it; exchanges
  * then fail at once (SEAL_RETRY) until a pause is over, which doubles each time; then one of them tries (half open), and
- * its success closes it.
+ * its success closes it. What the same worker has started besides waits for how that one goes.
  *
  * Neither a header nor a body nor a query is ever logged or put into an error: these name the method, the host and the
  * path. Answers may hold plaintext: their buffers are wiped.

@@ -195,6 +195,15 @@ static enum gate ask_breaker(struct http_worker *w, struct flight *flight, uint6
 	return GATE_END;
 }
 
+/* Is a try of this worker on its way that tells whether the server is back? The others wait for how it goes. */
+static bool probing(const struct http_worker *w)
+{
+	for (unsigned i = 0; i < w->client->connections; i++)
+		if (w->slots[i].flight != NULL && w->slots[i].flight->pass == BREAKER_PROBE)
+			return true;
+	return false;
+}
+
 /* May the flight be launched now? It waits for its pause, the rate limit, then a slot; the breaker is asked last. */
 static enum gate gate(struct http_worker *w, struct flight *flight, bool slot_free, uint64_t now)
 {
@@ -213,7 +222,7 @@ static enum gate gate(struct http_worker *w, struct flight *flight, bool slot_fr
 		if (wait > 0)
 			return GATE_WAIT;
 	}
-	return slot_free ? ask_breaker(w, flight, now) : GATE_WAIT;
+	return slot_free && !probing(w) ? ask_breaker(w, flight, now) : GATE_WAIT;
 }
 
 static struct slot *free_slot(struct http_worker *w)

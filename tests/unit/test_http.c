@@ -906,6 +906,44 @@ static void breaker_is_shared(void **state)
 	test_server_stop(&s);
 }
 
+static bool in_turn_slowly(struct test_server *s, int fd, const struct test_request *r)
+{
+	nap(50);
+	return in_turn(s, fd, r);
+}
+
+/* What a worker starts together with the probe waits for it: else a batch of several would never get through. */
+static void breaker_lets_a_batch_through(void **state)
+{
+	struct http_exchange ex = {.method = "GET", .path = "/x"}, batch[6] = {0};
+	struct test_server s;
+	struct fixture f;
+
+	test_server_start(&s, in_turn_slowly,
+			  (void *)(const unsigned[]){503, 200, 200, 200, 200, 200, 200, 503, 503, 0});
+	open_client(&f, &(struct http_config){.base = s.url, .breaker_failures = 1});
+	for (size_t i = 0; i < 6; i++)
+		batch[i] = ex;
+	assert_int_equal(run(&f, &ex), 503);
+	nap(550);
+	for (size_t i = 0; i < 6; i++)
+		start_in(&f, &batch[i], 5000);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(http_next(f.worker)->status, 200);
+	assert_int_equal(run(&f, &ex), 503);
+	nap(550);
+	for (size_t i = 0; i < 6; i++) /* a probe that fails: the others are not sent */
+		start_in(&f, &batch[i], 5000);
+	for (size_t i = 0; i < 6; i++)
+		assert_true(http_next(f.worker)->status != 200);
+	assert_int_equal(atomic_load(&s.requests), 9);
+	for (size_t i = 0; i < 6; i++)
+		http_exchange_clear(&batch[i]);
+	http_exchange_clear(&ex);
+	close_client(&f);
+	test_server_stop(&s);
+}
+
 static void rate_is_kept(void **state)
 {
 	struct http_exchange ex[30] = {0}, late = {.method = "GET", .path = "/x"};
@@ -1126,6 +1164,7 @@ int main(void)
 		cmocka_unit_test(drop_within_a_pause),
 		cmocka_unit_test(breaker_spares_the_server),
 		cmocka_unit_test(breaker_is_shared),
+		cmocka_unit_test(breaker_lets_a_batch_through),
 		cmocka_unit_test(rate_is_kept),
 		cmocka_unit_test(errors_tell_no_secret),
 		cmocka_unit_test(bad_configurations),
