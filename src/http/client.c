@@ -23,6 +23,7 @@
 #define BREAKER_FAILURES_DEFAULT 5u
 #define TIMEOUT_MS_DEFAULT 60000u
 #define CONNECT_MS_DEFAULT 10000u
+#define TIMEOUT_MS_MAX (24u * 3600 * 1000) /* libcurl counts in 32 bits on some systems */
 
 /* The parts of `base`, from curl_url. */
 struct address {
@@ -226,6 +227,13 @@ out:
 	return rc;
 }
 
+static uint64_t time_limit(uint64_t ms, uint64_t otherwise)
+{
+	if (ms == 0)
+		return otherwise;
+	return ms < TIMEOUT_MS_MAX ? ms : TIMEOUT_MS_MAX;
+}
+
 static enum seal_status set_numbers(struct http_client *client, const struct http_config *config,
 				    struct seal_err *err)
 {
@@ -235,8 +243,8 @@ static enum seal_status set_numbers(struct http_client *client, const struct htt
 	client->insecure = config->insecure;
 	client->connections = config->connections ? config->connections : CONNECTIONS_DEFAULT;
 	client->retries = config->retries;
-	client->timeout_ms = config->timeout_ms ? config->timeout_ms : TIMEOUT_MS_DEFAULT;
-	client->connect_ms = config->connect_ms ? config->connect_ms : CONNECT_MS_DEFAULT;
+	client->timeout_ms = time_limit(config->timeout_ms, TIMEOUT_MS_DEFAULT);
+	client->connect_ms = time_limit(config->connect_ms, CONNECT_MS_DEFAULT);
 	client->max_response = config->max_response ? config->max_response : HTTP_RESPONSE_MAX_DEFAULT;
 	client->retry = config->retry != NULL ? config->retry : retry_status;
 	return SEAL_OK;

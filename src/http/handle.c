@@ -128,6 +128,7 @@ CURL *handle_new(const struct http_client *client)
 	if (client->client_cert != NULL) {
 		set_ptr(&s, CURLOPT_SSLCERT, client->client_cert);
 		set_ptr(&s, CURLOPT_SSLKEY, client->client_key);
+		set_ptr(&s, CURLOPT_KEYPASSWD, ""); /* else OpenSSL would ask for one on the terminal, and wait */
 	}
 	if (client->connect_to != NULL)
 		set_ptr(&s, CURLOPT_CONNECT_TO, client->connect_to);
@@ -244,7 +245,6 @@ static void set_method(struct setup *s, const struct http_exchange *ex)
 {
 	bool body = ex->body.ptr != NULL || strcmp(ex->method, "POST") == 0 || strcmp(ex->method, "PUT") == 0;
 
-	set_long(s, CURLOPT_NOBODY, 0);
 	if (body) {
 		set_long(s, CURLOPT_POST, 1);
 		set_ptr(s, CURLOPT_POSTFIELDS, ex->body.ptr != NULL ? (const void *)ex->body.ptr : "");
@@ -253,8 +253,6 @@ static void set_method(struct setup *s, const struct http_exchange *ex)
 	} else {
 		set_long(s, CURLOPT_HTTPGET, 1);
 	}
-	if (strcmp(ex->method, "HEAD") == 0)
-		set_long(s, CURLOPT_NOBODY, 1);
 	set_ptr(s, CURLOPT_CUSTOMREQUEST, ex->method);
 }
 

@@ -63,7 +63,8 @@ static void take_failure(CURL *easy, CURLcode code, struct flight *flight, struc
 		     (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING ||
 		      code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM);
 	out->why = error_fill(flight, code, &ex->err);
-	if (ex->err.status == SEAL_RETRY || ex->err.status == SEAL_DENIED)
+	if (ex->err.status ==
+	    SEAL_RETRY) /* one that refuses, or is not trusted, is not away: waiting would not help */
 		out->verdict = VERDICT_AWAY;
 	else if (ex->err.status == SEAL_DATA)
 		out->verdict = VERDICT_ALIVE;

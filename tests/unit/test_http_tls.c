@@ -164,15 +164,22 @@ static void untrusted(void **state)
 	door_close(&good);
 }
 
+/* Nor does the breaker make an outage of it, which would hide the reason. */
 static void denied_is_not_retried(void **state)
 {
-	struct http_exchange ex = {0};
+	struct http_exchange ex = {.method = "GET", .path = "/x"};
+	struct fixture f;
 	struct door d;
 
 	door_open(&d, "server", NULL, NULL);
-	assert_int_equal(get(&(struct http_config){.base = d.url, .retries = 3}, &ex), 0);
-	assert_int_equal(ex.tries, 1);
-	assert_int_equal(ex.err.code, SEAL_E_DENIED);
+	open_client(&f, &(struct http_config){.base = d.url, .retries = 3, .breaker_failures = 1});
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(run(&f, &ex), 0);
+		assert_int_equal(ex.tries, 1);
+		assert_int_equal(ex.err.status, SEAL_DENIED);
+		assert_int_equal(ex.err.code, SEAL_E_DENIED);
+	}
+	close_client(&f);
 	door_close(&d);
 }
 
@@ -248,6 +255,12 @@ static void client_certificates(void **state)
 				    .ca_file = cert("ca.pem"),
 				    .client_cert = cert("client.pem"),
 				    .client_key = cert("server.key")},
+	      0, SEAL_USAGE, "check the files");
+	/* A key behind a passphrase, which nobody is asked for. */
+	check(&(struct http_config){.base = d.url,
+				    .ca_file = cert("ca.pem"),
+				    .client_cert = cert("client.pem"),
+				    .client_key = cert("locked.key")},
 	      0, SEAL_USAGE, "check the files");
 	door_close(&d);
 }
