@@ -28,46 +28,46 @@ static struct seal_bytes skip_space(struct seal_bytes text)
 	return text;
 }
 
-/* The text of a string in quotes, with \" and \\, at the start of `text`; NULL when it is none or no memory is there. */
-static char *quoted(struct seal_bytes text, struct arena *arena)
+/* The string in quotes, with \" and \\, at the start of `text`, into `out` of text.len + 1 bytes; false when it is none. */
+static bool unquote(struct seal_bytes text, char *out)
 {
-	char *out = arena_alloc(arena, text.len + 1, 1);
 	size_t n = 0;
 
-	if (out == NULL || text.len == 0 || text.ptr[0] != '"')
-		return NULL;
-	for (size_t i = 1; i < text.len; i++) {
+	for (size_t i = 1; i < text.len && text.ptr[0] == '"'; i++) {
 		uint8_t c = text.ptr[i];
 
 		if (c == '"') {
 			out[n] = '\0';
-			return out;
+			return true;
 		}
 		if (c == '\\' && i + 1 < text.len)
 			c = text.ptr[++i];
 		out[n++] = (char)c;
 	}
-	return NULL;
+	return false;
 }
 
 static enum seal_status read_line(struct seal_bytes line, const char *config, unsigned number, struct arena *arena,
 				  const char **out, struct seal_err *err)
 {
 	struct seal_bytes name = BYTES_LIT("token_helper"), rest = skip_space(line);
+	char *text;
 
 	if (!bytes_starts(rest, name))
 		return SEAL_OK;
 	rest = skip_space(bytes_skip(rest, name.len));
 	if (rest.len == 0 || rest.ptr[0] != '=')
 		return SEAL_OK;
-	*out = quoted(skip_space(bytes_skip(rest, 1)), arena);
-	if (*out != NULL && (*out)[0] == '\0')
-		*out = NULL;
-	else if (*out == NULL || (*out)[0] != '/')
+	rest = skip_space(bytes_skip(rest, 1));
+	text = arena_alloc(arena, rest.len + 1, 1);
+	if (text == NULL)
+		return err_memory(err);
+	if (!unquote(rest, text) || (text[0] != '/' && text[0] != '\0'))
 		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
 			       "%s:%u: token_helper must be a program's whole path in quotes, such as "
 			       "\"/usr/local/bin/vault-token\"",
 			       config, number);
+	*out = text[0] != '\0' ? text : NULL;
 	return SEAL_OK;
 }
 
