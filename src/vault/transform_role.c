@@ -34,9 +34,10 @@ static enum seal_status take_data(struct transform_role *role, const struct vaul
 	out->status = call->status;
 	out->data = json_incref(json_object_get(whole, "data"));
 	json_decref(whole);
-	(void)vault_answer_errors(call->answer, out->text);
 	if (call->status == 200 && !json_is_object(out->data))
 		return vault_call_nonsense(role->source->client, call, "no data", err);
+	if (call->status != 200 && vault_answer_errors(call->answer, out->text) == SEAL_FATAL)
+		return err_memory(err);
 	return SEAL_OK;
 }
 
@@ -361,8 +362,8 @@ static enum seal_status compare(const char *name, const struct transform_facts *
 	return SEAL_OK;
 }
 
-static void remember(struct transform_role *role, const struct key_transform *how,
-		     const struct transform_facts *facts)
+static enum seal_status remember(struct transform_role *role, const struct key_transform *how,
+				 const struct transform_facts *facts, struct seal_err *err)
 {
 	const char *name = how->transformation != NULL ? how->transformation : "";
 	struct transform_seen *seen;
@@ -371,14 +372,16 @@ static void remember(struct transform_role *role, const struct key_transform *ho
 	for (seen = role->seen; seen != NULL && strcmp(seen->name, name) != 0; seen = seen->next)
 		;
 	if (seen == NULL && (seen = ARENA_NEW(&role->arena, struct transform_seen)) != NULL) {
-		*seen = (struct transform_seen){.next = role->seen,
-						.name = arena_strndup(&role->arena, name, strlen(name))};
+		*seen = (struct transform_seen){role->seen, arena_strndup(&role->arena, name, strlen(name)), *facts};
 		if (seen->name != NULL)
 			role->seen = seen;
+		else
+			seen = NULL;
 	}
 	if (seen != NULL)
 		seen->facts = *facts;
 	pthread_mutex_unlock(&role->lock);
+	return seen != NULL ? SEAL_OK : err_memory(err);
 }
 
 struct transform_facts transform_known(struct transform_role *role, const struct key_transform *how)
@@ -445,7 +448,7 @@ enum seal_status transform_look(struct transform_role *role, const struct key_tr
 		SEAL_TRY(choose(role, data, how, &name, err));
 	if (name != NULL)
 		SEAL_TRY(look_at_transformation(role, name, how, deadline_ms, facts, err));
-	remember(role, how, facts);
+	rc = remember(role, how, facts, err);
 out:
 	json_decref(data);
 	return rc;

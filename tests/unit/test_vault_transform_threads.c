@@ -1,0 +1,146 @@
+/*
+ * vault: threads share a Transform role: lots that fit, lots that don't, and looks at the role in between. Runs under
+ * ThreadSanitizer. And what one thread alone shows of a role: batches, masks, lost answers.
+ */
+#include "transform_hook.h"
+
+enum { THREADS = 4, ROUNDS = 6, LOT = 250 };
+
+static const struct key_transform card = {.transformation = "card"};
+static const struct key_transform token = {.transformation = "tok", .ttl = "60s"};
+static const struct key_transform mask = {.transformation = "mask"};
+
+struct user {
+	pthread_t thread;
+	struct key *key;
+	bool good;
+};
+
+static bool use_once(struct key_session *session, struct arena *arena, int round)
+{
+	const struct key_call call = {arena, clock_mono_ms() + 30000};
+	struct key_transform_item *items = calloc(LOT, sizeof(*items));
+	struct seal_err err = SEAL_ERR_INIT;
+	bool good = true;
+
+	/* In every second round nothing fits, so that the role is doubted. */
+	for (int i = 0; i < LOT; i++)
+		items[i].in = text(round % 2 || i == 7 ? "x" : "4111");
+	good = session->ops->transform(session, &card, false, items, LOT, &call, &err) == SEAL_OK;
+	for (int i = 0; i < LOT && good; i++)
+		good = round % 2 || i == 7 ? items[i].err != NULL && items[i].err->status == SEAL_DATA
+					   : items[i].err == NULL && bytes_eq_str(items[i].out, "5888");
+	free(items);
+	arena_reset(arena);
+	return good;
+}
+
+static void *use(void *arg)
+{
+	struct user *u = arg;
+	struct key_session *session = NULL;
+	struct arena arena;
+
+	arena_init(&arena, 1 << 20);
+	u->good = u->key->ops->session(u->key, &session, NULL) == SEAL_OK;
+	for (int i = 0; u->good && i < ROUNDS; i++)
+		u->good =
+			use_once(session, &arena, i) && u->key->ops->transform_check(u->key, &card, NULL) == SEAL_OK;
+	transform_close(NULL, session);
+	arena_clear(&arena);
+	return NULL;
+}
+
+static void shared(void **state)
+{
+	struct key_session *session;
+	struct user users[THREADS];
+	struct vault_fixture f;
+	struct key *key;
+
+	fixture_open(&f);
+	f.server.hook = transform_hook;
+	VOK(&f, transform_open(f.source, &card, &key, &session, &f.err));
+	for (int i = 0; i < THREADS; i++) {
+		users[i] = (struct user){.key = key};
+		assert_int_equal(pthread_create(&users[i].thread, NULL, use, &users[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(users[i].thread, NULL);
+		assert_true(users[i].good);
+	}
+	assert_true(f.server.largest_lot <= 100);
+	transform_close(key, session);
+	fixture_close(&f);
+}
+
+/* What nobody can give back is not asked for. */
+static void masks_are_not_asked_for(void **state)
+{
+	struct key_transform_item item = {.in = text("****")};
+	struct key_session *session;
+	struct vault_fixture f;
+	struct key *key;
+	unsigned posts;
+
+	fixture_open(&f);
+	f.server.hook = transform_hook;
+	VOK(&f, transform_open(f.source, &mask, &key, &session, &f.err));
+	posts = f.server.posts;
+	VOK(&f, session->ops->transform(session, &mask, true, &item, 1, &f.call, &f.err));
+	assert_int_equal(item.err->code, SEAL_E_ONE_WAY);
+	assert_int_equal(f.server.posts, posts);
+	transform_close(key, session);
+	fixture_close(&f);
+}
+
+/* The first answer of each kind of call is lost on the way. */
+static bool lose(struct server *s, const struct server_request *request, struct server_reply *reply)
+{
+	if (!transform_hook(s, request, reply))
+		return false;
+	reply->cut = strcmp(request->method, "POST") == 0 && s->posts == 1;
+	return true;
+}
+
+static void lost_answers(void **state)
+{
+	const struct key_transform *const hows[] = {&card, &token};
+	struct key_session *session;
+	struct vault_fixture f;
+	struct key *key;
+
+	for (int i = 0; i < 2; i++) {
+		struct key_transform_item item = {.in = text("4111")};
+
+		fixture_start(&f);
+		f.options.retries = "2";
+		f.server.hook = lose;
+		VOK(&f, vault_source.open(&f.config, &f.source, &f.err));
+		VOK(&f, transform_open(f.source, hows[i], &key, &session, &f.err));
+		/* A token would be another one the second time: the caller is told. */
+		assert_int_equal(session->ops->transform(session, hows[i], false, &item, 1, &f.call, &f.err),
+				 i == 0 ? SEAL_OK : SEAL_RETRY);
+		assert_int_equal(f.server.posts, i == 0 ? 2 : 1);
+		assert_int_equal(item.out.len, i == 0 ? 4 : 0);
+		/* Decoding one is the same as often as it is done. */
+		f.server.posts = 0;
+		err_clear(&f.err);
+		VOK(&f, session->ops->transform(session, hows[i], true, &item, 1, &f.call, &f.err));
+		assert_int_equal(f.server.posts, 2);
+		transform_close(key, session);
+		fixture_close(&f);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shared),
+		cmocka_unit_test(masks_are_not_asked_for),
+		cmocka_unit_test(lost_answers),
+	};
+
+	server_environment();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
