@@ -55,7 +55,10 @@ def compile_standin(folder):
 
 def place(program, mirror, source, version):
     """Puts a provider where Terraform looks for it."""
-    folder = mirror / "registry.terraform.io" / source / version / "linux_amd64"
+    go, environment = go_command()
+    platform = subprocess.run([go, "env", "GOOS", "GOARCH"], env=environment, check=True, capture_output=True, text=True,
+                              cwd="/", stdin=subprocess.DEVNULL).stdout.split()
+    folder = mirror / "registry.terraform.io" / source / version / "_".join(platform)
     folder.mkdir(parents=True)
     shutil.copy(program, folder / f"terraform-provider-{source.split('/')[1]}_v{version}")
 

@@ -3,6 +3,7 @@ provider, its rights and settings files against a real Kafka."""
 import json
 import re
 import subprocess
+import sys
 
 import foreign
 import pytest
@@ -12,6 +13,9 @@ from terraform_build import Terraform, programs
 
 import confluent_schema
 from program import ROOT
+
+sys.path.insert(0, str(ROOT / "tests" / "vault"))
+from double import Double  # noqa: E402
 
 MODULES = ROOT / "deploy" / "terraform"
 POLICY = """version: 1
@@ -23,6 +27,11 @@ methods:
 topics:
 - match: "*"
   protect: {$.Address: secret, $.credit_card: card}
+"""
+TRANSFORM = """version: 1
+topics:
+- match: "*"
+  protect: {$.credit_card: {type: transform, role: payments, transformation: creditcard}}
 """
 RECORD = b'{"Name":"Ada","Address":"1 High St","credit_card":"4111-1111-1111-1111"}\n'
 
@@ -164,6 +173,28 @@ def test_vault_transform_is_planned(module):
     granted = (rules(planned['vault_policy.policy["protect"]']["policy"]) |
                rules(planned['vault_policy.policy["reveal"]']["policy"]))
     assert {path: what for path, what in granted.items() if path.startswith("transform/")} == documented("transform")
+
+
+def test_vault_transform_on_the_double(cache, tmp_path, sealstream):
+    """What no free server has is applied to the strict double of Vault Enterprise, and its roles used."""
+    with Double(product="vault-enterprise", mounts=()) as server:
+        module = Terraform(cache, MODULES / "vault", tmp_path, **server.environment())
+        module.run("apply", "-auto-approve", "-input=false", "-var=transform=true")
+        found = outputs(module)
+
+        def login(role):
+            answer = server.api("POST", f"auth/approle/role/sealstream-{role}/secret-id", {})
+            path = sealstream.folder / f"secret-id-{role}"
+            path.write_text(answer["data"]["secret_id"])
+            path.chmod(0o600)
+            return {"VAULT_ADDR": server.address, "SEALSTREAM_VAULT_AUTH": "approle",
+                    "SEALSTREAM_VAULT_ROLE": found["role_ids"][role], "SEALSTREAM_VAULT_SECRET_FILE": str(path)}
+
+        (sealstream.folder / "policy.yaml").write_text(TRANSFORM)
+        sealed = sealstream.run("protect", "-p", "policy.yaml", input=RECORD, environment=login("protect"))[0]
+        assert re.search(rb'"credit_card":"\d{4}-\d{4}-\d{4}-\d{4}"', sealed) and b"4111-1111-1111-1111" not in sealed
+        assert sealstream.run("reveal", "-p", "policy.yaml", input=sealed, environment=login("reveal"))[0] == RECORD
+        sealstream.run("reveal", "-p", "policy.yaml", input=sealed, environment=login("protect"), exit_code=77)
 
 
 # ---- Confluent ----
