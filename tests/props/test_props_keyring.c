@@ -205,7 +205,7 @@ static void convergent_texts(void **state)
 			x = x * 1664525u + 1013904223u;
 			memset(plain[i], (int)(x >> 30), sizeof(plain[i]));
 			items[i] = (struct key_item){.in = bytes_of(plain[i], (x >> 26) % 4),
-						     .aad = bytes_of("abcdef" + (x >> 20) % 3, 1 + (x >> 16) % 2)};
+						     .aad = bytes_of(&"abcdef"[(x >> 20) % 3], 1 + (x >> 16) % 2)};
 		}
 		OK(&f, s->ops->encrypt(s, items, N, &f.call, &f.err));
 		for (size_t i = 0; i < N; i++) {
