@@ -26,15 +26,15 @@ static bool is_https(const char *base)
 	return strncmp(base, "https://", 8) == 0;
 }
 
-static bool may_follow(const struct vault_client *client, const struct flight *flight, char base[CLIENT_BASE_MAX])
+bool client_may_follow(const char *from, const char *path, const char *location, char base[CLIENT_BASE_MAX])
 {
-	const char *path;
+	const char *led_to;
 
-	if (!split(flight->exchange.location, base, &path) || strcmp(path, (const char *)flight->path.ptr) != 0)
+	if (!split(location, base, &led_to) || strcmp(led_to, path) != 0)
 		return false;
 	if (strpbrk(base, "@?#") != NULL)
 		return false;
-	return is_https(base) || (strncmp(base, "http://", 7) == 0 && !is_https(client->config.base));
+	return is_https(base) || (strncmp(base, "http://", 7) == 0 && !is_https(from));
 }
 
 /* The target's number; CLIENT_TARGETS_MAX: there are too many. Called with the lock held. */
@@ -90,7 +90,7 @@ enum seal_status client_follow(struct vault_worker *worker, struct flight *fligh
 
 	if (exchange->status != 301 && exchange->status != 302 && exchange->status != 307)
 		return SEAL_OK;
-	if (!may_follow(worker->client, flight, base))
+	if (!client_may_follow(worker->client->config.base, (const char *)flight->path.ptr, exchange->location, base))
 		return SEAL_OK;
 	SEAL_TRY(worker_for(worker, base, &http, err));
 	if (http == NULL)

@@ -61,6 +61,12 @@ struct vault_worker {
 SEAL_MUST_USE enum seal_status client_follow(struct vault_worker *worker, struct flight *flight,
 					     struct seal_err *err);
 
+/*
+ * May a call of `path` ("/v1/…") to the server `from` follow a redirect to `location`? *base is then where that is: not from
+ * https to http, to no other path, and nothing that could hide another host.
+ */
+bool client_may_follow(const char *from, const char *path, const char *location, char base[CLIENT_BASE_MAX]);
+
 /* Waits until `call` is back; others that come are kept for vault_next. */
 void client_wait(struct vault_worker *worker, const struct vault_call *call);
 

@@ -64,6 +64,7 @@ enum seal_status transit_lot_send(struct transit_lot *lot, struct seal_err *err)
 	rc = vault_batch_run(session->batch, worker, &job, lot->call->deadline_ms, err);
 	vault_source_give(source, worker);
 out:
+	mem_wipe(lot->aad_base64, sizeof(lot->aad_base64)); /* may hold a value of the record */
 	return rc;
 }
 

@@ -373,6 +373,70 @@ static bool redirect(struct server *s, const struct server_request *request, str
 	return true;
 }
 
+static void where_redirects_may_lead(void **state)
+{
+	static const struct {
+		const char *from, *location, *base; /* base NULL: not followed */
+	} rows[] = {
+		{"https://a:8200", "https://b:8200/v1/transit/encrypt/k", "https://b:8200"},
+		{"http://a:8200", "https://b/v1/transit/encrypt/k", "https://b"},
+		{"http://a:8200", "http://b/gate/v1/transit/encrypt/k", "http://b/gate"},
+		{"https://a:8200", "http://b:8200/v1/transit/encrypt/k", NULL},
+		{"https://a:8200", "HTTP://b:8200/v1/transit/encrypt/k", NULL},
+		{"https://a:8200", "/v1/transit/encrypt/k", NULL},
+		{"https://a:8200", "", NULL},
+		{"https://a:8200", "https://b:8200/v1/transit/encrypt/k2", NULL},
+		{"https://a:8200", "https://b:8200/v1/transit/encrypt/k?x=1", NULL},
+		{"https://a:8200", "https://b:8200/ui/", NULL},
+		{"https://a:8200", "https://user@b/v1/transit/encrypt/k", NULL},
+		{"https://a:8200", "https://b?/v1/transit/encrypt/k", NULL},
+		{"https://a:8200", "https://b#/v1/transit/encrypt/k", NULL},
+		{"http://a:8200", "ftp://b/v1/transit/encrypt/k", NULL},
+	};
+	char base[CLIENT_BASE_MAX], longest[400];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const bool may = client_may_follow(rows[i].from, "/v1/transit/encrypt/k", rows[i].location, base);
+
+		if (may != (rows[i].base != NULL) || (may && strcmp(base, rows[i].base) != 0))
+			fail_msg("%s", rows[i].location);
+	}
+	snprintf(longest, sizeof(longest), "https://%0300d/v1/x", 1);
+	assert_false(client_may_follow("https://a", "/v1/x", longest, base));
+}
+
+/* What is worth another try, by status and by what the body says. */
+static void retries(void **state)
+{
+	static const struct {
+		unsigned status;
+		const char *body;
+		bool again;
+	} rows[] = {
+		{200, "", false},
+		{400, "{\"errors\":[\"x\"]}", false},
+		{403, "", false},
+		{404, "", false},
+		{412, "{\"errors\":[\"required index state not present\"]}", true},
+		{412, "", true},
+		{412, "{\"errors\":[\"missing \\\"X-Vault-Request\\\" header\"]}", false},
+		{413, "", false},
+		{429, "", true},
+		{500, "{\"errors\":[\"internal error\"]}", true},
+		{500, "", true},
+		{500, "{\"errors\":[\"failed to parse batch input: '[1].plaintext' missing\"]}", false},
+		{500, "{\"data\":{\"batch_results\":[{\"error\":\"x\"}]}}", false},
+		{501, "", false},
+		{502, "", true},
+		{503, "{\"errors\":[\"Vault is sealed\"]}", true},
+		{504, "", true},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (vault_worth_retrying(rows[i].status, text(rows[i].body)) != rows[i].again)
+			fail_msg("%u %s", rows[i].status, rows[i].body);
+}
+
 static void redirects(void **state)
 {
 	static const char *const bad[] = {"ftp://127.0.0.1:1", "//127.0.0.1:1", "http://x@127.0.0.1:1",
@@ -413,11 +477,18 @@ static void redirects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bad_items),   cmocka_unit_test(damaged_texts),
-		cmocka_unit_test(item_errors), cmocka_unit_test(poisoned),
-		cmocka_unit_test(nonsense),    cmocka_unit_test(statuses),
-		cmocka_unit_test(away),	       cmocka_unit_test(prefix_and_namespace),
-		cmocka_unit_test(new_token),   cmocka_unit_test(new_token_in_a_lot),
+		cmocka_unit_test(bad_items),
+		cmocka_unit_test(damaged_texts),
+		cmocka_unit_test(item_errors),
+		cmocka_unit_test(poisoned),
+		cmocka_unit_test(nonsense),
+		cmocka_unit_test(statuses),
+		cmocka_unit_test(away),
+		cmocka_unit_test(prefix_and_namespace),
+		cmocka_unit_test(new_token),
+		cmocka_unit_test(new_token_in_a_lot),
+		cmocka_unit_test(where_redirects_may_lead),
+		cmocka_unit_test(retries),
 		cmocka_unit_test(redirects),
 	};
 

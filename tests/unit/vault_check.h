@@ -2,6 +2,7 @@
 #ifndef TESTS_VAULT_CHECK_H
 #define TESTS_VAULT_CHECK_H
 
+#include "vault/client_work.h"
 #include "vault_server.h"
 
 #define LINE "; a policy of the token must have: path \"transit/encrypt/pii\" { capabilities = [\"update\"] }"
