@@ -129,11 +129,11 @@ static enum seal_status refuse_large(struct vault_batch *batch, size_t item, str
 	return batch->job->refused(batch->job->arg, item, &why, err);
 }
 
-/* How many items of `n` go into each of the requests that they need: equal ones, spread over the connections. */
-static size_t share(const struct vault_batch *batch, size_t n)
+/* How many of the range's items go into each of the requests that they need: equal ones. A lot is spread over connections. */
+static size_t share(const struct vault_batch *batch, struct range range)
 {
-	const size_t limit = vault_batch_limit(batch->client);
-	size_t requests = (n + limit - 1) / limit, spread = n / SPREAD_MIN;
+	const size_t limit = vault_batch_limit(batch->client), n = range.n;
+	size_t requests = (n + limit - 1) / limit, spread = n == batch->job->n ? n / SPREAD_MIN : 0;
 
 	if (spread > batch->n_slots)
 		spread = batch->n_slots;
@@ -149,7 +149,7 @@ static size_t share(const struct vault_batch *batch, size_t n)
 static enum seal_status cut(struct vault_batch *batch, struct range *range, size_t *bytes, struct seal_err *err)
 {
 	const struct range from = batch->todo[--batch->n_todo];
-	const size_t most = share(batch, from.n), limit = vault_body_limit(batch->client);
+	const size_t most = share(batch, from), limit = vault_body_limit(batch->client);
 	const size_t around = strlen(batch->job->head) + sizeof("{" BODY_OPEN "]}");
 	const struct vault_job *job = batch->job;
 	size_t n = 0, total = around;

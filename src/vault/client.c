@@ -19,8 +19,9 @@
 
 #define BODY_LIMIT (4u << 20)
 #define BODY_LIMIT_LEAST (64u << 10)
-#define BATCH_DEFAULT 240
-#define CONNECTIONS_DEFAULT 4
+/* Where the options say nothing, as in the rows. */
+#define BATCH_DEFAULT 480
+#define CONNECTIONS_DEFAULT 2
 
 static enum seal_status setup(struct vault_client *client, const struct vault_options *options, struct seal_err *err)
 {
