@@ -40,38 +40,46 @@ enum {
 	VERIFY_NO_ISSUER = 2
 };
 
-static const char *untrusted(const struct flight *flight, struct seal_err *err)
+/* What OpenSSL found, with what to do; NULL: something else. */
+static const char *verdict_text(long verdict)
 {
-	long verdict = 0;
-	const char *what = "it is not acceptable";
-
-	if (strstr(flight->reason, "target host name") != NULL) { /* libcurl compares names itself, after OpenSSL */
-		error_set(flight, SEAL_DENIED, SEAL_E_DENIED, err,
-			  "the server's certificate is for another name; use a name that it has, or give the TLS "
-			  "server name");
-		return "certificate for another name";
-	}
-	(void)curl_easy_getinfo(flight->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
 	switch (verdict) {
 	case VERIFY_NOT_YET_VALID:
-		what = "it is not valid yet; check the clocks";
-		break;
+		return "it is not valid yet; check the clocks";
 	case VERIFY_EXPIRED:
-		what = "it has expired; the server needs a new one";
-		break;
+		return "it has expired; the server needs a new one";
 	case VERIFY_NO_ISSUER:
 	case VERIFY_SELF_SIGNED:
 	case VERIFY_SELF_SIGNED_IN_CHAIN:
 	case VERIFY_NO_ISSUER_LOCALLY:
 	case VERIFY_FIRST_UNVERIFIED:
-		what = "no CA known here has signed it; give the CA's certificate";
-		break;
+		return "no CA known here has signed it; give the CA's certificate";
 	default:
+		return NULL;
+	}
+}
+
+static const char *untrusted(const struct flight *flight, struct seal_err *err)
+{
+	long proxy = 0, server = 0;
+	const char *what;
+
+	(void)curl_easy_getinfo(flight->easy, CURLINFO_SSL_VERIFYRESULT, &server);
+	(void)curl_easy_getinfo(flight->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &proxy);
+	if ((what = verdict_text(proxy)) != NULL)
+		error_set(flight, SEAL_DENIED, SEAL_E_DENIED, err, "the proxy's certificate is not trusted: %s",
+			  what);
+	else if ((what = verdict_text(server)) != NULL)
+		error_set(flight, SEAL_DENIED, SEAL_E_DENIED, err, "the server's certificate is not trusted: %s",
+			  what);
+	else if (strstr(flight->reason, "target host name") !=
+		 NULL) /* libcurl compares names itself, after OpenSSL */
+		error_set(flight, SEAL_DENIED, SEAL_E_DENIED, err,
+			  "the server's certificate is for another name; use a name that it has, or give the TLS "
+			  "server name");
+	else
 		error_set(flight, SEAL_DENIED, SEAL_E_DENIED, err, "the server's certificate is not trusted: %.*s",
 			  REASON_SHOWN, flight->reason);
-		return "certificate not trusted";
-	}
-	error_set(flight, SEAL_DENIED, SEAL_E_DENIED, err, "the server's certificate is not trusted: %s", what);
 	return "certificate not trusted";
 }
 

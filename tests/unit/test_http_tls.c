@@ -49,20 +49,26 @@ static pid_t spawn(const char *const *argv, int *to, int *from)
 	return pid;
 }
 
-/* `more` are further arguments of tls_front.py, or NULL. */
-static void door_open(struct door *d, const char *certificate, const char *more, const char *value)
+/* Before the server on port `behind`; `more` are further arguments of tls_front.py, or NULL. */
+static void door_open_to(struct door *d, unsigned behind, const char *certificate, const char *more,
+			 const char *value)
 {
 	char backend[16], line[16] = "";
 	const char *argv[] = {"python3", TLS_FRONT, certs, certificate, backend, more, value, NULL};
 	size_t len = 0;
 
-	snprintf(backend, sizeof(backend), "%u", plain.port);
+	snprintf(backend, sizeof(backend), "%u", behind);
 	d->pid = spawn(argv, &d->to, &d->from);
 	while (len < sizeof(line) - 1 && read(d->from, line + len, 1) == 1 && line[len] != '\n')
 		len++;
 	d->port = (unsigned)strtoul(line, NULL, 10);
 	assert_in_range(d->port, 1, 65535);
 	snprintf(d->url, sizeof(d->url), "https://127.0.0.1:%u", d->port);
+}
+
+static void door_open(struct door *d, const char *certificate, const char *more, const char *value)
+{
+	door_open_to(d, plain.port, certificate, more, value);
 }
 
 static void door_close(struct door *d)
@@ -359,6 +365,32 @@ static void tunnel(void **state)
 	test_server_stop(&server);
 }
 
+/* A proxy that speaks TLS itself is verified by the same CA. */
+static void tunnel_through_tls(void **state)
+{
+	struct test_server server;
+	struct proxy proxy = {0};
+	struct door d, before, bad;
+
+	test_server_start(&server, tunnels, &proxy);
+	door_open(&d, "server", NULL, NULL);
+	door_open_to(&before, server.port, "server", NULL, NULL);
+	door_open_to(&bad, server.port, "expired", NULL, NULL);
+	check(&(struct http_config){.base = d.url, .ca_file = cert("ca.pem"), .proxy = before.url}, 200, SEAL_OK, "");
+	check(&(struct http_config){.base = d.url, .ca_path = certs, .proxy = before.url}, 200, SEAL_OK, "");
+	assert_int_equal(atomic_load(&server.requests), 2);
+	check(&(struct http_config){.base = d.url, .ca_file = cert("ca.pem"), .proxy = bad.url}, 0, SEAL_DENIED,
+	      "the proxy's certificate is not trusted: it has expired");
+	/* What is said of the server's certificate is not said of the proxy's. */
+	check(&(struct http_config){.base = d.url, .insecure = true, .proxy = before.url}, 0, SEAL_DENIED,
+	      "the proxy's certificate is not trusted");
+	assert_int_equal(atomic_load(&server.requests), 2);
+	door_close(&bad);
+	door_close(&before);
+	door_close(&d);
+	test_server_stop(&server);
+}
+
 static void tunnel_refused(void **state)
 {
 	struct test_server server;
@@ -489,6 +521,7 @@ int main(void)
 		cmocka_unit_test(kept_alive),
 		cmocka_unit_test(cut_under_tls),
 		cmocka_unit_test(tunnel),
+		cmocka_unit_test(tunnel_through_tls),
 		cmocka_unit_test(tunnel_refused),
 		cmocka_unit_test(no_proxy_and_server_name),
 		cmocka_unit_test(http2),
