@@ -198,6 +198,23 @@ def test_a_pump_that_is_stopped_while_it_waits(shop, vault):
     assert shop.envelopes("purchases.dead", "--plain") == []
 
 
+def test_a_long_wait_keeps_the_group(shop, vault):
+    """Longer than a member may be silent: the group must not take its partitions away, or all would come twice."""
+    lines = [purchase(n) for n in range(20)]
+    shop.produce_plain("purchases", lines[:10])
+    process = shop.start(*shop.pump_args("-X", "max.poll.interval.ms=6000"))
+    wait_until(lambda: len(shop.envelopes("purchases_encrypted", "--plain")) == 10)
+    vault.control.seal()
+    shop.produce_plain("purchases", lines[10:])
+    wait_until(lambda: shop.said(WAITS))
+    time.sleep(9)
+    vault.control.unseal()
+    wait_until(lambda: len(shop.envelopes("purchases_encrypted", "--plain")) >= 20)
+    assert stop(process)[0] == 143
+    told_once(shop)
+    assert sorted(e["payload"] for e in shop.envelopes("purchases_encrypted")) == sorted(lines)
+
+
 def test_a_pump_that_may_not_any_more(shop, vault):
     """Refused is not away: it ends with 77, and the record is neither lost nor a dead letter."""
     shop.produce_plain("purchases", [purchase(1)])
