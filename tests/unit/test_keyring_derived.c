@@ -400,6 +400,25 @@ static void proofs_tell_kinds_apart(void **state)
 	}
 }
 
+/* A key that rotates itself just then: its new version says nothing of the old one. */
+static void rotation_while_proving(void **state)
+{
+	struct keyring_change change = {.mask = KEYRING_SET_AUTO_ROTATE, .auto_rotate = 1};
+	struct secret material = SECRET_INIT;
+	struct key_material m = {"aes256-gcm96", false, false, 1, BYTES_EMPTY};
+	struct use u;
+
+	use_begin(&u, "aes256-gcm96", false, false);
+	OK(&u.f, keyring_configure(u.f.keyring, BYTES_LIT("k"), &change, &u.f.err));
+	assert_non_null(encrypt_text(&u.f, u.s, "a", "place"));
+	OK(&u.f, keyring_export(u.f.keyring, BYTES_LIT("k"), 1, &material, NULL, &u.f.err));
+	m.bytes = secret_bytes(&material);
+	OK(&u.f, key_prove(keyring_as_source(u.f.keyring), BYTES_LIT("k"), &m, DEADLINE_NONE, &u.f.err));
+	assert_int_equal(info_of(&u.f).latest_version, 2);
+	secret_clear(&material);
+	use_end(&u);
+}
+
 /* … but what cannot be used any more cannot be proved. */
 static void unusable_versions_pass(void **state)
 {
@@ -479,6 +498,7 @@ int main(void)
 		cmocka_unit_test(data_keys_unwrap),
 		cmocka_unit_test(proofs_tell_keys_apart),
 		cmocka_unit_test(proofs_tell_kinds_apart),
+		cmocka_unit_test(rotation_while_proving),
 		cmocka_unit_test(unusable_versions_pass),
 		cmocka_unit_test(the_keyring_is_managed),
 	};
