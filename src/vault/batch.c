@@ -259,32 +259,49 @@ out:
 	return rc;
 }
 
-/* One string is too long (Vault 1.21 takes 1 MiB): how many there are does not matter. */
-static bool too_long(const char *text)
+/* What there is too much of, by what servers and proxies say. */
+enum excess {
+	EXCESS_NONE,
+	EXCESS_ITEMS, /* in one request: fewer from now on */
+	EXCESS_BYTES, /* in one body: fewer from now on */
+	EXCESS_VALUE /* in one value, which has to be found: nothing to learn for the others */
+};
+
+/* Vault 1.21 and newer say it with status 500. */
+static enum excess excess_of(unsigned status, const char *text)
 {
-	return strstr(text, "JSON string exceeds") != NULL;
+	static const struct {
+		const char *part;
+		enum excess excess;
+	} texts[] = {
+		{"number of strings", EXCESS_ITEMS}, /* OpenBao: 1,000 */
+		{"element count", EXCESS_ITEMS},
+		{"token", EXCESS_ITEMS}, /* Vault 1.21 */
+		{"memory", EXCESS_BYTES},
+		{"body too large", EXCESS_BYTES},
+		{"", EXCESS_VALUE}, /* "JSON string exceeds allowed length": Vault 1.21 takes 1 MiB */
+	};
+	const bool json = strstr(text, "JSON ") != NULL && strstr(text, "exceeds") != NULL;
+	size_t i = 0;
+
+	if (status == 413)
+		return EXCESS_BYTES;
+	if (!(json && (status == 400 || status == 500)) &&
+	    !(status == 400 && (strstr(text, "high complexity") != NULL || strstr(text, "body too large") != NULL)))
+		return EXCESS_NONE;
+	while (strstr(text, texts[i].part) == NULL)
+		i++;
+	return texts[i].excess;
 }
 
-/* Refused for its size: what servers and proxies say. Vault 1.21 and newer say it with status 500. */
-static bool too_much(unsigned status, const char *text)
-{
-	if (status == 500)
-		return strstr(text, "JSON ") != NULL && strstr(text, "exceeds allowed") != NULL;
-	return status == 413 || (status == 400 && (strstr(text, "high complexity") != NULL ||
-						   strstr(text, "exceeded maximum number of strings") != NULL ||
-						   strstr(text, "request body too large") != NULL ||
-						   strstr(text, "JSON payload exceeds") != NULL ||
-						   strstr(text, "JSON input exceeds") != NULL));
-}
-
-static enum seal_status halve(struct vault_batch *batch, const struct slot *slot, const char *text,
+static enum seal_status halve(struct vault_batch *batch, const struct slot *slot, enum excess excess,
 			      struct seal_err *err)
 {
 	if (slot->range.n == 1)
 		return refuse_large(batch, slot->range.first, err);
-	if (slot->call.status == 413)
+	if (excess == EXCESS_BYTES)
 		(void)vault_body_refused(batch->client, slot->body.len);
-	else if (!too_long(text))
+	else if (excess == EXCESS_ITEMS)
 		(void)vault_batch_refused(batch->client, slot->range.n);
 	return push_halves(batch, slot->range, err);
 }
@@ -337,12 +354,14 @@ static enum seal_status refused(struct vault_batch *batch, const struct slot *sl
 	char text[VAULT_QUOTE_MAX + 1];
 	struct seal_err why = SEAL_ERR_INIT;
 	enum vault_blame blame = VAULT_BLAME_UNKNOWN;
+	enum excess excess;
 	const enum seal_status json = vault_answer_errors(slot->call.answer, text);
 
 	if (json == SEAL_FATAL)
 		return err_memory(err);
-	if (too_much(status, text))
-		return halve(batch, slot, text, err);
+	excess = excess_of(status, text);
+	if (excess != EXCESS_NONE)
+		return halve(batch, slot, excess, err);
 	if ((status != 400 && status != 500) || json != SEAL_OK || text[0] == '\0')
 		return vault_call_error(batch->client, &slot->call, err);
 	if (job->blame != NULL)

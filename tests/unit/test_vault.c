@@ -240,6 +240,38 @@ static void body_limit(void **state)
 	free(large);
 }
 
+/* One value that is too long is found by halves; others are sent as many at once as before. */
+static void value_limit(void **state)
+{
+	struct key_item items[200];
+	struct key_session *session;
+	struct vault_fixture f;
+	struct key *key;
+
+	fixture_open(&f);
+	session = fixture_session(&f, "transit/pii", &key);
+	f.server.poison = "long";
+	f.server.poison_status = 500;
+	f.server.poison_text = "failed to parse JSON input: JSON string exceeds allowed length";
+	for (int i = 0; i < 200; i++)
+		items[i] = (struct key_item){.in = text(i == 77 ? "long" : "short")};
+	VOK(&f, session->ops->encrypt(session, items, 200, &f.call, &f.err));
+	for (int i = 0; i < 200; i++) {
+		if (i == 77)
+			assert_failed(&items[i], SEAL_E_LIMIT, "larger than the server takes");
+		else
+			assert_true(items[i].err == NULL && items[i].out.len > 0);
+	}
+	assert_int_equal(vault_batch_limit(((struct vault_source *)f.source)->client), 100);
+	/* Too many is another matter. */
+	f.server.poison_text = "JSON array exceeds allowed element count";
+	VOK(&f, session->ops->encrypt(session, items, 200, &f.call, &f.err));
+	assert_failed(&items[77], SEAL_E_LIMIT, "larger than the server takes");
+	assert_true(vault_batch_limit(((struct vault_source *)f.source)->client) < 100);
+	fixture_end(session, key);
+	fixture_close(&f);
+}
+
 /* No request is larger than the servers' own limit, and what cannot be in one is refused here. */
 static void hard_limit(void **state)
 {
@@ -445,21 +477,14 @@ static void ignored_associated_data(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(references),
-		cmocka_unit_test(keys_at_start),
-		cmocka_unit_test(key_infos),
-		cmocka_unit_test(lots),
-		cmocka_unit_test(empty_lot),
-		cmocka_unit_test(derived),
-		cmocka_unit_test(string_limit),
-		cmocka_unit_test(body_limit),
-		cmocka_unit_test(hard_limit),
-		cmocka_unit_test(hmacs),
-		cmocka_unit_test(rewraps),
-		cmocka_unit_test(rewraps_derived),
-		cmocka_unit_test(data_keys),
-		cmocka_unit_test(bad_data_keys),
-		cmocka_unit_test(ignored_associated_data),
+		cmocka_unit_test(references),	   cmocka_unit_test(keys_at_start),
+		cmocka_unit_test(key_infos),	   cmocka_unit_test(lots),
+		cmocka_unit_test(empty_lot),	   cmocka_unit_test(derived),
+		cmocka_unit_test(string_limit),	   cmocka_unit_test(body_limit),
+		cmocka_unit_test(value_limit),	   cmocka_unit_test(hard_limit),
+		cmocka_unit_test(hmacs),	   cmocka_unit_test(rewraps),
+		cmocka_unit_test(rewraps_derived), cmocka_unit_test(data_keys),
+		cmocka_unit_test(bad_data_keys),   cmocka_unit_test(ignored_associated_data),
 	};
 
 	server_environment();
