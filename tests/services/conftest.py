@@ -59,11 +59,14 @@ def dev_vault(cache, tmp_path):
 
 @pytest.fixture
 def transit(vault):
-    """A Transit mount of the test's own on the server under test; its path."""
+    """A Transit mount of the test's own on the server under test; its path. Policies whose names start so go with it."""
     path = f"transit-{uuid.uuid4().hex[:8]}"
     vault.mount(path)
     yield path
     vault.unmount(path)
+    for name in vault.call("GET", "sys/policies/acl?list=true")["keys"]:
+        if name.startswith(path):
+            vault.call("DELETE", f"sys/policies/acl/{name}")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -46,6 +46,10 @@ replace (
 """
 
 
+class NoGo(Exception):
+    """There is nothing here to compile it with."""
+
+
 def cache_folder():
     default = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "sealstream-tests"
     return pathlib.Path(os.environ.get("SEALSTREAM_TEST_CACHE") or default)
@@ -55,7 +59,7 @@ def go_command():
     """The machine's Go, or, where that is too old, the one that it downloads: (path, environment)."""
     found = shutil.which("go")
     if found is None:
-        raise RuntimeError("no `go` here to build Vault with; dev/install-packages services")
+        raise NoGo("no `go` here to compile Vault with; dev/install-packages services")
     environment = os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"}
 
     def say(*arguments):
@@ -81,6 +85,10 @@ def build(folder):
                    stdin=subprocess.DEVNULL, stdout=sys.stderr, preexec_fn=die_with_parent)
 
 
+def is_built(cache=None):
+    return ((cache or cache_folder()) / f"vault-{VERSION}" / "vault").exists()
+
+
 def program(cache=None):
     """The path of the program; builds it when it is not there. Two that ask at once build it once."""
     cache = cache or cache_folder()
@@ -88,7 +96,7 @@ def program(cache=None):
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / f"vault-{VERSION}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "vault").exists():
+        if not is_built(cache):
             part = cache / f"vault-{VERSION}.part"
             for old in (part, folder):
                 shutil.rmtree(old, ignore_errors=True)

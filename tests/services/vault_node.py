@@ -53,9 +53,9 @@ class Vault:
     def _context(self):
         return ssl.create_default_context(cafile=self.ca) if self.address.startswith("https:") else None
 
-    def ask(self, method, path, body=None, token=None, timeout=30):
+    def ask(self, method, path, body=None, token=None, timeout=30, headers=None):
         """(status, answer): the answer's JSON, None when there is none. Raises OSError when nobody answers."""
-        headers = {"X-Vault-Request": "true"}
+        headers = {"X-Vault-Request": "true"} | (headers or {})
         if token != "":
             headers["X-Vault-Token"] = token or self.token or ""
         request = urllib.request.Request(f"{self.address}/v1/{path}", method=method, headers=headers,
@@ -73,6 +73,10 @@ class Vault:
         if status not in (200, 204):
             raise VaultError(status, json.dumps(answer), f"{method} {path}")
         return (answer or {}).get("data") or answer or {}
+
+    def wrapped(self, method, path, body=None, ttl="60s"):
+        """The token that unwraps the answer, once."""
+        return self.ask(method, path, body, headers={"X-Vault-Wrap-TTL": ttl})[1]["wrap_info"]["token"]
 
     def environment(self, token=None):
         """What a program needs to find the server; an empty token names none."""
@@ -181,14 +185,19 @@ class _Process:
     """A server that runs in `folder` and ends with the tests; its log is FOLDER/vault.log."""
 
     process = None
+    cpus = None  # the ones that it may use; all
+
+    def _prepare(self):
+        die_with_parent()
+        if self.cpus:
+            os.sched_setaffinity(0, self.cpus)
 
     def _launch(self, arguments, folder):
         # Without the first setting a database driver inside panics at start under a new Go.
         environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "GODEBUG": "x509negativeserial=1"}
         with open(folder / "vault.log", "a") as log:
             self.process = subprocess.Popen([self.program, "server", *arguments], cwd=folder, env=environment,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            preexec_fn=die_with_parent)
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self._prepare)
 
     def _wait(self, *states, seconds=60):
         deadline = time.monotonic() + seconds
@@ -231,8 +240,9 @@ class VaultNode(_Process, Vault):
     After stop() or kill(), start() brings the same server back: same port, same data, unsealed unless told otherwise.
     """
 
-    def __init__(self, cache, folder, storage="file", audit=True):
+    def __init__(self, cache, folder, storage="file", audit=True, cpus=None):
         folder.mkdir(parents=True, exist_ok=True)
+        self.cpus = cpus
         self.folder, self.program, self.storage = folder, vault_build.program(cache), storage
         self.audit_log = folder / "audit.log"
         make_certificates(folder)
@@ -274,9 +284,15 @@ class VaultNode(_Process, Vault):
         self.call("PUT", "sys/unseal", {"key": self.unseal_key}, token="")
         assert self._wait("active"), "Vault does not unseal:\n" + self.log()[-4000:]
 
-    def audit(self, path, name="file"):
+    def audit(self, path, name="file", mode="0600"):
         """One more audit device: a file. Vault refuses every request when none of its devices can be written."""
-        self.call("PUT", f"sys/audit/{name}", {"type": "file", "options": {"file_path": str(path)}})
+        self.call("PUT", f"sys/audit/{name}", {"type": "file", "options": {"file_path": str(path), "mode": mode}})
+
+    def audited(self, path):
+        """How many requests for this path were answered well, by the audit log."""
+        with open(self.audit_log) as log:
+            entries = [json.loads(line) for line in log]
+        return sum(e["type"] == "response" and e["request"]["path"] == path and not e.get("error") for e in entries)
 
     def no_audit(self, name="file"):
         self.call("DELETE", f"sys/audit/{name}")
