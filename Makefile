@@ -4,7 +4,7 @@
 #   make demo              the whole story on an embedded broker; BROKERS=host:port for a real cluster,
 #                          VAULT_ADDR=http://127.0.0.1:8200 VAULT_TOKEN=... for keys in a real Vault or OpenBao
 #   make test              every test that needs only Debian's packages
-#   make test-services     the same against a real Apache Kafka, which is downloaded, started and stopped
+#   make test-services     the same against a real Apache Kafka and a real Vault, which are fetched, started and stopped
 #   make bench             speed, as ratios within one run
 #   make fuzz              each fuzzer for SECONDS=30
 #   make lint | format     what CI checks about the text | clang-format
@@ -45,6 +45,7 @@ bench:
 	@dev/build build $(where)
 	build/bench/bench
 	bench/run-peers
+	bench/run-vault
 
 fuzz:
 	$(packages) build test
