@@ -138,6 +138,12 @@ enum seal_status vault_call_error(const struct vault_client *client, const struc
 	default:
 		break;
 	}
+	if (status >= 300 && status < 400 && client->options.no_redirects)
+		return err_set(
+			err, SEAL_USAGE, SEAL_E_CONFIG,
+			"%s redirects %s %s (%u), and VAULT_DISABLE_REDIRECTS forbids to follow; give the active "
+			"node's address",
+			told.server, told.method, told.path, status);
 	if (status >= 300 && status < 400)
 		return redirected(call, &told, err);
 	if (status >= 500 && !vault_blames_caller(status, call->answer))

@@ -90,7 +90,8 @@ enum seal_status client_follow(struct vault_worker *worker, struct flight *fligh
 
 	if (exchange->status != 301 && exchange->status != 302 && exchange->status != 307)
 		return SEAL_OK;
-	if (!client_may_follow(worker->client->config.base, (const char *)flight->path.ptr, exchange->location, base))
+	if (worker->client->options.no_redirects ||
+	    !client_may_follow(worker->client->config.base, (const char *)flight->path.ptr, exchange->location, base))
 		return SEAL_OK;
 	SEAL_TRY(worker_for(worker, base, &http, err));
 	if (http == NULL)

@@ -184,6 +184,20 @@ const char *vault_env(const char *name)
 	return text;
 }
 
+bool vault_read_bool(const char *text, bool *out)
+{
+	static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
+	static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False"};
+
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+		if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
+			*out = strcmp(text, yes[i]) == 0;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* What the environment says for a row, BAO_X where VAULT_X says nothing. */
 static const char *row_variable(const struct opt_row *row)
 {
@@ -259,6 +273,31 @@ static enum seal_status agent_address(struct vault_options *options, struct aren
 	return copy_text(agent, &options->addr, arena, err);
 }
 
+/* What no row has: a variable that is true or false. */
+static enum seal_status bool_variable(const char *name, bool *out, struct seal_err *err)
+{
+	const char *text = vault_env(name);
+
+	if (text == NULL || vault_read_bool(text, out))
+		return SEAL_OK;
+	return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, PREFIX "%s must be true or false", name);
+}
+
+static enum seal_status bool_variables(struct vault_options *options, struct seal_err *err)
+{
+	bool lookup = false;
+	enum seal_status rc;
+
+	SEAL_TRY(bool_variable("DISABLE_REDIRECTS", &options->no_redirects, err));
+	SEAL_TRY(bool_variable("SRV_LOOKUP", &lookup, err));
+	if (lookup)
+		rc = err_set(
+			err, SEAL_USAGE, SEAL_E_CONFIG,
+			"VAULT_SRV_LOOKUP is not supported; name the server itself, with its port, in VAULT_ADDR");
+out:
+	return rc;
+}
+
 enum seal_status vault_options_env(struct vault_options *options, struct arena *arena, struct seal_err *err)
 {
 	enum seal_status rc;
@@ -270,6 +309,7 @@ enum seal_status vault_options_env(struct vault_options *options, struct arena *
 		SEAL_TRY(fill_row(row, options, arena, err));
 	SEAL_TRY(copy_text(vault_env("HTTP_PROXY"), &options->proxy, arena, err));
 	SEAL_TRY(copy_text(vault_env("CACERT_BYTES"), &options->ca_pem, arena, err));
+	SEAL_TRY(bool_variables(options, err));
 out:
 	return rc;
 }

@@ -19,6 +19,7 @@ struct vault_options {
 	const char *ca_pem; /* VAULT_CACERT_BYTES, from the environment alone; counts after ca_file, before ca_path */
 	const char *client_cert, *client_key; /* VAULT_CLIENT_CERT, VAULT_CLIENT_KEY */
 	const char *server_name; /* VAULT_TLS_SERVER_NAME */
+	bool no_redirects; /* VAULT_DISABLE_REDIRECTS, from the environment alone */
 	const char *proxy; /* VAULT_PROXY_ADDR, VAULT_HTTP_PROXY */
 	const char *skip_verify; /* VAULT_SKIP_VERIFY: 1, t, true, 0, f, false … */
 	const char
@@ -68,6 +69,9 @@ SEAL_MUST_USE enum seal_status vault_settings_read(const struct vault_options *o
 
 /* A variable of the environment, VAULT_`name` before BAO_`name`; NULL when unset or empty. */
 const char *vault_env(const char *name);
+
+/* As Go's strconv.ParseBool: 1, t, true, 0, F, False …; false when it is none of them. */
+bool vault_read_bool(const char *text, bool *out);
 
 /* Is a server without any token of ours possible: does an Agent listen there? */
 bool vault_address_is_agent(const struct vault_options *options);

@@ -34,21 +34,6 @@ static enum seal_status bad(size_t offset, const char *why, struct seal_err *err
 
 #define BAD(member, why) bad(offsetof(struct vault_options, member), why, err)
 
-/* As Go's strconv.ParseBool. */
-static bool read_bool(const char *text, bool *out)
-{
-	static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
-	static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False"};
-
-	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
-		if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
-			*out = strcmp(text, yes[i]) == 0;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Digits with at most one point between or before them, as a value; false when there are none. */
 static bool take_number(struct seal_bytes *rest, double *out)
 {
@@ -219,7 +204,7 @@ static enum seal_status read_address(const struct vault_options *options, struct
 
 static enum seal_status read_tls(const struct vault_options *options, struct http_config *out, struct seal_err *err)
 {
-	if (options->skip_verify != NULL && !read_bool(options->skip_verify, &out->insecure))
+	if (options->skip_verify != NULL && !vault_read_bool(options->skip_verify, &out->insecure))
 		return BAD(skip_verify, "must be true or false");
 	if (options->client_cert != NULL && options->client_key == NULL)
 		return BAD(client_key, "is needed beside a client certificate");

@@ -474,6 +474,26 @@ static void redirects(void **state)
 	fixture_close(&f);
 }
 
+/* VAULT_DISABLE_REDIRECTS */
+static void forbidden_redirects(void **state)
+{
+	struct key_session *session;
+	struct vault_fixture f;
+	struct key_item item;
+	struct key *key;
+
+	fixture_start(&f);
+	f.options.no_redirects = true;
+	VOK(&f, vault_source.open(&f.config, &f.source, &f.err));
+	session = fixture_session(&f, "transit/pii", &key);
+	f.server.hook = redirect;
+	f.server.arg = f.addr; /* to itself: it would be followed */
+	assert_int_equal(encrypt_one(&f, session, "abc", &item), SEAL_USAGE);
+	assert_err(&f, SEAL_USAGE, SEAL_E_CONFIG, "VAULT_DISABLE_REDIRECTS forbids to follow");
+	fixture_end(session, key);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -490,6 +510,7 @@ int main(void)
 		cmocka_unit_test(where_redirects_may_lead),
 		cmocka_unit_test(retries),
 		cmocka_unit_test(redirects),
+		cmocka_unit_test(forbidden_redirects),
 	};
 
 	server_environment();

@@ -13,10 +13,11 @@ static struct arena arena;
 static struct vault_options options;
 static struct seal_err err;
 
-static const char *const variables[] = {"ADDR",		"AGENT_ADDR",  "NAMESPACE",	"CACERT",
-					"CACERT_BYTES", "CAPATH",      "CLIENT_CERT",	"CLIENT_KEY",
-					"SKIP_VERIFY",	"MAX_RETRIES", "RATE_LIMIT",	"TLS_SERVER_NAME",
-					"PROXY_ADDR",	"HTTP_PROXY",  "CLIENT_TIMEOUT"};
+static const char *const variables[] = {"ADDR",		"AGENT_ADDR",  "NAMESPACE",	 "CACERT",
+					"CACERT_BYTES", "CAPATH",      "CLIENT_CERT",	 "CLIENT_KEY",
+					"SKIP_VERIFY",	"MAX_RETRIES", "RATE_LIMIT",	 "TLS_SERVER_NAME",
+					"PROXY_ADDR",	"HTTP_PROXY",  "CLIENT_TIMEOUT", "DISABLE_REDIRECTS",
+					"SRV_LOOKUP"};
 
 static int fresh(void **state)
 {
@@ -361,6 +362,25 @@ static void bad_variables(void **state)
 	assert_string_equal(err.place, "SEALSTREAM_VAULT_CONNECTIONS");
 }
 
+static void variables_without_row(void **state)
+{
+	fill();
+	assert_false(options.no_redirects);
+	setenv("BAO_DISABLE_REDIRECTS", "T", 1);
+	setenv("VAULT_SRV_LOOKUP", "false", 1);
+	fill();
+	assert_true(options.no_redirects);
+	setenv("VAULT_DISABLE_REDIRECTS", "yes", 1);
+	assert_int_equal(vault_options_env(&options, &arena, &err), SEAL_USAGE);
+	assert_string_equal(err.text, "VAULT_DISABLE_REDIRECTS must be true or false");
+	unsetenv("VAULT_DISABLE_REDIRECTS");
+	setenv("VAULT_SRV_LOOKUP", "1", 1);
+	err_clear(&err);
+	assert_int_equal(vault_options_env(&options, &arena, &err), SEAL_USAGE);
+	assert_string_equal(err.text, "VAULT_SRV_LOOKUP is not supported; name the server itself, with its port, in "
+				      "VAULT_ADDR");
+}
+
 /* Each row: --vault-…, a help text, a variable; secrets have no row. */
 static void rows(void **state)
 {
@@ -392,6 +412,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(numbers, fresh, stale),
 		cmocka_unit_test_setup_teardown(both_or_none, fresh, stale),
 		cmocka_unit_test_setup_teardown(bad_variables, fresh, stale),
+		cmocka_unit_test_setup_teardown(variables_without_row, fresh, stale),
 		cmocka_unit_test_setup_teardown(rows, fresh, stale),
 	};
 
