@@ -15,6 +15,7 @@ import confluent_schema
 from program import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "vault"))
+from documents import blocks, policies, run_blocks  # noqa: E402
 from double import Double  # noqa: E402
 
 MODULES = ROOT / "deploy" / "terraform"
@@ -79,8 +80,7 @@ def rules(text):
 
 
 def documented(name):
-    text = (ROOT / "docs" / "VAULT.md").read_text()
-    return rules(re.search(rf"<!-- policy: {name} -->\n```hcl\n(.*?)```", text, re.S).group(1))
+    return rules(policies()[name])
 
 
 def test_vault_module(module, own_vault, sealstream):
@@ -159,6 +159,23 @@ def test_vault_policies_are_the_documented_ones(module, own_vault):
     assert applied("keys") == documented("admin")
     module.run("apply", "-auto-approve", "-input=false", "-var=data_keys=true")
     assert applied("protect").keys() - documented("producer").keys() == {"transit/datakey/plaintext/pii"}
+
+
+def test_vault_readme(module, own_vault, sealstream, tmp_path):
+    """Its block, with the real `vault`, after an apply without secret ids."""
+    readme = "deploy/terraform/vault/README.md"
+    module.run("apply", "-auto-approve", "-input=false")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "vault").symlink_to(own_vault.program)
+    sealstream.run("key", "create", "cards", "--type", "ff1")
+    (sealstream.folder / "policy.yaml").write_text(POLICY)
+    (sealstream.folder / "purchases.ndjson").write_bytes(RECORD)
+    assert blocks(readme)
+    environment = {"GODEBUG": "x509negativeserial=1", "SEALSTREAM_KEYRING": sealstream.environment["SEALSTREAM_KEYRING"]}
+    run_blocks(readme, sealstream.folder, sealstream.path, tools, own_vault.environment() | environment)
+    assert b'"Address":"vault:v1:' in (sealstream.folder / "protected.ndjson").read_bytes()
+    assert (sealstream.folder / "secret-id").stat().st_mode & 0o077 == 0
 
 
 def test_vault_transform_is_planned(module):
