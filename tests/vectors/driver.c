@@ -1,8 +1,9 @@
 /*
  * Runs one cryptographic operation a line, for tests that bring vectors in another language (wycheproof.py).
  *
- *     gcm-seal KEY NONCE AAD PLAIN          ▶ ciphertext and tag
- *     gcm-open KEY NONCE AAD CIPHER+TAG     ▶ plaintext
+ *     gcm-seal KEY NONCE AAD PLAIN          ▶ ciphertext and tag; so chacha-seal, xchacha-seal
+ *     gcm-open KEY NONCE AAD CIPHER+TAG     ▶ plaintext; so chacha-open, xchacha-open
+ *     kwp KEY MATERIAL                      ▶ AES-KWP
  *     hmac KEY MESSAGE                      ▶ HMAC-SHA-256
  *     hkdf KEY SALT INFO LENGTH             ▶ HKDF-SHA-256
  *     ff1-encrypt KEY TWEAK RADIX N,N,…     ▶ N,N,…
@@ -18,6 +19,7 @@
 #include "base/mem.h"
 #include "crypto/aead.h"
 #include "crypto/ff1.h"
+#include "crypto/key_wrap.h"
 #include "crypto/mac.h"
 #include "vector.h"
 
@@ -43,7 +45,7 @@ static void print_error(const struct seal_err *err)
 	printf("error %s\n", seal_code_name(err->code));
 }
 
-static void gcm(char **field, bool seal)
+static void aead_line(char **field, enum aead_cipher cipher, bool seal)
 {
 	static uint8_t out[ROOM + AEAD_TAG_LEN];
 	struct seal_err err = SEAL_ERR_INIT;
@@ -52,14 +54,14 @@ static void gcm(char **field, bool seal)
 	struct aead *aead = NULL;
 	enum seal_status rc;
 
-	if (nonce.len != AEAD_NONCE_LEN || (!seal && in.len < AEAD_TAG_LEN)) {
+	if (nonce.len != aead_nonce_len(cipher) || (!seal && in.len < AEAD_TAG_LEN)) {
 		printf("error length\n");
 		return;
 	}
 	if (!seal)
 		item.in.len -= AEAD_TAG_LEN;
 	item.tag = seal ? out + in.len : room[4] + item.in.len;
-	SEAL_TRY(aead_new(key, &aead, &err));
+	SEAL_TRY(aead_new_cipher(cipher, key, &aead, &err));
 	SEAL_TRY(seal ? aead_seal_many(aead, &item, 1, &err) : aead_open_many(aead, &item, 1, &err));
 	if (!seal && !item.ok)
 		printf("error tampered\n");
@@ -69,6 +71,21 @@ out:
 	if (rc != SEAL_OK)
 		print_error(&err);
 	aead_free(aead);
+}
+
+static void kwp_line(char **field)
+{
+	struct seal_bytes kek = bytes_at(field, 1), material = bytes_at(field, 2);
+	struct seal_buf out = BUF_INIT(2 * KEY_WRAP_MATERIAL_MAX);
+	struct seal_err err = SEAL_ERR_INIT;
+
+	if (material.len == 0 || material.len > KEY_WRAP_MATERIAL_MAX)
+		printf("error length\n");
+	else if (key_wrap_kwp(kek, material, &out, &err) != SEAL_OK)
+		print_error(&err);
+	else
+		print_bytes(buf_bytes(&out));
+	buf_clear(&out);
 }
 
 static void hmac_line(char **field)
@@ -168,12 +185,29 @@ static bool settings_line(char **field, size_t n)
 	return true;
 }
 
+/* "gcm-seal", … */
+static bool cipher_line(char **field, size_t n)
+{
+	static const char *const names[] = {"gcm-", "chacha-", "xchacha-"}; /* enum aead_cipher */
+
+	for (size_t i = 0; n == 5 && i < sizeof(names) / sizeof(names[0]); i++) {
+		const size_t len = strlen(names[i]);
+		const char *what = field[0] + len;
+
+		if (strncmp(field[0], names[i], len) != 0 || (strcmp(what, "seal") != 0 && strcmp(what, "open") != 0))
+			continue;
+		aead_line(field, (enum aead_cipher)i, strcmp(what, "seal") == 0);
+		return true;
+	}
+	return false;
+}
+
 static bool line_do(char **field, size_t n)
 {
-	if (n == 5 && strcmp(field[0], "gcm-seal") == 0)
-		gcm(field, true);
-	else if (n == 5 && strcmp(field[0], "gcm-open") == 0)
-		gcm(field, false);
+	if (cipher_line(field, n))
+		return true;
+	if (n == 3 && strcmp(field[0], "kwp") == 0)
+		kwp_line(field);
 	else if (n == 3 && strcmp(field[0], "hmac") == 0)
 		hmac_line(field);
 	else if (n == 5 && strcmp(field[0], "hkdf") == 0)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the Wycheproof vectors (AES-GCM, FF1, HMAC-SHA-256, HKDF-SHA-256) through src/crypto, on every back end and path.
+"""Runs the Wycheproof vectors (AES-GCM, ChaCha20-Poly1305, XChaCha20-Poly1305, AES-KWP, FF1, HMAC-SHA-256, HKDF-SHA-256)
+through src/crypto, on every back end and path.
 
 Usage: tests/vectors/wycheproof.py [BUILD-DIRECTORY]
 
@@ -94,14 +95,35 @@ def tests_of(data, name):
 
 
 def run_gcm(driver, data, tally):
-    for group, t, where in tests_of(data, "aes_gcm"):
-        if group["ivSize"] != 96 or group["tagSize"] != 128 or group["keySize"] == 192:
-            tally.skipped += 1  # the interface has nonces of 12 bytes and keys of 16 or 32 only
+    run_aead(driver, data, tally, "gcm", "aes_gcm", 96)
+
+
+def run_chacha(driver, data, tally):
+    run_aead(driver, data, tally, "chacha", "chacha20_poly1305", 96)
+
+
+def run_xchacha(driver, data, tally):
+    run_aead(driver, data, tally, "xchacha", "xchacha20_poly1305", 192)
+
+
+def run_kwp(driver, data, tally):
+    """Wrapping alone: what others wrapped is never unwrapped here."""
+    for group, t, where in tests_of(data, "aes_kwp"):
+        if t["result"] != "valid":
+            tally.skipped += 1
             continue
-        opened = driver.ask("gcm-open", t["key"], t["iv"], t["aad"], t["ct"] + t["tag"])
+        tally.check(driver.ask("kwp", t["key"], t["msg"]) == t["ct"], where, "wraps to something else")
+
+
+def run_aead(driver, data, tally, name, file, nonce_bits):
+    for group, t, where in tests_of(data, file):
+        if group["ivSize"] != nonce_bits or group["tagSize"] != 128 or group["keySize"] == 192:
+            tally.skipped += 1  # the interface has nonces of one length and keys of 16 or 32 only
+            continue
+        opened = driver.ask(f"{name}-open", t["key"], t["iv"], t["aad"], t["ct"] + t["tag"])
         if t["result"] == "valid":
             tally.check(opened == t["msg"], where, "does not open to the plaintext")
-            sealed = driver.ask("gcm-seal", t["key"], t["iv"], t["aad"], t["msg"])
+            sealed = driver.ask(f"{name}-seal", t["key"], t["iv"], t["aad"], t["msg"])
             tally.check(sealed == t["ct"] + t["tag"], where, "seals to something else")
         else:
             tally.check(opened == "error tampered", where, f"must not open: {opened}")
@@ -169,7 +191,8 @@ def main():
             tally = Tally()
             run_ff1(driver, data, tally)
             good &= report(f"FF1, {backend}, general path {'only' if general == 'on' else 'where needed'}", tally)
-    for title, run in (("HMAC-SHA-256", run_hmac), ("HKDF-SHA-256", run_hkdf)):
+    for title, run in (("ChaCha20-Poly1305", run_chacha), ("XChaCha20-Poly1305", run_xchacha), ("AES-KWP", run_kwp),
+                       ("HMAC-SHA-256", run_hmac), ("HKDF-SHA-256", run_hkdf)):
         tally = Tally()
         run(driver, data, tally)
         good &= report(title, tally)
