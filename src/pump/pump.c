@@ -156,17 +156,36 @@ static void nap(int ms)
 	nanosleep(&t, NULL);
 }
 
-/* Sleeps in ticks, so that progress is told and a stop request does not wait. False at a stop request or a failure. */
+/*
+ * What went out before a wait becomes safe, and is committed, while it lasts: a process that is killed hours later must not
+ * repeat it. Whoever holds read_lock commits; that may be this thread, when it waits for the source.
+ */
+static bool look_after_others(struct pump *p)
+{
+	uint64_t safe;
+	bool go_on;
+
+	pthread_mutex_lock(&p->lock);
+	poll_sink(p, 0);
+	tell_progress(p);
+	go_on = !stopping(p) && !p->failed;
+	safe = p->acknowledged;
+	pthread_mutex_unlock(&p->lock);
+	if (pthread_mutex_trylock(&p->read_lock) == 0) {
+		commit(p, safe);
+		pthread_mutex_unlock(&p->read_lock);
+	}
+	return go_on;
+}
+
+/* Sleeps in ticks, so that nothing else waits for it. False at a stop request or a failure. */
 static bool pause_between(struct pump *p, int ms)
 {
 	bool go_on = true;
 
 	for (; ms > 0 && go_on; ms -= TICK_MS) {
 		nap(ms < TICK_MS ? ms : TICK_MS);
-		pthread_mutex_lock(&p->lock);
-		tell_progress(p);
-		go_on = !stopping(p) && !p->failed;
-		pthread_mutex_unlock(&p->lock);
+		go_on = look_after_others(p);
 	}
 	return go_on;
 }

@@ -453,6 +453,30 @@ static void test_stop_while_waiting(void **state)
 	assert_int_equal(atomic_load(&t.batches_out), 0);
 }
 
+static uint64_t give_up_ms;
+
+/* A stop request as soon as all that went out is committed, while it waits. */
+static int stop_when_committed(void)
+{
+	if (t.waits == t.resumes)
+		return 0;
+	return (t.n_written > 0 && t.committed == t.n_written) || clock_mono_ms() > give_up_ms ? SIGTERM : 0;
+}
+
+/* A process that is killed in the middle of an outage repeats nothing of what went out before it. */
+static void test_what_went_out_is_committed_during_a_wait(void **state)
+{
+	options.stop = stop_when_committed;
+	give_up_ms = clock_mono_ms() + 10000;
+	t.lag = 4;
+	atomic_store(&t.calls_before_away, 3);
+	atomic_store(&t.away, 1000000);
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_true(clock_mono_ms() < give_up_ms);
+	all_written_in_order((size_t)3 * 37);
+	assert_int_equal(t.committed, 3 * 37);
+}
+
 /* Neither the batch's keys nor those of its dead letters: one bad record is one dead letter, sent once. */
 static void test_an_outage_makes_no_dead_letter(void **state)
 {
@@ -810,6 +834,7 @@ int main(void)
 		TEST(test_waiting_is_told_once),
 		TEST(test_waiting_of_many_threads),
 		TEST(test_stop_while_waiting),
+		TEST(test_what_went_out_is_committed_during_a_wait),
 		TEST(test_an_outage_makes_no_dead_letter),
 		TEST(test_rewrapping_is_refused_before_anything_is_read),
 		TEST(test_service_away_for_too_long),

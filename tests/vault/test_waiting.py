@@ -198,6 +198,23 @@ def test_a_pump_that_is_stopped_while_it_waits(shop, vault):
     assert shop.envelopes("purchases.dead", "--plain") == []
 
 
+def test_a_pump_that_is_killed_while_it_waits(shop, vault):
+    """What went out before the outage has been committed since: not even a kill -9 makes it come twice."""
+    lines = [purchase(n) for n in range(20)]
+    shop.produce_plain("purchases", lines[:10])
+    process = shop.start(*shop.pump_args())
+    wait_until(lambda: len(shop.envelopes("purchases_encrypted", "--plain")) == 10)
+    vault.control.seal()
+    shop.produce_plain("purchases", lines[10:])
+    wait_until(lambda: shop.said(WAITS))
+    time.sleep(1.5)
+    process.kill()
+    process.communicate()
+    vault.control.unseal()
+    assert "10 records in, 10 out" in shop.pump("-e").stderr
+    assert sorted(e["payload"] for e in shop.envelopes("purchases_encrypted")) == sorted(lines)
+
+
 def test_a_long_wait_keeps_the_group(shop, vault):
     """Longer than a member may be silent: the group must not take its partitions away, or all would come twice."""
     lines = [purchase(n) for n in range(20)]
