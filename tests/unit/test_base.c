@@ -529,6 +529,31 @@ static void log_lines_steer_nothing(void **state)
 	assert_non_null(strstr(logged(LOG_JSON, rows[5][0]), "\"place\":\"cut ???\""));
 }
 
+/* base64_is_canonical takes what base64_decode takes, of any length and piece by piece. */
+static void base64_checked(void **state)
+{
+	uint8_t raw[800], decoded[BASE64_RAW_MAX(1100)];
+	char text[1100];
+	size_t len, said;
+
+	for (size_t i = 0; i < sizeof(raw); i++)
+		raw[i] = (uint8_t)(i * 31 + 7);
+	for (size_t n = 0; n < sizeof(raw); n++) {
+		const size_t size = base64_encode(bytes_of(raw, n), text);
+
+		assert_true(base64_is_canonical(bytes_of(text, size), &said) && said == n);
+		for (size_t at = n % 5; at < size; at += 37) {
+			const char was = text[at];
+
+			text[at] = "*=A"[at % 3];
+			assert_true(base64_is_canonical(bytes_of(text, size), &said) ==
+				    base64_decode(bytes_of(text, size), decoded, &len));
+			text[at] = was;
+		}
+		assert_false(size > 0 && base64_is_canonical(bytes_of(text, size - 1), &said));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -549,6 +574,7 @@ int main(void)
 		cmocka_unit_test(allocation_can_fail),
 		cmocka_unit_test(errors_keep_the_first),
 		cmocka_unit_test(option_values),
+		cmocka_unit_test(base64_checked),
 		cmocka_unit_test(log_lines_steer_nothing),
 	};
 
