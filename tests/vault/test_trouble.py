@@ -346,6 +346,18 @@ def test_lies_about_decryption(impatient, vault, name):
     assert CANARY not in err and len(err) < 3000
 
 
+@pytest.mark.parametrize("change", [
+    lambda data: dict(reversed(data.items())) | {"data": {"batch_results": [dict(reversed(row.items())) for row in data["data"]["batch_results"]]}},
+    lambda data: {**data, "data": {"batch_results": [{**row, "more": [1, {"ciphertext": "vault:v1:AAAA"}]} for row in data["data"]["batch_results"]]}},
+    lambda data: {"data": data["data"]},
+    lambda data: {**data, "warnings": ["key is old"], "data": {"more": {"batch_results": []}, **data["data"]}},
+], ids=["another order of members", "unknown members", "no envelope", "warnings"])
+def test_what_is_no_lie(impatient, vault, change):
+    """JSON is read by its names: order and unknown members mean nothing."""
+    vault.control.fault(path="transit/(en|de)crypt", times=0, edit=lambda status, headers, data: (status, headers, change(data)))
+    assert impatient.reveal(impatient.protect(DATA)) == DATA
+
+
 def test_an_answer_without_an_end(impatient, vault):
     """A body of 80 MB is not taken into memory."""
     vault.control.fault(path="transit/encrypt", times=0, body=b"[" * (80 << 20))
