@@ -266,7 +266,9 @@ static void after_fork(void **state)
 		get_once(&w);
 		if (w.rc != SEAL_OK)
 			_exit(1);
-		pause_ms(1100); /* it has ended: nobody renewed it */
+		pause_ms(1100);
+		if (atomic_load(&renewals) != 0)
+			_exit(3); /* it has ended, and nobody renewed it */
 		get_once(&w);
 		vault_tokens_free(tokens);
 		_exit(w.rc == SEAL_OK && atomic_load(&logins) >= 2 ? 0 : 2);
