@@ -7,6 +7,7 @@
 
 #include "crypto/aead.h"
 #include "crypto/ff1.h"
+#include "crypto/key_wrap.h"
 #include "crypto/mac.h"
 #include "oom.h"
 
@@ -14,12 +15,13 @@ static const uint8_t key[32] = {1};
 
 static enum seal_status aead_work(void *arg, struct seal_err *err)
 {
+	const enum aead_cipher *cipher = arg;
 	struct aead *aead = NULL;
-	uint8_t nonce[AEAD_NONCE_LEN] = {0}, tag[AEAD_TAG_LEN], out[5];
+	uint8_t nonce[AEAD_NONCE_MAX] = {0}, tag[AEAD_TAG_LEN], out[5];
 	struct aead_item item = {.nonce = nonce, .in = BYTES_LIT("plain"), .out = out, .tag = tag};
 	enum seal_status rc;
 
-	SEAL_TRY(aead_new(bytes_of(key, sizeof(key)), &aead, err));
+	SEAL_TRY(aead_new_cipher(*cipher, bytes_of(key, sizeof(key)), &aead, err));
 	SEAL_TRY(aead_seal_many(aead, &item, 1, err));
 out:
 	if (rc != SEAL_OK)
@@ -30,13 +32,42 @@ out:
 
 static void aead_each(void **state)
 {
+	enum aead_cipher cipher = AEAD_AES_GCM;
 	const char *was = aead_backend();
 
 	for (const char *const *name = aead_backends(); *name != NULL; name++) {
 		assert_true(aead_backend_force(*name));
-		assert_true(oom_each(aead_work, NULL) > 0);
+		assert_true(oom_each(aead_work, &cipher) > 0);
 	}
 	assert_true(aead_backend_force(was));
+	for (cipher = AEAD_CHACHA20_POLY1305; cipher <= AEAD_XCHACHA20_POLY1305; cipher++)
+		assert_true(oom_each(aead_work, &cipher) > 0);
+}
+
+/* 2048 bits, made for this test. */
+static const char public_key[] = "-----BEGIN PUBLIC KEY-----\n"
+				 "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAxJpG3Jf9dFv9WcDKzFDA\n"
+				 "6vocm81//TNs4r5jMkXvASambw7oCBqKwBRirzC5URznT3cxSnGlIjByENicihF4\n"
+				 "rR7oSa2UhCuwgfUWiiAarigNSbB41KZtsjq+nJFOC/YfFwseCufszEUopsj/9aMq\n"
+				 "cRgGDeSZmFn5oiHVaiT1tcTgA7jdj4lcvqprqzThY5x26HhywrMcwwOMzRM2E1ZH\n"
+				 "+c58rAn3vi/Df9Vg7jaE6MlJZ1bvSNgiZOJQ3X72DN/FVqF+gqSQyExPmQM9nN+J\n"
+				 "XZ2xmWul2erLCX0NjgQ6fNBFYWumakkwAFSB+Jwzq6Vj7M7QLlx9eKfsR0cfsqS8\n"
+				 "4QIDAQAB\n"
+				 "-----END PUBLIC KEY-----\n";
+
+static enum seal_status wrap_work(void *arg, struct seal_err *err)
+{
+	struct seal_buf out = BUF_INIT(1000);
+	enum seal_status rc = key_wrap_for(bytes_str(public_key), bytes_of(key, sizeof(key)), &out, err);
+
+	assert_int_equal(out.len, rc == SEAL_OK ? 256 + 40 : 0);
+	buf_clear(&out);
+	return rc;
+}
+
+static void wrap_each(void **state)
+{
+	assert_true(oom_each(wrap_work, NULL) > 1);
 }
 
 /* A short and a long value: the long one needs scratch memory; where that fails neither has changed. */
@@ -95,6 +126,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(aead_each),
+		cmocka_unit_test(wrap_each),
 		cmocka_unit_test(ff1_each),
 		cmocka_unit_test(mac_each),
 	};

@@ -4,6 +4,7 @@
  */
 #include "../unit/vault_check.h"
 #include "oom.h"
+#include "keys/admin.h"
 
 static struct key_call later(struct arena *arena)
 {
@@ -128,12 +129,50 @@ static void others(void **state)
 	fixture_close(&f);
 }
 
+/* Keys looked at and listed; and one that is there is not made again. */
+static enum seal_status admin_work(void *arg, struct seal_err *err)
+{
+	struct vault_fixture *f = arg;
+	const struct key_admin on = {f->source, &f->arena, clock_mono_ms() + 30000, false};
+	const struct key_admin_new how = {.type = "aes256-gcm96"};
+	const struct key_admin_ops *ops = vault_source.admin;
+	struct key_admin_info info;
+	const char *const *names;
+	enum seal_status rc;
+	size_t n;
+
+	SEAL_TRY(ops->show(&on, text("transit/pii"), &info, err));
+	assert_true(info.latest_version >= 1);
+	SEAL_TRY(ops->list(&on, text("transit"), &names, &n, err));
+	assert_true(n >= 1);
+	rc = ops->create(&on, text("transit/pii"), &how, err);
+	if (rc == SEAL_USAGE && err->code == SEAL_E_KEY_EXISTS) {
+		err_clear(err);
+		rc = SEAL_OK;
+	}
+out:
+	arena_clear(&f->arena);
+	return rc;
+}
+
+static void managing(void **state)
+{
+	struct vault_fixture f;
+
+	fixture_open(&f);
+	arena_clear(&f.arena);
+	arena_init(&f.arena, 0);
+	assert_true(oom_each(admin_work, &f) > 5);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(opening),
 		cmocka_unit_test(lots),
 		cmocka_unit_test(others),
+		cmocka_unit_test(managing),
 	};
 
 	server_environment();
