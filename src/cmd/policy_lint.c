@@ -34,14 +34,17 @@ static void print_json(const char *file, const struct policy_findings *findings)
 
 static void print_summary(const char *file, const struct policy *policy)
 {
-	size_t entries = 0, rules = 0;
+	size_t keys = 0, entries = 0, rules = 0;
+
+	for (size_t i = 0; i < policy->n_keys; i++)
+		keys += !policy->keys[i].own; /* as they stand in the file */
 
 	for (size_t i = 0; i < policy->n_topics; i++) {
 		entries += !policy->topics[i].is_dead_letter;
 		rules += policy->topics[i].is_dead_letter ? 0 : policy->topics[i].n_rules;
 	}
-	printf("%s: no errors (keys: %zu, topic entries: %zu, paths: %zu, tests: %zu)\n", file, policy->n_keys,
-	       entries, rules, policy->n_tests);
+	printf("%s: no errors (keys: %zu, topic entries: %zu, paths: %zu, tests: %zu)\n", file, keys, entries, rules,
+	       policy->n_tests);
 }
 
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)

@@ -236,6 +236,7 @@ def test_keys_that_live_elsewhere_have_stand_ins(run, policy):
 tests:
   - {topic: paid, in: {card: 4111111111111111}, round_trip: true}
 """)
+    assert "(keys: 2, " in run("policy", "lint", policy(more)).stdout, "a role is no key of the file"
     done = run("policy", "test", policy(more))
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "2 passed, 0 failed, 1 left out")
     assert "(left out: needs the server)" in done.stdout.splitlines()[0]
