@@ -34,6 +34,18 @@ def test_each_can_do_its_own_and_no_more(transit, sealstream, granted):
         assert "High" not in message and "4111" not in message and who["VAULT_TOKEN"] not in message
 
 
+def test_a_keeper_may_rewrap_and_nothing_else(vault, transit, sealstream, granted):
+    """Values that are bound to nothing move to the newest version by the server itself: no plaintext comes here."""
+    vault_flow.write_policy(sealstream, transit, options=", bind: none")
+    protected, _ = sealstream.run(*PROTECT, input=LINE, environment=vault.environment())
+    vault.rotate("pii", transit)
+    keeper = granted(vault_flow.rules(transit, "rewrap"))
+    moved, _ = sealstream.run("rewrap", "-p", "policy.yaml", "-t", "t", input=protected, environment=keeper)
+    assert json.loads(protected)["Address"].startswith("vault:v1:") and json.loads(moved)["Address"].startswith("vault:v2:")
+    assert sealstream.run(*REVEAL, input=moved, environment=vault.environment())[0] == LINE
+    sealstream.run(*REVEAL, input=moved, environment=keeper, exit_code=77)
+
+
 def test_the_key_cannot_be_read(transit, sealstream, granted):
     """Said at start, with the line to grant."""
     blind = granted({f"{transit}/encrypt/pii": ["update"]})
