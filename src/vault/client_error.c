@@ -102,8 +102,7 @@ static enum seal_status redirected(const struct vault_call *call, const struct t
 {
 	return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
 		       "%s redirects %s %s (%u) where it cannot be followed: from https to http, to another path, or "
-		       "nowhere; "
-		       "give the active node's address",
+		       "nowhere; give the active node's address",
 		       told->server, told->method, told->path, call->status);
 }
 

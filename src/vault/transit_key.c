@@ -143,14 +143,12 @@ static enum seal_status unknown(struct transit_key *key, struct vault_worker *wo
 	err_clear(err);
 	if (nearest_name(key, worker, deadline_ms, nearest))
 		return err_set(err, SEAL_USAGE, SEAL_E_KEY_UNKNOWN,
-			       "no key %s on %s; did you mean %.*s%s? (Encrypting would have made it where the token "
-			       "may, so it "
-			       "is looked for first)",
+			       "no key %s on %s; did you mean %.*s%s? (Looked for first, since encrypting would make "
+			       "it where the token may)",
 			       key->name, server, (int)(strlen(key->name) - strlen(key->last)), key->name, nearest);
 	return err_set(err, SEAL_USAGE, SEAL_E_KEY_UNKNOWN,
-		       "no key %s on %s; `sealstream key create vault:%s` makes it. (Encrypting would have made it "
-		       "where the "
-		       "token may, so it is looked for first)",
+		       "no key %s on %s; `sealstream key create vault:%s` makes it. (Looked for first, since "
+		       "encrypting would make it where the token may)",
 		       key->name, server, key->name);
 }
 

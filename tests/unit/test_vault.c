@@ -70,7 +70,7 @@ static void keys_at_start(void **state)
 	no_key(&f, "transit/pi", SEAL_USAGE, SEAL_E_KEY_UNKNOWN, "did you mean transit/pii?");
 	no_key(&f, "transit/other", SEAL_USAGE, SEAL_E_KEY_UNKNOWN, "sealstream key create vault:transit/other");
 	f.server.no_list = true;
-	no_key(&f, "transit/pi", SEAL_USAGE, SEAL_E_KEY_UNKNOWN, "Encrypting would have made it");
+	no_key(&f, "transit/pi", SEAL_USAGE, SEAL_E_KEY_UNKNOWN, "encrypting would make it");
 	no_key(&f, "transit/rsa", SEAL_USAGE, SEAL_E_KEY_TYPE, "of type rsa-2048, which cannot");
 	no_key(&f, "transit/odd", SEAL_USAGE, SEAL_E_KEY_TYPE, "of type aes 256");
 	no_key(&f, "transit/soft", SEAL_DENIED, SEAL_E_DENIED, "soft-deleted");
