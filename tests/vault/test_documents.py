@@ -175,8 +175,10 @@ def test_policy_of_key_copy(client):
             client.run("key", "rotate", mine)
             client.run("key", "config", mine, "--min-encryption-version", "2")
             yield ["key", "copy", f"local:{mine}", f"vault:transit/{mine}", "--exportable"]
-            client.run("key", "create", f"vault:transit/{mine}-there", "--type", kind, "--exportable")
-            yield ["key", "copy", f"vault:transit/{mine}-there", f"local:{mine}-again"]
+        # Not of type hmac: Vault 1.13 exports another key of such a one than it uses, and is told so.
+        client.run("key", "create", f"vault:transit/there-{n}", "--exportable")
+        yield ["key", "copy", f"vault:transit/there-{n}", f"local:again-{n}"]
+        yield ["key", "copy", f"vault:transit/there-{n}", f"local:again-hmac-{n}", "--hmac"]
 
     all_lines_are_needed(client, policies()["key-copy"], commands)
 
