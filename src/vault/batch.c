@@ -365,14 +365,17 @@ static enum seal_status refused(struct vault_batch *batch, const struct slot *sl
 	if ((status != 400 && status != 500) || json != SEAL_OK || text[0] == '\0')
 		return vault_call_error(batch->client, &slot->call, err);
 	if (job->blame != NULL)
-		blame = job->blame(job->arg, status, text, &why);
+		blame = job->blame(job->arg, slot->range.first, slot->range.n, status, text, &why);
 	if (blame == VAULT_BLAME_CALL) {
 		if (err != NULL)
 			*err = why;
 		return why.status;
 	}
-	/* A 500 is the server's own trouble unless it says what is wrong with the input. */
-	if (status == 500 && blame != VAULT_BLAME_ITEM && strstr(text, "failed to parse batch input") == NULL)
+	/*
+	 * A 500 is the server's own trouble unless it says what is wrong with the input: its storage fails with words that
+	 * stand in items' errors, too ("authentication failed").
+	 */
+	if (status == 500 && strstr(text, "failed to parse batch input") == NULL)
 		return vault_call_error(batch->client, &slot->call, err);
 	if (slot->range.n > 1)
 		return push_halves(batch, slot->range, err);

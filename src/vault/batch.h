@@ -42,8 +42,9 @@ struct vault_job {
 	enum seal_status (*read)(void *arg, size_t item, const struct vault_result *result, struct seal_err *err);
 	/* This item alone is what the server refuses; `why` has class SEAL_DATA and lives only now. */
 	enum seal_status (*refused)(void *arg, size_t item, const struct seal_err *why, struct seal_err *err);
-	/* `text` is what the server said to a whole request. NULL: nothing is known of its texts. */
-	enum vault_blame (*blame)(void *arg, unsigned status, const char *text, struct seal_err *err);
+	/* `text` is what the server said to a whole request of n items. NULL: nothing is known of its texts. */
+	enum vault_blame (*blame)(void *arg, size_t first, size_t n, unsigned status, const char *text,
+				  struct seal_err *err);
 	/* Looks at each answer as a whole before its results are read. NULL: nothing to look at. */
 	enum seal_status (*check)(void *arg, const struct vault_answer *answer, struct seal_err *err);
 };

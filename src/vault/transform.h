@@ -85,7 +85,8 @@ size_t transform_item_size(void *arg, size_t item);
 uint8_t *transform_item_write(void *arg, size_t item, uint8_t *to);
 enum seal_status transform_item_read(void *arg, size_t item, const struct vault_result *result, struct seal_err *err);
 enum seal_status transform_item_refused(void *arg, size_t item, const struct seal_err *why, struct seal_err *err);
-enum vault_blame transform_blame(void *arg, unsigned status, const char *text, struct seal_err *err);
+enum vault_blame transform_blame(void *arg, size_t first, size_t n, unsigned status, const char *text,
+				 struct seal_err *err);
 
 /* item->err becomes a copy of `why` in the call's arena. */
 void transform_item_fail(struct transform_lot *lot, struct key_transform_item *item, const struct seal_err *why);

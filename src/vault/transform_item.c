@@ -80,15 +80,27 @@ static bool shows(const char *text, struct seal_bytes value)
 	return false;
 }
 
-/* Words of a server that cannot do its work just now. */
-static bool is_outage(const char *text)
+static bool holds(struct seal_bytes value, const char *word)
 {
-	static const char *const words[] = {"connect",	"timeout",  "timed out", "deadline", "unavailable",
-					    "database", "sealed",   "storage",	 "i/o",	     "internal error",
-					    "too many", "shutting", "read-only", "standby"};
+	return value.len > 0 && memmem(value.ptr, value.len, word, strlen(word)) != NULL;
+}
+
+/* Does `text` quote the value as a whole? */
+static bool quotes(const char *text, struct seal_bytes value)
+{
+	return value.len >= PART && memmem(text, strlen(text), value.ptr, value.len) != NULL;
+}
+
+/* Words of a server that cannot do its work just now, and which are not the value's own. */
+static bool is_outage(const char *text, struct seal_bytes value)
+{
+	static const char *const words[] = {
+		"connect",  "timeout",	"timed out", "deadline", "unavailable",	 "database",	  "sealed",
+		"storage",  "i/o",	"dial ",     "EOF",	 "no such host", "broken pipe",	  "internal error",
+		"too many", "shutting", "read-only", "standby",	 "x509",	 "authentication"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strstr(text, words[i]) != NULL)
+		if (strstr(text, words[i]) != NULL && !holds(value, words[i]))
 			return true;
 	return false;
 }
@@ -98,9 +110,9 @@ static const char *server_of(const struct transform_lot *lot)
 	return vault_client_name(lot->session->role->source->client);
 }
 
-/* What is known of the text: SEAL_OK: nothing. */
+/* What is known of the text, which may be about the value: SEAL_OK: nothing. */
 static enum seal_status explain(const struct transform_lot *lot, unsigned status, const char *text,
-				struct seal_err *err)
+				struct seal_bytes value, struct seal_err *err)
 {
 	const char *label = lot->session->role->label;
 
@@ -109,7 +121,7 @@ static enum seal_status explain(const struct transform_lot *lot, unsigned status
 			       "%s, role %s: \"%s\"; make 'tweak_source' and 'tweak_bytes' (or 'tweak') fit the "
 			       "transformation: FF3-1 takes 7 bytes",
 			       server_of(lot), label, text);
-	if (status >= 500 || is_outage(text))
+	if ((status >= 500 && !quotes(text, value)) || is_outage(text, value))
 		return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "%s has trouble with role %s: \"%s\"", server_of(lot),
 			       label, text);
 	return SEAL_OK;
@@ -151,12 +163,11 @@ static enum seal_status take_error(struct transform_lot *lot, struct key_transfo
 	enum seal_status rc;
 
 	vault_quote(text, quote);
-	if (!shows(quote, item->in)) {
-		rc = explain(lot, status, quote, err);
-		if (rc != SEAL_OK)
-			return rc;
+	rc = explain(lot, status, quote, item->in, err);
+	if (rc != SEAL_OK)
+		return rc;
+	if (!shows(quote, item->in))
 		note(lot, quote);
-	}
 	refuse(lot, item, quote);
 	return SEAL_OK;
 }
@@ -230,16 +241,20 @@ out:
 	return rc;
 }
 
-enum vault_blame transform_blame(void *arg, unsigned status, const char *text, struct seal_err *err)
+enum vault_blame transform_blame(void *arg, size_t first, size_t n, unsigned status, const char *text,
+				 struct seal_err *err)
 {
 	struct transform_lot *lot = arg;
-	bool certain;
+	bool certain, about_one = false;
 
-	for (size_t i = 0; i < lot->n; i++)
-		if (shows(text, lot->items[i].in))
-			return VAULT_BLAME_ITEM;
-	if (explain(lot, status, text, err) != SEAL_OK)
+	for (size_t i = first; i < first + n; i++)
+		about_one |= shows(text, lot->items[i].in);
+	if (about_one && n > 1) /* halved until it stands alone, so that the others are asked without it */
+		return VAULT_BLAME_ITEM;
+	if (explain(lot, status, text, n == 1 ? lot->items[first].in : BYTES_EMPTY, err) != SEAL_OK)
 		return VAULT_BLAME_CALL;
+	if (about_one)
+		return VAULT_BLAME_ITEM;
 	note(lot, text);
 	if (lot->taken > 0)
 		return VAULT_BLAME_ITEM;

@@ -79,7 +79,8 @@ size_t transit_item_size(void *arg, size_t item);
 uint8_t *transit_item_write(void *arg, size_t item, uint8_t *to);
 enum seal_status transit_item_read(void *arg, size_t item, const struct vault_result *result, struct seal_err *err);
 enum seal_status transit_item_refused(void *arg, size_t item, const struct seal_err *why, struct seal_err *err);
-enum vault_blame transit_blame(void *arg, unsigned status, const char *text, struct seal_err *err);
+enum vault_blame transit_blame(void *arg, size_t first, size_t n, unsigned status, const char *text,
+			       struct seal_err *err);
 
 /* The version of a whole text, before it is sent; 0: it is damaged, and the item has its error. */
 uint32_t transit_text_version(struct transit_lot *lot, struct key_item *item);

@@ -24,7 +24,7 @@ static const struct {
 	const char *part;
 	enum trouble trouble;
 } texts[] = {
-	{"authentication failed", TROUBLE_TAMPERED},
+	{"message authentication failed", TROUBLE_TAMPERED},
 	{"(too old)", TROUBLE_TOO_OLD},
 	{"version is too old", TROUBLE_TOO_OLD},
 	{"version is too new", TROUBLE_TOO_NEW},
@@ -135,7 +135,8 @@ enum seal_status transit_explain(const struct transit_key *key, enum transit_cal
 	return explain_item(key, trouble, version, err);
 }
 
-enum vault_blame transit_blame(void *arg, unsigned status, const char *text, struct seal_err *err)
+enum vault_blame transit_blame(void *arg, size_t first, size_t n, unsigned status, const char *text,
+			       struct seal_err *err)
 {
 	const struct transit_lot *lot = arg;
 

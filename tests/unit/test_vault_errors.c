@@ -244,6 +244,11 @@ static void statuses(void **state)
 		{472, NULL, SEAL_RETRY, SEAL_E_SERVICE, "disaster-recovery secondary"},
 		{500, "1 error occurred:\n\t* internal error\n\n", SEAL_RETRY, SEAL_E_SERVICE,
 		 "has trouble of its own"},
+		/* the server's own storage and barrier, in words that an item's error has, too */
+		{500, "1 error occurred:\n\t* pq: password authentication failed for user \"vault\"\n\n", SEAL_RETRY,
+		 SEAL_E_SERVICE, "has trouble of its own"},
+		{500, "failed to read policy: cipher: message authentication failed", SEAL_RETRY, SEAL_E_SERVICE,
+		 "has trouble of its own"},
 		{501, NULL, SEAL_RETRY, SEAL_E_SERVICE, "is not initialised"},
 		{502, "<html>Bad Gateway</html>", SEAL_RETRY, SEAL_E_SERVICE, "not reached by the gateway"},
 		{503, "Vault is sealed", SEAL_RETRY, SEAL_E_SERVICE, "is sealed"},

@@ -133,11 +133,61 @@ static void lost_answers(void **state)
 	}
 }
 
+/* What the server says to every lot: by the status of `arg`, to the whole or (200) to each item. */
+static bool in_trouble(struct server *s, const struct server_request *request, struct server_reply *reply)
+{
+	static const char said[] = "failed to store token: dial tcp 10.0.0.5:5432: connect: connection refused";
+	const unsigned status = *(const unsigned *)s->arg;
+	json_t *root, *results = NULL;
+
+	if (strcmp(request->method, "POST") != 0)
+		return transform_hook(s, request, reply);
+	if (status != 200) {
+		server_fail(reply, status, said);
+		return true;
+	}
+	root = json_loadb(request->body, request->len, 0, NULL);
+	results = json_array();
+	for (size_t i = 0; i < json_array_size(json_object_get(root, "batch_input")); i++)
+		json_array_append_new(results, json_pack("{s:s}", "error", said));
+	server_data(s, reply, status, json_pack("{s:o}", "batch_results", results), NULL);
+	json_decref(root);
+	return true;
+}
+
+/* A server in trouble, whose words happen to hold parts of values: none of them is to blame. */
+static void trouble_is_no_values_fault(void **state)
+{
+	static const char *const plain[] = {"4111-5432-1111-1111", "4111-1111-1111-1111", "refused", "reconnection"};
+	static const unsigned status[] = {500, 400, 200};
+	struct key_transform_item items[4];
+	struct key_session *session;
+	struct vault_fixture f;
+	struct key *key;
+
+	for (size_t k = 0; k < 3; k++) {
+		fixture_open(&f);
+		f.server.hook = transform_hook;
+		VOK(&f, transform_open(f.source, &token, &key, &session, &f.err));
+		f.server.hook = in_trouble;
+		f.server.arg = (void *)(uintptr_t)&status[k];
+		for (size_t i = 0; i < 4; i++)
+			items[i] = (struct key_transform_item){.in = text(plain[i])};
+		assert_int_equal(session->ops->transform(session, &token, false, items, 4, &f.call, &f.err),
+				 SEAL_RETRY);
+		for (size_t i = 0; i < 4; i++)
+			assert_int_equal(items[i].out.len, 0);
+		transform_close(key, session);
+		fixture_close(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shared),
 		cmocka_unit_test(masks_are_not_asked_for),
+		cmocka_unit_test(trouble_is_no_values_fault),
 		cmocka_unit_test(lost_answers),
 	};
 
