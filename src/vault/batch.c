@@ -5,19 +5,25 @@
  *            halves back
  *   slots[]  requests; a free one has no call under way
  *
+ * A throttled request (429) goes back to todo: what is under way is waited for, and after a pause the rest is sent, as long as
+ * each round gets something through. So a lot of more requests than a quota lets through at once ends all the same.
+ *
  * Invariants: every item is in exactly one of todo, a slot under way, or done; when a run ends no call is under way and
  * every body is wiped.
  */
 #include "vault/batch.h"
 
 #include <stdio.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #define BODY_OPEN "\"batch_input\":["
 #define BODY_HARD_MAX (30u << 20) /* servers take 32 MiB */
 #define BODY_KEEP (1u << 20) /* memory of a body that is kept from run to run */
 #define SPREAD_MIN 64 /* a lot of twice as many is spread over connections, whatever the limit */
+#define THROTTLED_MS 1000 /* between two rounds: quotas are mostly counted by the second */
 #define ALONE_MAX 16 /* items refused one by one, and nothing else answered: it is not the items */
 
 struct range {
@@ -48,6 +54,8 @@ struct vault_batch {
 	size_t n_alone;
 	struct seal_err why; /* of the first of them, as the call's */
 	bool answered; /* some request of this run had results */
+	bool moved; /* … since the last pause */
+	struct seal_err throttled; /* status SEAL_OK: nothing was since then */
 	/* The run. */
 	struct vault_worker *worker;
 	const struct vault_job *job;
@@ -239,6 +247,7 @@ static enum seal_status read_results(struct vault_batch *batch, const struct slo
 	enum seal_status rc = SEAL_OK;
 
 	batch->answered = true;
+	batch->moved = true;
 	if (vault_answer_results(batch->answer) != slot->range.n) {
 		rc = err_set(&why, SEAL_DATA, SEAL_E_SYNTAX, "%zu results for %zu values",
 			     vault_answer_results(batch->answer), slot->range.n);
@@ -418,6 +427,28 @@ static enum seal_status answer_too_large(struct vault_batch *batch, const struct
 	return refuse_large(batch, slot->range.first, err);
 }
 
+static enum seal_status put_back(struct vault_batch *batch, struct range range, struct seal_err *err)
+{
+	batch->throttled = *err;
+	err_clear(err);
+	return push(batch, range.first, range.n, err);
+}
+
+/* Nothing is under way, and something was throttled. */
+static enum seal_status next_round(struct vault_batch *batch, struct seal_err *err)
+{
+	const struct timespec pause = {THROTTLED_MS / 1000, THROTTLED_MS % 1000 * 1000000};
+
+	if (!batch->moved || clock_mono_ms() + THROTTLED_MS >= batch->deadline_ms) {
+		*err = batch->throttled;
+		return err->status;
+	}
+	(void)nanosleep(&pause, NULL);
+	batch->moved = false;
+	err_clear(&batch->throttled);
+	return SEAL_OK;
+}
+
 static enum seal_status finish(struct vault_batch *batch, struct seal_err *err)
 {
 	struct vault_call *call = vault_next(batch->worker);
@@ -437,6 +468,8 @@ static enum seal_status finish(struct vault_batch *batch, struct seal_err *err)
 	} else {
 		rc = look(batch, slot, err);
 	}
+	if (rc == SEAL_RETRY && err->code == SEAL_E_BUSY)
+		rc = put_back(batch, slot->range, err);
 	vault_call_clear(call);
 	buf_reset(&slot->body);
 	return rc;
@@ -463,26 +496,33 @@ static void clean(struct vault_batch *batch)
 enum seal_status vault_batch_run(struct vault_batch *batch, struct vault_worker *worker, const struct vault_job *job,
 				 uint64_t deadline_ms, struct seal_err *err)
 {
+	struct seal_err why = SEAL_ERR_INIT;
 	enum seal_status rc;
 
 	batch->worker = worker;
 	batch->job = job;
 	batch->deadline_ms = deadline_ms;
 	batch->n_todo = batch->n_alone = 0;
-	batch->answered = false;
-	SEAL_TRY(push(batch, 0, job->n, err));
+	batch->answered = batch->moved = false;
+	err_clear(&batch->throttled);
+	SEAL_TRY(push(batch, 0, job->n, &why));
 	while (batch->n_todo > 0 || batch->under_way > 0) {
-		if (batch->n_todo > 0 && batch->under_way < batch->n_slots)
-			SEAL_TRY(start(batch, err));
+		const bool throttled = batch->throttled.status != SEAL_OK;
+
+		if (throttled && batch->under_way == 0)
+			SEAL_TRY(next_round(batch, &why));
+		else if (!throttled && batch->n_todo > 0 && batch->under_way < batch->n_slots)
+			SEAL_TRY(start(batch, &why));
 		else
-			SEAL_TRY(finish(batch, err));
+			SEAL_TRY(finish(batch, &why));
 	}
 	if (batch->n_alone > 0) { /* nothing else was answered: it may be any call's trouble */
 		rc = batch->why.status;
-		if (err != NULL)
-			*err = batch->why;
+		why = batch->why;
 	}
 out:
 	clean(batch);
+	if (rc != SEAL_OK && err != NULL)
+		*err = why;
 	return rc;
 }
