@@ -146,7 +146,7 @@ class Userpass(Login):
         if not request.text("password"):
             raise Broken("missing password")
         if not user or not hmac.compare_digest(str(user.get("password")).encode(), request.text("password").encode()):
-            raise Refusal("invalid username or password")
+            raise Refusal("invalid username or password", 500 if self.core.old and user else 400)
         return self.grant(user, f"userpass-{name.lower()}", {"username": name.lower()})
 
 

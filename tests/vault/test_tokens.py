@@ -171,6 +171,17 @@ def test_userpass(tmp_path, vault):
         assert code == DENIED and out == b"" and method in err, err
 
 
+def test_a_wrong_password_and_an_old_vault(tmp_path, certificates):
+    """Up to 1.13 it comes with status 500, which is no reason to try again."""
+    with Double(product="vault", old=True, tls=certificates) as vault:
+        vault.api("POST", "sys/auth/userpass", {"type": "userpass"})
+        vault.api("POST", "auth/userpass/users/ann", {"password": "correct horse"})
+        shop = login_shop(tmp_path, vault, "userpass", None, "wrong", SEALSTREAM_VAULT_USER="ann")
+        code, out, err = shop.try_("protect", purchases(1))
+        assert code == DENIED and out == b"", err
+        assert vault.control.stats()["auth/userpass/login/ann"] == 1
+
+
 @pytest.mark.parametrize("method", ["jwt", "kubernetes"])
 def test_jwt(tmp_path, vault, method):
     key = ec.generate_private_key(ec.SECP256R1())

@@ -1,13 +1,12 @@
 """Away, slow, sealed, standby, forbidden, throttled, lying: is it always the right class, and never a lost, doubled or plain record?"""
 import json
-import re
+import random
 import subprocess
 import time
 
 import pytest
 
-from shop import (AGAIN, AWAY, CANARY, CONFIG, DENIED, IMPATIENT, POLICY, SANITIZED, SOME, Shop, lines, one_line, purchases, record,
-                  wait_until)
+from shop import AGAIN, AWAY, CANARY, CONFIG, DENIED, IMPATIENT, POLICY, SOME, Shop, purchases
 from transport import make_certificates
 
 DATA = purchases(3)
@@ -120,6 +119,31 @@ def test_retry_after_is_honoured(tmp_path, vault):
     shop.protect(DATA)
     first, second = vault.control.seen("transit/encrypt")
     assert 0.95 <= second["at"] - first["at"] < 10
+
+
+def test_a_quota_slows_down_and_loses_nothing(tmp_path, vault):
+    """OpenBao's rate limit says 429 without a Retry-After."""
+    shop = Shop(tmp_path, vault)
+    vault.api("POST", "sys/quotas/rate-limit/q", {"path": "transit/encrypt/", "rate": 6, "interval": "1s"})
+    (tmp_path / "in").write_bytes(purchases(1000))
+    out = shop.run("protect", "--vault-batch", "100", "in")[0]
+    assert shop.reveal(out) == purchases(1000)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_many_workers_and_faults_at_random(tmp_path, vault, seed):
+    """Every few requests one goes wrong in one way or another: each record comes once, in its order."""
+    chance = random.Random(seed)
+    shop = Shop(tmp_path, vault, VAULT_MAX_RETRIES=str(chance.randrange(3)))
+    data = purchases(4000)
+    (tmp_path / "in").write_bytes(data)
+    for number in range(8):
+        how = dict(FAULTS[chance.choice(list(FAULTS))])
+        vault.control.fault(path="transit/(en|de)crypt", skip=4 * number + chance.randrange(4), **how)
+    words = ("-j", "4", "--vault-batch", "100", "--vault-connections", "2")
+    shop.run("protect", *words, "-o", "protected", "in")
+    assert len((tmp_path / "protected").read_bytes().splitlines()) == 4000
+    assert shop.run("reveal", *words, "protected")[0] == data
 
 
 def test_a_server_that_is_away_is_left_in_peace(tmp_path, vault):
