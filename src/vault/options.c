@@ -143,9 +143,8 @@ const struct opt_row vault_rows[] = {
 	 .type = OPT_FLAG,
 	 AT(secret_wrapped)},
 	{.name = "vault-token-file",
-	 .help = "file with a token, such as an Agent's sink, where VAULT_TOKEN is not set; read again when it has "
-		 "changed; "
-		 "default: the token helper, else ~/.vault-token",
+	 .help = "file with a token, such as an Agent's sink; read again when it has changed; default: VAULT_TOKEN, "
+		 "else the token helper, else ~/.vault-token",
 	 .arg = "FILE",
 	 .env = "SEALSTREAM_VAULT_TOKEN_FILE",
 	 .type = OPT_STRING,

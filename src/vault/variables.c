@@ -4,7 +4,8 @@
 #include <stddef.h>
 
 const struct vault_variable vault_variables[] = {
-	{"VAULT_TOKEN", "the token; counts before --vault-token-file, the token helper and ~/.vault-token"},
+	{"VAULT_TOKEN",
+	 "the token; where no --vault-token-file is given; counts before the token helper and ~/.vault-token"},
 	{"VAULT_TOKEN_PATH", "the file that counts in the place of ~/.vault-token"},
 	{"VAULT_CONFIG_PATH", "the file that names the token helper; default: ~/.vault"},
 	{"VAULT_AGENT_ADDR", "address of an Agent or a Proxy; counts before VAULT_ADDR"},

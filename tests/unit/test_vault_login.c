@@ -684,7 +684,7 @@ static void sink_file(void **state)
 static void source_order(void **state)
 {
 	struct step steps[] = {{LOOK, NULL, NULL, LIFE("0", "false"), 0, NULL}, END_OF_SCRIPT};
-	static const char *const order[] = {"environment", "option", "helper", "home"};
+	static const char *const order[] = {"option", "environment", "helper", "home"};
 	char text[300];
 
 	put_file(".vault-token", "home\n", 0600);
@@ -704,9 +704,9 @@ static void source_order(void **state)
 		vault_tokens_free(tokens);
 		tokens = NULL;
 		if (i == 0)
-			unsetenv("VAULT_TOKEN");
-		if (i == 1)
 			options.token_file = NULL;
+		if (i == 1)
+			unsetenv("VAULT_TOKEN");
 		if (i == 2)
 			setenv("VAULT_CONFIG_PATH", path_of("other"), 1);
 	}

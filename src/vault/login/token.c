@@ -1,5 +1,5 @@
 /*
- * A bare token, from the first of: VAULT_TOKEN, --vault-token-file, the token helper that ~/.vault names, ~/.vault-token.
+ * A bare token, from the first of: --vault-token-file, VAULT_TOKEN, the token helper that ~/.vault names, ~/.vault-token.
  * Its life is asked for once (lookup-self); a token that may not ask is used without knowing.
  */
 #include <limits.h>
@@ -80,10 +80,10 @@ static enum seal_status read_token(const struct vault_options *options, struct v
 	bool named = false;
 	enum seal_status rc;
 
-	if (text != NULL)
-		return take(bytes_str(text), "VAULT_TOKEN", out, err);
 	if (options->token_file != NULL)
 		return from_file(options->token_file, out, err);
+	if (text != NULL)
+		return take(bytes_str(text), "VAULT_TOKEN", out, err);
 	rc = from_helper(&named, out, err);
 	if (rc != SEAL_OK || named)
 		return rc;
