@@ -11,6 +11,14 @@ static void fill(struct seal_err *err, enum seal_status status, enum seal_code c
 	err->status = status;
 	err->code = code;
 	vsnprintf(err->text, sizeof(err->text), fmt, args);
+	err_plain(err->text);
+}
+
+void err_plain(char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = ' ';
 }
 
 enum seal_status err_set(struct seal_err *err, enum seal_status status, enum seal_code code, const char *fmt, ...)

@@ -34,6 +34,12 @@ void err_place(struct seal_err *err, const char *fmt, ...) __attribute__((format
 /* Puts "prefix: " before the text. */
 void err_prefix(struct seal_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * Control characters become spaces, so that a text with words of somebody else's stays one line and commands no terminal.
+ * Done to all texts of errors.
+ */
+void err_plain(char *text);
+
 /* Empties `err`, so that it can take another error. */
 void err_clear(struct seal_err *err);
 

@@ -28,6 +28,7 @@ void visit_tell(struct vault_visit *visit, enum doctor_status status, const char
 	va_start(args, fmt);
 	vsnprintf(result.text, sizeof(result.text), fmt, args);
 	va_end(args);
+	err_plain(result.text); /* it may quote the server */
 	snprintf(result.hint, sizeof(result.hint), "%s", hint != NULL ? hint : "");
 	snprintf(name, sizeof(name), "%s%s%s", subject, what[0] != '\0' ? ": " : "", what);
 	doctor_tell(visit->report, name, &result);

@@ -21,9 +21,6 @@ enum seal_status error_set(const struct flight *flight, enum seal_status status,
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	for (char *c = text; *c != '\0'; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = ' ';
 	return err_set(err, status, code, "%.12s %.200s%.*s: %s", ex->method, flight->worker->client->name,
 		       (int)strcspn(ex->path, "?") > PATH_SHOWN ? PATH_SHOWN : (int)strcspn(ex->path, "?"), ex->path,
 		       text);

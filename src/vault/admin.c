@@ -162,6 +162,7 @@ static enum seal_status read_info(struct vault_admin_at *at, const json_t *data,
 	at->foreign = foreign_of(data);
 	snprintf(out->name, sizeof(out->name), "%s", at->name);
 	snprintf(out->type, sizeof(out->type), "%s", type);
+	err_plain(out->type); /* it is shown */
 	return read_versions(json_object_get(data, "keys"), at->on->arena, out, err);
 }
 
@@ -278,7 +279,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*x, *y);
 }
 
-/* "MOUNT/NAME" of each; folders ("import/") are none. */
+/* "MOUNT/NAME" of each; folders ("import/") are none, and no Transit key has another kind of name. */
 static enum seal_status take_names(const json_t *keys, struct seal_bytes mount, struct arena *arena,
 				   const char *const **out, size_t *n, struct seal_err *err)
 {
@@ -290,7 +291,7 @@ static enum seal_status take_names(const json_t *keys, struct seal_bytes mount, 
 	for (size_t i = 0; i < room; i++) {
 		const char *name = json_string_value(json_array_get(keys, i));
 
-		if (name == NULL || name[0] == '\0' || name[strlen(name) - 1] == '/')
+		if (name == NULL || !bytes_is_name(bytes_str(name)))
 			continue;
 		names[*n] = arena_printf(arena, "%.*s/%s", BYTES_FMT(mount), name);
 		if (names[(*n)++] == NULL)

@@ -41,6 +41,18 @@ void vault_probe_free(struct vault_probe *probe)
 	mem_free(probe);
 }
 
+/* Without user and password. */
+static const char *shown_proxy(const char *proxy, struct arena *arena)
+{
+	const char *at = proxy != NULL ? strrchr(proxy, '@') : NULL;
+	const char *slashes = at != NULL ? strstr(proxy, "://") : NULL;
+
+	if (at == NULL)
+		return proxy;
+	return arena_printf(arena, "%.*s%s", slashes != NULL && slashes < at ? (int)(slashes + 3 - proxy) : 0, proxy,
+			    at + 1);
+}
+
 enum seal_status vault_probe_address(const struct vault_options *options, struct arena *arena,
 				     struct vault_address *out, struct seal_err *err)
 {
@@ -54,11 +66,13 @@ enum seal_status vault_probe_address(const struct vault_options *options, struct
 		.authorities = config.ca_file != NULL  ? config.ca_file
 			       : config.ca_pem != NULL ? "VAULT_CACERT_BYTES"
 						       : config.ca_path,
-		.proxy = config.proxy,
+		.proxy = shown_proxy(config.proxy, arena),
 		.tls = strncmp(config.base, "http://", 7) != 0,
 		.checked = !config.insecure,
 		.client_certificate = config.client_cert != NULL,
 	};
+	if (config.proxy != NULL && out->proxy == NULL)
+		rc = err_memory(err);
 out:
 	return rc;
 }

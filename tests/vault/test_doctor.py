@@ -1,7 +1,9 @@
 """doctor --vault: does it name what is wrong, and nothing else, in one run?"""
+import http.server
 import json
 import pathlib
 import sys
+import threading
 
 import pytest
 
@@ -201,3 +203,34 @@ def test_transform_with_few_rights(enterprise):
 def test_a_server_without_transform(doctor):
     found = doctor.run(policy=TRANSFORM, exit_code=1)
     assert "Vault Enterprise with the ADP module" in found["vault:transform/role/payments: role"][0][1]
+
+
+# a server that would take over the terminal
+
+class Hostile(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        health = {"initialized": True, "sealed": False, "standby": False, "version": "1\x1b]0;taken\x07\x1b[2J\nok   fake"}
+        body = json.dumps(health if "health" in self.path else {"data": {"policies": ["a\x1b[8m\nb"], "ttl": 100}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_servers_words_command_no_terminal(tmp_path):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        environment = {"VAULT_ADDR": f"http://127.0.0.1:{server.server_port}", "VAULT_TOKEN": "t"}
+        out, _ = Program(tmp_path).run("doctor", "--vault", environment=environment)
+        server.shutdown()
+    assert b"version 1 ]0;taken" in out and b"policies: a [8m b" in out
+    assert not [byte for byte in out if byte < 0x20 and byte != 0x0a] and b"\nok   fake" not in out
+
+
+def test_the_password_of_a_proxy_is_not_shown(tmp_path):
+    environment = {"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t", "VAULT_PROXY_ADDR": "http://user:geheim@127.0.0.1:1"}
+    out, said = Program(tmp_path).run("doctor", "--vault", environment=environment, exit_code=1)
+    assert b"by the proxy http://127.0.0.1:1" in out and b"geheim" not in out and "geheim" not in said
