@@ -26,7 +26,8 @@ struct seal_engine;
 struct seal_engine_options {
 	size_t size; /* sizeof(struct seal_engine_options) */
 	size_t max_record_bytes; /* of a value, before and after; 0: 16 MiB */
-	uint64_t timeout_ms; /* for the key operations of one batch; 0: 30000 */
+	uint64_t
+		timeout_ms; /* until a key server must have answered; it may take as long again for each part of a batch; 0: 30000 */
 	const struct seal_keyring_options *keyring; /* where keys live; NULL: all defaults */
 };
 

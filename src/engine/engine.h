@@ -47,7 +47,7 @@ bool plan_warning(const struct plan *plan, size_t index, char out[SEAL_ERR_TEXT_
 
 struct engine_options {
 	size_t max_record_bytes; /* 0: the default */
-	uint64_t timeout_ms; /* for a batch's key operations; 0: 30 s */
+	uint64_t timeout_ms; /* until a key server must have answered, for each part of a batch; 0: 30 s */
 };
 
 struct engine;

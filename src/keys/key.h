@@ -88,7 +88,8 @@ struct key_transform_item {
 /* What every call brings along. */
 struct key_call {
 	struct arena *arena; /* for results; lives longer than the items */
-	uint64_t deadline_ms; /* clock_mono_ms() scale */
+	uint64_t deadline_ms; /* clock_mono_ms() scale. A server that goes on answering part after part of a lot may
+			       * take longer; one that has stopped may not */
 };
 
 struct key_session {

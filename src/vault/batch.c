@@ -59,7 +59,7 @@ struct vault_batch {
 	/* The run. */
 	struct vault_worker *worker;
 	const struct vault_job *job;
-	uint64_t deadline_ms;
+	uint64_t deadline_ms, patience_ms; /* each answer with results moves the deadline: patience from then on */
 };
 
 enum seal_status vault_batch_new(struct vault_client *client, struct vault_batch **out, struct seal_err *err)
@@ -248,6 +248,8 @@ static enum seal_status read_results(struct vault_batch *batch, const struct slo
 
 	batch->answered = true;
 	batch->moved = true;
+	if (batch->deadline_ms != DEADLINE_NONE)
+		batch->deadline_ms = clock_mono_ms() + batch->patience_ms;
 	if (vault_answer_results(batch->answer) != slot->range.n) {
 		rc = err_set(&why, SEAL_DATA, SEAL_E_SYNTAX, "%zu results for %zu values",
 			     vault_answer_results(batch->answer), slot->range.n);
@@ -496,12 +498,14 @@ static void clean(struct vault_batch *batch)
 enum seal_status vault_batch_run(struct vault_batch *batch, struct vault_worker *worker, const struct vault_job *job,
 				 uint64_t deadline_ms, struct seal_err *err)
 {
+	const uint64_t now_ms = clock_mono_ms();
 	struct seal_err why = SEAL_ERR_INIT;
 	enum seal_status rc;
 
 	batch->worker = worker;
 	batch->job = job;
 	batch->deadline_ms = deadline_ms;
+	batch->patience_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
 	batch->n_todo = batch->n_alone = 0;
 	batch->answered = batch->moved = false;
 	err_clear(&batch->throttled);

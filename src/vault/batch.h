@@ -8,6 +8,9 @@
  *                 └─ refused as a whole: too much ──▶ limit learned, range halved
  *                                        one item's fault ──▶ halved until it stands alone ──▶ job->refused(item)
  *
+ * The deadline is for the first answer; each one with results gives as long again. So a server that is slow, but works,
+ * ends a lot of any size, and one that has stopped is noticed as soon.
+ *
  * The call fails only as a whole: RETRY (away; an answer that is not what the engine gives), DENIED, USAGE, FATAL.
  */
 #ifndef VAULT_BATCH_H

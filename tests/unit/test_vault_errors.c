@@ -301,6 +301,32 @@ static void away(void **state)
 	fixture_close(&f);
 }
 
+/* A lot of many requests takes longer than the deadline: each answer gives as long again. */
+static void slow_but_working(void **state)
+{
+	struct key_session *session;
+	struct key_item items[40] = {{.in = BYTES_EMPTY}};
+	struct vault_fixture f;
+	uint64_t start_ms;
+	struct key *key;
+
+	fixture_start(&f);
+	f.options.batch = 2;
+	VOK(&f, vault_source.open(&f.config, &f.source, &f.err));
+	session = fixture_session(&f, "transit/pii", &key);
+	for (size_t i = 0; i < 40; i++)
+		items[i].in = text("abc");
+	f.server.stall_ms = 150;
+	start_ms = clock_mono_ms();
+	f.call.deadline_ms = start_ms + 1000;
+	VOK(&f, session->ops->encrypt(session, items, 40, &f.call, &f.err));
+	assert_true(clock_mono_ms() - start_ms > 1300);
+	for (size_t i = 0; i < 40; i++)
+		assert_true(items[i].err == NULL && items[i].out.len > 0);
+	fixture_end(session, key);
+	fixture_close(&f);
+}
+
 /* ---- who calls ---- */
 
 static void prefix_and_namespace(void **state)
@@ -509,6 +535,7 @@ int main(void)
 		cmocka_unit_test(nonsense),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(away),
+		cmocka_unit_test(slow_but_working),
 		cmocka_unit_test(prefix_and_namespace),
 		cmocka_unit_test(new_token),
 		cmocka_unit_test(new_token_in_a_lot),
