@@ -24,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import logins  # noqa: E402, F401
 import transit  # noqa: E402, F401
 from control import Control, ControlServer  # noqa: E402
-from core import Core, Refusal  # noqa: E402
+from core import ENGINES, Core, Refusal  # noqa: E402
 from transport import Listener, make_certificates  # noqa: E402
 
 if importlib.util.find_spec("transform_double"):
@@ -57,7 +57,7 @@ class Double:
         self.listeners = self.control._listeners
         self.listen(port, unix, bool(tls), client_certificates)
         for mount in mounts:
-            self.core.mount(self.core.root, mount, mount, __import__("core").ENGINES, "plugin not found in the catalog: ")
+            self.core.mount(self.core.root, mount, mount, ENGINES, "plugin not found in the catalog: ")
 
     def listen(self, port=0, unix=None, tls=None, client_certificates=False):
         """One more address of the same server; the Listener."""

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import time
 
@@ -44,7 +45,6 @@ class Shop(Program):
 
     def try_(self, command, data, *arguments, **environment):
         """(exit code, stdout, stderr)."""
-        import subprocess
         done = subprocess.run([self.path, command, *arguments], cwd=self.folder, input=data, capture_output=True,
                               env=self.environment | environment, timeout=120, check=False)
         return done.returncode, done.stdout, done.stderr.decode()
@@ -73,10 +73,3 @@ def wait_until(condition, seconds=40):
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
-
-
-def one_line(stderr):
-    """The error, which has one line."""
-    found = stderr.strip().splitlines()
-    assert len(found) == 1, stderr
-    return found[0]

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from shop import CANARY, IMPATIENT, POLICY, Shop, lines, purchases, record, wait_until
+from shop import CANARY, IMPATIENT, Shop, purchases, wait_until
 
 CANARIES = [CANARY, base64.b64encode(CANARY.encode()).decode()[:-4]]
 

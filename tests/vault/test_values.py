@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from double import Double
+from double import ApiError, Double
 from shop import CANARY, CONFIG, DATA, POLICY, SOME, Shop, lines, purchases, record
 
 AEADS = ["aes256-gcm96", "aes128-gcm96", "chacha20-poly1305", "xchacha20-poly1305"]
@@ -65,7 +65,7 @@ def test_bound_to_its_place(tmp_path, vault):
     code, out, err = shop.try_("reveal", lines(moved, one))
     assert code == SOME and out == lines(record(1))
     assert "$['Name']" in err and CANARY not in err
-    with pytest.raises(Exception, match="message authentication failed"):
+    with pytest.raises(ApiError, match="message authentication failed"):
         vault.api("POST", "transit/decrypt/pii", {"ciphertext": one["Name"]})
 
 

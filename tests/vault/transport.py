@@ -4,7 +4,6 @@ An answer of more than 2,048 bytes goes out in chunks, as Go's server does it, a
 control may change, delay, cut or drop it: see control.py.
 """
 import http.server
-import os
 import pathlib
 import socket
 import socketserver
@@ -226,10 +225,3 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def pause(self, seconds):
         """Waits, but ends when the double does or the fault is lifted."""
         self.listener.control.released.wait(seconds)
-
-
-def unix_path(folder):
-    """A path short enough for a socket."""
-    path = os.path.join(folder, "vault.sock")
-    assert len(path) < 100, path
-    return path
