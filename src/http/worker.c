@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -300,6 +301,63 @@ static int patience(const struct http_worker *w)
 
 /* ---- public ---- */
 
+static enum seal_status open_handles(struct http_worker *w, struct seal_err *err)
+{
+	const unsigned n = w->client->connections;
+	enum seal_status rc = SEAL_OK;
+
+	w->pid = getpid();
+	w->multi = curl_multi_init();
+	if (w->multi == NULL)
+		return err_memory(err);
+	/*
+	 * Exchanges run side by side on connections of their own, in HTTP/2, too: one connection for all was no faster with
+	 * Vault (within 5 %), and all would share one flow control window and one failure.
+	 */
+	if (curl_multi_setopt(w->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) != CURLM_OK ||
+	    curl_multi_setopt(w->multi, CURLMOPT_MAXCONNECTS, (long)n) != CURLM_OK)
+		rc = err_memory(err);
+	for (unsigned i = 0; rc == SEAL_OK && i < n; i++)
+		if ((w->slots[i].easy = handle_new(w->client)) == NULL)
+			rc = err_memory(err);
+	return rc;
+}
+
+static void close_handles(struct http_worker *w)
+{
+	for (unsigned i = 0; w->slots != NULL && i < w->client->connections; i++) {
+		curl_easy_cleanup(w->slots[i].easy);
+		w->slots[i].easy = NULL;
+	}
+	curl_multi_cleanup(w->multi);
+	w->multi = NULL;
+}
+
+/*
+ * True in a child of fork(): the connections are the parent's, whose answers must not be read here. Whatever libcurl does
+ * with them, closing included, would speak on them, so its handles are left alone for good. What was under way is not here.
+ */
+static bool leave_to_parent(struct http_worker *w)
+{
+	if (w->pid == getpid())
+		return false;
+	w->multi = NULL;
+	for (unsigned i = 0; w->slots != NULL && i < w->client->connections; i++) {
+		if (w->slots[i].flight != NULL)
+			list_push(&w->waiting, w->slots[i].flight);
+		w->slots[i] = (struct slot){NULL, NULL};
+	}
+	while (w->waiting.first != NULL) {
+		struct flight *flight = list_take(&w->waiting, &w->waiting.first);
+
+		flight->easy = NULL;
+		error_set(flight, SEAL_RETRY, SEAL_E_SERVICE, &flight->exchange->err,
+			  "the process has forked while the request was under way");
+		list_push(&w->done, flight);
+	}
+	return true;
+}
+
 enum seal_status http_worker_new(struct http_client *client, struct http_worker **out, struct seal_err *err)
 {
 	struct http_worker *w = mem_calloc(1, sizeof(*w));
@@ -311,23 +369,8 @@ enum seal_status http_worker_new(struct http_client *client, struct http_worker 
 	w->client = client;
 	list_init(&w->waiting);
 	list_init(&w->done);
-	w->multi = curl_multi_init();
 	w->slots = mem_calloc(client->connections, sizeof(*w->slots));
-	if (w->multi == NULL || w->slots == NULL) {
-		rc = err_memory(err);
-		goto out;
-	}
-	/*
-	 * Exchanges run side by side on connections of their own, in HTTP/2, too: one connection for all was no faster with
-	 * Vault (within 5 %), and all would share one flow control window and one failure.
-	 */
-	if (curl_multi_setopt(w->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) != CURLM_OK ||
-	    curl_multi_setopt(w->multi, CURLMOPT_MAXCONNECTS, (long)client->connections) != CURLM_OK)
-		rc = err_memory(err);
-	for (unsigned i = 0; rc == SEAL_OK && i < client->connections; i++)
-		if ((w->slots[i].easy = handle_new(client)) == NULL)
-			rc = err_memory(err);
-out:
+	rc = w->slots != NULL ? open_handles(w, err) : err_memory(err);
 	if (rc != SEAL_OK) {
 		http_worker_free(w);
 		w = NULL;
@@ -344,14 +387,13 @@ void http_worker_free(struct http_worker *w)
 		return;
 	if (w->under_way > 0)
 		http_drop(w);
+	(void)leave_to_parent(w);
 	while ((flight = w->spare) != NULL) {
 		w->spare = flight->next;
 		buf_clear(&flight->url);
 		mem_free(flight);
 	}
-	for (unsigned i = 0; w->slots != NULL && i < w->client->connections; i++)
-		curl_easy_cleanup(w->slots[i].easy);
-	curl_multi_cleanup(w->multi);
+	close_handles(w);
 	mem_free(w->slots);
 	mem_free(w);
 }
@@ -363,6 +405,14 @@ enum seal_status http_start(struct http_worker *w, struct http_exchange *exchang
 	enum seal_status rc;
 
 	SEAL_INVARIANT(exchange->under_way == NULL);
+	if (w->multi == NULL || leave_to_parent(w)) {
+		close_handles(w); /* those that an earlier call had no memory to complete */
+		rc = open_handles(w, err);
+		if (rc != SEAL_OK) {
+			close_handles(w);
+			return rc;
+		}
+	}
 	exchange->status = 0;
 	exchange->tries = 0;
 	exchange->location[0] = '\0';
@@ -396,7 +446,8 @@ struct http_exchange *http_next(struct http_worker *w)
 
 	if (w->under_way == 0)
 		return NULL;
-	work(w);
+	if (!leave_to_parent(w))
+		work(w);
 	while (w->done.first == NULL) {
 		code = curl_multi_poll(w->multi, NULL, 0, patience(w), NULL);
 		if (code != CURLM_OK)
@@ -423,6 +474,7 @@ static void give_up(struct http_worker *w, struct flight *flight)
 
 void http_drop(struct http_worker *w)
 {
+	(void)leave_to_parent(w);
 	for (unsigned i = 0; i < w->client->connections; i++) {
 		struct flight *flight = w->slots[i].flight;
 

@@ -50,6 +50,7 @@ struct http_worker {
 	struct flight_list waiting, done;
 	struct flight *spare;
 	size_t under_way; /* all that http_next has not given back */
+	pid_t pid; /* whose connections these are */
 };
 
 /* handle.c: a handle with all that never changes. NULL: no memory. */

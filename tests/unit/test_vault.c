@@ -1,4 +1,6 @@
 /* vault: Transit as a key source, against a small server (vault_server.h): keys at start, lots and limits, all operations. */
+#include <sys/wait.h>
+
 #include "vault_check.h"
 
 /* ---- references ---- */
@@ -474,17 +476,80 @@ static void ignored_associated_data(void **state)
 	fixture_close(&f);
 }
 
+/* ---- fork ---- */
+
+/* Values of one's own, there and back. */
+static bool own_answers(struct vault_fixture *f, struct key_session *session, const char *who)
+{
+	bool good = true;
+
+	for (int i = 0; i < 200 && good; i++) {
+		char plain[32];
+		struct key_item item = {.aad = text("place")};
+
+		snprintf(plain, sizeof(plain), "%s %d", who, i);
+		item.in = text(plain);
+		good = session->ops->encrypt(session, &item, 1, &f->call, &f->err) == SEAL_OK && item.err == NULL;
+		item.in = item.out;
+		good = good && session->ops->decrypt(session, &item, 1, &f->call, &f->err) == SEAL_OK &&
+		       item.err == NULL && bytes_eq_str(item.out, plain);
+	}
+	return good;
+}
+
+/* Parent and child on one kept-alive connection would read each other's answers. */
+static void fork_shares_no_connection(void **state)
+{
+	struct key_session *session;
+	struct vault_fixture f;
+	struct key_item item;
+	struct key *key;
+	int status;
+	pid_t child;
+	bool good;
+
+	fixture_open(&f);
+	session = fixture_session(&f, "transit/pii", &key);
+	assert_int_equal(encrypt_one(&f, session, "before", &item), SEAL_OK);
+	child = fork();
+	if (child == 0) {
+		good = own_answers(&f, session, "child");
+		if (good) { /* the connections of the parent survive that */
+			session->ops->free(session);
+			key->ops->free(key);
+			vault_source.free(f.source);
+		}
+		_exit(good ? 0 : 1);
+	}
+	good = own_answers(&f, session, "parent");
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(good);
+	assert_int_equal(status, 0);
+	assert_true(own_answers(&f, session, "after"));
+	fixture_end(session, key);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(references),	   cmocka_unit_test(keys_at_start),
-		cmocka_unit_test(key_infos),	   cmocka_unit_test(lots),
-		cmocka_unit_test(empty_lot),	   cmocka_unit_test(derived),
-		cmocka_unit_test(string_limit),	   cmocka_unit_test(body_limit),
-		cmocka_unit_test(value_limit),	   cmocka_unit_test(hard_limit),
-		cmocka_unit_test(hmacs),	   cmocka_unit_test(rewraps),
-		cmocka_unit_test(rewraps_derived), cmocka_unit_test(data_keys),
-		cmocka_unit_test(bad_data_keys),   cmocka_unit_test(ignored_associated_data),
+		cmocka_unit_test(fork_shares_no_connection),
+		cmocka_unit_test(references),
+		cmocka_unit_test(keys_at_start),
+		cmocka_unit_test(key_infos),
+		cmocka_unit_test(lots),
+		cmocka_unit_test(empty_lot),
+		cmocka_unit_test(derived),
+		cmocka_unit_test(string_limit),
+		cmocka_unit_test(body_limit),
+		cmocka_unit_test(value_limit),
+		cmocka_unit_test(hard_limit),
+		cmocka_unit_test(hmacs),
+		cmocka_unit_test(rewraps),
+		cmocka_unit_test(rewraps_derived),
+		cmocka_unit_test(data_keys),
+		cmocka_unit_test(bad_data_keys),
+		cmocka_unit_test(ignored_associated_data),
 	};
 
 	server_environment();
