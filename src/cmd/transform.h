@@ -21,7 +21,7 @@ extern const struct opt_row transform_rows[];
 	"on and ends with 1. With --fail-fast the first one ends the run with 65. Nothing is ever passed on "        \
 	"unprotected because of an error.\n"                                                                         \
 	"While a key server is away the run waits, says so once, and goes on where it was; no record fails for it. " \
-	"After --retry-for it ends with 69.\n"                                                                       \
+	"After --retry-for it ends with 69, or with 75 when the server was there but slow or busy.\n"                \
 	"An output FILE is written beside its name and takes the name when all input was read, so that a failed or " \
 	"stopped run leaves the old file alone.\n"                                                                   \
 	"When the reader of standard output goes away, as in \"| head\", the program ends quietly with 141, as cat " \
