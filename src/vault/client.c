@@ -2,7 +2,7 @@
  * Calls: a token and headers on top of an HTTP exchange, and what comes back made into a class of failure.
  *
  *   vault_start ──▶ flying ──http_next──▶ settle ─┬─ redirect ──▶ followed at once (client_redirect.c)
- *                      ▲                          ├─ 403 ──▶ new token ──▶ flying again, once
+ *                      ▲                          ├─ 403 ──▶ new token ──▶ flying again
  *                      └──────────────────────────┘
  *                                                 └─ given back by vault_next, or by vault_ask to itself
  *
@@ -22,6 +22,7 @@
 /* Where the options say nothing, as in the rows. */
 #define BATCH_DEFAULT 480
 #define CONNECTIONS_DEFAULT 2
+#define AGAIN_MAX 3 /* tokens that a call tries after its first one */
 
 static enum seal_status setup(struct vault_client *client, const struct vault_options *options, struct seal_err *err)
 {
@@ -250,7 +251,7 @@ enum seal_status vault_start(struct vault_worker *worker, struct vault_call *cal
 	flight->call = call;
 	flight->deadline_ms = deadline_ms;
 	flight->followed = false;
-	flight->again = false;
+	flight->again = 0;
 	err_clear(&flight->refused);
 	SEAL_TRY(buf_append_str(&flight->path, "/v1/", err));
 	SEAL_TRY(buf_append(&flight->path, bytes_of(call->path, strlen(call->path) + 1), err));
@@ -264,16 +265,19 @@ out:
 	return rc;
 }
 
-/* A call that was refused under a token is sent again under another one. True: it flies again. */
+/*
+ * A call that was refused under a token is sent again under another one; more than once, since that may be replaced while
+ * the call is under way, but not for ever. True: it flies again.
+ */
 static bool fly_again(struct vault_worker *worker, struct flight *flight)
 {
 	struct vault_call *call = flight->call;
 	bool by_policy = false;
 	enum seal_status rc;
 
-	if (call->anonymous || call->token != NULL || flight->again || flight->exchange.status != 403)
+	if (call->anonymous || call->token != NULL || flight->again == AGAIN_MAX || flight->exchange.status != 403)
 		return false;
-	flight->again = true;
+	flight->again++;
 	flight->followed = false;
 	rc = vault_token_refused(worker->client->tokens, worker, flight->token, flight->deadline_ms, &by_policy,
 				 &flight->refused);

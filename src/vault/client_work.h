@@ -41,7 +41,7 @@ struct flight {
 	struct seal_buf path;
 	uint64_t deadline_ms;
 	bool followed; /* a redirect, to where the exchange went now */
-	bool again; /* made once more after a new login, or that was tried */
+	unsigned again; /* new tokens that were asked for, after refusals */
 	struct seal_err refused; /* why there is no other token; status SEAL_OK: not asked, or there is one */
 	struct flight *next; /* flying, or spare */
 	struct flight *next_done;

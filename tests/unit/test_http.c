@@ -432,6 +432,53 @@ static void own_idea_of_retry(void **state)
 	test_server_stop(&s);
 }
 
+/* Each request's first try is refused; when its second comes is noted. */
+static bool note_second(struct test_server *s, int fd, const struct test_request *r)
+{
+	_Atomic uint64_t *seen = s->arg;
+	unsigned which = (unsigned)strtoul(r->target + 1, NULL, 10);
+
+	if (atomic_load(&seen[which]) == 0) {
+		atomic_store(&seen[which], clock_mono_ms());
+		return test_reply(fd, 429, "", "wait");
+	}
+	atomic_store(&seen[which], clock_mono_ms() - atomic_load(&seen[which]));
+	return test_reply(fd, 200, "", "x");
+}
+
+/* Many that were refused at once do not come back at once. */
+static void pauses_differ(void **state)
+{
+	enum { N = 12 };
+	static const char *const paths[N] = {"/0", "/1", "/2", "/3", "/4",  "/5",
+					     "/6", "/7", "/8", "/9", "/10", "/11"};
+	struct http_exchange ex[N] = {0};
+	_Atomic uint64_t pauses[N] = {0};
+	uint64_t least = UINT64_MAX, most = 0;
+	struct test_server s;
+	struct fixture f;
+
+	test_server_start(&s, note_second, pauses);
+	open_client(&f, &(struct http_config){.base = s.url, .retries = 1, .connections = N});
+	for (int i = 0; i < N; i++) {
+		ex[i].method = "GET";
+		ex[i].path = paths[i];
+		start_in(&f, &ex[i], 10000);
+	}
+	for (int i = 0; i < N; i++)
+		assert_int_equal(http_next(f.worker)->status, 200);
+	for (int i = 0; i < N; i++) {
+		const uint64_t pause = atomic_load(&pauses[i]);
+
+		least = pause < least ? pause : least;
+		most = pause > most ? pause : most;
+		http_exchange_clear(&ex[i]);
+	}
+	assert_in_range(most - least, 20, 10000); /* of 0 to 100 ms; all so near by chance once in millions */
+	close_client(&f);
+	test_server_stop(&s);
+}
+
 /* First 429 with the header that the test gives, then 200. */
 static bool after_a_while(struct test_server *s, int fd, const struct test_request *r)
 {
@@ -1148,6 +1195,7 @@ int main(void)
 		cmocka_unit_test(bad_requests),
 		cmocka_unit_test(too_long_requests),
 		cmocka_unit_test(retries_counted),
+		cmocka_unit_test(pauses_differ),
 		cmocka_unit_test(own_idea_of_retry),
 		cmocka_unit_test(retry_after_honoured),
 		cmocka_unit_test(deadline_before_the_pause),

@@ -369,6 +369,48 @@ static void new_token(void **state)
 	fixture_close(&f);
 }
 
+/* The token changes while the call is with the server, as often as `arg` says. */
+struct restless {
+	struct vault_fixture *f;
+	unsigned changes, changed;
+};
+
+static bool change_token(struct server *s, const struct server_request *request, struct server_reply *reply)
+{
+	static const char *const tokens[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+	static unsigned next;
+	struct restless *restless = s->arg;
+
+	if (strcmp(request->method, "POST") != 0 || restless->changed == restless->changes)
+		return false;
+	restless->changed++;
+	s->token = tokens[next++];
+	fixture_token(restless->f, s->token);
+	server_fail(reply, 403, "permission denied");
+	return true;
+}
+
+static void new_token_upon_new_token(void **state)
+{
+	struct key_session *session;
+	struct vault_fixture f;
+	struct key_item item;
+	struct key *key;
+
+	fixture_open(&f);
+	session = fixture_session(&f, "transit/pii", &key);
+	f.server.hook = change_token;
+	for (unsigned changes = 1; changes <= 3; changes++) {
+		f.server.arg = &(struct restless){&f, changes, 0};
+		VOK(&f, encrypt_one(&f, session, "abc", &item));
+		assert_null(item.err);
+	}
+	f.server.arg = &(struct restless){&f, 4, 0}; /* that is no rotation any more */
+	assert_int_equal(encrypt_one(&f, session, "abc", &item), SEAL_DENIED);
+	fixture_end(session, key);
+	fixture_close(&f);
+}
+
 /* In the middle of a lot: what is under way is refused, logged in once, and nothing is lost. */
 static void new_token_in_a_lot(void **state)
 {
@@ -538,6 +580,7 @@ int main(void)
 		cmocka_unit_test(slow_but_working),
 		cmocka_unit_test(prefix_and_namespace),
 		cmocka_unit_test(new_token),
+		cmocka_unit_test(new_token_upon_new_token),
 		cmocka_unit_test(new_token_in_a_lot),
 		cmocka_unit_test(where_redirects_may_lead),
 		cmocka_unit_test(retries),
