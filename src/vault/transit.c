@@ -19,17 +19,20 @@ static void empty_results(struct key_item *items, size_t n)
 }
 
 /* A server that does not know associated data would make texts that are bound to nothing, and open those of any place. */
-static enum seal_status check_bound(void *arg, const struct vault_answer *answer, struct seal_err *err)
+static enum seal_status cannot_bind(const struct transit_key *key, struct seal_err *err)
 {
-	const struct transit_key *key = ((const struct transit_lot *)arg)->session->key;
-
-	if (!vault_answer_ignored(answer, "associated_data"))
-		return SEAL_OK;
 	return err_set(
 		err, SEAL_USAGE, SEAL_E_KEY_TYPE,
 		"%s does not know associated data (Vault before 1.13), so values cannot be bound to their place; "
 		"upgrade it, use a derived key, or say 'bind: none'",
 		vault_client_name(key->source->client));
+}
+
+static enum seal_status check_bound(void *arg, const struct vault_answer *answer, struct seal_err *err)
+{
+	if (!vault_answer_ignored(answer, "associated_data"))
+		return SEAL_OK;
+	return cannot_bind(((const struct transit_lot *)arg)->session->key, err);
 }
 
 enum seal_status transit_lot_send(struct transit_lot *lot, struct seal_err *err)
@@ -56,6 +59,8 @@ enum seal_status transit_lot_send(struct transit_lot *lot, struct seal_err *err)
 
 	if (lot->n == 0)
 		return SEAL_OK;
+	if (aad && session->key->old)
+		return cannot_bind(session->key, err);
 	if (aad) /* means nothing beside batch_input, but a server that does not know it says so */
 		snprintf(head, sizeof(head), "\"associated_data\":\"\",");
 	else if (lot->hmac_version != 0)

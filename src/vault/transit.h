@@ -41,6 +41,7 @@ struct transit_key {
 	_Atomic uint32_t latest; /* the newest version seen, in the key or in what the server returned */
 	_Atomic uint64_t read_ms; /* when the key was read last */
 	size_t overhead; /* bytes that encryption adds */
+	bool old; /* the server is older than Vault 1.11: it would ignore associated data, and not even say so */
 };
 
 struct transit_session {

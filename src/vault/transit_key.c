@@ -153,7 +153,7 @@ static enum seal_status unknown(struct transit_key *key, struct vault_worker *wo
 }
 
 static enum seal_status read_key(struct transit_key *key, struct vault_worker *worker, uint64_t deadline_ms,
-				 struct key_info *info, struct seal_err *err)
+				 struct key_info *info, bool *old, struct seal_err *err)
 {
 	struct seal_err why = SEAL_ERR_INIT;
 	json_t *data = NULL;
@@ -163,6 +163,7 @@ static enum seal_status read_key(struct transit_key *key, struct vault_worker *w
 		rc = unknown(key, worker, deadline_ms, &why);
 	if (rc == SEAL_OK)
 		rc = read_info(key, data, info, &why);
+	*old = json_object_get(data, "imported_key") == NULL; /* 1.11 and newer always have it */
 	vault_json_free(data);
 	if (rc != SEAL_OK && err != NULL)
 		*err = why;
@@ -175,10 +176,11 @@ enum seal_status transit_key_refresh(struct transit_key *key, struct vault_worke
 	const uint64_t now_ms = clock_mono_ms();
 	struct key_info info;
 	enum seal_status rc;
+	bool old;
 
 	if (now_ms - atomic_load(&key->read_ms) < age_ms)
 		return SEAL_OK;
-	SEAL_TRY(read_key(key, worker, deadline_ms, &info, err));
+	SEAL_TRY(read_key(key, worker, deadline_ms, &info, &old, err));
 	if (info.type != key->info.type || info.derived != key->info.derived) {
 		rc = err_set(err, SEAL_DENIED, SEAL_E_KEY_TYPE,
 			     "key %s on %s was replaced by another; start again to use it", key->name,
@@ -268,7 +270,7 @@ enum seal_status transit_key_open(struct vault_source *source, const struct vaul
 	SEAL_INVARIANT(pthread_mutex_init(&key->lock, NULL) == 0);
 	SEAL_TRY(name_paths(key, reference, err));
 	SEAL_TRY(vault_source_take(source, &worker, err));
-	SEAL_TRY(read_key(key, worker, deadline_ms, &key->info, err));
+	SEAL_TRY(read_key(key, worker, deadline_ms, &key->info, &key->old, err));
 	key->now = key->info;
 	key->overhead = overhead_of(key->info.type);
 	transit_key_saw(key, key->info.latest_version);

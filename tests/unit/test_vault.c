@@ -476,6 +476,28 @@ static void ignored_associated_data(void **state)
 	fixture_close(&f);
 }
 
+/* One that says nothing is found out by its keys; nothing is asked of it. */
+static void silently_ignored_associated_data(void **state)
+{
+	struct key_session *session;
+	struct vault_fixture f;
+	struct key_item item;
+	struct key *key;
+
+	fixture_open(&f);
+	f.server.no_associated_data = f.server.old = true;
+	session = fixture_session(&f, "transit/pii", &key);
+	assert_int_equal(encrypt_one(&f, session, "abc", &item), SEAL_USAGE);
+	assert_err(&f, SEAL_USAGE, SEAL_E_KEY_TYPE, "does not know associated data");
+	assert_int_equal(f.server.posts, 0);
+	item = (struct key_item){.in = text("abc")};
+	VOK(&f, session->ops->encrypt(session, &item, 1, &f.call, &f.err));
+	item = (struct key_item){.in = item.out, .aad = text("place")};
+	assert_int_equal(session->ops->decrypt(session, &item, 1, &f.call, NULL), SEAL_USAGE);
+	fixture_end(session, key);
+	fixture_close(&f);
+}
+
 /* ---- fork ---- */
 
 /* Values of one's own, there and back. */
@@ -550,6 +572,7 @@ int main(void)
 		cmocka_unit_test(data_keys),
 		cmocka_unit_test(bad_data_keys),
 		cmocka_unit_test(ignored_associated_data),
+		cmocka_unit_test(silently_ignored_associated_data),
 	};
 
 	server_environment();

@@ -74,6 +74,7 @@ struct server {
 	size_t max_body; /* 0: none */
 	bool no_list; /* keys cannot be listed */
 	bool no_associated_data; /* a server that does not know it */
+	bool old; /* … and does not say that it ignores something: Vault before 1.11 */
 	bool odd_json; /* white space, escapes, members in another order */
 	const char *poison; /* plaintext or ciphertext that makes the server refuse the whole request, with … */
 	const char *poison_text;
@@ -281,7 +282,7 @@ static inline void server_batch(struct server *s, const char *what, const json_t
 {
 	const json_t *items = json_object_get(root, "batch_input");
 	const unsigned asked = (unsigned)json_integer_value(json_object_get(root, "key_version"));
-	const bool odd = s->no_associated_data && json_object_get(root, "associated_data") != NULL;
+	const bool odd = s->no_associated_data && !s->old && json_object_get(root, "associated_data") != NULL;
 	json_t *results = json_array(), *item;
 	size_t i, strings = json_object_size(root);
 	bool bad = false;
@@ -349,6 +350,8 @@ static inline void server_key(struct server *s, const char *name, struct server_
 				 "min_encryption_version", 0);
 		if (conv)
 			json_object_set_new(data, "convergent_encryption", json_true());
+		if (!s->old)
+			json_object_set_new(data, "imported_key", json_false());
 		server_data(s, reply, 200, data, NULL);
 		return;
 	}
