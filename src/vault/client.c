@@ -20,7 +20,7 @@
 #define BODY_LIMIT (4u << 20)
 #define BODY_LIMIT_LEAST (64u << 10)
 /* Where the options say nothing, as in the rows. */
-#define BATCH_DEFAULT 480
+#define BATCH_DEFAULT 960
 #define CONNECTIONS_DEFAULT 2
 #define AGAIN_MAX 3 /* tokens that a call tries after its first one */
 
