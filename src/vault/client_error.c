@@ -49,6 +49,9 @@ enum seal_status client_denied(const struct vault_client *client, const struct v
 		return err_memory(err);
 	if (strcmp(told.text, "permission denied") == 0)
 		told.quote[0] = '\0';
+	if (call->anonymous && told.quote[0] == '\0' && strncmp(told.path, "auth/", 5) == 0)
+		snprintf(told.quote, sizeof(told.quote),
+			 ", as also where no way to log in is enabled (--vault-auth-mount)");
 	if (call->anonymous || call->capability == NULL)
 		return err_set(err, SEAL_DENIED, SEAL_E_DENIED, "%s refuses %s %s%s", told.server, told.method,
 			       told.path, told.quote);
@@ -175,6 +178,7 @@ bool vault_blames_caller(unsigned status, struct seal_bytes body)
 		"cannot be used",    "invalid key size",
 		"unknown hash",	     "no client certificate",
 		"exceeds allowed",   "invalid username or password",
+		"invalid secret id", "failed to bind as user",
 	};
 
 	for (size_t i = 0; status == 500 && body.len > 0 && i < sizeof(marks) / sizeof(marks[0]); i++)

@@ -292,8 +292,9 @@ static enum seal_status ended(const struct vault_tokens *t, const struct vault_t
 			"%s: the token has ended or was revoked, and logging in with %s needs a person; start again",
 			server, t->ops->name);
 	return err_set(err, SEAL_DENIED, SEAL_E_DENIED,
-		       "%s: the token of %s has ended, was revoked or is not one of this server; %s", server,
-		       token->source, t->ops->remedy);
+		       "%s: the token of %s has ended, was revoked or is not one of this server; %s (or it lacks a "
+		       "right, which can be told only of tokens with the policy `default`)",
+		       server, token->source, t->ops->remedy);
 }
 
 /* What the flight of vault_token_refused does: `token` is the current one. */

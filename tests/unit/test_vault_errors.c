@@ -499,6 +499,8 @@ static void retries(void **state)
 		{500, "", true},
 		{500, "{\"errors\":[\"failed to parse batch input: '[1].plaintext' missing\"]}", false},
 		{500, "{\"data\":{\"batch_results\":[{\"error\":\"x\"}]}}", false},
+		{500, "{\"errors\":[\"invalid secret id\"]}", false},
+		{500, "{\"errors\":[\"ldap operation failed: failed to bind as user\"]}", false},
 		{501, "", false},
 		{502, "", true},
 		{503, "{\"errors\":[\"Vault is sealed\"]}", true},

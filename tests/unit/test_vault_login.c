@@ -626,8 +626,10 @@ static void bare_token(void **state)
 	fake_now += 441000;
 	assert_token("hvs.T"); /* good to its end */
 	assert_int_equal(refused(), SEAL_DENIED);
-	assert_string_equal(err.text, "https://vault:8200: the token of VAULT_TOKEN has ended, was revoked or is not "
-				      "one of this server; give a new one");
+	assert_string_equal(err.text,
+			    "https://vault:8200: the token of VAULT_TOKEN has ended, was revoked or is not "
+			    "one of this server; give a new one (or it lacks a right, which can be told only of "
+			    "tokens with the policy `default`)");
 	assert_int_equal(refused(), SEAL_RETRY);
 	assert_int_equal(refused(), SEAL_DENIED);
 	assert_string_equal(err.text, "the token of VAULT_TOKEN is good, but its policies do not allow this");

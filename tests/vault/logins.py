@@ -119,7 +119,7 @@ class AppRole(Login):
         with self.lock:
             secret = self.secrets.get(text)
             if not secret or secret["role"] != name or (secret["ends"] and secret["ends"] <= self.core.chance.now()):
-                raise Refusal("invalid role or secret ID")
+                raise Refusal("invalid secret id", 500) if self.core.old else Refusal("invalid role or secret ID")
             if secret["uses"]:
                 secret["uses"] -= 1
                 if not secret["uses"]:
@@ -162,7 +162,7 @@ class Ldap(Userpass):
             raise Refusal("password cannot be of zero length when passwordless binds are being denied")
         user = self.roles.get(name.lower())
         if not user or user.get("password") != request.text("password"):
-            raise Refusal("ldap operation failed: failed to bind as user")
+            raise Refusal("ldap operation failed: failed to bind as user", 500 if self.core.old and user else 400)
         return self.grant(user, f"ldap-{name.lower()}", {"username": name.lower()})
 
 

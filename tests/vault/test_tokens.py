@@ -171,15 +171,35 @@ def test_userpass(tmp_path, vault):
         assert code == DENIED and out == b"" and method in err, err
 
 
-def test_a_wrong_password_and_an_old_vault(tmp_path, certificates):
+@pytest.mark.parametrize("method", ["userpass", "ldap"])
+def test_a_wrong_password_and_an_old_vault(tmp_path, certificates, method):
     """Up to 1.13 it comes with status 500, which is no reason to try again."""
     with Double(product="vault", old=True, tls=certificates) as vault:
-        vault.api("POST", "sys/auth/userpass", {"type": "userpass"})
-        vault.api("POST", "auth/userpass/users/ann", {"password": "correct horse"})
-        shop = login_shop(tmp_path, vault, "userpass", None, "wrong", SEALSTREAM_VAULT_USER="ann")
+        vault.api("POST", f"sys/auth/{method}", {"type": method})
+        vault.api("POST", f"auth/{method}/config", {"url": "ldaps://directory"})
+        vault.api("POST", f"auth/{method}/users/ann", {"password": "correct horse"})
+        shop = login_shop(tmp_path, vault, method, None, "wrong", SEALSTREAM_VAULT_USER="ann")
         code, out, err = shop.try_("protect", purchases(1))
         assert code == DENIED and out == b"", err
-        assert vault.control.stats()["auth/userpass/login/ann"] == 1
+        assert vault.control.stats()[f"auth/{method}/login/ann"] == 1
+
+
+def test_a_wrong_secret_id_and_an_old_vault(tmp_path, certificates):
+    """The same for AppRole."""
+    with Double(product="vault", old=True, tls=certificates) as vault:
+        role, _ = approle(vault)
+        shop = login_shop(tmp_path, vault, "approle", role, "11111111-2222-3333-4444-555555555555")
+        code, out, err = shop.try_("protect", purchases(1))
+        assert code == DENIED and out == b"" and "invalid secret id" in err and "--vault-secret-file" in err, err
+        assert vault.control.stats()["auth/approle/login"] == 1
+
+
+def test_a_way_to_log_in_that_is_not_enabled(tmp_path, vault):
+    """The server says "permission denied", as of everything that it does not tell strangers."""
+    shop = login_shop(tmp_path, vault, "userpass", None, "correct horse", SEALSTREAM_VAULT_USER="ann",
+                      SEALSTREAM_VAULT_AUTH_MOUNT="userpas")
+    code, out, err = shop.try_("protect", purchases(1))
+    assert code == DENIED and out == b"" and "auth/userpas" in err and "--vault-auth-mount" in err, err
 
 
 @pytest.mark.parametrize("method", ["jwt", "kubernetes"])
