@@ -53,7 +53,8 @@ int exit_code_of(const struct seal_err *err)
 		return EX_DATAERR;
 	switch (err->code) {
 	case SEAL_E_SERVICE:
-		return EX_UNAVAILABLE;
+		/* where it is the user's mistake, the service is there and refuses what was asked */
+		return err->status == SEAL_USAGE ? EX_CONFIG : EX_UNAVAILABLE;
 	case SEAL_E_BUSY:
 	case SEAL_E_TIMEOUT:
 		return EX_TEMPFAIL;

@@ -101,9 +101,10 @@ static const char *cut(CURLcode code, const struct flight *flight, struct seal_e
 		return "client certificate refused";
 	}
 	if (code == CURLE_SSL_CONNECT_ERROR) {
-		error_set(flight, SEAL_RETRY, SEAL_E_SERVICE, err,
-			  "no TLS connection (%.*s); the server must speak TLS 1.2 or newer on this port",
-			  REASON_SHOWN, flight->reason);
+		error_set(
+			flight, SEAL_RETRY, SEAL_E_SERVICE, err,
+			"no TLS connection (%.*s); the server must speak TLS 1.2 or newer on this port, not http://",
+			REASON_SHOWN, flight->reason);
 		return "no TLS connection";
 	}
 	error_set(flight, SEAL_RETRY, SEAL_E_SERVICE, err, "the connection was cut %s; is the server up%s?",

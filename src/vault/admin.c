@@ -154,9 +154,11 @@ static enum seal_status read_info(struct vault_admin_at *at, const json_t *data,
 		.imported = flag_of(data, "imported_key"),
 	};
 	if (type == NULL || out->latest_version == 0)
-		return err_set(err, SEAL_RETRY, SEAL_E_SERVICE,
-			       "what %s says of key %s is not what Transit says; is something in between?",
-			       server(at), at->name);
+		return err_set(
+			err, SEAL_RETRY, SEAL_E_SERVICE,
+			"what %s says of key %s is not what Transit says; is another engine mounted there, or a "
+			"proxy in between?",
+			server(at), at->name);
 	if (out->min_decryption_version == 0)
 		out->min_decryption_version = 1;
 	at->foreign = foreign_of(data);
@@ -174,6 +176,10 @@ enum seal_status vault_admin_read(struct vault_admin_at *at, struct key_admin_in
 
 	if (rc == SEAL_OK)
 		rc = read_info(at, data, out, err);
+	else if (failure.code == SEAL_E_KEY_UNKNOWN && strstr(failure.text, "nothing is mounted") == NULL)
+		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_UNKNOWN,
+			     "no key %s on %s; `sealstream key list vault:%.*s` shows those that are there", at->name,
+			     server(at), BYTES_FMT(at->reference.mount));
 	else if (err != NULL && err->status == SEAL_OK)
 		*err = failure;
 	vault_json_free(data);

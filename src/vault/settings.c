@@ -191,6 +191,8 @@ static enum seal_status read_address(const struct vault_options *options, struct
 		return BAD(addr, "is not an address; it should look like https://vault.example.com:8200");
 	while (rest.len > authority.len && rest.ptr[rest.len - 1] == '/')
 		rest.len--;
+	if (rest.len >= authority.len + 3 && memcmp(rest.ptr + rest.len - 3, "/v1", 3) == 0)
+		return BAD(addr, "must not end in /v1, which every request adds by itself");
 	out->base = arena_printf(arena, "%s://%.*s", plain ? "http" : "https", (int)rest.len, (const char *)rest.ptr);
 	if (out->base == NULL)
 		return err_memory(err);

@@ -200,6 +200,8 @@ static void bad_addresses(void **state)
 					  "https://",
 					  "https:///x",
 					  "https://:8200",
+					  "https://vault:8200/v1",
+					  "https://vault/prefix/v1/",
 					  "https://vault:",
 					  "https://vault:0",
 					  "https://vault:65536",
