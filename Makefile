@@ -37,7 +37,7 @@ test:
 
 test-services:
 	$(packages) build services
-	@dev/build build $(where) sealstream
+	@dev/build build $(where) sealstream tests/vault/data_key
 	tests/services/run
 
 bench:

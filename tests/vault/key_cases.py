@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import subprocess
 
 import pytest
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
@@ -313,3 +314,26 @@ def test_material_is_nowhere_in_what_is_said(place):
                                    environment=place.environment)
     for text in (raw.hex(), base64.b64encode(raw).decode(), raw.decode("latin-1")):
         assert text not in said and text not in out.decode() and text not in heard
+
+
+# Data keys, which no command makes by itself
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_data_keys(place, kind):
+    """Each is of its length, new each time, and what the server itself opens the wrapped form to."""
+    maker = place.program.path.parent / "tests" / "vault" / "data_key"
+    for type_, bound in [(type_, bound) for type_ in place.types for bound in ("", "a place")]:
+        name = f"{type_}-{len(bound)}"
+        place.run("key", "create", place.there(name), "--type", type_, *KINDS[kind])
+        done = subprocess.run([maker, f"{place.mount}/{name}", bound], capture_output=True, text=True, timeout=60,
+                              env=place.program.environment | place.environment)
+        if kind != "plain" and bound == "":
+            assert done.returncode == 1 and "bind: none" in done.stderr
+            continue
+        assert (done.returncode, done.stderr) == (0, "")
+        made = [line.split() for line in done.stdout.splitlines()]
+        more = {"context" if kind != "plain" else "associated_data": base64.b64encode(bound.encode()).decode()} if bound else {}
+        opened = [place.api("POST", f"decrypt/{name}", {"ciphertext": text} | more)["plaintext"] for _, text in made]
+        assert [len(base64.b64decode(key)) for key in opened] == [16, 16, 32, 32, 64, 64]
+        assert len(set(opened)) == len(made)
+        assert [key for key, _ in made] == [opened[0], "-", opened[2], "-", opened[4], "-"]
