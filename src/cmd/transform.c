@@ -1,6 +1,9 @@
 /* `protect`, `reveal` and `rewrap` of files: file source → pump → file sink. */
 #include "cmd/transform.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "base/log.h"
 #include "cmd/policy_use.h"
 #include "cmd/progress.h"
@@ -52,7 +55,8 @@ const struct opt_row transform_rows[] = {
 	OPT_END};
 
 /* The end, as an exit code and words: only what the user would not expect is said. */
-static int conclude(const struct pump_counts *counts, enum engine_direction direction, const char *output)
+static int conclude(const struct pump_counts *counts, enum engine_direction direction, const char *output,
+		    bool in_place)
 {
 	if (direction == ENGINE_REWRAP)
 		progress_tell_rewrapped(counts);
@@ -60,7 +64,12 @@ static int conclude(const struct pump_counts *counts, enum engine_direction dire
 		(unsigned long long)counts->records_in, (unsigned long long)counts->fields,
 		(unsigned long long)counts->failed, (unsigned long long)counts->bytes_in,
 		(unsigned long long)counts->bytes_out);
-	if (counts->failed > 0)
+	if (counts->failed > 0 && in_place)
+		log_say(LOG_WARNING,
+			"%llu of %llu records failed, so %s stays as it was: in its place they would be lost; give "
+			"another output",
+			(unsigned long long)counts->failed, (unsigned long long)counts->records_in, output);
+	else if (counts->failed > 0)
 		log_say(LOG_WARNING, "%llu of %llu records failed and were left out",
 			(unsigned long long)counts->failed, (unsigned long long)counts->records_in);
 	if (stop_requested() == 0)
@@ -68,6 +77,19 @@ static int conclude(const struct pump_counts *counts, enum engine_direction dire
 	log_say(LOG_WARNING, "stopped after %llu records%s%s", (unsigned long long)counts->records_in,
 		strcmp(output, "-") == 0 ? "" : "; not written: ", strcmp(output, "-") == 0 ? "" : output);
 	return 128 + stop_requested();
+}
+
+/* Is the file that is read the one that is to be replaced? */
+static bool is_in_place(const struct command_call *call, const char *output)
+{
+	const char *input = call->n_args ? call->args[0] : "-";
+	struct stat in, out;
+
+	if (strcmp(output, "-") == 0 || stat(output, &out) != 0)
+		return false;
+	if ((strcmp(input, "-") == 0 ? fstat(STDIN_FILENO, &in) : stat(input, &in)) != 0)
+		return false;
+	return S_ISREG(in.st_mode) && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
 }
 
 static enum seal_status open_streams(struct command_call *call, struct source **source, struct sink **sink,
@@ -104,6 +126,7 @@ enum seal_status transform_run(struct command_call *call, enum engine_direction 
 		.retry_ms = (uint64_t)options->retry_ms,
 		.max_batches = options->threads == 1 ? 1 : 2 * (unsigned)options->threads,
 		.keep_going = !options->fail_fast,
+		.all_or_nothing = is_in_place(call, options->output),
 		.no_dead_letters = true,
 		.stop = stop_requested,
 	};
@@ -125,7 +148,7 @@ enum seal_status transform_run(struct command_call *call, enum engine_direction 
 	rc = pump_run(&pump, &counts, err);
 	progress_hide(&progress);
 	SEAL_TRY(rc);
-	*exit_code = conclude(&counts, direction, options->output);
+	*exit_code = conclude(&counts, direction, options->output, pump.all_or_nothing);
 out:
 	if (sink != NULL) {
 		enum seal_status closed = sink->ops->close(sink, err);

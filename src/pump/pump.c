@@ -587,7 +587,7 @@ enum seal_status pump_run(const struct pump_options *options, struct pump_counts
 			*err = p.err;
 		goto out;
 	}
-	if (p.stop_ms == 0 && options->sink->ops->finish != NULL)
+	if (p.stop_ms == 0 && options->sink->ops->finish != NULL && !(options->all_or_nothing && counts->failed > 0))
 		SEAL_TRY(options->sink->ops->finish(options->sink, err));
 	if (options->source->ops->sync != NULL)
 		rc = options->source->ops->sync(options->source, err);

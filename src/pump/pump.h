@@ -40,6 +40,7 @@ struct pump_options {
 	uint64_t max_records; /* 0: until the source ends; kcat's -c */
 	bool end_when_idle; /* kcat's -e: READ_IDLE ends it once the source has caught up */
 	bool keep_going; /* on_error reject: report, leave out, go on (files) */
+	bool all_or_nothing; /* where a record failed the sink is not finished: what stood there stays */
 	bool no_dead_letters; /* the sink has no topics (a file): on_error dead_letter acts as reject */
 	bool keep_partition;
 	bool keep_topic; /* records keep the topic that they came from; else they go to the sink's own */

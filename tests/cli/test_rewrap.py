@@ -1,6 +1,7 @@
 """rewrap of files, and inspect --versions: what is under an old version of a key moves to the newest, and nothing else."""
 import json
 import re
+import subprocess
 
 import pytest
 
@@ -160,3 +161,27 @@ def test_a_topic_is_no_file(program):
     for arguments in (["file"], ["-J"]):
         assert "--topic excludes" in program.run("inspect", "-t", "x", "-b", "127.0.0.1:1", *arguments, exit_code=64)[1]
     assert "no broker is named" in program.run("inspect", "-t", "x", exit_code=64)[1]
+
+
+def test_in_place_no_record_is_lost(shop):
+    """One that fails would be gone for good, with all its other fields."""
+    hidden = shop.protect(RECORD * 3)
+    held = shop.folder / "held.ndjson"
+    first, second, third = hidden.splitlines(keepends=True)
+    spoilt = first + second.replace(b"vault:v1:", b"vault:v1:AAAA", 1) + third
+    held.write_bytes(spoilt)
+    shop.run("key", "rotate", "pii")
+    (shop.folder / "link").symlink_to("held.ndjson")
+    for name in ("held.ndjson", "link"):
+        _, err = shop.run("rewrap", "held.ndjson", "-o", name, exit_code=1)
+        assert f"1 of 3 records failed, so {name} stays as it was" in err
+    with held.open("rb") as file:
+        done = subprocess.run([shop.path, "rewrap", "-o", "held.ndjson"], stdin=file, capture_output=True, cwd=shop.folder,
+                              env=shop.environment)
+    assert done.returncode == 1 and b"stays as it was" in done.stderr
+    assert held.read_bytes() == spoilt
+    _, err = shop.run("rewrap", "held.ndjson", "-o", "other.ndjson", exit_code=1)
+    assert "were left out" in err and (shop.folder / "other.ndjson").read_bytes().count(b"\n") == 2
+    held.write_bytes(hidden)
+    shop.run("rewrap", "held.ndjson", "-o", "held.ndjson")
+    assert b":v1:" not in held.read_bytes() and held.read_bytes().count(b"\n") == 3
