@@ -124,7 +124,7 @@ static struct {
 	int fd;
 	unsigned port;
 	pthread_t thread;
-	const char *const *answers; /* bodies; "!" in front: 404 */
+	const char *const *answers; /* bodies; "!" in front: 404, "?": 503 */
 	size_t n;
 	char requests[4][3000];
 } server;
@@ -150,7 +150,10 @@ static void answer_one(int fd, size_t i)
 			       (length != NULL ? strtoul(length + strlen("content-length: "), NULL, 10) : 0);
 	}
 	snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-		 body[0] == '!' ? "404 Not Found" : "200 OK", strlen(body));
+		 body[0] == '!'	  ? "404 Not Found"
+		 : body[0] == '?' ? "503 Slow Down"
+				  : "200 OK",
+		 strlen(body));
 	(void)!send(fd, head, strlen(head), MSG_NOSIGNAL);
 	(void)!send(fd, body, strlen(body), MSG_NOSIGNAL);
 }
@@ -248,6 +251,26 @@ static void from_an_instance(void **state)
 	assert_asked(1, "\r\nX-aws-ec2-metadata-token: session-1\r\n");
 	assert_asked(2, "GET /latest/meta-data/iam/security-credentials/my-role HTTP/1.1\r\n");
 	assert_asked(2, "\r\nX-aws-ec2-metadata-token: session-1\r\n");
+}
+
+/* What is throttled gives credentials later: a stream that logs in anew waits for it. */
+static void throttled(void **state)
+{
+	const char *const answers[] = {"?", "?"};
+
+	start_server(answers, 2); /* one more try each */
+	unsetenv("AWS_EC2_METADATA_DISABLED");
+	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url(""), 1);
+	assert_int_equal(aws_credentials_find(NULL, DEADLINE_NONE, &keys, &err), SEAL_RETRY);
+	stop_server();
+	assert_non_null(strstr(err.text, "answers 503"));
+
+	start_server(answers, 2);
+	setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url("/v2/creds"), 1);
+	err_clear(&err);
+	assert_int_equal(aws_credentials_find(NULL, DEADLINE_NONE, &keys, &err), SEAL_RETRY);
+	stop_server();
+	assert_non_null(strstr(err.text, "AWS container credentials: http://127.0.0.1:"));
 }
 
 static void from_web_identity(void **state)
@@ -404,8 +427,9 @@ static int remove_folder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(from_environment), TEST(from_profiles),	 TEST(nowhere),	      TEST(from_a_container),
-		TEST(from_an_instance), TEST(from_web_identity), TEST(signed_logins), TEST(bad_region),
+		TEST(from_environment),	 TEST(from_profiles),	 TEST(nowhere),
+		TEST(from_a_container),	 TEST(from_an_instance), TEST(throttled),
+		TEST(from_web_identity), TEST(signed_logins),	 TEST(bad_region),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -59,7 +59,7 @@ out:
 	return rc;
 }
 
-/* One request, its answer with a zero byte behind it. Anything but 200 is SEAL_DENIED. */
+/* One request, its answer with a zero byte behind it. Throttled or in trouble is SEAL_RETRY/SEAL_E_BUSY, else not 200 DENIED. */
 static enum seal_status fetch(const struct http_config *config, struct http_exchange *exchange, uint64_t deadline_ms,
 			      struct seal_err *err)
 {
@@ -76,6 +76,9 @@ static enum seal_status fetch(const struct http_config *config, struct http_exch
 		if (err != NULL)
 			*err = exchange->err;
 		rc = exchange->err.status;
+	} else if (exchange->status == 429 || exchange->status >= 500) {
+		rc = err_set(err, SEAL_RETRY, SEAL_E_BUSY, "%s%s answers %u", config->base, exchange->path,
+			     exchange->status);
 	} else if (exchange->status != 200) {
 		rc = err_set(err, SEAL_DENIED, SEAL_E_DENIED, "%s%s answers %u", config->base, exchange->path,
 			     exchange->status);
@@ -365,5 +368,7 @@ enum seal_status aws_credentials_find(const char *region, uint64_t deadline_ms, 
 		return from_container(relative, full, deadline_ms, out, err);
 	if (off == NULL || strcmp(off, "true") != 0)
 		rc = from_instance(deadline_ms, out, err);
+	if (rc == SEAL_RETRY && err != NULL && err->code == SEAL_E_BUSY) /* it is there, and gives them later */
+		return rc;
 	return rc == SEAL_FATAL || (rc == SEAL_OK && out->access_key.ptr != NULL) ? rc : nowhere(err);
 }
