@@ -2,7 +2,8 @@
 #
 #   make                   build/sealstream, build/libsealstream.so
 #   make demo              the whole story on an embedded broker; BROKERS=host:port for a real cluster,
-#                          VAULT_ADDR=http://127.0.0.1:8200 VAULT_TOKEN=... for keys in a real Vault or OpenBao
+#                          VAULT_ADDR=http://127.0.0.1:8200 VAULT_TOKEN=... for keys in a real Vault or OpenBao;
+#                          SUFFIX=.demo after the names that it makes, where they are taken
 #   make test              every test that needs only Debian's packages
 #   make test-services     the same against a real Apache Kafka and a real Vault, which are fetched, started and stopped
 #   make bench             speed, as ratios within one run
@@ -28,7 +29,7 @@ all:
 demo:
 	$(packages) build
 	@dev/build build $(where) sealstream
-	@build/sealstream demo $(if $(BROKERS),-b $(BROKERS)) $(if $(filter command,$(origin VAULT_ADDR)),--vault)
+	@build/sealstream demo $(if $(BROKERS),-b $(BROKERS)) $(if $(filter command,$(origin VAULT_ADDR)),--vault) $(if $(SUFFIX),--suffix $(SUFFIX))
 
 test:
 	$(packages) build test

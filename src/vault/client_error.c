@@ -109,6 +109,17 @@ static enum seal_status redirected(const struct vault_call *call, const struct t
 		       told->server, told->method, told->path, call->status);
 }
 
+/* What Go's servers and nginx say, in text or HTML. */
+static bool wants_tls(const struct vault_call *call)
+{
+	static const char *const words[] = {"HTTP request to an HTTPS server", "HTTP request was sent to HTTPS port"};
+
+	for (size_t i = 0; call->status == 400 && call->answer.len > 0 && i < sizeof(words) / sizeof(words[0]); i++)
+		if (memmem(call->answer.ptr, call->answer.len, words[i], strlen(words[i])) != NULL)
+			return true;
+	return false;
+}
+
 enum seal_status vault_call_error(const struct vault_client *client, const struct vault_call *call,
 				  struct seal_err *err)
 {
@@ -148,6 +159,10 @@ enum seal_status vault_call_error(const struct vault_client *client, const struc
 			told.server, told.method, told.path, status);
 	if (status >= 300 && status < 400)
 		return redirected(call, &told, err);
+	if (wants_tls(call))
+		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
+			       "%s speaks https on this port; begin VAULT_ADDR (--vault-addr) with https://",
+			       told.server);
 	if (status >= 500 && !vault_blames_caller(status, call->answer))
 		return away(status, &told, err);
 	return err_set(err, SEAL_USAGE, SEAL_E_SERVICE, "%s refuses %s %s (%u)%s", told.server, told.method,

@@ -254,6 +254,8 @@ static void statuses(void **state)
 		{503, "Vault is sealed", SEAL_RETRY, SEAL_E_SERVICE, "is sealed"},
 		{503, "Vault is in standby mode", SEAL_RETRY, SEAL_E_SERVICE, "is a standby"},
 		{503, NULL, SEAL_RETRY, SEAL_E_SERVICE, "overloaded"},
+		{400, "Client sent an HTTP request to an HTTPS server.\n", SEAL_USAGE, SEAL_E_CONFIG,
+		 "with https://"},
 		{400, "<html>Bad Request</html>", SEAL_USAGE, SEAL_E_SERVICE, "is a proxy in between?"},
 		{400, "encryption key not found", SEAL_USAGE, SEAL_E_KEY_UNKNOWN, "was there at start"},
 		{418, NULL, SEAL_USAGE, SEAL_E_SERVICE, "(418)"},
