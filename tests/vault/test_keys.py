@@ -7,7 +7,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from double import Double  # noqa: E402
 from key_cases import *  # noqa: E402, F401, F403
-from key_cases import TYPES, Place  # noqa: E402
+from key_cases import TYPES, Place, import_  # noqa: E402
 from program import Program  # noqa: E402
 
 
@@ -103,6 +103,20 @@ def test_material_that_the_server_does_not_use(double, faulty):
     double.control.fault(path="transit/export/", body='{"data": {"keys": {"1": "%s="}}}' % ("A" * 43), status=200)
     assert "not the key that it uses" in faulty.run("key", "copy", "vault:transit/pii", "local:pii", exit_code=78)
     assert "no key pii" in faulty.run("key", "show", "local:pii", exit_code=78)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_import_that_becomes_another_key(double, faulty, version):
+    """What the server keeps is not what was sent: whoever imports is told before anything is encrypted with it."""
+    def exchange(status, headers, data):
+        double.engine().keys["mine"].versions[version].key = bytes(32)
+        return status, headers, data
+
+    for number in range(1, version):
+        import_(faulty, "vault:transit/mine", bytes([number]) * 32, "--type", "aes256-gcm96")
+    double.control.fault(path="transit/keys/mine/import", edit=exchange)
+    said = import_(faulty, "vault:transit/mine", bytes([version]) * 32, "--type", "aes256-gcm96", exit_code=73)
+    assert "key transit/mine was imported, but not proved to be the same" in said
 
 
 def test_refusals_name_what_is_missing(double, faulty):
