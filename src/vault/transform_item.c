@@ -232,6 +232,8 @@ enum seal_status transform_item_read(void *arg, size_t index, const struct vault
 	if (!value->there)
 		return err_set(err, SEAL_DATA, SEAL_E_SYNTAX, "a result without its value");
 	SEAL_TRY(own(lot, value, &item->out, err));
+	if (!lot->decode && item->out.len == 0 && item->in.len > 0) /* the value would be lost */
+		return err_set(err, SEAL_DATA, SEAL_E_SYNTAX, "an encoded value that is empty");
 	if (!lot->decode && tweak->there && tweak->raw.len > 0) {
 		SEAL_TRY(own(lot, tweak, &text, err));
 		SEAL_TRY(take_tweak(lot, item, text, err));

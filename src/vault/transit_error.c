@@ -126,7 +126,8 @@ enum seal_status transit_explain(const struct transit_key *key, enum transit_cal
 	struct seal_bytes base64;
 	uint32_t version = 0;
 
-	if (trouble == TROUBLE_UNKNOWN)
+	/* What is sent to be encrypted is any bytes, so that nothing can be wrong with it. */
+	if (trouble == TROUBLE_UNKNOWN || (what == TRANSIT_ENCRYPT && trouble < TROUBLE_GONE))
 		return SEAL_OK;
 	if (trouble >= TROUBLE_GONE || what == TRANSIT_HMAC)
 		return explain_call(key, trouble, err);

@@ -228,6 +228,30 @@ static void nonsense(void **state)
 
 /* ---- statuses ---- */
 
+/* No text that a server can say of plaintext makes a bad record of it. */
+static void encryption_blames_no_item(void **state)
+{
+	static const char *const said[] = {"cipher: message authentication failed", "invalid ciphertext: no prefix",
+					   "no such key version"};
+	char body[200];
+	struct key_session *session;
+	struct vault_fixture f;
+	struct key_item item;
+	struct key *key;
+
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		fixture_open(&f);
+		session = fixture_session(&f, "transit/pii", &key);
+		snprintf(body, sizeof(body), "{\"data\":{\"batch_results\":[{\"error\":\"%s\"}]}}", said[i]);
+		f.server.hook = say;
+		f.server.arg = body;
+		assert_int_equal(encrypt_one(&f, session, "abc", &item), SEAL_RETRY);
+		assert_err(&f, SEAL_RETRY, SEAL_E_SERVICE, said[i]);
+		fixture_end(session, key);
+		fixture_close(&f);
+	}
+}
+
 static void statuses(void **state)
 {
 	static const struct status_row rows[] = {
@@ -579,6 +603,7 @@ int main(void)
 		cmocka_unit_test(item_errors),
 		cmocka_unit_test(poisoned),
 		cmocka_unit_test(nonsense),
+		cmocka_unit_test(encryption_blames_no_item),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(away),
 		cmocka_unit_test(slow_but_working),

@@ -214,6 +214,34 @@ static void wrapped_by_others(void **state)
 	}
 }
 
+/* The namespace stands in front or not; one that a path happens to begin with is no part of it. */
+static void wrapped_in_a_namespace(void **state)
+{
+	static const char *const names[] = {"team", "team/", "a", "team"};
+	static const char *const origins[] = {"team/auth/approle/role/x/secret-id",
+					      "team/auth/approle/role/x/secret-id", "auth/approle/role/x/secret-id",
+					      "auth/approle/role/x/secret-id"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char answer[200];
+		const struct step steps[] = {{WRAP_LOOK, "{\"token\":\"hvs.W\"}", NULL, answer, 0, NULL},
+					     {WRAP_OPEN, "{}", "hvs.W", "{\"data\":{\"secret_id\":\"s3\"}}", 0, NULL},
+					     {LOGIN, LOGIN_BODY, NULL, AUTH("hvs.A", "60", "false"), 0, NULL},
+					     END_OF_SCRIPT};
+
+		stale(state);
+		fresh(state);
+		approle_options();
+		options.secret_wrapped = true;
+		options.namespace_ = names[i];
+		snprintf(answer, sizeof(answer), ORIGIN("%s"), origins[i]);
+		put_file("secret-id", "hvs.W", 0600);
+		start(steps);
+		assert_token("hvs.A");
+		script_is_over();
+	}
+}
+
 static void wrapped_used(void **state)
 {
 	const struct step steps[] = {
@@ -826,6 +854,7 @@ int main(void)
 		TEST(approle_variants),
 		TEST(wrapped),
 		TEST(wrapped_by_others),
+		TEST(wrapped_in_a_namespace),
 		TEST(wrapped_used),
 		TEST(kubernetes),
 		TEST(jwt),

@@ -182,12 +182,32 @@ static void trouble_is_no_values_fault(void **state)
 	}
 }
 
+/* An empty text in the place of a value is no encoding: the value would be lost. */
+static void nothing_is_no_encoding(void **state)
+{
+	struct key_transform_item item = {.in = text("4111")};
+	struct key_session *session;
+	struct vault_fixture f;
+	struct key *key;
+
+	fixture_open(&f);
+	f.server.hook = transform_hook;
+	VOK(&f, transform_open(f.source, &card, &key, &session, &f.err));
+	f.server.hook = say;
+	f.server.arg = (void *)(uintptr_t) "{\"data\":{\"batch_results\":[{\"encoded_value\":\"\"}]}}";
+	assert_int_equal(session->ops->transform(session, &card, false, &item, 1, &f.call, &f.err), SEAL_RETRY);
+	assert_err(&f, SEAL_RETRY, SEAL_E_SERVICE, "an encoded value that is empty");
+	transform_close(key, session);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shared),
 		cmocka_unit_test(masks_are_not_asked_for),
 		cmocka_unit_test(trouble_is_no_values_fault),
+		cmocka_unit_test(nothing_is_no_encoding),
 		cmocka_unit_test(lost_answers),
 	};
 

@@ -29,11 +29,13 @@ static const char *source_name(const struct vault_options *options)
 static bool is_secret_id_path(const char *path, const char *namespace, struct seal_bytes mount)
 {
 	static const char *const ends[] = {"/secret-id", "/custom-secret-id"};
-	struct seal_bytes rest = bytes_str(path);
+	struct seal_bytes rest = bytes_str(path), space = bytes_str(namespace != NULL ? namespace : "");
 	const uint8_t *slash;
 
-	if (namespace != NULL && bytes_starts(rest, bytes_str(namespace)))
-		rest = bytes_skip(rest, strlen(namespace));
+	while (space.len > 0 && space.ptr[space.len - 1] == '/')
+		space.len--;
+	if (space.len > 0 && bytes_starts(rest, space) && rest.len > space.len && rest.ptr[space.len] == '/')
+		rest = bytes_skip(rest, space.len);
 	if (rest.len > 0 && rest.ptr[0] == '/')
 		rest = bytes_skip(rest, 1);
 	if (!bytes_starts(rest, mount) || !bytes_starts(bytes_skip(rest, mount.len), BYTES_LIT("role/")))
