@@ -325,7 +325,7 @@ static enum seal_status ask_names(struct vault_admin_at *at, const char *path, j
 	    memmem(call.answer.ptr, call.answer.len, no_mount, sizeof(no_mount) - 1) != NULL)
 		rc = vault_call_error(at->source->client, &call, err);
 	else if (rc == SEAL_OK && call.status != 404)
-		*out = json_loadb((const char *)call.answer.ptr, call.answer.len, 0, NULL);
+		*out = vault_json_load(call.answer, NULL);
 	vault_call_clear(&call);
 out:
 	return rc;

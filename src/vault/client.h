@@ -79,6 +79,12 @@ SEAL_MUST_USE enum seal_status vault_ask_login(struct vault_worker *worker, cons
 					       const char *token, uint64_t deadline_ms, json_t **out,
 					       struct seal_err *err);
 
+/*
+ * The tree of a control call's answer, or NULL: it is not JSON, or larger than any honest one. A tree takes some 40 times
+ * the memory of its text.
+ */
+json_t *vault_json_load(struct seal_bytes text, json_error_t *why);
+
 /* json_decref for what may hold secrets: every string of the tree is wiped first. NULL is fine. */
 void vault_json_free(json_t *json);
 

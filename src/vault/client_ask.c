@@ -3,6 +3,7 @@
 #include "vault/client_work.h"
 
 #define BODY_MAX (1u << 20)
+#define ANSWER_MAX (8u << 20) /* a list of 100,000 keys */
 
 /* Strings that nobody else holds. */
 static void wipe(json_t *json)
@@ -17,6 +18,16 @@ static void wipe(json_t *json)
 		mem_wipe((void *)(uintptr_t)json_string_value(json), json_string_length(json));
 	json_array_foreach(json, i, value) wipe(value);
 	json_object_foreach(json, name, value) wipe(value);
+}
+
+json_t *vault_json_load(struct seal_bytes text, json_error_t *why)
+{
+	if (text.len > ANSWER_MAX) {
+		if (why != NULL)
+			memset(why, 0, sizeof(*why));
+		return NULL;
+	}
+	return json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, why);
 }
 
 void vault_json_free(json_t *json)
@@ -57,14 +68,15 @@ static enum seal_status read_answer(const struct vault_client *client, const str
 	*out = NULL;
 	if (call->status == 204 || call->answer.len == 0)
 		return SEAL_OK;
-	*out = json_loadb((const char *)call->answer.ptr, call->answer.len, JSON_REJECT_DUPLICATES, &why);
+	*out = vault_json_load(call->answer, &why);
 	if (json_is_object(*out))
 		return SEAL_OK;
 	vault_json_free(*out);
 	*out = NULL;
 	if (json_error_code(&why) == json_error_out_of_memory)
 		return err_memory(err);
-	return vault_call_nonsense(client, call, "not a JSON object", err);
+	return vault_call_nonsense(client, call,
+				   call->answer.len > ANSWER_MAX ? "it is far too large" : "not a JSON object", err);
 }
 
 static enum seal_status ask(struct vault_worker *worker, struct vault_call *call, const json_t *body,

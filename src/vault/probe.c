@@ -98,7 +98,7 @@ enum seal_status vault_probe_health(struct vault_probe *probe, uint64_t deadline
 		*err = call.err;
 	out->status = call.status;
 	if (rc == SEAL_OK && call.answer.len > 0)
-		health = json_loadb((const char *)call.answer.ptr, call.answer.len, 0, NULL);
+		health = vault_json_load(call.answer, NULL);
 	out->known = json_is_boolean(json_object_get(health, "sealed"));
 	out->initialized = is_true(health, "initialized");
 	out->sealed = is_true(health, "sealed");

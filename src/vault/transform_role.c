@@ -28,8 +28,7 @@ static void looked_clear(struct looked *looked)
 static enum seal_status take_data(struct transform_role *role, const struct vault_call *call, struct looked *out,
 				  struct seal_err *err)
 {
-	json_t *whole =
-		call->answer.len == 0 ? NULL : json_loadb((const char *)call->answer.ptr, call->answer.len, 0, NULL);
+	json_t *whole = call->answer.len == 0 ? NULL : vault_json_load(call->answer, NULL);
 
 	out->status = call->status;
 	out->data = json_incref(json_object_get(whole, "data"));

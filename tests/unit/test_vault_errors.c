@@ -252,6 +252,33 @@ static void encryption_blames_no_item(void **state)
 	}
 }
 
+/* A good answer but for its length: a tree of as much text may take gigabytes. */
+static bool say_too_much(struct server *s, const struct server_request *request, struct server_reply *reply)
+{
+	static const char good[] = "{\"data\":{\"type\":\"aes256-gcm96\",\"latest_version\":1,"
+				   "\"min_decryption_version\":1,\"min_encryption_version\":0}}";
+	const size_t len = (8u << 20) + 2;
+
+	reply->body = malloc(len);
+	assert_non_null(reply->body);
+	memset(reply->body, ' ', len);
+	memcpy(reply->body, good, sizeof(good) - 1);
+	reply->body[len - 1] = '\0';
+	return true;
+}
+
+static void control_answers_are_bounded(void **state)
+{
+	struct vault_fixture f;
+	struct key *key;
+
+	fixture_open(&f);
+	f.server.hook = say_too_much;
+	assert_int_equal(vault_source.key(f.source, text("transit/pii"), &key, &f.err), SEAL_RETRY);
+	assert_err(&f, SEAL_RETRY, SEAL_E_SERVICE, "it is far too large");
+	fixture_close(&f);
+}
+
 static void statuses(void **state)
 {
 	static const struct status_row rows[] = {
@@ -604,6 +631,7 @@ int main(void)
 		cmocka_unit_test(poisoned),
 		cmocka_unit_test(nonsense),
 		cmocka_unit_test(encryption_blames_no_item),
+		cmocka_unit_test(control_answers_are_bounded),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(away),
 		cmocka_unit_test(slow_but_working),
