@@ -21,11 +21,6 @@ uint64_t clock_mono_ms(void)
 	return clock_mono_ns() / 1000000;
 }
 
-uint64_t clock_cpu_ns(void)
-{
-	return read_ns(CLOCK_PROCESS_CPUTIME_ID);
-}
-
 int64_t clock_unix_ms(void)
 {
 	return (int64_t)(read_ns(CLOCK_REALTIME) / 1000000);

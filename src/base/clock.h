@@ -8,8 +8,6 @@
 
 uint64_t clock_mono_ms(void);
 uint64_t clock_mono_ns(void);
-/* CPU time of this process, all threads. */
-uint64_t clock_cpu_ns(void);
 /* Since 1970-01-01 UTC. */
 int64_t clock_unix_ms(void);
 

@@ -84,8 +84,7 @@ static bool visit_server(struct vault_visit *visit)
 	struct seal_err err = SEAL_ERR_INIT;
 
 	if (vault_probe_health(visit->probe, visit->deadline_ms, &health, &err) != SEAL_OK)
-		visit_tell(visit, DOCTOR_FAIL, "server", "", "is the address right, and the server up?", "%s",
-			   err.text);
+		visit_tell(visit, DOCTOR_FAIL, "server", "", NULL, "%s", err.text);
 	else if (!health.known)
 		/* An Agent or a proxy may be told to pass only some paths. */
 		visit_tell(visit, DOCTOR_WARN, "server", "", "is it Vault or OpenBao that answers there, or a proxy?",
@@ -147,9 +146,7 @@ static bool visit_login(struct vault_visit *visit, const struct vault_options *o
 		tell_token(visit, options, &token);
 		return true;
 	}
-	visit_tell(visit, DOCTOR_FAIL, "login", "",
-		   "set VAULT_TOKEN, or choose a way to log in with --vault-auth (see docs/VAULT.md)", "%s",
-		   err.text);
+	visit_tell(visit, DOCTOR_FAIL, "login", "", NULL, "%s", err.text);
 	return false;
 }
 

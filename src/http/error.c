@@ -113,6 +113,26 @@ static const char *cut(CURLcode code, const struct flight *flight, struct seal_e
 	return "connection cut";
 }
 
+static bool in_environment(const char *name)
+{
+	const char *text = getenv(name);
+
+	return text != NULL && text[0] != '\0';
+}
+
+/* As far as can be seen from here: no_proxy is left to libcurl. */
+static bool may_have_proxy(const struct http_client *client)
+{
+	if (client->unix_socket != NULL)
+		return false;
+	if (client->proxy != NULL)
+		return client->proxy[0] != '\0';
+	if (in_environment("all_proxy") || in_environment("ALL_PROXY"))
+		return true;
+	return client->https ? in_environment("https_proxy") || in_environment("HTTPS_PROXY")
+			     : in_environment("http_proxy");
+}
+
 static const char *no_connection(const struct flight *flight, struct seal_err *err)
 {
 	const char *socket = flight->worker->client->unix_socket;
@@ -120,10 +140,11 @@ static const char *no_connection(const struct flight *flight, struct seal_err *e
 	long number = 0;
 
 	(void)curl_easy_getinfo(flight->easy, CURLINFO_OS_ERRNO, &number);
-	error_set(flight, SEAL_RETRY, SEAL_E_SERVICE, err,
-		  "no connection%s%.100s%s%s; is the server up and the address right?", socket == NULL ? "" : " to ",
-		  socket == NULL ? "" : socket, number ? ": " : "",
-		  number ? strerror_r((int)number, text, sizeof(text)) : "");
+	error_set(flight, SEAL_RETRY, SEAL_E_SERVICE, err, "no connection%s%.100s%s%s; %s?",
+		  socket == NULL ? "" : " to ", socket == NULL ? "" : socket, number ? ": " : "",
+		  number ? strerror_r((int)number, text, sizeof(text)) : "",
+		  may_have_proxy(flight->worker->client) ? "are the server and the proxy up, and both addresses right"
+							 : "is the server up and the address right");
 	return number == ECONNREFUSED ? "connection refused" : "no connection";
 }
 

@@ -1176,7 +1176,14 @@ static void proxy_away(void **state)
 	assert_int_equal(run(&f, &ex), 0);
 	assert_int_equal(ex.err.status, SEAL_RETRY);
 	assert_null(strstr(ex.err.text, "SECRET"));
+	assert_non_null(strstr(ex.err.text, "the server and the proxy"));
 	close_client(&f);
+	setenv("http_proxy", url, 1);
+	open_client(&f, &(struct http_config){.base = "http://vault.example:8200"});
+	assert_int_equal(run(&f, &ex), 0);
+	assert_non_null(strstr(ex.err.text, "the server and the proxy"));
+	close_client(&f);
+	unsetenv("http_proxy");
 }
 
 int main(void)
