@@ -373,6 +373,39 @@ static void passwords(void **state)
 	script_is_over();
 }
 
+/* Where no mount is named it is the method's name. */
+static void mounts_by_default(void **state)
+{
+	static const struct {
+		const char *auth, *path;
+	} rows[] = {{"kubernetes", "auth/kubernetes/login"},  {"jwt", "auth/jwt/login"},
+		    {"approle", "auth/approle/login"},	      {"cert", "auth/cert/login"},
+		    {"userpass", "auth/userpass/login/jdoe"}, {"ldap", "auth/ldap/login/jdoe"}};
+	static const char *const bodies[] = {"{\"jwt\":\"x\",\"role\":\"r\"}",
+					     "{\"jwt\":\"x\",\"role\":\"r\"}",
+					     "{\"role_id\":\"r\",\"secret_id\":\"x\"}",
+					     "{\"name\":\"r\"}",
+					     "{\"password\":\"x\"}",
+					     "{\"password\":\"x\"}"};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct step steps[] = {{rows[i].path, bodies[i], NULL, AUTH("A", "0", "true"), 0, NULL},
+					     END_OF_SCRIPT};
+
+		stale(NULL);
+		fresh(NULL);
+		options = (struct vault_options){.auth = rows[i].auth,
+						 .role = "r",
+						 .user = "jdoe",
+						 .client_cert = "c.pem",
+						 .client_key = "k.pem",
+						 .secret_file = put_file("secret", "x", 0600)};
+		start(steps);
+		assert_token("A");
+		script_is_over();
+	}
+}
+
 static void bad_secrets(void **state)
 {
 	options.auth = "userpass";
@@ -470,6 +503,34 @@ static void renewed_at_two_thirds(void **state)
 	fake_now += 68000;
 	assert_token("A");
 	script_is_over();
+}
+
+static unsigned renewals;
+
+static enum seal_status count_renewals(const char *path, const char *token, json_t **out, struct seal_err *e)
+{
+	renewals += strcmp(path, RENEW) == 0;
+	*out = json_loads(AUTH("A", "1000", "true"), 0, NULL);
+	return SEAL_OK;
+}
+
+/* Programs that logged in at once do not renew at once. */
+static void renewals_are_spread(void **state)
+{
+	enum { N = 24 };
+
+	renewals = 0;
+	for (int i = 0; i < N; i++) {
+		stale(NULL);
+		fresh(NULL);
+		approle_options();
+		answer_by = count_renewals;
+		start(NULL);
+		assert_token("A");
+		fake_now += 666700;
+		assert_token("A");
+	}
+	assert_in_range(renewals, 1, N - 1); /* all on one side by chance once in eight millions */
 }
 
 static void renewal_ends(void **state)
@@ -860,11 +921,13 @@ int main(void)
 		TEST(jwt),
 		TEST(cert),
 		TEST(passwords),
+		TEST(mounts_by_default),
 		TEST(bad_secrets),
 		TEST(unknown_way),
 		TEST(answers_without_token),
 		TEST(login_refused),
 		TEST(renewed_at_two_thirds),
+		TEST(renewals_are_spread),
 		TEST(renewal_ends),
 		TEST(renewal_away),
 		TEST(revoked),
