@@ -241,6 +241,7 @@ static enum seal_status set_numbers(struct http_client *client, const struct htt
 		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "%u connections at once; give 1 to %u",
 			       config->connections, CONNECTIONS_MAX);
 	client->insecure = config->insecure;
+	client->http1_first = config->http1_first;
 	client->connections = config->connections ? config->connections : CONNECTIONS_DEFAULT;
 	client->retries = config->retries;
 	client->timeout_ms = time_limit(config->timeout_ms, TIMEOUT_MS_DEFAULT);

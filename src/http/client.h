@@ -1,8 +1,9 @@
-/* What all workers share: the checked configuration, the breaker, the rate. Immutable but for the last two. */
+/* What all workers share: the checked configuration, the breaker, the rate. Immutable but for `http2` and the last two. */
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
 
 #include <curl/curl.h>
+#include <stdatomic.h>
 
 #include "base/arena.h"
 #include "http/breaker.h"
@@ -24,6 +25,8 @@ struct http_client {
 	const char *no_proxy; /* NULL: as the environment says */
 	const char *user_agent;
 	bool insecure;
+	bool http1_first;
+	_Atomic bool http2; /* HTTP/1.1 alone was not answered */
 	unsigned connections, retries;
 	uint64_t timeout_ms, connect_ms;
 	size_t max_response;

@@ -89,7 +89,6 @@ static void limits(struct setup *s)
 	set_long(s, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
 	set_long(s, CURLOPT_MAXAGE_CONN, IDLE_MAX_S);
 	set_long(s, CURLOPT_BUFFERSIZE, RECEIVE_BYTES);
-	set_long(s, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
 }
 
 /* Whom to trust, for the server and for a proxy that speaks TLS. */
@@ -273,6 +272,9 @@ bool handle_aim(struct flight *flight)
 	set_ptr(&s, CURLOPT_HEADERDATA, flight);
 	set_ptr(&s, CURLOPT_PRIVATE, flight);
 	set_ptr(&s, CURLOPT_ERRORBUFFER, flight->reason);
+	set_long(&s, CURLOPT_HTTP_VERSION,
+		 client->http1_first && !atomic_load(&client->http2) ? CURL_HTTP_VERSION_1_1
+								     : CURL_HTTP_VERSION_2TLS);
 	set_long(&s, CURLOPT_TIMEOUT_MS, (long)flight->limit_ms);
 	set_long(&s, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	set_long(&s, CURLOPT_FRESH_CONNECT, flight->fresh || flight->exchange->once);

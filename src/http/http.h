@@ -36,6 +36,7 @@ struct http_config {
 	const char *proxy; /* for all requests, NO_PROXY is not asked; NULL: http_proxy, https_proxy, no_proxy */
 	const char *user_agent;
 	bool insecure; /* the certificate is not verified. Whoever sets it warns */
+	bool http1_first; /* HTTP/2 only with a server that answers nothing else */
 	unsigned connections; /* at once and worker, 1 … 64; 0: 4 */
 	unsigned retries; /* after the first try */
 	unsigned breaker_failures; /* 0: 5 */

@@ -50,6 +50,16 @@ static void take_answer(CURL *easy, struct http_exchange *ex, long status, struc
 	}
 }
 
+/* A new TLS connection on which nothing was answered may be to a server that speaks HTTP/2 alone. */
+static void doubt_http1(struct http_client *client, const struct flight *flight, CURLcode code, long connects)
+{
+	const bool unanswered = connects > 0 && flight->header_bytes == 0 &&
+				(code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING);
+
+	if (client->https && (unanswered || code == CURLE_SSL_CONNECT_ERROR))
+		atomic_store(&client->http2, true);
+}
+
 static void take_failure(CURL *easy, CURLcode code, struct flight *flight, struct outcome *out)
 {
 	struct http_exchange *ex = flight->exchange;
@@ -58,6 +68,7 @@ static void take_failure(CURL *easy, CURLcode code, struct flight *flight, struc
 
 	(void)curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &sent_us);
 	(void)curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
+	doubt_http1(flight->worker->client, flight, code, connects);
 	out->unsent = sent_us == 0;
 	out->stale = connects == 0 && sent_us != 0 && flight->header_bytes == 0 &&
 		     (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING ||

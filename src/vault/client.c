@@ -34,6 +34,7 @@ static enum seal_status setup(struct vault_client *client, const struct vault_op
 	client->config.user_agent = "sealstream/" SEALSTREAM_VERSION;
 	client->config.connections = connections > 0 ? (unsigned)connections : CONNECTIONS_DEFAULT;
 	client->config.retry = vault_worth_retrying;
+	client->config.http1_first = true; /* costs the server less: docs/DESIGN.md */
 	client->name = client->config.base;
 	if (client->config.unix_socket != NULL)
 		client->name = arena_printf(&client->arena, "unix://%s", client->config.unix_socket);

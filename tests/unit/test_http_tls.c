@@ -431,6 +431,25 @@ static void no_proxy_and_server_name(void **state)
 /* ---- HTTP/2 ---- */
 
 /* nghttpd speaks nothing but HTTP/2 here; it gives back what it is sent. */
+/* With a server that speaks HTTP/2 alone: seen by one try, and remembered. */
+static void http1_first(const char *url)
+{
+	struct http_exchange ex = {.method = "GET", .path = "/ca.pem"};
+	struct fixture f;
+
+	open_client(&f, &(struct http_config){.base = url,
+					      .ca_file = cert("ca.pem"),
+					      .server_name = "vault.test",
+					      .retries = 2,
+					      .http1_first = true});
+	for (unsigned tries = 2; tries > 0; tries--) {
+		assert_int_equal(run(&f, &ex), 200);
+		assert_int_equal(ex.tries, tries);
+	}
+	http_exchange_clear(&ex);
+	close_client(&f);
+}
+
 static void http2(void **state)
 {
 	static char body[300000];
@@ -456,6 +475,7 @@ static void http2(void **state)
 	assert_int_equal(file.status, 200);
 	assert_true(has_text(&file, "-----BEGIN CERTIFICATE-----"));
 	assert_int_equal(run(&f, &none), 404);
+	http1_first(url);
 	for (int i = 0; i < 8; i++) {
 		ex[i].method = "POST";
 		ex[i].path = "/echo";
