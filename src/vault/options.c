@@ -63,7 +63,8 @@ const struct opt_row vault_rows[] = {
 	 .type = OPT_STRING,
 	 AT(skip_verify)},
 	{.name = "vault-proxy",
-	 .help = "proxy for all requests (VAULT_HTTP_PROXY too); default: https_proxy, http_proxy and no_proxy",
+	 .help = "proxy for all requests (VAULT_HTTP_PROXY too); default: https_proxy, http_proxy and no_proxy, "
+		 "but never for this machine itself",
 	 .arg = "URL",
 	 .env = "VAULT_PROXY_ADDR",
 	 .type = OPT_STRING,

@@ -48,7 +48,7 @@ static const char *shown_proxy(const char *proxy, struct arena *arena)
 	const char *slashes = at != NULL ? strstr(proxy, "://") : NULL;
 
 	if (at == NULL)
-		return proxy;
+		return proxy != NULL && proxy[0] != '\0' ? proxy : NULL;
 	return arena_printf(arena, "%.*s%s", slashes != NULL && slashes < at ? (int)(slashes + 3 - proxy) : 0, proxy,
 			    at + 1);
 }
@@ -71,7 +71,7 @@ enum seal_status vault_probe_address(const struct vault_options *options, struct
 		.checked = !config.insecure,
 		.client_certificate = config.client_cert != NULL,
 	};
-	if (config.proxy != NULL && out->proxy == NULL)
+	if (config.proxy != NULL && config.proxy[0] != '\0' && out->proxy == NULL)
 		rc = err_memory(err);
 out:
 	return rc;

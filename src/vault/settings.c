@@ -156,7 +156,8 @@ static bool has_only(struct seal_bytes text, const char *not_these)
 	return true;
 }
 
-static enum seal_status read_unix(const char *path, struct http_config *out, struct seal_err *err)
+static enum seal_status read_unix(const struct vault_options *options, const char *path, struct http_config *out,
+				  struct seal_err *err)
 {
 	const struct sockaddr_un *address = NULL;
 
@@ -166,6 +167,7 @@ static enum seal_status read_unix(const char *path, struct http_config *out, str
 		return BAD(addr, "names a socket whose path is too long; 107 bytes are the most that can be");
 	out->unix_socket = path;
 	out->base = "http://localhost";
+	out->proxy = options->proxy;
 	return SEAL_OK;
 }
 
@@ -179,7 +181,7 @@ static enum seal_status read_address(const struct vault_options *options, struct
 	const uint8_t *slash;
 
 	if (strncasecmp(text, "unix://", 7) == 0)
-		return read_unix(text + 7, out, err);
+		return read_unix(options, text + 7, out, err);
 	if (!plain && !tls)
 		return BAD(addr, "must begin with https://, http:// or unix:///, as https://vault.example.com:8200");
 	rest = bytes_skip(rest, plain ? 7 : 8);
@@ -196,6 +198,8 @@ static enum seal_status read_address(const struct vault_options *options, struct
 	out->base = arena_printf(arena, "%s://%.*s", plain ? "http" : "https", (int)rest.len, (const char *)rest.ptr);
 	if (out->base == NULL)
 		return err_memory(err);
+	/* An Agent on this machine, in clear, is not for the environment's proxy, which libcurl would give all of it. */
+	out->proxy = options->proxy != NULL ? options->proxy : is_loopback(host) ? "" : NULL;
 	if (plain && !is_loopback(host))
 		log_say(LOG_WARNING,
 			"%s is not encrypted: tokens and plaintext can be read by anybody on the way to it; use "
@@ -257,7 +261,6 @@ enum seal_status vault_settings_read(const struct vault_options *options, struct
 	SEAL_TRY(read_numbers(options, out, err));
 	if (options->namespace_ != NULL && !has_only(bytes_str(options->namespace_), "?#%"))
 		return BAD(namespace_, "must be a path such as team/orders");
-	out->proxy = options->proxy;
 out:
 	return rc;
 }

@@ -156,6 +156,37 @@ static void proxies_and_ca(void **state)
 	assert_null(config.ca_path);
 }
 
+/* An Agent's token and plaintext are not for the proxy that the environment names for the world outside. */
+static void no_proxy_for_this_machine(void **state)
+{
+	static const struct {
+		const char *addr, *given, *proxy;
+	} rows[] = {
+		{"http://127.0.0.1:8200", NULL, ""},
+		{"https://127.0.0.1:8200", NULL, ""},
+		{"http://localhost:8200", NULL, ""},
+		{"http://[::1]:8200", NULL, ""},
+		{NULL, NULL, ""},
+		{"https://vault:8200", NULL, NULL},
+		{"http://127.0.0.1.example.com", NULL, NULL},
+		{"unix:///run/agent.sock", NULL, NULL},
+		{"http://127.0.0.1:8200", "http://one:3128", "http://one:3128"},
+		{"https://vault:8200", "http://one:3128", "http://one:3128"},
+	};
+	struct http_config config;
+	char said[500];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		options.addr = rows[i].addr;
+		options.proxy = rows[i].given;
+		assert_int_equal(read_with_warnings(&config, said, sizeof(said)), SEAL_OK);
+		if (rows[i].proxy == NULL)
+			assert_null(config.proxy);
+		else
+			assert_string_equal(config.proxy, rows[i].proxy);
+	}
+}
+
 static void addresses(void **state)
 {
 	static const struct {
@@ -407,6 +438,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_given, fresh, stale),
 		cmocka_unit_test_setup_teardown(environment_order, fresh, stale),
 		cmocka_unit_test_setup_teardown(proxies_and_ca, fresh, stale),
+		cmocka_unit_test_setup_teardown(no_proxy_for_this_machine, fresh, stale),
 		cmocka_unit_test_setup_teardown(addresses, fresh, stale),
 		cmocka_unit_test_setup_teardown(bad_addresses, fresh, stale),
 		cmocka_unit_test_setup_teardown(skip_verify, fresh, stale),
