@@ -324,8 +324,8 @@ static enum seal_status ask_names(struct vault_admin_at *at, const char *path, j
 	if (rc == SEAL_OK && call.status == 404 && call.answer.len > 0 &&
 	    memmem(call.answer.ptr, call.answer.len, no_mount, sizeof(no_mount) - 1) != NULL)
 		rc = vault_call_error(at->source->client, &call, err);
-	else if (rc == SEAL_OK && call.status != 404)
-		*out = vault_json_load(call.answer, NULL);
+	else if (rc == SEAL_OK && (*out = vault_json_load(call.answer, NULL)) == NULL)
+		rc = vault_call_nonsense(at->source->client, &call, "no list", err); /* which is not an empty one */
 	vault_call_clear(&call);
 out:
 	return rc;

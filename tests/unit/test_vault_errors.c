@@ -1,4 +1,5 @@
 /* vault: what fails, whose fault it is, and what is done about it: items, answers, statuses, tokens, redirects. */
+#include "keys/admin.h"
 #include "vault_check.h"
 
 /* ---- items that fail ---- */
@@ -277,6 +278,38 @@ static void control_answers_are_bounded(void **state)
 	assert_int_equal(vault_source.key(f.source, text("transit/pii"), &key, &f.err), SEAL_RETRY);
 	assert_err(&f, SEAL_RETRY, SEAL_E_SERVICE, "it is far too large");
 	fixture_close(&f);
+}
+
+static bool answer_row_to_lists(struct server *s, const struct server_request *request, struct server_reply *reply)
+{
+	return strstr(request->path, "list=true") != NULL && answer_row_to_all(s, request, reply);
+}
+
+/* What is no list is not taken for an empty one: the demo takes an empty mount away. */
+static void no_list_is_not_empty(void **state)
+{
+	static const struct status_row rows[] = {
+		{404, NULL, SEAL_OK, SEAL_E_NONE, ""},
+		{404, "<html>Not Found</html>", SEAL_RETRY, SEAL_E_SERVICE, "no list"},
+		{200, "<html>Welcome</html>", SEAL_RETRY, SEAL_E_SERVICE, "no list"}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *const *names;
+		struct vault_fixture f;
+		struct key_admin on;
+		size_t n = 7;
+
+		fixture_open(&f);
+		f.server.hook = answer_row_to_lists;
+		f.server.arg = (void *)(uintptr_t)&rows[i];
+		on = (struct key_admin){
+			.source = f.source, .arena = &f.arena, .deadline_ms = clock_mono_ms() + 30000};
+		assert_int_equal(vault_source.admin->list(&on, text("transit"), &names, &n, &f.err), rows[i].status);
+		assert_int_equal(n, 0);
+		if (rows[i].status != SEAL_OK)
+			assert_err(&f, rows[i].status, rows[i].why, rows[i].part);
+		fixture_close(&f);
+	}
 }
 
 static void statuses(void **state)
@@ -632,6 +665,7 @@ int main(void)
 		cmocka_unit_test(nonsense),
 		cmocka_unit_test(encryption_blames_no_item),
 		cmocka_unit_test(control_answers_are_bounded),
+		cmocka_unit_test(no_list_is_not_empty),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(away),
 		cmocka_unit_test(slow_but_working),

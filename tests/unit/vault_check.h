@@ -91,12 +91,11 @@ struct status_row {
 	const char *part;
 };
 
-static inline bool answer_row(struct server *s, const struct server_request *request, struct server_reply *reply)
+static inline bool answer_row_to_all(struct server *s, const struct server_request *request,
+				     struct server_reply *reply)
 {
 	const struct status_row *row = s->arg;
 
-	if (strcmp(request->method, "POST") != 0)
-		return false;
 	if (row->said != NULL && row->said[0] == '<') {
 		reply->status = row->code;
 		reply->body = strdup(row->said);
@@ -104,6 +103,11 @@ static inline bool answer_row(struct server *s, const struct server_request *req
 		server_fail(reply, row->code, row->said);
 	}
 	return true;
+}
+
+static inline bool answer_row(struct server *s, const struct server_request *request, struct server_reply *reply)
+{
+	return strcmp(request->method, "POST") == 0 && answer_row_to_all(s, request, reply);
 }
 
 #endif
