@@ -134,13 +134,13 @@ def test_the_limit_is_learned(tmp_path, vault):
 
 
 def test_the_default_fits_openbao(tmp_path, vault):
-    """At once without associated data; with it, after the requests that are under way at the start were refused."""
+    """With associated data after the requests that are under way at the start, and their halves, were refused."""
     shop = Shop(tmp_path, vault)
     vault.control.record()
     shop.protect(purchases(1500))
     items = counted(vault)
     too_many = [count for count in items if count > 249]
-    assert len(too_many) <= 2 and sum(items) - sum(too_many) == 3000
+    assert len(too_many) <= 4 and sum(items) - sum(too_many) == 3000
     assert len(items) <= 2 + 2 * 3000 // 200, items
 
 
