@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "base/bytes.h"
@@ -54,6 +56,18 @@ static inline unsigned run(struct fixture *f, struct http_exchange *ex)
 static inline bool answer_is(const struct http_exchange *ex, const char *text)
 {
 	return bytes_eq_str(buf_bytes(&ex->answer), text);
+}
+
+/* Says what it got, in the order of the lines. */
+static inline bool tells(struct test_server *s, int fd, const struct test_request *r)
+{
+	char *text = calloc(1, sizeof(r->head) + r->body_len + 1);
+	bool keep;
+
+	snprintf(text, sizeof(r->head) + r->body_len + 1, "%s%s", r->head, r->body == NULL ? "" : r->body);
+	keep = test_reply(fd, 200, "", text);
+	free(text);
+	return keep;
 }
 
 #endif
