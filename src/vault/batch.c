@@ -132,8 +132,8 @@ static enum seal_status refuse_large(struct vault_batch *batch, size_t item, str
 
 	(void)err_set(
 		&why, SEAL_DATA, SEAL_E_LIMIT,
-		"the value is larger than the server takes in one call; protect it with a data key (envelope, or as "
-		"a file), or raise the server's limits");
+		"the value is larger than the server takes in one call; raise the server's limits, or protect it "
+		"under a local key");
 	return batch->job->refused(batch->job->arg, item, &why, err);
 }
 

@@ -20,7 +20,7 @@ variable "keys" {
   description = "Transit keys by name. A policy file names them vault:MOUNT/NAME. Type and derivation cannot be changed later."
   type = map(object({
     type       = optional(string, "aes256-gcm96")
-    convergent = optional(bool, false) # for the method `deterministic`
+    convergent = optional(bool, false) # equal values of a field give equal texts
   }))
   default = { pii = {} }
 
@@ -37,7 +37,7 @@ variable "keys_deletable" {
 }
 
 variable "data_keys" {
-  description = "Who protects may ask for data keys, too: the method `envelope`."
+  description = "Who protects may ask for data keys, too. No method of sealstream does; other clients of the key may."
   type        = bool
   default     = false
 }
