@@ -35,6 +35,18 @@ static void print_line(const struct key_admin_info *info)
 	printf("\n");
 }
 
+/* The server answers for an engine of another kind as for a mount without keys. */
+static void say_none(const struct managed_key *store)
+{
+	const char *where = store->ops->where(store->on.source);
+
+	if (store->reference.len > 0)
+		log_say(LOG_INFO, "no keys at %.*s of %s; is that a mount of Transit?", BYTES_FMT(store->reference),
+			where);
+	else
+		log_say(LOG_INFO, "no keys in %s", where);
+}
+
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct list_options *options = call->options;
@@ -52,6 +64,8 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 		printf(",\"keys\":[");
 	} else if (n > 0) {
 		printf("%-24s %-13s %7s %7s %14s\n", "NAME", "TYPE", "LATEST", "MINIMUM", "USES");
+	} else {
+		say_none(&store);
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct seal_err failure = SEAL_ERR_INIT;
