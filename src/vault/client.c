@@ -20,7 +20,10 @@
 #define BODY_LIMIT (4u << 20)
 #define BODY_LIMIT_LEAST (64u << 10)
 /* Where the options say nothing, as in the rows. */
-#define BATCH_DEFAULT 960
+#define BATCH_DEFAULT 1920
+/* Just below what OpenBao's 1,000 JSON strings allow without associated data, and with it. */
+#define OPENBAO_PLAIN 480
+#define OPENBAO_BOUND 240
 #define CONNECTIONS_DEFAULT 2
 #define AGAIN_MAX 3 /* tokens that a call tries after its first one */
 
@@ -105,7 +108,9 @@ bool vault_batch_refused(struct vault_client *client, size_t items)
 {
 	if (items <= 1)
 		return false;
-	lower(&client->batch_limit, items / 2);
+	lower(&client->batch_limit, items > OPENBAO_PLAIN   ? OPENBAO_PLAIN
+				    : items > OPENBAO_BOUND ? OPENBAO_BOUND
+							    : items / 2);
 	return true;
 }
 

@@ -104,7 +104,7 @@ enum seal_status vault_call_nonsense(const struct vault_client *client, const st
 
 /* Items a request may have: starts at --vault-batch; a server that refuses more teaches less (shared by all workers). */
 size_t vault_batch_limit(const struct vault_client *client);
-/* A request of `items` was refused as too complex or too large: halves the limit below it. False: it is 1 already. */
+/* A request of `items` was refused as too complex: lowers the limit below it, to what OpenBao takes or by half. False: it is 1 already. */
 bool vault_batch_refused(struct vault_client *client, size_t items);
 /* The same for the bytes of a body: a server or a proxy may take less than Vault does by default. */
 size_t vault_body_limit(const struct vault_client *client);

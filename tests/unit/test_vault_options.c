@@ -77,7 +77,7 @@ static void nothing_given(void **state)
 	assert_null(options.addr);
 	assert_false(options.agent);
 	assert_int_equal(options.connections, 2);
-	assert_int_equal(options.batch, 960);
+	assert_int_equal(options.batch, 1920);
 	assert_int_equal(read_with_warnings(&config, said, sizeof(said)), SEAL_OK);
 	assert_string_equal(config.base, "https://127.0.0.1:8200");
 	assert_int_equal(config.timeout_ms, 60000);
