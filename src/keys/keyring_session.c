@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "keys/item_err.h"
 
 /* A block of small messages, or one of the largest. */
 #define RAW_MAX ((size_t)256 << 20)
@@ -72,23 +73,14 @@ out:
 void session_item_fail(struct keyring_session *s, struct key_item *item, struct arena *arena, enum seal_code code,
 		       const char *fmt, ...)
 {
-	static const struct seal_err no_memory = {SEAL_FATAL, SEAL_E_MEMORY, "out of memory", ""};
-	struct seal_err e = {.status = SEAL_DATA, .code = code}, *copy;
+	struct seal_err e = {.status = SEAL_DATA, .code = code};
 	va_list args;
 
 	va_start(args, fmt);
 	vsnprintf(e.text, sizeof(e.text), fmt, args);
 	va_end(args);
 	item->out = BYTES_EMPTY;
-	item->err = s->failed;
-	if (s->failed != NULL && s->failed->code == code && strcmp(s->failed->text, e.text) == 0)
-		return;
-	copy = ARENA_NEW(arena, struct seal_err);
-	item->err = copy != NULL ? copy : &no_memory;
-	if (copy == NULL)
-		return;
-	*copy = e;
-	s->failed = copy;
+	item->err = item_err_share(arena, &e, &s->failed);
 }
 
 void session_free(struct key_session *base)

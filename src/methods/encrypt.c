@@ -51,16 +51,26 @@ out:
 	return rc;
 }
 
+typedef enum seal_status (*key_operation)(struct key_session *session, struct key_item *items, size_t n,
+					  const struct key_call *call, struct seal_err *err);
+
+/* One item a cell, and what the key does with them all. */
+static enum seal_status work(struct key_session *key, key_operation operation, const struct lot *lot,
+			     struct key_item **items, struct seal_err *err)
+{
+	const struct key_call call = {lot->arena, lot->deadline_ms};
+
+	*items = simple_items(lot, err);
+	return *items != NULL ? operation(key, *items, lot->n, &call, err) : SEAL_FATAL;
+}
+
 static enum seal_status protect(struct method_session *base, struct lot *lot, struct seal_err *err)
 {
-	struct simple_session *session = (struct simple_session *)base;
-	const struct key_call call = {lot->arena, lot->deadline_ms};
-	struct key_item *items = simple_items(lot, err);
-	enum seal_status rc = SEAL_FATAL;
+	struct key_session *key = ((struct simple_session *)base)->key;
+	struct key_item *items;
+	enum seal_status rc;
 
-	if (items == NULL)
-		goto out;
-	SEAL_TRY(session->key->ops->encrypt(session->key, items, lot->n, &call, err));
+	SEAL_TRY(work(key, key->ops->encrypt, lot, &items, err));
 	rc = take_texts(lot, items, false, err);
 out:
 	return rc;
@@ -68,14 +78,11 @@ out:
 
 static enum seal_status reveal(struct method_session *base, struct lot *lot, struct seal_err *err)
 {
-	struct simple_session *session = (struct simple_session *)base;
-	const struct key_call call = {lot->arena, lot->deadline_ms};
-	struct key_item *items = simple_items(lot, err);
-	enum seal_status rc = SEAL_FATAL;
+	struct key_session *key = ((struct simple_session *)base)->key;
+	struct key_item *items;
+	enum seal_status rc;
 
-	if (items == NULL)
-		goto out;
-	SEAL_TRY(session->key->ops->decrypt(session->key, items, lot->n, &call, err));
+	SEAL_TRY(work(key, key->ops->decrypt, lot, &items, err));
 	for (size_t i = 0; i < lot->n; i++) {
 		struct cell *cell = &lot->cells[i];
 
@@ -93,14 +100,11 @@ out:
 /* Text under an older version becomes text under the newest; "json+" stays before it. */
 static enum seal_status rewrap(struct method_session *base, struct lot *lot, struct seal_err *err)
 {
-	struct simple_session *session = (struct simple_session *)base;
-	const struct key_call call = {lot->arena, lot->deadline_ms};
-	struct key_item *items = simple_items(lot, err);
-	enum seal_status rc = SEAL_FATAL;
+	struct key_session *key = ((struct simple_session *)base)->key;
+	struct key_item *items;
+	enum seal_status rc;
 
-	if (items == NULL)
-		goto out;
-	if (session->key->ops->rewrap == NULL) {
+	if (key->ops->rewrap == NULL) {
 		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
 			     "keys of this type cannot rewrap; reveal the records and protect them again");
 		goto out;
@@ -108,7 +112,7 @@ static enum seal_status rewrap(struct method_session *base, struct lot *lot, str
 	rc = SEAL_OK;
 	if (lot->n == 0)
 		goto out;
-	SEAL_TRY(session->key->ops->rewrap(session->key, items, lot->n, &call, err));
+	SEAL_TRY(work(key, key->ops->rewrap, lot, &items, err));
 	rc = take_texts(lot, items, true, err);
 out:
 	return rc;

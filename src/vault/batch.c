@@ -311,9 +311,9 @@ static enum seal_status halve(struct vault_batch *batch, const struct slot *slot
 	if (slot->range.n == 1)
 		return refuse_large(batch, slot->range.first, err);
 	if (excess == EXCESS_BYTES)
-		(void)vault_body_refused(batch->client, slot->body.len);
+		vault_body_refused(batch->client, slot->body.len);
 	else if (excess == EXCESS_ITEMS)
-		(void)vault_batch_refused(batch->client, slot->range.n);
+		vault_batch_refused(batch->client, slot->range.n);
 	return push_halves(batch, slot->range, err);
 }
 

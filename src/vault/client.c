@@ -104,14 +104,13 @@ static void lower(atomic_size_t *limit, size_t to)
 		;
 }
 
-bool vault_batch_refused(struct vault_client *client, size_t items)
+void vault_batch_refused(struct vault_client *client, size_t items)
 {
 	if (items <= 1)
-		return false;
+		return;
 	lower(&client->batch_limit, items > OPENBAO_PLAIN   ? OPENBAO_PLAIN
 				    : items > OPENBAO_BOUND ? OPENBAO_BOUND
 							    : items / 2);
-	return true;
 }
 
 size_t vault_body_limit(const struct vault_client *client)
@@ -119,12 +118,11 @@ size_t vault_body_limit(const struct vault_client *client)
 	return atomic_load_explicit(&client->body_limit, memory_order_relaxed);
 }
 
-bool vault_body_refused(struct vault_client *client, size_t bytes)
+void vault_body_refused(struct vault_client *client, size_t bytes)
 {
 	if (bytes / 2 < BODY_LIMIT_LEAST)
-		return false;
+		return;
 	lower(&client->body_limit, bytes / 2);
-	return true;
 }
 
 unsigned vault_in_flight(const struct vault_client *client)

@@ -104,11 +104,11 @@ enum seal_status vault_call_nonsense(const struct vault_client *client, const st
 
 /* Items a request may have: starts at --vault-batch; a server that refuses more teaches less (shared by all workers). */
 size_t vault_batch_limit(const struct vault_client *client);
-/* A request of `items` was refused as too complex: lowers the limit below it, to what OpenBao takes or by half. False: it is 1 already. */
-bool vault_batch_refused(struct vault_client *client, size_t items);
+/* A request of `items` was refused as too complex: lowers the limit below it, to what OpenBao takes or by half. */
+void vault_batch_refused(struct vault_client *client, size_t items);
 /* The same for the bytes of a body: a server or a proxy may take less than Vault does by default. */
 size_t vault_body_limit(const struct vault_client *client);
-bool vault_body_refused(struct vault_client *client, size_t bytes);
+void vault_body_refused(struct vault_client *client, size_t bytes);
 /* Requests that are worth having under way at once. */
 unsigned vault_in_flight(const struct vault_client *client);
 

@@ -9,6 +9,7 @@
  */
 #include "base/encode.h"
 #include "json/string.h"
+#include "keys/item_err.h"
 #include "vault/transform.h"
 
 #define HEAD "{\"value\":"
@@ -50,21 +51,9 @@ uint8_t *transform_item_write(void *arg, size_t index, uint8_t *to)
 
 void transform_item_fail(struct transform_lot *lot, struct key_transform_item *item, const struct seal_err *why)
 {
-	static const struct seal_err no_memory = {SEAL_FATAL, SEAL_E_MEMORY, "out of memory", ""};
-	const struct seal_err *last = lot->last_err;
-	struct seal_err *copy;
-
 	item->out = item->out_tweak = BYTES_EMPTY;
-	item->err = last;
+	item->err = item_err_share(lot->call->arena, why, &lot->last_err);
 	lot->failed++;
-	if (last != NULL && last->code == why->code && strcmp(last->text, why->text) == 0)
-		return;
-	copy = ARENA_NEW(lot->call->arena, struct seal_err);
-	item->err = copy != NULL ? copy : &no_memory;
-	if (copy == NULL)
-		return;
-	*copy = *why;
-	lot->last_err = copy;
 }
 
 /* Does `text` show a part of the value? */

@@ -10,6 +10,7 @@
  * as they can be checked: form, version, length.
  */
 #include "base/encode.h"
+#include "keys/item_err.h"
 #include "keys/keyring_text.h"
 #include "vault/transit.h"
 
@@ -119,20 +120,8 @@ uint8_t *transit_item_write(void *arg, size_t index, uint8_t *to)
 
 void transit_item_fail(struct transit_lot *lot, struct key_item *item, const struct seal_err *why)
 {
-	static const struct seal_err no_memory = {SEAL_FATAL, SEAL_E_MEMORY, "out of memory", ""};
-	const struct seal_err *last = lot->session->failed;
-	struct seal_err *copy;
-
 	item->out = BYTES_EMPTY;
-	item->err = last;
-	if (last != NULL && last->code == why->code && strcmp(last->text, why->text) == 0)
-		return;
-	copy = ARENA_NEW(lot->call->arena, struct seal_err);
-	item->err = copy != NULL ? copy : &no_memory;
-	if (copy == NULL)
-		return;
-	*copy = *why;
-	lot->session->failed = copy;
+	item->err = item_err_share(lot->call->arena, why, &lot->session->failed);
 }
 
 enum seal_status transit_item_refused(void *arg, size_t index, const struct seal_err *why, struct seal_err *err)
