@@ -146,6 +146,7 @@ const char *seal_code_name(enum seal_code code)
 		{SEAL_E_KEY_EXISTS, "key_exists"},
 		{SEAL_E_KEY_FILE, "key_file"},
 		{SEAL_E_MASTER, "master"},
+		{SEAL_E_KEY_FORGOTTEN, "key_forgotten"},
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -73,7 +73,8 @@ static enum seal_status one(struct method_trial *trial, struct method_session *s
 			    struct seal_bytes in, struct seal_bytes *out, struct seal_err *err)
 {
 	struct cell cell = {.in = in, .place = test_place, .kind = CELL_STRING, .json_type = JSON_STRING};
-	struct lot lot = {&cell, 1, trial->visit->arena, trial->visit->deadline_ms};
+	struct lot lot = {
+		.cells = &cell, .n = 1, .arena = trial->visit->arena, .deadline_ms = trial->visit->deadline_ms};
 	enum seal_status rc = does(session, &lot, err);
 
 	if (rc == SEAL_OK && cell.err != NULL) {
@@ -151,10 +152,11 @@ static void try_method(struct vault_visit *visit, const struct policy_method *sp
 	const struct method_ops *ops = ops_of(spec->kind);
 	struct method_trial trial = {
 		.visit = visit, .spec = spec, .subject = spec->name, .encode = encode, .decode = decode};
+	const struct method_needs needs = {.key = key, .namespace_ = ""};
 	struct method_session *session = NULL;
 	struct seal_err err = SEAL_ERR_INIT;
 
-	if (ops->open(spec, key, &trial.method, &err) != SEAL_OK ||
+	if (ops->open(spec, &needs, &trial.method, &err) != SEAL_OK ||
 	    ops->session(trial.method, &session, &err) != SEAL_OK) {
 		visit_tell(visit, DOCTOR_FAIL, trial.subject, "transformation", NULL, "%s", err.text);
 	} else {

@@ -62,6 +62,7 @@ int exit_code_of(const struct seal_err *err)
 	case SEAL_E_MASTER:
 	case SEAL_E_KEY_MINIMUM:
 	case SEAL_E_KEY_EXHAUSTED:
+	case SEAL_E_KEY_FORGOTTEN:
 		return EX_NOPERM;
 	case SEAL_E_KEY_UNKNOWN:
 	case SEAL_E_KEY_VERSION:

@@ -174,7 +174,7 @@ out:
 static enum seal_status run_in(const char *directory, const struct vault_options *server, struct run *run,
 			       struct seal_err *err)
 {
-	const struct engine_registry stand_ins = {registry.methods, test_keys_sources};
+	const struct engine_registry stand_ins = {registry.methods, test_keys_sources, registry.stores};
 	struct key_source_config config;
 	struct seal_err why = SEAL_ERR_INIT;
 	struct plan *plan = NULL;

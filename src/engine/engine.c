@@ -116,7 +116,10 @@ static enum seal_status transform(struct engine *engine, struct seal_err *err)
 	enum seal_status rc = SEAL_OK;
 
 	for (size_t i = 0; i < engine->plan->policy->n_methods; i++) {
-		struct lot lot = {engine->lots[i].cells, engine->lots[i].n, &engine->arena, deadline_ms};
+		struct lot lot = {.cells = engine->lots[i].cells,
+				  .n = engine->lots[i].n,
+				  .arena = &engine->arena,
+				  .deadline_ms = deadline_ms};
 		struct method_session *session = engine->sessions[i];
 
 		if (lot.n == 0)
@@ -239,11 +242,11 @@ out:
 	return rc;
 }
 
-enum seal_status engine_run(struct engine *engine, const struct policy_topic *topic, enum engine_direction direction,
-			    const struct seal_bytes *values, size_t n, struct engine_result *results,
-			    struct seal_err *err)
+enum seal_status engine_run_input(struct engine *engine, const struct policy_topic *topic,
+				  enum engine_direction direction, const struct engine_input *input,
+				  struct engine_result *results, struct seal_err *err)
 {
-	enum seal_status rc = begin(engine, topic, direction, values, n, results, err);
+	enum seal_status rc = begin(engine, topic, direction, input->values, input->n, results, err);
 
 	if (rc == SEAL_OK)
 		rc = engine_gather(engine, err);

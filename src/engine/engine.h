@@ -29,6 +29,7 @@
 struct engine_registry {
 	const struct method_ops *const *methods;
 	const struct key_source_ops *const *sources;
+	const struct store_ops *const *stores; /* NULL: none */
 };
 
 struct plan;
@@ -62,7 +63,18 @@ enum engine_direction {
 	ENGINE_REWRAP /* protected values stay protected, under the newest version of their key */
 };
 
+/* The record header that carries wrapped keys (carry: header). */
+#define ENGINE_KEY_HEADER "seal-key"
+
+/* What a batch is: values, and where the stream has headers, what stands in ENGINE_KEY_HEADER of each. */
+struct engine_input {
+	const struct seal_bytes *values; /* ptr NULL: a tombstone */
+	const struct seal_bytes *key_headers; /* ptr NULL: none there. NULL: this stream has no headers */
+	size_t n;
+};
+
 struct engine_result {
+	struct seal_bytes key_header; /* what ENGINE_KEY_HEADER must be now; ptr NULL: there must be none */
 	struct seal_bytes value; /* the record's new value; ptr NULL for a tombstone or a failed record */
 	const struct seal_err *err; /* NULL, or why this record failed; place has the field's path */
 	uint32_t cells; /* values protected, revealed or rewrapped */
@@ -78,14 +90,23 @@ SEAL_MUST_USE enum seal_status engine_can_rewrap(struct engine *engine, const st
 						 struct seal_err *err);
 
 /*
- * Transforms `n` values (ptr NULL: a tombstone, passes as it is) by the rules of `topic`. results[i] belongs to values[i];
+ * Transforms `n` values (ptr NULL: a tombstone, passes as it is) by the rules of `topic`. results[i] belongs to the i-th value;
  * its views live in the engine until the next call, so they can't be the next call's values (SEAL_USAGE). The call itself
  * fails only when no record can be told good from bad: RETRY (a service is away), DENIED, USAGE, FATAL; then no result
  * counts and nothing may be sent.
  */
-SEAL_MUST_USE enum seal_status engine_run(struct engine *engine, const struct policy_topic *topic,
-					  enum engine_direction direction, const struct seal_bytes *values, size_t n,
-					  struct engine_result *results, struct seal_err *err);
+SEAL_MUST_USE enum seal_status engine_run_input(struct engine *engine, const struct policy_topic *topic,
+						enum engine_direction direction, const struct engine_input *input,
+						struct engine_result *results, struct seal_err *err);
+
+/* The same for records that have no headers. */
+SEAL_MUST_USE static inline enum seal_status engine_run(struct engine *engine, const struct policy_topic *topic,
+							enum engine_direction direction,
+							const struct seal_bytes *values, size_t n,
+							struct engine_result *results, struct seal_err *err)
+{
+	return engine_run_input(engine, topic, direction, &(struct engine_input){values, NULL, n}, results, err);
+}
 
 /* Encrypts whole values as dead letters of `topic` (which must name a dead-letter topic). Same rules as engine_run. */
 SEAL_MUST_USE enum seal_status engine_dead_letter(struct engine *engine, const struct policy_topic *topic,

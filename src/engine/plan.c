@@ -154,7 +154,7 @@ static enum seal_status open_method(struct plan *plan, size_t index, const struc
 		SEAL_TRY(check_bind(spec, &plan->keys[spec->key->index], err));
 		key = plan->keys[spec->key->index].key;
 	}
-	rc = ops->open(spec, key, &plan->methods[index], err);
+	rc = ops->open(spec, &(struct method_needs){key, NULL, plan->policy->namespace_}, &plan->methods[index], err);
 	if (rc != SEAL_OK && key != NULL)
 		err_prefix(err, spec->key->own ? "method '%s', %s" : "method '%s', policy key '%s'", spec->name,
 			   spec->key->name);

@@ -150,8 +150,8 @@ static void fpe_free(struct method *base)
 
 static const struct method_session_ops session_ops;
 
-static enum seal_status fpe_open(const struct policy_method *spec, struct key *key, struct method **out,
-				 struct seal_err *err)
+static enum seal_status fpe_open(const struct policy_method *spec, const struct method_needs *needs,
+				 struct method **out, struct seal_err *err)
 {
 	const struct fpe_options *options = spec->options;
 	struct fpe_method *method;
@@ -161,8 +161,8 @@ static enum seal_status fpe_open(const struct policy_method *spec, struct key *k
 	method = mem_calloc(1, sizeof(*method));
 	if (method == NULL)
 		return err_memory(err);
-	method->simple = (struct simple_method){{&method_fpe}, spec, key, &session_ops};
-	SEAL_TRY(key_has_version(key, options->version, err));
+	method->simple = (struct simple_method){{&method_fpe}, spec, needs->key, &session_ops};
+	SEAL_TRY(key_has_version(needs->key, options->version, err));
 	SEAL_TRY(alphabet_new(bytes_str(options->alphabet), &method->alphabet, err));
 	method->keep = (size_t)(options->keep_first + options->keep_last);
 	method->n_min = least_length(method->alphabet->radix);

@@ -81,15 +81,15 @@ static const struct method_session_ops session_ops = {
 	.free = simple_session_free,
 };
 
-static enum seal_status hash_open(const struct policy_method *spec, struct key *key, struct method **out,
-				  struct seal_err *err)
+static enum seal_status hash_open(const struct policy_method *spec, const struct method_needs *needs,
+				  struct method **out, struct seal_err *err)
 {
 	const struct hash_options *options = spec->options;
 	enum seal_status rc;
 
 	*out = NULL;
-	SEAL_TRY(key_has_version(key, options->version, err));
-	SEAL_TRY(simple_open(&method_hash, &session_ops, spec, key, out, err));
+	SEAL_TRY(key_has_version(needs->key, options->version, err));
+	SEAL_TRY(simple_open(&method_hash, &session_ops, spec, needs, out, err));
 out:
 	return rc;
 }

@@ -134,10 +134,10 @@ static const struct method_session_ops session_ops = {
 	.free = simple_session_free,
 };
 
-static enum seal_status mask_open(const struct policy_method *spec, struct key *key, struct method **out,
-				  struct seal_err *err)
+static enum seal_status mask_open(const struct policy_method *spec, const struct method_needs *needs,
+				  struct method **out, struct seal_err *err)
 {
-	return simple_open(&method_mask, &session_ops, spec, key, out, err);
+	return simple_open(&method_mask, &session_ops, spec, needs, out, err);
 }
 
 const struct method_ops method_mask = {

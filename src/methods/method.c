@@ -47,7 +47,7 @@ void cell_fail_err(struct cell *cell, const struct seal_err *err)
 }
 
 enum seal_status simple_open(const struct method_ops *ops, const struct method_session_ops *session_ops,
-			     const struct policy_method *spec, struct key *key, struct method **out,
+			     const struct policy_method *spec, const struct method_needs *needs, struct method **out,
 			     struct seal_err *err)
 {
 	struct simple_method *method = mem_calloc(1, sizeof(*method));
@@ -57,7 +57,7 @@ enum seal_status simple_open(const struct method_ops *ops, const struct method_s
 		return err_memory(err);
 	method->base.ops = ops;
 	method->spec = spec;
-	method->key = key;
+	method->key = needs->key;
 	method->session_ops = session_ops;
 	*out = &method->base;
 	return SEAL_OK;

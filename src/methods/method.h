@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "keys/key.h"
 #include "policy/policy.h"
+#include "stores/store.h"
 
 enum cell_kind {
 	CELL_STRING = 1, /* `in` is the decoded text of a JSON string, valid UTF-8 */
@@ -33,6 +34,7 @@ struct cell {
 	struct seal_bytes in;
 	struct seal_bytes place; /* what it is bound to; empty: nothing. Cells of one rule share the pointer
 				     * where it does not depend on the record */
+	struct seal_bytes person; /* METHOD_PER, protect: whose key; else empty */
 	struct seal_bytes out; /* in the lot's arena, or a view of `in` */
 	const struct seal_err *err; /* NULL, or why it failed; in the lot's arena. Never shows the value */
 	enum cell_kind kind;
@@ -42,9 +44,18 @@ struct cell {
 	uint32_t hit;
 };
 
+/*
+ * The record header seal-key, beside a record: wrapped keys for `carry: header` (docs/FORMAT.md). Methods append what their
+ * cells need; nothing is ever taken out by them.
+ */
+struct carrier {
+	struct seal_bytes value; /* ptr NULL: there is none. Set anew by methods, in the lot's arena */
+};
+
 struct lot {
 	struct cell *cells;
 	size_t n;
+	struct carrier *carriers; /* by cell.record; NULL: these records have no headers */
 	struct arena *arena; /* results and scratch of this batch */
 	uint64_t deadline_ms;
 };
@@ -74,11 +85,18 @@ struct method {
 	const struct method_ops *ops;
 };
 
+/* What the plan opens for a method. */
+struct method_needs {
+	struct key *key; /* NULL when the kind needs none; it has the use that the kind's flags ask for */
+	struct store *store; /* METHOD_PER with `per`: where people's keys are; else NULL */
+	const char *namespace_; /* of the policy */
+};
+
 struct method_ops {
 	struct method_kind kind; /* first: the policy sees only this */
-	/* `key` is NULL when the kind needs none; it has the use that the kind's flags ask for. Both outlive the method. */
-	enum seal_status (*open)(const struct policy_method *spec, struct key *key, struct method **out,
-				 struct seal_err *err);
+	/* What `needs` holds outlives the method. */
+	enum seal_status (*open)(const struct policy_method *spec, const struct method_needs *needs,
+				 struct method **out, struct seal_err *err);
 	enum seal_status (*session)(const struct method *method, struct method_session **out, struct seal_err *err);
 	void (*free)(struct method *method); /* accepts NULL */
 };

@@ -244,8 +244,8 @@ static size_t tweak_len(const struct transform_options *options)
 	return options->tweak_bytes != 0 ? (size_t)options->tweak_bytes : TWEAK_LEN_DEFAULT;
 }
 
-static enum seal_status transform_open(const struct policy_method *spec, struct key *key, struct method **out,
-				       struct seal_err *err)
+static enum seal_status transform_open(const struct policy_method *spec, const struct method_needs *needs,
+				       struct method **out, struct seal_err *err)
 {
 	const struct transform_options *options = spec->options;
 	struct transform_method *method;
@@ -259,7 +259,7 @@ static enum seal_status transform_open(const struct policy_method *spec, struct 
 	method = mem_calloc(1, sizeof(*method));
 	if (method == NULL)
 		return err_memory(err);
-	method->simple = (struct simple_method){{&method_transform}, spec, key, &session_ops};
+	method->simple = (struct simple_method){{&method_transform}, spec, needs->key, &session_ops};
 	snprintf(method->ttl, sizeof(method->ttl), "%llds", (long long)(options->ttl_ms / 1000));
 	method->how = (struct key_transform){.transformation = options->transformation,
 					     .ttl = options->ttl_ms != 0 ? method->ttl : NULL,
@@ -268,8 +268,8 @@ static enum seal_status transform_open(const struct policy_method *spec, struct 
 					     .decode_format = options->decode_format,
 					     .tweak = (enum key_tweak)options->tweak_source,
 					     .tweak_len = tweak_len(options)};
-	if (key->ops->transform_check != NULL)
-		SEAL_TRY(key->ops->transform_check(key, &method->how, err));
+	if (needs->key->ops->transform_check != NULL)
+		SEAL_TRY(needs->key->ops->transform_check(needs->key, &method->how, err));
 	*out = &method->simple.base;
 	method = NULL;
 out:

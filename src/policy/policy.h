@@ -50,6 +50,22 @@ struct policy_bind {
 	struct json_path path; /* BIND_RECORD, parsed */
 };
 
+/* Where tokens and people's keys are kept: `stores: {main: "sqlite:tokens.db"}`. */
+struct policy_store {
+	const char *name;
+	const char *scheme; /* "sqlite" */
+	const char *address; /* whole, "sqlite:tokens.db" */
+	uint32_t index; /* in policy.stores */
+	struct policy_mark mark;
+};
+
+/* `key: {name: pii, per: $.customer_id, store: main}`; store may be left out when the policy has one. */
+struct policy_per {
+	const char *text; /* the path as written; NULL: none */
+	struct json_path path;
+	const struct policy_store *store;
+};
+
 struct policy_method {
 	const char *name; /* "secret", or the path for an inline one */
 	const struct method_kind *kind;
@@ -57,6 +73,7 @@ struct policy_method {
 	const void *options; /* kind->options_size bytes */
 	const struct policy_key *key; /* NULL when the kind needs none */
 	struct policy_bind bind;
+	struct policy_per per;
 	uint32_t index; /* in policy.methods */
 	struct policy_mark mark;
 };
@@ -72,6 +89,7 @@ struct policy_rule {
 	struct seal_bytes place_bytes; /* … for a whole payload. All three empty when they need the record: dynamic or
 					 * BIND_RECORD */
 	uint32_t record_path; /* BIND_RECORD: path index (>= n_rules) of the sibling; else UINT32_MAX */
+	uint32_t per_path; /* the same for `per`: whose key; may be the same sibling */
 	struct policy_mark mark;
 };
 
@@ -91,7 +109,7 @@ struct policy_topic {
 	struct policy_defaults on; /* the policy's defaults with the topic's own on top */
 	const struct policy_rule *rules;
 	size_t n_rules;
-	struct json_paths *paths; /* rules 0 … n_rules-1, then the siblings of BIND_RECORD */
+	struct json_paths *paths; /* rules 0 … n_rules-1, then the siblings of BIND_RECORD and `per` */
 	const char *dead_letter_topic; /* NULL: none */
 	const struct policy_method *dead_letter_method; /* encrypt, bound to the domain "dead-letter" */
 	bool is_dead_letter; /* this entry was made for another topic's dead letters; these come first */
@@ -108,6 +126,8 @@ struct policy {
 	const char *namespace_; /* "" by default */
 	const struct policy_key *keys;
 	size_t n_keys;
+	const struct policy_store *stores;
+	size_t n_stores;
 	const struct policy_method *methods;
 	size_t n_methods;
 	const struct policy_topic *topics;

@@ -17,7 +17,9 @@ enum method_flag {
 	METHOD_ONE_WAY = 1 << 5, /* cannot be revealed */
 	METHOD_REMOVES = 1 << 6, /* takes the member away; not allowed on `$` */
 	METHOD_BYTES = 1 << 7, /* can take a whole payload (format: bytes) */
-	METHOD_TRANSFORM_KEY = 1 << 8 /* its key is a role of Vault's Transform; made by `own_key` */
+	METHOD_TRANSFORM_KEY = 1 << 8, /* its key is a role of Vault's Transform; made by `own_key` */
+	METHOD_PER = 1 << 9, /* takes `key: {name: K, per: PATH, store: S}`: a data key for each value of PATH */
+	METHOD_CARRIES = 1 << 10 /* under these options: needs records that have headers (carry: header) */
 };
 
 #define METHOD_ANY_KEY (METHOD_ENCRYPT_KEY | METHOD_HMAC_KEY | METHOD_FPE_KEY | METHOD_TRANSFORM_KEY)
@@ -54,6 +56,7 @@ struct key_scheme {
 struct policy_schema {
 	const struct method_kind *const *methods; /* ended by NULL */
 	const struct key_scheme *schemes; /* ended by a row without name */
+	const struct key_scheme *stores; /* the same for `stores:`; `check` gets the whole address. NULL: none */
 };
 
 #endif

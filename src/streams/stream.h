@@ -82,6 +82,14 @@ struct source_ops {
 	void (*release)(struct source *source, struct batch *batch);
 	/* `clean`: last commits are sent before it leaves. Accepts NULL. */
 	void (*close)(struct source *source, bool clean);
+	/*
+	 * For users that hold records back longer than a batch: which assignment `partition` has now (a number that grows with
+	 * each; 0: not ours, what was read of it is another's to read again), and all before `offset` of it is safe.
+	 * `commit` is then not used. A mark of an older assignment is ignored. Called by the thread that reads. NULL: none.
+	 */
+	uint64_t (*assignment)(struct source *source, int32_t partition);
+	enum seal_status (*mark)(struct source *source, int32_t partition, uint64_t assignment, int64_t offset,
+				 struct seal_err *err);
 	/* Where a record came from, for messages ("in.json:17"). NULL: topic/partition/offset says it. Thread-safe. */
 	void (*place)(struct source *source, const struct record *record, char *out, size_t room);
 };
@@ -113,6 +121,11 @@ struct sink_ops {
 	 * failure, before anything of its batch is written. Thread-safe. NULL: every record could.
 	 */
 	enum seal_status (*check)(struct sink *sink, const struct record *record, struct seal_err *err);
+	/*
+	 * The longest record (key, value and headers) that can be written now: of the client's settings and, where it can be
+	 * asked, the broker's. *flag: what to set to change it, static. May block. NULL: no limit.
+	 */
+	enum seal_status (*record_max)(struct sink *sink, size_t *max, const char **flag, struct seal_err *err);
 	/* poll until all is acknowledged or the time is over (SEAL_RETRY). */
 	enum seal_status (*flush)(struct sink *sink, int timeout_ms, struct seal_err *err);
 	enum seal_status (*close)(struct sink *sink, struct seal_err *err); /* accepts NULL; flushes nothing */

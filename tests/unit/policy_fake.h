@@ -176,7 +176,7 @@ static inline bool fake_reference(struct seal_bytes reference, const char **why)
 static const struct key_scheme fake_schemes[] = {
 	{"local", "NAME", fake_reference}, {"vault", "MOUNT/NAME", fake_reference}, {NULL, NULL, NULL}};
 
-static const struct policy_schema fake_schema = {fake_methods, fake_schemes};
+static const struct policy_schema fake_schema = {fake_methods, fake_schemes, NULL};
 
 /* The policy of the design, as a user would write it first. */
 static const char fake_example[] = "version: 1\n"

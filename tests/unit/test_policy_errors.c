@@ -402,7 +402,7 @@ static void dead_letters(void **state)
 static void limits(void **state)
 {
 	static const struct method_kind *const few[] = {&fake_redact, NULL};
-	static const struct policy_schema few_schema = {few, fake_schemes};
+	static const struct policy_schema few_schema = {few, fake_schemes, NULL};
 	struct policy *policy = NULL;
 	struct seal_err err = SEAL_ERR_INIT;
 	char long_text[1100], text[1400];

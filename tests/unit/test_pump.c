@@ -115,11 +115,11 @@ enum seal_status engine_can_rewrap(struct engine *engine, const struct policy_to
 	return t.cannot_rewrap ? err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE, "this key cannot") : SEAL_OK;
 }
 
-enum seal_status engine_run(struct engine *engine, const struct policy_topic *topic, enum engine_direction direction,
-			    const struct seal_bytes *values, size_t n, struct engine_result *results,
-			    struct seal_err *err)
+enum seal_status engine_run_input(struct engine *engine, const struct policy_topic *topic,
+				  enum engine_direction direction, const struct engine_input *input,
+				  struct engine_result *results, struct seal_err *err)
 {
-	return transform(engine, "P:", true, values, n, results, err);
+	return transform(engine, "P:", true, input->values, input->n, results, err);
 }
 
 enum seal_status engine_dead_letter(struct engine *engine, const struct policy_topic *topic,
