@@ -49,6 +49,7 @@ struct transfer_counts {
 	uint64_t files, failed, bytes; /* done */
 	uint64_t files_known, bytes_known; /* done or not: what the total's bar is measured against */
 	uint64_t foreign; /* receiver: records that are no part of any transfer */
+	uint64_t before; /* sender: files that had been sent already by earlier runs, or are by another sender */
 };
 
 /* How both are called back, by one thread at a time. All may be NULL but stop. */
@@ -64,6 +65,7 @@ struct send_options {
 	const char *directory; /* scanned; regular files, not hidden ones, no links, not below */
 	const char *const *files; /* instead: these, ended by NULL; NULL: the directory */
 	const char *state; /* directory for `sent` and locks; NULL: directory/.sealstream */
+	const char *target; /* where they go, for `sent`: what went to another topic has not been sent; NULL: "" */
 	bool once; /* end when everything that was there has been sent; else watch (inotify) */
 	bool hide_names; /* no X-filename */
 	unsigned parallel; /* files at once, 1 … 64 */

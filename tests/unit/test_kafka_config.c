@@ -78,6 +78,9 @@ static void test_getting_started(void **state)
 	assert_int_equal(parse(&config, getting_started, &err), SEAL_OK);
 	assert_string_equal(config.source_topic, "purchases");
 	assert_string_equal(config.target_topic, "purchases_encrypted");
+	assert_string_equal(config.payload_topic, "big");
+	assert_string_equal(config.payload_source_dir, "source");
+	assert_string_equal(config.payload_destination_dir, "destination");
 	kafka_config_clear(&config);
 }
 
@@ -115,6 +118,9 @@ static void test_errors(void **state)
 	expect_error("[encryptor]\nsourcetopic=\n", "f.ini:2:1", "needs");
 	expect_error("[encryptor]\nsourcetopic=x\nsourcetopic=y\n", "f.ini:3:1", "twice");
 	expect_error("[large_payload]\ndir=x\n", "f.ini:2:1", "no key dir");
+	expect_error("[large_payload]\nsourcedir=x\nSourceDir=x\n", "f.ini:3:1", "twice");
+	expect_error("[large_payload]\ndestinationdir=\n", "f.ini:2:1", "needs a directory");
+	expect_error("[large_payload]\nsourcetopic=x\n", "f.ini:2:1", "no key sourcetopic");
 	expect_error("a.b=\xff\n", "f.ini", "UTF-8");
 	expect_error("sasl.jaas.config=\\u12", "f.ini:1:1", "\\u");
 }

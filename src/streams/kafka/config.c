@@ -205,20 +205,33 @@ static enum seal_status check_word(const struct reader *r, const char *const *wo
 static enum seal_status take_own(struct reader *r, const char *name, const char *value, size_t column,
 				 struct seal_err *err)
 {
-	const char **slot;
+	struct kafka_config *config = r->config;
+	const struct {
+		enum section section;
+		const char *name, **slot, *what;
+	} own[] = {
+		{SECTION_ENCRYPTOR, encryptor_names[0], &config->source_topic, "a topic's name"},
+		{SECTION_ENCRYPTOR, encryptor_names[1], &config->target_topic, "a topic's name"},
+		{SECTION_LARGE_PAYLOAD, large_payload_names[0], &config->payload_topic, "a topic's name"},
+		{SECTION_LARGE_PAYLOAD, large_payload_names[1], &config->payload_source_dir, "a directory"},
+		{SECTION_LARGE_PAYLOAD, large_payload_names[2], &config->payload_destination_dir, "a directory"},
+	};
+	const char *const *words = r->section == SECTION_LARGE_PAYLOAD ? large_payload_names : encryptor_names;
+	size_t i = 0;
 
-	if (r->section == SECTION_LARGE_PAYLOAD)
-		return check_word(r, large_payload_names, name, column, err);
-	if (check_word(r, encryptor_names, name, column, err) != SEAL_OK)
+	if (check_word(r, words, name, column, err) != SEAL_OK)
 		return SEAL_USAGE;
-	slot = name[0] == 's' ? &r->config->source_topic : &r->config->target_topic;
-	if (*slot != NULL || value[0] == '\0') {
-		(void)err_set(err, SEAL_USAGE, SEAL_E_CONFIG, *slot ? "%s is set twice" : "%s needs a topic's name",
-			      name);
-		return bad_at(r, column, err);
+	while (own[i].section != r->section || strcmp(own[i].name, name) != 0)
+		i++;
+	if (*own[i].slot == NULL && value[0] != '\0') {
+		*own[i].slot = value;
+		return SEAL_OK;
 	}
-	*slot = value;
-	return SEAL_OK;
+	if (*own[i].slot != NULL)
+		(void)err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "%s is set twice", name);
+	else
+		(void)err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "%s needs %s", name, own[i].what);
+	return bad_at(r, column, err);
 }
 
 static struct kafka_property *append(struct kafka_config *config, const char *name, const char *value)

@@ -34,6 +34,7 @@ struct kafka_config {
 	struct kafka_property *first, **tail; /* in rising precedence within a role */
 	struct kafka_property *overrides; /* where -X and -b begin: above every section */
 	const char *source_topic, *target_topic; /* [encryptor]; NULL when absent */
+	const char *payload_topic, *payload_source_dir, *payload_destination_dir; /* [large_payload]; the same */
 	struct arena arena; /* wiped when cleared: holds passwords */
 };
 
