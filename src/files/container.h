@@ -25,6 +25,8 @@
 #define FILE_CHUNK_DEFAULT (512u << 10)
 #define FILE_CHUNK_MIN 1024u
 #define FILE_CHUNK_MAX (16u << 20)
+#define FILE_CHUNKS_MAX (1ull << 32) /* the index has 4 bytes */
+#define FILE_SIZE_MAX (1ull << 48) /* what one AES-GCM key may encrypt with ease */
 #define FILE_NAME_LEN_MAX 4096 /* bytes of a name, as sent; whether it may become a file is names.h' business */
 #define FILE_TYPE_LEN_MAX 255
 #define FILE_HEADER_MAX 16384
@@ -34,7 +36,7 @@
 /* What the header says, authenticated. Views of the sealer or opener. */
 struct file_meta {
 	struct seal_bytes name; /* as the sender had it, any bytes; may be empty */
-	struct seal_bytes media_type; /* "text/csv"; may be empty */
+	struct seal_bytes media_type; /* "text/csv", printable ASCII; may be empty */
 	uint64_t size; /* bytes of the plaintext, or FILE_SIZE_UNKNOWN */
 	int64_t mtime_ns; /* Unix time; INT64_MIN: not known */
 	uint32_t chunk_size; /* of the plaintext */
@@ -54,8 +56,9 @@ void file_sealer_free(struct file_sealer *sealer); /* accepts NULL */
 struct seal_bytes file_sealer_header(const struct file_sealer *sealer);
 struct seal_bytes file_sealer_wrapped(const struct file_sealer *sealer); /* "vault:vN:…" */
 /*
- * Seals chunk `index`: `out` has room for plain.len + FILE_TAG_LEN and may be `plain` itself. Each index once, in any order, `last`
- * for the last alone; SEAL_FATAL for an index that was sealed already when it is not above all before.
+ * Seals chunk `index`: `out` has room for plain.len + FILE_TAG_LEN and may be `plain` itself. Indexes go up and may leave gaps;
+ * `last` is for the last alone. SEAL_FATAL for an index that is not above all before: its nonce could come twice. SEAL_DATA for
+ * one that the limits exclude, and for a length that is not what the meta says (the file changed while it was read).
  */
 SEAL_MUST_USE enum seal_status file_seal(struct file_sealer *sealer, uint32_t index, bool last,
 					 struct seal_bytes plain, uint8_t *out, struct seal_err *err);
@@ -70,8 +73,8 @@ struct file_header {
 };
 
 /*
- * Parses what starts `in`. SEAL_DATA: not a container (SEAL_E_SYNTAX), of a newer version (SEAL_E_UNSUPPORTED or the nearest
- * code), cut (*need: bytes wanted at least, when more may follow).
+ * Parses what starts `in`. SEAL_DATA/SEAL_E_SYNTAX: not a container, of a newer version, or cut. *need is 0 unless it was cut: then
+ * that many bytes are wanted at least, at most FILE_HEADER_MAX.
  */
 SEAL_MUST_USE enum seal_status file_header_parse(struct seal_bytes in, struct file_header *header, size_t *need,
 						 struct seal_err *err);
