@@ -68,6 +68,31 @@ SEAL_API SEAL_MUST_USE enum seal_status seal_engine_reveal(struct seal_engine *e
 							   const struct seal_bytes *values, size_t n,
 							   struct seal_err *err);
 
+/* The record header that carries wrapped data keys of `type: envelope` with `carry: header`. */
+#define SEAL_KEY_HEADER "seal-key"
+
+/* A batch of records that have headers. Zero it, set `size`. */
+struct seal_records {
+	size_t size; /* sizeof(struct seal_records) */
+	const struct seal_bytes *values; /* as in seal_engine_protect */
+	const struct seal_bytes *key_headers; /* each record's SEAL_KEY_HEADER; ptr NULL: it has none */
+	size_t n; /* of both */
+};
+
+/*
+ * As seal_engine_protect and seal_engine_reveal, for records that have headers: what a policy with `carry: header` needs,
+ * and what the functions without headers refuse under such a policy (SEAL_USAGE/SEAL_E_CONFIG). Each record must then be sent
+ * with seal_result_key_header in its header, or without one.
+ */
+SEAL_API SEAL_MUST_USE enum seal_status seal_engine_protect_records(struct seal_engine *engine,
+								    const struct seal_topic *topic,
+								    const struct seal_records *records,
+								    struct seal_err *err);
+SEAL_API SEAL_MUST_USE enum seal_status seal_engine_reveal_records(struct seal_engine *engine,
+								   const struct seal_topic *topic,
+								   const struct seal_records *records,
+								   struct seal_err *err);
+
 /*
  * Encrypts `n` whole values that failed, so that they can be sent to seal_topic_dead_letter(topic); SEAL_USAGE when
  * the topic has none. Else as seal_engine_protect. seal_engine_reveal with the rules of the dead-letter topic opens
@@ -91,6 +116,12 @@ SEAL_API enum seal_status seal_result_status(const struct seal_engine *engine, s
 SEAL_API struct seal_bytes seal_result_value(const struct seal_engine *engine, size_t index);
 
 /*
+ * What SEAL_KEY_HEADER of record `index` must be, ptr NULL: the record must not have it. Lives as long as
+ * seal_result_value. Only after the calls that take headers.
+ */
+SEAL_API struct seal_bytes seal_result_key_header(const struct seal_engine *engine, size_t index);
+
+/*
  * Why record `index` failed, with the field's path (or "byte N" of a value that is not JSON) as its place; NULL when
  * it did not. Valid until the next call on the engine.
  */
@@ -103,7 +134,7 @@ SEAL_API uint32_t seal_result_fields(const struct seal_engine *engine, size_t in
 struct seal_inspection {
 	size_t size; /* sizeof(struct seal_inspection) */
 	const char *method; /* "encrypt"; static */
-	uint32_t key_version;
+	uint32_t key_version; /* 0: the form does not tell */
 	bool json; /* its plaintext is a JSON value, not a string */
 };
 

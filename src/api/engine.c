@@ -11,6 +11,8 @@
 #include "engine/registry.h"
 #include "methods/text_form.h"
 
+_Static_assert(sizeof(SEAL_KEY_HEADER) == sizeof(ENGINE_KEY_HEADER), "one header, two names");
+
 struct shared_plan {
 	struct plan *plan;
 	struct engine_options options;
@@ -108,28 +110,58 @@ static enum seal_status prepare(struct seal_engine *engine, size_t n, struct sea
 }
 
 static enum seal_status run(struct seal_engine *engine, const struct seal_topic *topic,
-			    enum engine_direction direction, const struct seal_bytes *values, size_t n,
-			    struct seal_err *err)
+			    enum engine_direction direction, const struct engine_input *input, struct seal_err *err)
 {
 	enum seal_status rc;
 
-	SEAL_TRY(prepare(engine, n, err));
-	SEAL_TRY(engine_run(engine->engine, api_policy_topic(topic), direction, values, n, engine->results, err));
-	engine->n = n;
+	SEAL_TRY(prepare(engine, input->n, err));
+	SEAL_TRY(engine_run_input(engine->engine, api_policy_topic(topic), direction, input, engine->results, err));
+	engine->n = input->n;
 out:
+	return rc;
+}
+
+static enum seal_status run_records(struct seal_engine *engine, const struct seal_topic *topic,
+				    enum engine_direction direction, const struct seal_records *records,
+				    struct seal_err *err)
+{
+	struct seal_records known;
+	enum seal_status rc;
+
+	SEAL_TRY(api_read_options(records, &known, sizeof(known), "struct seal_records", err));
+	if (known.key_headers == NULL || (known.values == NULL && known.n > 0)) {
+		rc = err_set(err, SEAL_USAGE, SEAL_E_USAGE, "set 'values' and 'key_headers' of struct seal_records");
+		goto out;
+	}
+	rc = run(engine, topic, direction, &(struct engine_input){known.values, known.key_headers, known.n}, err);
+out:
+	if (rc != SEAL_OK)
+		engine->n = 0;
 	return rc;
 }
 
 enum seal_status seal_engine_protect(struct seal_engine *engine, const struct seal_topic *topic,
 				     const struct seal_bytes *values, size_t n, struct seal_err *err)
 {
-	return run(engine, topic, ENGINE_PROTECT, values, n, err);
+	return run(engine, topic, ENGINE_PROTECT, &(struct engine_input){values, NULL, n}, err);
 }
 
 enum seal_status seal_engine_reveal(struct seal_engine *engine, const struct seal_topic *topic,
 				    const struct seal_bytes *values, size_t n, struct seal_err *err)
 {
-	return run(engine, topic, ENGINE_REVEAL, values, n, err);
+	return run(engine, topic, ENGINE_REVEAL, &(struct engine_input){values, NULL, n}, err);
+}
+
+enum seal_status seal_engine_protect_records(struct seal_engine *engine, const struct seal_topic *topic,
+					     const struct seal_records *records, struct seal_err *err)
+{
+	return run_records(engine, topic, ENGINE_PROTECT, records, err);
+}
+
+enum seal_status seal_engine_reveal_records(struct seal_engine *engine, const struct seal_topic *topic,
+					    const struct seal_records *records, struct seal_err *err)
+{
+	return run_records(engine, topic, ENGINE_REVEAL, records, err);
 }
 
 enum seal_status seal_engine_dead_letter(struct seal_engine *engine, const struct seal_topic *topic,
@@ -165,6 +197,11 @@ enum seal_status seal_result_status(const struct seal_engine *engine, size_t ind
 struct seal_bytes seal_result_value(const struct seal_engine *engine, size_t index)
 {
 	return index < engine->n ? engine->results[index].value : BYTES_EMPTY;
+}
+
+struct seal_bytes seal_result_key_header(const struct seal_engine *engine, size_t index)
+{
+	return index < engine->n ? engine->results[index].key_header : BYTES_EMPTY;
 }
 
 const struct seal_err *seal_result_error(const struct seal_engine *engine, size_t index)

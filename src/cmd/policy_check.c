@@ -203,13 +203,22 @@ static bool has_one_way(const struct policy_topic *topic)
 	return false;
 }
 
-static enum seal_status check_round_trip(struct check *check, struct seal_bytes out)
+/* One record, as of a stream that has headers. */
+static enum seal_status run_one(struct check *check, enum engine_direction direction, struct seal_bytes value,
+				struct seal_bytes key_header, struct engine_result *result)
+{
+	const struct engine_input input = {&value, &key_header, 1};
+
+	return engine_run_input(check->engine, check->test->topic, direction, &input, result, check->err);
+}
+
+static enum seal_status check_round_trip(struct check *check, struct seal_bytes out, struct seal_bytes key_header)
 {
 	const struct policy_test *test = check->test;
 	struct engine_result result;
 	enum seal_status rc;
 
-	SEAL_TRY(engine_run(check->engine, test->topic, ENGINE_REVEAL, &out, 1, &result, check->err));
+	SEAL_TRY(run_one(check, ENGINE_REVEAL, out, key_header, &result));
 	if (result.err != NULL)
 		return fail(check, test->mark, "revealing failed: %s%s%s", result.err->place,
 			    result.err->place[0] ? ": " : "", result.err->text);
@@ -239,26 +248,29 @@ enum seal_status check_test(struct engine *engine, const struct policy_test *tes
 			    struct check_result *result, struct seal_err *err)
 {
 	struct check check = {engine, test, arena, result, err};
+	struct seal_bytes out, key_header = BYTES_EMPTY;
 	struct engine_result protected;
-	struct seal_bytes out;
 	enum seal_status rc;
 
 	*result = (struct check_result){.failures = NULL};
 	result->tail = &result->failures;
-	SEAL_TRY(engine_run(engine, test->topic, ENGINE_PROTECT, &test->in, 1, &protected, err));
+	SEAL_TRY(run_one(&check, ENGINE_PROTECT, test->in, key_header, &protected));
 	if (test->error != NULL)
 		return check_error(&check, protected.err);
 	if (protected.err != NULL)
 		return fail(&check, test->mark, "protecting failed: %s%s%s", protected.err->place,
 			    protected.err->place[0] ? ": " : "", protected.err->text);
-	out = arena_copy(arena, protected.value); /* the engine's view ends with the next call */
-	if (out.ptr == NULL)
+	/* The engine's views end with the next call. */
+	out = arena_copy(arena, protected.value);
+	if (protected.key_header.ptr != NULL)
+		key_header = arena_copy(arena, protected.key_header);
+	if (out.ptr == NULL || (protected.key_header.ptr != NULL && key_header.ptr == NULL))
 		return err_memory(err);
 	for (size_t i = 0; i < test->n_expects; i++)
 		SEAL_TRY(test->topic->format == FORMAT_JSON ? check_json(&check, &test->expects[i], out)
 							    : check_bytes(&check, &test->expects[i], out));
 	if (test->round_trip)
-		SEAL_TRY(check_round_trip(&check, out));
+		SEAL_TRY(check_round_trip(&check, out, key_header));
 out:
 	return rc;
 }

@@ -40,6 +40,7 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 		.threads = (unsigned)job->options->threads,
 		.max_records = (uint64_t)job->options->count,
 		.retry_ms = (uint64_t)job->options->retry_ms,
+		.headers = true, /* Kafka is the sink or, of a consumer, the source */
 		.keep_partition = job->keep_partition,
 		.keep_topic = job->keep_topic,
 		.keep_going = job->keep_going,

@@ -128,6 +128,7 @@ enum seal_status transform_run(struct command_call *call, enum engine_direction 
 		.keep_going = !options->fail_fast,
 		.all_or_nothing = is_in_place(call, options->output),
 		.no_dead_letters = true,
+		.headers = options->envelopes,
 		.stop = stop_requested,
 	};
 	enum seal_status rc;

@@ -98,6 +98,7 @@ void engine_free(struct engine *engine)
 	mem_free(engine->lots);
 	mem_free(engine->spots);
 	mem_free(engine->records);
+	mem_free(engine->carriers);
 	mem_free(engine->edits);
 	mem_free(engine->matched);
 	mem_free(engine->siblings);
@@ -118,6 +119,7 @@ static enum seal_status transform(struct engine *engine, struct seal_err *err)
 	for (size_t i = 0; i < engine->plan->policy->n_methods; i++) {
 		struct lot lot = {.cells = engine->lots[i].cells,
 				  .n = engine->lots[i].n,
+				  .carriers = engine->headers ? engine->carriers : NULL,
 				  .arena = &engine->arena,
 				  .deadline_ms = deadline_ms};
 		struct method_session *session = engine->sessions[i];
@@ -141,17 +143,66 @@ out:
 }
 
 /* Results of the last call are wiped by the next one, which must not read them. */
-static enum seal_status check_values(const struct engine *engine, const struct seal_bytes *values, size_t n,
-				     struct seal_err *err)
+static enum seal_status check_input(const struct engine *engine, const struct engine_input *input,
+				    struct seal_err *err)
 {
-	for (size_t i = 0; i < n; i++)
-		if (values[i].ptr != NULL && arena_owns(&engine->arena, values[i].ptr))
+	for (size_t i = 0; i < input->n; i++) {
+		const uint8_t *value = input->values[i].ptr;
+		const uint8_t *header = input->key_headers != NULL ? input->key_headers[i].ptr : NULL;
+
+		if ((value != NULL && arena_owns(&engine->arena, value)) ||
+		    (header != NULL && arena_owns(&engine->arena, header)))
 			return err_set(
 				err, SEAL_USAGE, SEAL_E_USAGE,
 				"value %zu is a result of this engine, whose next call wipes it; copy it, or use "
 				"another engine",
 				i);
+	}
 	return SEAL_OK;
+}
+
+bool engine_uses_key_header(const struct policy_topic *topic)
+{
+	for (size_t i = 0; i < topic->n_rules; i++)
+		if ((topic->rules[i].method->kind->flags & METHOD_CARRIES) != 0)
+			return true;
+	return false;
+}
+
+enum seal_status engine_check_headers(const struct policy_topic *topic, bool headers, struct seal_err *err)
+{
+	for (size_t i = 0; i < topic->n_rules; i++) {
+		const struct policy_method *method = topic->rules[i].method;
+
+		if (!headers && (method->flags & METHOD_CARRIES) != 0)
+			return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
+				       "method '%s' has 'carry: header', but these records have no headers; use "
+				       "'carry: value', or for files envelopes of kcat -J (--envelopes)",
+				       method->name);
+	}
+	return SEAL_OK;
+}
+
+/* Copies: results are views of the engine's memory, and methods may leave a header as it is. */
+static enum seal_status take_headers(struct engine *engine, const struct engine_input *input, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	engine->headers = input->key_headers != NULL;
+	if (!engine->headers)
+		return SEAL_OK;
+	SEAL_TRY(engine_grow((void **)&engine->carriers, &engine->cap_carriers, input->n, sizeof(*engine->carriers),
+			     err));
+	for (size_t i = 0; i < input->n; i++) {
+		engine->carriers[i].value = BYTES_EMPTY;
+		if (input->key_headers[i].ptr == NULL)
+			continue;
+		engine->carriers[i].value = arena_copy(&engine->arena, input->key_headers[i]);
+		if (engine->carriers[i].value.ptr == NULL)
+			return err_memory(err);
+	}
+out:
+	return rc;
 }
 
 /* Rules of another policy would be read with this one's numbers; NULL is what no match gives. */
@@ -170,16 +221,16 @@ static enum seal_status check_topic(const struct engine *engine, const struct po
 }
 
 static enum seal_status begin(struct engine *engine, const struct policy_topic *topic,
-			      enum engine_direction direction, const struct seal_bytes *values, size_t n,
+			      enum engine_direction direction, const struct engine_input *input,
 			      struct engine_result *results, struct seal_err *err)
 {
 	enum seal_status rc;
 
-	engine->n = n;
+	engine->n = input->n;
 	engine->results = results;
-	memset(results, 0, n * sizeof(*results));
+	memset(results, 0, input->n * sizeof(*results));
 	SEAL_TRY(check_topic(engine, topic, err));
-	SEAL_TRY(check_values(engine, values, n, err));
+	SEAL_TRY(check_input(engine, input, err));
 	arena_reset(&engine->arena);
 	for (size_t i = 0; i < engine->plan->policy->n_methods; i++)
 		engine->lots[i].n = 0;
@@ -188,8 +239,10 @@ static enum seal_status begin(struct engine *engine, const struct policy_topic *
 	engine->direction = direction;
 	engine->whole = topic->format != FORMAT_JSON;
 	engine->limit = engine->options.max_record_bytes;
-	engine->values = values;
-	SEAL_TRY(engine_grow((void **)&engine->records, &engine->cap_records, n, sizeof(*engine->records), err));
+	engine->values = input->values;
+	SEAL_TRY(take_headers(engine, input, err));
+	SEAL_TRY(engine_grow((void **)&engine->records, &engine->cap_records, input->n, sizeof(*engine->records),
+			     err));
 out:
 	return rc;
 }
@@ -246,8 +299,10 @@ enum seal_status engine_run_input(struct engine *engine, const struct policy_top
 				  enum engine_direction direction, const struct engine_input *input,
 				  struct engine_result *results, struct seal_err *err)
 {
-	enum seal_status rc = begin(engine, topic, direction, input->values, input->n, results, err);
+	enum seal_status rc = begin(engine, topic, direction, input, results, err);
 
+	if (rc == SEAL_OK)
+		rc = engine_check_headers(topic, engine->headers, err);
 	if (rc == SEAL_OK)
 		rc = engine_gather(engine, err);
 	return end(engine, rc, err);
@@ -257,7 +312,8 @@ enum seal_status engine_dead_letter(struct engine *engine, const struct policy_t
 				    const struct seal_bytes *values, size_t n, struct engine_result *results,
 				    struct seal_err *err)
 {
-	enum seal_status rc = begin(engine, topic, ENGINE_PROTECT, values, n, results, err);
+	const struct engine_input input = {values, NULL, n};
+	enum seal_status rc = begin(engine, topic, ENGINE_PROTECT, &input, results, err);
 
 	if (rc == SEAL_OK) {
 		SEAL_INVARIANT(topic->dead_letter_method != NULL);

@@ -74,7 +74,11 @@ struct engine_input {
 };
 
 struct engine_result {
-	struct seal_bytes key_header; /* what ENGINE_KEY_HEADER must be now; ptr NULL: there must be none */
+	/*
+	 * What ENGINE_KEY_HEADER must be now; ptr NULL: there must be none. A reveal takes it away with the last value that
+	 * needs it.
+	 */
+	struct seal_bytes key_header;
 	struct seal_bytes value; /* the record's new value; ptr NULL for a tombstone or a failed record */
 	const struct seal_err *err; /* NULL, or why this record failed; place has the field's path */
 	uint32_t cells; /* values protected, revealed or rewrapped */
@@ -88,6 +92,15 @@ struct engine_result {
  */
 SEAL_MUST_USE enum seal_status engine_can_rewrap(struct engine *engine, const struct policy_topic *topic,
 						 struct seal_err *err);
+
+/* Do methods of `topic` look at ENGINE_KEY_HEADER? Where they don't it stays as it is, and callers need not hand it in. */
+bool engine_uses_key_header(const struct policy_topic *topic);
+/*
+ * SEAL_USAGE/SEAL_E_CONFIG when a method of `topic` puts its keys into headers (carry: header) and the records have none
+ * (`headers` false); to be asked before the first record. engine_run_input refuses the same.
+ */
+SEAL_MUST_USE enum seal_status engine_check_headers(const struct policy_topic *topic, bool headers,
+						    struct seal_err *err);
 
 /*
  * Transforms `n` values (ptr NULL: a tombstone, passes as it is) by the rules of `topic`. results[i] belongs to the i-th value;

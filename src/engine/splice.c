@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "engine/work.h"
 #include "json/string.h"
+#include "methods/text_form.h"
 
 /* True when `text` can stand between quotes as it is: printable ASCII without quote and backslash. */
 static bool is_plain(struct seal_bytes text)
@@ -189,16 +190,36 @@ static enum seal_status splice_bytes(struct engine *engine, size_t record, struc
 	return check_size(engine, record, value.len, err);
 }
 
+/* What the record's header must be now. After a reveal nobody needs it where no value under such a key is left. */
+static struct seal_bytes key_header(const struct engine *engine, size_t record)
+{
+	const struct seal_bytes value = engine->results[record].value, header = engine->carriers[record].value;
+
+	if (header.ptr != NULL && value.ptr != NULL && engine->direction == ENGINE_REVEAL &&
+	    engine_uses_key_header(engine->topic) &&
+	    memmem(value.ptr, value.len, TEXT_FORM_ENVELOPE, sizeof(TEXT_FORM_ENVELOPE) - 1) == NULL)
+		return BYTES_EMPTY;
+	return header;
+}
+
 enum seal_status engine_splice(struct engine *engine, struct seal_err *err)
 {
 	enum seal_status rc = SEAL_OK;
 
 	for (size_t i = 0; i < engine->n; i++) {
-		if (engine->results[i].err != NULL || engine->values[i].ptr == NULL)
+		if (engine->results[i].err != NULL)
 			continue;
+		if (engine->values[i].ptr == NULL) {
+			if (engine->headers)
+				engine->results[i].key_header = engine->carriers[i].value;
+			continue;
+		}
 		rc = engine->whole ? splice_bytes(engine, i, err) : splice_json(engine, i, err);
-		if (rc != SEAL_DATA)
-			SEAL_TRY(rc);
+		if (rc == SEAL_DATA)
+			continue;
+		SEAL_TRY(rc);
+		if (engine->headers)
+			engine->results[i].key_header = key_header(engine, i);
 	}
 	rc = SEAL_OK;
 out:

@@ -52,6 +52,8 @@ struct engine {
 	struct seal_buf name, place; /* scratch: a hit's canonical path, an encoded place */
 	size_t places_left; /* bytes of both that the current record may still take */
 	struct arena arena; /* everything of the current batch */
+	struct carrier *carriers; /* by record; see `headers` */
+	size_t cap_carriers;
 	struct seal_err err; /* scratch: why the current record fails */
 
 	/* The current call. */
@@ -60,6 +62,7 @@ struct engine {
 	bool whole; /* values are payloads, not JSON */
 	size_t limit; /* bytes of a value, before and after */
 	const struct seal_bytes *values;
+	bool headers; /* these records have some: carriers count */
 	size_t n;
 	struct engine_result *results;
 };

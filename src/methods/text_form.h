@@ -16,6 +16,9 @@ struct text_form {
 	struct seal_bytes value; /* transform: what the tweak belongs to */
 };
 
+/* envelope: "seal:e1:", base64url of the bytes of methods/envelope_form.h. */
+#define TEXT_FORM_ENVELOPE "seal:e1:"
+
 /* transform with a tweak that the server makes: "seal:x1:", base64url of the tweak, a colon, the encoded value. */
 #define TEXT_FORM_TRANSFORM "seal:x1:"
 #define TEXT_FORM_TWEAK_MAX 256 /* bytes of a tweak */

@@ -42,6 +42,7 @@ struct pump_options {
 	bool keep_going; /* on_error reject: report, leave out, go on (files) */
 	bool all_or_nothing; /* where a record failed the sink is not finished: what stood there stays */
 	bool no_dead_letters; /* the sink has no topics (a file): on_error dead_letter acts as reject */
+	bool headers; /* records have headers where it matters: in the sink to protect, in the source to reveal */
 	bool keep_partition;
 	bool keep_topic; /* records keep the topic that they came from; else they go to the sink's own */
 	uint64_t

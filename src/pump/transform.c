@@ -20,23 +20,33 @@ static const struct pump_options *options_of(const struct worker *worker)
 	return worker->pump->options;
 }
 
-enum seal_status worker_init(struct worker *worker, struct pump *pump, struct seal_err *err)
+static enum seal_status allocate(struct worker *worker, size_t n, struct seal_err *err)
 {
-	const struct pump_options *options = pump->options;
-	size_t n = pump->batch_records;
-	enum seal_status rc = SEAL_OK;
+	const struct pump_options *options = options_of(worker);
+	const bool headers = options->headers && !options->plain && engine_uses_key_header(options->topic);
 
-	*worker = (struct worker){.pump = pump};
-	arena_init(&worker->arena, ARENA_KEEP);
 	worker->values = mem_calloc(n, sizeof(*worker->values));
 	worker->indexes = mem_calloc(n, sizeof(*worker->indexes));
 	worker->results = mem_calloc(n, sizeof(*worker->results));
 	worker->out = mem_calloc(n, sizeof(*worker->out));
 	worker->failures = mem_calloc(n, sizeof(*worker->failures));
-	if (!worker->values || !worker->indexes || !worker->results || !worker->out || !worker->failures) {
-		rc = err_memory(err);
-		goto out;
-	}
+	worker->key_headers = headers ? mem_calloc(n, sizeof(*worker->key_headers)) : NULL;
+	if (!worker->values || !worker->indexes || !worker->results || !worker->out || !worker->failures ||
+	    (headers && !worker->key_headers))
+		return err_memory(err);
+	return SEAL_OK;
+}
+
+enum seal_status worker_init(struct worker *worker, struct pump *pump, struct seal_err *err)
+{
+	const struct pump_options *options = pump->options;
+	enum seal_status rc;
+
+	*worker = (struct worker){.pump = pump};
+	arena_init(&worker->arena, ARENA_KEEP);
+	SEAL_TRY(allocate(worker, pump->batch_records, err));
+	if (!options->plain)
+		SEAL_TRY(engine_check_headers(options->topic, options->headers, err));
 	if (!options->plain)
 		SEAL_TRY(engine_new(options->plan, &options->engine, &worker->engine, err));
 	if (!options->plain && options->direction == ENGINE_REWRAP)
@@ -55,6 +65,7 @@ void worker_clear(struct worker *worker)
 	engine_free(worker->engine);
 	engine_free(worker->dead_engine);
 	mem_free(worker->values);
+	mem_free(worker->key_headers);
 	mem_free(worker->indexes);
 	mem_free(worker->results);
 	mem_free(worker->out);
@@ -63,14 +74,47 @@ void worker_clear(struct worker *worker)
 	*worker = (struct worker){.pump = NULL};
 }
 
+static bool is_key_header(const struct record_header *header)
+{
+	return bytes_eq(header->name, BYTES_LIT(ENGINE_KEY_HEADER));
+}
+
+/* The first one of that name; NULL: none. */
+static const struct record_header *find_key_header(const struct record *record)
+{
+	for (size_t i = 0; i < record->n_headers; i++)
+		if (is_key_header(&record->headers[i]))
+			return &record->headers[i];
+	return NULL;
+}
+
+/* Two would leave open which one counts. */
+static bool has_two_key_headers(const struct record *record)
+{
+	const struct record_header *first = find_key_header(record);
+
+	for (size_t i = first != NULL ? (size_t)(first - record->headers) + 1 : record->n_headers;
+	     i < record->n_headers; i++)
+		if (is_key_header(&record->headers[i]))
+			return true;
+	return false;
+}
+
 /* Values that can be transformed; broken records have none. */
 static void gather(struct worker *worker, const struct batch *batch)
 {
 	worker->n_values = 0;
 	for (size_t i = 0; i < batch->n; i++) {
-		if (batch->records[i].broken != NULL)
+		const struct record *record = &batch->records[i];
+
+		if (record->broken != NULL)
 			continue;
-		worker->values[worker->n_values] = batch->records[i].value;
+		if (worker->key_headers != NULL) {
+			const struct record_header *header = find_key_header(record);
+
+			worker->key_headers[worker->n_values] = header != NULL ? header->value : BYTES_EMPTY;
+		}
+		worker->values[worker->n_values] = record->value;
 		worker->indexes[worker->n_values++] = (uint32_t)i;
 	}
 }
@@ -125,16 +169,53 @@ static enum seal_status ask_sink(const struct worker *worker, const struct recor
 	return sink->ops->check != NULL ? sink->ops->check(sink, out, why) : SEAL_OK;
 }
 
-/* Puts a record into `out`; not when the sink could not write it: `why` then says so. */
-static enum seal_status add_good(struct worker *worker, const struct record *record, struct seal_bytes value,
-				 struct seal_err *why)
+/* The header as the engine says it must be: changed, new, or gone; the others stay as they are, in their order. */
+static enum seal_status set_key_header(struct worker *worker, struct record *out, struct seal_bytes value,
+				       struct seal_err *err)
+{
+	const struct record_header *old = find_key_header(out);
+	const struct seal_bytes was = old != NULL ? old->value : BYTES_EMPTY;
+	struct record_header *all;
+	size_t n = 0;
+
+	if ((was.ptr == NULL) == (value.ptr == NULL) && bytes_eq(was, value))
+		return SEAL_OK;
+	all = arena_alloc(&worker->arena, (out->n_headers + 1) * sizeof(*all), _Alignof(struct record_header));
+	if (all == NULL)
+		return err_memory(err);
+	for (size_t i = 0; i < out->n_headers; i++)
+		if (&out->headers[i] != old)
+			all[n++] = out->headers[i];
+		else if (value.ptr != NULL)
+			all[n++] = (struct record_header){old->name, value};
+	if (old == NULL)
+		all[n++] = (struct record_header){BYTES_LIT(ENGINE_KEY_HEADER), value};
+	out->headers = n > 0 ? all : NULL;
+	out->n_headers = n;
+	return SEAL_OK;
+}
+
+/*
+ * Puts a record into `out`; not when it cannot be written as it would have to be: SEAL_DATA, and `why` says so. Without memory
+ * it fails, too.
+ */
+static enum seal_status add_good(struct worker *worker, const struct record *record,
+				 const struct engine_result *result, struct seal_err *why)
 {
 	const struct pump_options *options = options_of(worker);
 	struct record *out = &worker->out[worker->n_out];
 	enum seal_status rc;
 
 	*out = *record;
-	out->value = value;
+	out->value = result->value;
+	if (worker->key_headers != NULL) {
+		if (has_two_key_headers(record))
+			return err_set(why, SEAL_DATA, SEAL_E_SYNTAX,
+				       "the record has the header " ENGINE_KEY_HEADER " more than once");
+		rc = set_key_header(worker, out, result->key_header, why);
+		if (rc != SEAL_OK)
+			return rc;
+	}
 	if (!options->keep_partition)
 		out->partition = -1;
 	if (!options->keep_topic)
@@ -143,7 +224,7 @@ static enum seal_status add_good(struct worker *worker, const struct record *rec
 	if (rc != SEAL_OK)
 		return rc;
 	worker->n_out++;
-	worker->counts.bytes_out += value.len;
+	worker->counts.bytes_out += out->value.len;
 	worker->counts.records_out++;
 	return SEAL_OK;
 }
@@ -278,7 +359,12 @@ static enum seal_status sort_out(struct worker *worker, struct batch *batch, str
 			SEAL_TRY(fail_record(worker, batch, record, result.err, err));
 			continue;
 		}
-		if (add_good(worker, record, result.value, &refused) != SEAL_OK)
+		rc = add_good(worker, record, &result, &refused);
+		if (rc == SEAL_FATAL) {
+			(void)err_set(err, rc, refused.code, "%s", refused.text);
+			goto out;
+		}
+		if (rc != SEAL_OK)
 			SEAL_TRY(fail_record(worker, batch, record, &refused, err));
 		else
 			add_values(&worker->counts, &result);
@@ -300,8 +386,10 @@ enum seal_status worker_transform(struct worker *worker, struct batch *batch, st
 	arena_reset(&worker->arena);
 	gather(worker, batch);
 	if (worker->engine != NULL && worker->n_values > 0)
-		SEAL_TRY(engine_run(worker->engine, options->topic, options->direction, worker->values,
-				    worker->n_values, worker->results, err));
+		SEAL_TRY(engine_run_input(
+			worker->engine, options->topic, options->direction,
+			&(struct engine_input){worker->values, worker->key_headers, worker->n_values},
+			worker->results, err));
 	rc = sort_out(worker, batch, err);
 out:
 	return rc;

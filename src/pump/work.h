@@ -59,6 +59,7 @@ struct worker {
 	struct pump *pump;
 	struct engine *engine, *dead_engine; /* NULL with `plain`; NULL without dead letters */
 	struct seal_bytes *values; /* handed to the engine, and for which record */
+	struct seal_bytes *key_headers; /* beside them; NULL: the topic does not look at them */
 	uint32_t *indexes;
 	struct engine_result *results;
 	size_t n_values;
@@ -70,7 +71,7 @@ struct worker {
 	bool stop_after; /* the last failure stops the run */
 	size_t n_before; /* then: records of the batch before it, which go out as usual */
 	struct pump_counts counts; /* of this batch */
-	struct arena arena; /* of this try of a batch: its failures, and headers of its dead letters */
+	struct arena arena; /* of this try of a batch: its failures, and headers that are new */
 	pthread_t thread;
 };
 

@@ -406,7 +406,11 @@ static void test_envelopes_in(void **state)
 	source->ops->close(source, true);
 }
 
-/* What was read is written back the same, broken lines left out, or with new values in place. */
+/* NULL: what was read. */
+static const struct record_header *new_headers;
+static size_t n_new_headers;
+
+/* What was read is written back the same, broken lines left out, or with new values and headers in place. */
 static void copy(bool as_envelopes, const char *in, size_t len, const char *value, const char *expected)
 {
 	struct source *source = open_source(put_file("in", in, len), NULL, as_envelopes);
@@ -425,6 +429,10 @@ static void copy(bool as_envelopes, const char *in, size_t len, const char *valu
 			out[n] = batch.records[i];
 			if (value != NULL && out[n].value.ptr != NULL)
 				out[n].value = bytes_str(value);
+			if (new_headers != NULL) {
+				out[n].headers = n_new_headers > 0 ? new_headers : NULL;
+				out[n].n_headers = n_new_headers;
+			}
 			n++;
 		}
 		assert_int_equal(sink->ops->write(sink, out, n, ++ticket, 10, &err), SEAL_OK);
@@ -461,6 +469,57 @@ static void test_envelopes_out(void **state)
 	     "{\"payload\" : q\"\xc3\xa9\n ,\"key\":5}\n"
 	     "\n"
 	     "{\"payload\":\"q\\\"\xc3\xa9\\n\"}");
+}
+
+static void copy_with_headers(size_t n, const char *in, const char *expected)
+{
+	static const struct record_header all[] = {{BYTES_LIT("a\""), BYTES_LIT("1")}, {BYTES_LIT("b"), BYTES_EMPTY}};
+
+	new_headers = all;
+	n_new_headers = n;
+	copy(true, in, strlen(in), "V", expected);
+	new_headers = NULL;
+}
+
+/* Only the list of headers and the payload are new, wherever they stand. */
+static void test_headers_of_envelopes_change(void **state)
+{
+	copy_with_headers(2, "{\"headers\" : [ \"x\",null ] , \"payload\":\"p\",\"key\" : 1.0}\n",
+			  "{\"headers\" : [\"a\\\"\",\"1\",\"b\",null] , \"payload\":\"V\",\"key\" : 1.0}\n");
+	copy_with_headers(1, "{\"payload\":\"p\", \"headers\":[\"x\",\"y\"]}\n",
+			  "{\"payload\":\"V\", \"headers\":[\"a\\\"\",\"1\"]}\n");
+	copy_with_headers(1, "{\"key\":null, \"payload\":\"p\"}",
+			  "{\"key\":null, \"headers\":[\"a\\\"\",\"1\"],\"payload\":\"V\"}");
+	copy_with_headers(1, "{\"headers\":null,\"payload\":\"p\"}",
+			  "{\"headers\":[\"a\\\"\",\"1\"],\"payload\":\"V\"}");
+	copy_with_headers(0, "{\"headers\":[\"x\",\"y\"], \"payload\":\"p\"}", "{\"payload\":\"V\"}");
+	copy_with_headers(0, "{\"payload\":\"p\" ,\"headers\":[\"x\",\"y\"]}", "{\"payload\":\"V\"}");
+	copy_with_headers(0, "{\"payload\":\"p\",\"headers\":[ ]}", "{\"payload\":\"V\",\"headers\":[ ]}");
+}
+
+static void test_headers_of_envelopes_are_read(void **state)
+{
+	static const char text[] = "{\"payload\":1,\"headers\":[\"a\\u0062\",\"v\",\"n\",null]}\n"
+				   "{\"payload\":1,\"headers\":[\"a\"]}\n"
+				   "{\"payload\":1,\"headers\":[1,\"v\"]}\n"
+				   "{\"payload\":1,\"headers\":[],\"headers\":[]}\n"
+				   "{\"payload\":1,\"headers\":{\"a\":\"v\"}}\n"
+				   "{\"payload\":1,\"headers\":null}\n";
+	struct source *source = open_source(put_file("in", text, sizeof(text) - 1), NULL, true);
+
+	assert_int_equal(next(source), READ_SOME);
+	assert_int_equal(batch.n, 6);
+	assert_int_equal(batch.records[0].n_headers, 2);
+	assert_true(bytes_eq(batch.records[0].headers[0].name, BYTES_LIT("ab")));
+	assert_true(bytes_eq(batch.records[0].headers[0].value, BYTES_LIT("v")));
+	assert_null(batch.records[0].headers[1].value.ptr);
+	for (size_t i = 1; i <= 4; i++)
+		assert_int_equal(batch.records[i].broken->status, SEAL_DATA);
+	assert_int_equal(batch.records[2].broken->code, SEAL_E_TYPE);
+	assert_null(batch.records[5].broken);
+	assert_int_equal(batch.records[5].n_headers, 0);
+	source->ops->release(source, &batch);
+	source->ops->close(source, true);
 }
 
 static void test_new_envelopes(void **state)
@@ -683,6 +742,8 @@ int main(void)
 		TEST(test_envelopes_in),
 		TEST(test_lines_out),
 		TEST(test_envelopes_out),
+		TEST(test_headers_of_envelopes_change),
+		TEST(test_headers_of_envelopes_are_read),
 		TEST(test_new_envelopes),
 		TEST(test_unfinished_leaves_the_old_file),
 		TEST(test_direct),

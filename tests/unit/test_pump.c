@@ -62,6 +62,14 @@ static struct {
 	bool stop_while_waiting;
 	atomic_int calls_before_away; /* good calls before `away` counts */
 	int dead_letters_away; /* so many dead-letter calls answer RETRY */
+	/* key headers */
+	bool uses_key_header;
+	const struct record_header *headers; /* of every record read; NULL: the usual one */
+	size_t n_headers;
+	struct seal_bytes key_header_in; /* as the engine saw it last */
+	bool headers_given; /* … it saw any */
+	struct seal_bytes key_header_out; /* what it answers */
+	char headers_written[256]; /* of the last record, "name=value;" each */
 } t;
 
 /* ---- the engine ---- */
@@ -110,6 +118,18 @@ static enum seal_status transform(struct engine *engine, const char *prefix, boo
 	return SEAL_OK;
 }
 
+bool engine_uses_key_header(const struct policy_topic *topic)
+{
+	return t.uses_key_header;
+}
+
+enum seal_status engine_check_headers(const struct policy_topic *topic, bool headers, struct seal_err *err)
+{
+	if (!headers && t.uses_key_header)
+		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "no headers");
+	return SEAL_OK;
+}
+
 enum seal_status engine_can_rewrap(struct engine *engine, const struct policy_topic *topic, struct seal_err *err)
 {
 	return t.cannot_rewrap ? err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE, "this key cannot") : SEAL_OK;
@@ -119,7 +139,14 @@ enum seal_status engine_run_input(struct engine *engine, const struct policy_top
 				  enum engine_direction direction, const struct engine_input *input,
 				  struct engine_result *results, struct seal_err *err)
 {
-	return transform(engine, "P:", true, input->values, input->n, results, err);
+	enum seal_status rc = transform(engine, "P:", true, input->values, input->n, results, err);
+
+	t.headers_given = input->key_headers != NULL;
+	for (size_t i = 0; rc == SEAL_OK && t.headers_given && i < input->n; i++) {
+		t.key_header_in = input->key_headers[i];
+		results[i].key_header = t.key_header_out;
+	}
+	return rc;
 }
 
 enum seal_status engine_dead_letter(struct engine *engine, const struct policy_topic *topic,
@@ -156,8 +183,8 @@ static enum seal_status fake_read(struct source *source, struct batch *batch, si
 
 		*record = (struct record){.value = bytes_str(text),
 					  .topic = BYTES_LIT("in"),
-					  .headers = headers,
-					  .n_headers = 1,
+					  .headers = t.headers != NULL ? t.headers : headers,
+					  .n_headers = t.headers != NULL ? t.n_headers : 1,
 					  .partition = 3,
 					  .offset = (int64_t)t.given};
 		if (t.given == t.broken_at) {
@@ -207,6 +234,20 @@ static const struct source_ops source_ops = {.size = sizeof(source_ops),
 
 /* ---- the sink ---- */
 
+static void note_headers(const struct record *record)
+{
+	size_t at = 0;
+
+	t.headers_written[0] = '\0';
+	for (size_t i = 0; i < record->n_headers; i++) {
+		const struct record_header *one = &record->headers[i];
+
+		at += (size_t)snprintf(t.headers_written + at, sizeof(t.headers_written) - at, "%.*s=%.*s;",
+				       BYTES_FMT(one->name), BYTES_FMT(one->value));
+		assert_true(at < sizeof(t.headers_written));
+	}
+}
+
 static enum seal_status fake_write(struct sink *sink, const struct record *records, size_t n, uint64_t ticket,
 				   int timeout_ms, struct seal_err *err)
 {
@@ -221,6 +262,7 @@ static enum seal_status fake_write(struct sink *sink, const struct record *recor
 	for (size_t i = 0; i < n; i++) {
 		assert_true(t.n_written < RECORDS_MAX);
 		t.records[t.n_written] = records[i];
+		note_headers(&records[i]);
 		t.written[t.n_written++] = mem_strndup((const char *)records[i].value.ptr, records[i].value.len);
 	}
 	t.ticket = ticket;
@@ -531,6 +573,100 @@ static void test_denied_stops(void **state)
 	t.denied = true;
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DENIED);
 	assert_int_equal(t.n_written, 0);
+}
+
+static const struct record_header two_headers[] = {
+	{BYTES_LIT("seal-key"), BYTES_LIT("old")},
+	{BYTES_LIT("trace"), BYTES_LIT("abc")},
+};
+
+static void use_key_headers(const struct record_header *in, size_t n, struct seal_bytes answer)
+{
+	t.n = 3;
+	t.uses_key_header = options.headers = true;
+	t.headers = in;
+	t.n_headers = n;
+	t.key_header_out = answer;
+}
+
+static void test_key_header_is_added(void **state)
+{
+	use_key_headers(headers, 1, BYTES_LIT("new"));
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	all_written_in_order(3);
+	assert_null(t.key_header_in.ptr);
+	assert_string_equal(t.headers_written, "trace=abc;seal-key=new;");
+}
+
+static void test_key_header_is_changed(void **state)
+{
+	use_key_headers(two_headers, 2, BYTES_LIT("old,new"));
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_true(bytes_eq(t.key_header_in, BYTES_LIT("old")));
+	assert_string_equal(t.headers_written, "seal-key=old,new;trace=abc;");
+}
+
+static void test_key_header_is_taken_away(void **state)
+{
+	use_key_headers(two_headers, 2, BYTES_EMPTY);
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_string_equal(t.headers_written, "trace=abc;");
+	use_key_headers(two_headers, 1, BYTES_EMPTY);
+	t.given = t.n_written = t.committed = t.ticket = t.acknowledged = 0;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_string_equal(t.headers_written, "");
+}
+
+static void test_key_header_stays(void **state)
+{
+	use_key_headers(two_headers, 2, BYTES_LIT("old"));
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_string_equal(t.headers_written, "seal-key=old;trace=abc;");
+	assert_ptr_equal(t.records[2].headers, two_headers); /* nothing was copied */
+}
+
+static void test_key_header_of_no_concern_stays(void **state)
+{
+	use_key_headers(two_headers, 2, BYTES_EMPTY);
+	t.uses_key_header = false;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_false(t.headers_given);
+	assert_string_equal(t.headers_written, "seal-key=old;trace=abc;");
+}
+
+static void test_two_key_headers_fail(void **state)
+{
+	static const struct record_header twice[] = {
+		{BYTES_LIT("seal-key"), BYTES_LIT("old")},
+		{BYTES_LIT("seal-key"), BYTES_LIT("other")},
+	};
+
+	use_key_headers(twice, 2, BYTES_LIT("new"));
+	t.broken_at = t.n; /* not the source's fault, but records fail */
+	options.keep_going = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_int_equal(counts.failed, 3);
+	assert_int_equal(t.n_written, 0);
+}
+
+/* A dead letter is what came in, headers too. */
+static void test_dead_letter_keeps_the_key_header(void **state)
+{
+	use_key_headers(two_headers, 2, BYTES_LIT("new"));
+	topic.on.on_error = ON_ERROR_DEAD_LETTER;
+	topic.dead_letter_topic = "dead";
+	t.bad_at = 2;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_int_equal(counts.dead_letters, 1);
+	assert_int_equal(strncmp(t.headers_written, "seal-key=old;trace=abc;seal-error=", 34), 0);
+}
+
+static void test_missing_headers_are_refused_before_anything_is_read(void **state)
+{
+	t.uses_key_header = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_USAGE);
+	assert_int_equal(err.code, SEAL_E_CONFIG);
+	assert_int_equal(t.given, 0);
 }
 
 static void test_reject_stops_at_the_record(void **state)
@@ -861,6 +997,14 @@ int main(void)
 		TEST(test_stop_gives_up_in_the_end),
 		TEST(test_max_records),
 		TEST(test_end_when_idle),
+		TEST(test_key_header_is_added),
+		TEST(test_key_header_is_changed),
+		TEST(test_key_header_is_taken_away),
+		TEST(test_key_header_stays),
+		TEST(test_key_header_of_no_concern_stays),
+		TEST(test_two_key_headers_fail),
+		TEST(test_dead_letter_keeps_the_key_header),
+		TEST(test_missing_headers_are_refused_before_anything_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

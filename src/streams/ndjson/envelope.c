@@ -1,37 +1,49 @@
 /*
- * kcat's -J envelopes. Reading is one scan with a few paths; writing back is a splice of one span:
+ * kcat's -J envelopes. Reading is one scan with a few paths, and one of the headers; writing back is a splice of one span,
+ * or of two where the headers have changed:
  *
- *   {"topic":"t","partition":0,"offset":7,"key":null,"payload":"{\"a\":1}"}
- *                                                    ╰── payload_start … payload_end
+ *   {"topic":"t","partition":0,"offset":7,"headers":["a","1"],"key":null,"payload":"{\"a\":1}"}
+ *                                         │         ╰── headers_start … end        ╰── payload_start … payload_end
+ *                                         ╰── headers_item
  */
 #include "json/path.h"
+#include "json/splice.h"
 #include "json/string.h"
 #include "streams/ndjson/line.h"
 
 #include "base/mem.h"
 #include "base/utf8.h"
 
-enum member { PAYLOAD, KEY, TOPIC, PARTITION, OFFSET, TIMESTAMP, HEADER, MEMBERS };
+enum member { PAYLOAD, KEY, TOPIC, PARTITION, OFFSET, TIMESTAMP, HEADERS, MEMBERS };
 
 static const char *const member_paths[MEMBERS] = {
-	[PAYLOAD] = "$.payload", [KEY] = "$.key",      [TOPIC] = "$.topic",	  [PARTITION] = "$.partition",
-	[OFFSET] = "$.offset",	 [TIMESTAMP] = "$.ts", [HEADER] = "$.headers[*]",
+	[PAYLOAD] = "$.payload", [KEY] = "$.key",      [TOPIC] = "$.topic",	[PARTITION] = "$.partition",
+	[OFFSET] = "$.offset",	 [TIMESTAMP] = "$.ts", [HEADERS] = "$.headers",
 };
 
-enum seal_status envelope_paths(struct json_paths **out, struct seal_err *err)
+enum seal_status envelope_reader_init(struct envelope_reader *reader, struct seal_err *err)
 {
-	struct json_path paths[MEMBERS];
+	struct json_path paths[MEMBERS], element;
 	struct arena arena;
 	enum seal_status rc = SEAL_OK;
 
-	*out = NULL;
+	*reader = (struct envelope_reader){.scan = JSON_SCAN_INIT};
 	arena_init(&arena, 0);
 	for (size_t i = 0; i < MEMBERS; i++)
 		SEAL_TRY(json_path_parse(bytes_str(member_paths[i]), &arena, &paths[i], NULL, err));
-	rc = json_paths_new(paths, MEMBERS, out, err);
+	SEAL_TRY(json_path_parse(BYTES_LIT("$[*]"), &arena, &element, NULL, err));
+	SEAL_TRY(json_paths_new(paths, MEMBERS, &reader->members, err));
+	rc = json_paths_new(&element, 1, &reader->elements, err);
 out:
 	arena_clear(&arena);
 	return rc;
+}
+
+void envelope_reader_clear(struct envelope_reader *reader)
+{
+	json_paths_free(reader->members);
+	json_paths_free(reader->elements);
+	json_scan_clear(&reader->scan);
 }
 
 static struct seal_bytes span(struct seal_bytes text, uint32_t start, uint32_t end)
@@ -39,9 +51,9 @@ static struct seal_bytes span(struct seal_bytes text, uint32_t start, uint32_t e
 	return bytes_of(text.ptr + start, end - start);
 }
 
-/* The decoded text of a string, or the exact text of any other value. null: ptr NULL. */
-static enum seal_status value_of(struct seal_bytes text, const struct json_hit *hit, struct arena *arena,
-				 struct seal_bytes *out, struct seal_err *err)
+/* The decoded text of a string, or the exact text of any other value. null: ptr NULL. `what`: for the message. */
+static enum seal_status value_of(struct seal_bytes text, const struct json_hit *hit, const char *what,
+				 struct arena *arena, struct seal_bytes *out, struct seal_err *err)
 {
 	if (hit->type == JSON_NULL) {
 		*out = BYTES_EMPTY;
@@ -52,7 +64,7 @@ static enum seal_status value_of(struct seal_bytes text, const struct json_hit *
 		return SEAL_OK;
 	if (!json_string_decode(bytes_of(out->ptr + 1, out->len - 2), arena, out))
 		return err_set(err, SEAL_DATA, SEAL_E_SYNTAX,
-			       "%s of the envelope has a lone surrogate: it is no text", member_paths[hit->path]);
+			       "%s of the envelope has a lone surrogate: it is no text", what);
 	return out->ptr ? SEAL_OK : err_memory(err);
 }
 
@@ -68,6 +80,7 @@ static void number_of(struct seal_bytes text, const struct json_hit *hit, int64_
 static enum seal_status take(struct ndjson_line *line, const struct json_hit *hit, struct arena *arena,
 			     struct record *record, struct seal_err *err)
 {
+	const char *what = member_paths[hit->path];
 	int64_t partition = record->partition;
 
 	switch ((enum member)hit->path) {
@@ -76,12 +89,13 @@ static enum seal_status take(struct ndjson_line *line, const struct json_hit *hi
 			return err_set(err, SEAL_DATA, SEAL_E_SYNTAX, "the envelope has two payloads");
 		line->payload_start = hit->start;
 		line->payload_end = hit->end;
+		line->payload_item = hit->item_start;
 		line->payload_is_string = hit->type == JSON_STRING;
-		return value_of(line->text, hit, arena, &record->value, err);
+		return value_of(line->text, hit, what, arena, &record->value, err);
 	case KEY:
-		return value_of(line->text, hit, arena, &record->key, err);
+		return value_of(line->text, hit, what, arena, &record->key, err);
 	case TOPIC:
-		return value_of(line->text, hit, arena, &record->topic, err);
+		return value_of(line->text, hit, what, arena, &record->topic, err);
 	case PARTITION:
 		number_of(line->text, hit, INT32_MAX, &partition);
 		record->partition = (int32_t)partition;
@@ -94,7 +108,12 @@ static enum seal_status take(struct ndjson_line *line, const struct json_hit *hi
 		if (record->timestamp_ms > 0)
 			record->timestamp_type = TIMESTAMP_CREATE;
 		return SEAL_OK;
-	case HEADER: /* take_headers */
+	case HEADERS:
+		if (line->headers_end != 0)
+			return err_set(err, SEAL_DATA, SEAL_E_SYNTAX, "the envelope has two lists of headers");
+		line->headers_start = hit->start;
+		line->headers_end = hit->end;
+		line->headers_item = hit->item_start;
 		return SEAL_OK;
 	case MEMBERS:
 		break;
@@ -103,15 +122,16 @@ static enum seal_status take(struct ndjson_line *line, const struct json_hit *hi
 }
 
 /* "headers":["name","value","name",null]: names and values by turns. */
-static enum seal_status take_headers(struct seal_bytes text, const struct json_scan *scan, struct arena *arena,
+static enum seal_status take_headers(struct envelope_reader *reader, struct ndjson_line *line, struct arena *arena,
 				     struct record *record, struct seal_err *err)
 {
+	const struct seal_bytes text = span(line->text, line->headers_start, line->headers_end);
 	struct record_header *headers = NULL;
-	size_t n = 0, at = 0;
-	enum seal_status rc = SEAL_OK;
+	enum seal_status rc;
+	size_t n;
 
-	for (size_t i = 0; i < scan->n_hits; i++)
-		n += scan->hits[i].path == HEADER;
+	SEAL_TRY(json_scan(reader->elements, text, &reader->scan, err));
+	n = reader->scan.n_hits;
 	if (n == 0)
 		return SEAL_OK;
 	if (n % 2 != 0)
@@ -120,31 +140,30 @@ static enum seal_status take_headers(struct seal_bytes text, const struct json_s
 	headers = arena_alloc(arena, n / 2 * sizeof(*headers), _Alignof(struct record_header));
 	if (headers == NULL)
 		return err_memory(err);
-	for (size_t i = 0; i < scan->n_hits; i++) {
-		const struct json_hit *hit = &scan->hits[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct json_hit *hit = &reader->scan.hits[i];
 
-		if (hit->path != HEADER)
-			continue;
-		if (hit->type != JSON_STRING && (at % 2 == 0 || hit->type != JSON_NULL))
+		if (hit->type != JSON_STRING && (i % 2 == 0 || hit->type != JSON_NULL))
 			return err_set(err, SEAL_DATA, SEAL_E_TYPE, "a header of the envelope is no text");
-		SEAL_TRY(value_of(text, hit, arena, at % 2 ? &headers[at / 2].value : &headers[at / 2].name, err));
-		at++;
+		SEAL_TRY(value_of(text, hit, member_paths[HEADERS], arena,
+				  i % 2 ? &headers[i / 2].value : &headers[i / 2].name, err));
 	}
-	record->headers = headers;
+	line->headers = record->headers = headers;
 	record->n_headers = n / 2;
 out:
 	return rc;
 }
 
-enum seal_status envelope_read(const struct json_paths *paths, struct json_scan *scan, struct ndjson_line *line,
-			       struct arena *arena, struct record *record, struct seal_err *err)
+enum seal_status envelope_read(struct envelope_reader *reader, struct ndjson_line *line, struct arena *arena,
+			       struct record *record, struct seal_err *err)
 {
 	enum seal_status rc;
 
-	SEAL_TRY(json_scan(paths, line->text, scan, err));
-	for (size_t i = 0; i < scan->n_hits; i++)
-		SEAL_TRY(take(line, &scan->hits[i], arena, record, err));
-	SEAL_TRY(take_headers(line->text, scan, arena, record, err));
+	SEAL_TRY(json_scan(reader->members, line->text, &reader->scan, err));
+	for (size_t i = 0; i < reader->scan.n_hits; i++)
+		SEAL_TRY(take(line, &reader->scan.hits[i], arena, record, err));
+	if (line->headers_end != 0)
+		SEAL_TRY(take_headers(reader, line, arena, record, err));
 	if (line->payload_end == 0)
 		rc = err_set(err, SEAL_DATA, SEAL_E_MISSING, "no payload: this is not an envelope of kcat -J");
 out:
@@ -186,24 +205,6 @@ static enum seal_status put_string(struct seal_bytes text, struct seal_buf *out,
 	return rc;
 }
 
-enum seal_status envelope_splice(const struct ndjson_line *line, struct seal_bytes value, struct seal_buf *out,
-				 struct seal_err *err)
-{
-	enum seal_status rc;
-
-	SEAL_TRY(buf_append(out, span(line->text, 0, line->payload_start), err));
-	if (value.ptr == NULL)
-		rc = buf_append_str(out, "null", err);
-	else if (line->payload_is_string)
-		rc = put_string(value, out, err);
-	else
-		rc = buf_append(out, value, err);
-	if (rc == SEAL_OK)
-		rc = buf_append(out, bytes_skip(line->text, line->payload_end), err);
-out:
-	return rc;
-}
-
 static enum seal_status put_nullable(const char *before, struct seal_bytes text, struct seal_buf *out,
 				     struct seal_err *err)
 {
@@ -214,17 +215,85 @@ static enum seal_status put_nullable(const char *before, struct seal_bytes text,
 	return text.ptr ? put_string(text, out, err) : buf_append_str(out, "null", err);
 }
 
+/* The list with its brackets. */
 static enum seal_status put_headers(const struct record *record, struct seal_buf *out, struct seal_err *err)
 {
 	enum seal_status rc = SEAL_OK;
 
-	if (record->n_headers == 0)
-		return SEAL_OK;
 	for (size_t i = 0; i < record->n_headers; i++) {
-		SEAL_TRY(put_nullable(i ? "," : ",\"headers\":[", record->headers[i].name, out, err));
+		SEAL_TRY(put_nullable(i ? "," : "[", record->headers[i].name, out, err));
 		SEAL_TRY(put_nullable(",", record->headers[i].value, out, err));
 	}
 	rc = buf_append_str(out, "]", err);
+out:
+	return rc;
+}
+
+static enum seal_status put_payload(const struct ndjson_line *line, struct seal_bytes value, struct seal_buf *out,
+				    struct seal_err *err)
+{
+	if (value.ptr == NULL)
+		return buf_append_str(out, "null", err);
+	return line->payload_is_string ? put_string(value, out, err) : buf_append(out, value, err);
+}
+
+/* What becomes of the headers: a list in the old one's place, a member before the payload's, or nothing. */
+static enum seal_status edit_headers(const struct ndjson_line *line, const struct record *record,
+				     struct seal_buf *list, struct json_edit *edit, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	*edit = (struct json_edit){.start = line->headers_start,
+				   .end = line->headers_end,
+				   .item_start = line->headers_item,
+				   .remove = record->n_headers == 0};
+	if (edit->remove)
+		return SEAL_OK;
+	if (line->headers_end == 0) {
+		edit->start = edit->end = edit->item_start = line->payload_item;
+		SEAL_TRY(buf_append_str(list, "\"headers\":", err));
+	}
+	SEAL_TRY(put_headers(record, list, err));
+	if (line->headers_end == 0)
+		SEAL_TRY(buf_append_u8(list, ',', err));
+	edit->with = buf_bytes(list);
+out:
+	return rc;
+}
+
+/* Payload and headers at once. */
+static enum seal_status splice_both(const struct ndjson_line *line, const struct record *record, struct seal_buf *out,
+				    struct seal_err *err)
+{
+	const bool payload_first = line->headers_start > line->payload_start;
+	struct seal_buf payload = BUF_INIT(out->max), list = BUF_INIT(out->max);
+	struct json_edit edits[2]; /* in document order */
+	enum seal_status rc;
+
+	SEAL_TRY(edit_headers(line, record, &list, &edits[payload_first], err));
+	SEAL_TRY(put_payload(line, record->value, &payload, err));
+	edits[!payload_first] = (struct json_edit){.start = line->payload_start,
+						   .end = line->payload_end,
+						   .item_start = line->payload_item,
+						   .with = buf_bytes(&payload)};
+	SEAL_TRY(buf_reserve(out, json_splice_max(line->text, edits, 2), err));
+	out->len += json_splice(line->text, edits, 2, out->ptr + out->len);
+out:
+	buf_clear(&payload);
+	buf_clear(&list);
+	return rc;
+}
+
+enum seal_status envelope_splice(const struct ndjson_line *line, const struct record *record, struct seal_buf *out,
+				 struct seal_err *err)
+{
+	enum seal_status rc;
+
+	if (record->headers != line->headers)
+		return splice_both(line, record, out, err);
+	SEAL_TRY(buf_append(out, span(line->text, 0, line->payload_start), err));
+	SEAL_TRY(put_payload(line, record->value, out, err));
+	rc = buf_append(out, bytes_skip(line->text, line->payload_end), err);
 out:
 	return rc;
 }
@@ -242,7 +311,10 @@ enum seal_status envelope_write(const struct record *record, struct seal_buf *ou
 	SEAL_TRY(buf_printf(out, err, ",\"partition\":%d,\"offset\":%lld,\"tstype\":\"%s\",\"ts\":%lld",
 			    (int)record->partition, (long long)record->offset, types[record->timestamp_type],
 			    (long long)record->timestamp_ms));
-	SEAL_TRY(put_headers(record, out, err));
+	if (record->n_headers > 0) {
+		SEAL_TRY(buf_append_str(out, ",\"headers\":", err));
+		SEAL_TRY(put_headers(record, out, err));
+	}
 	SEAL_TRY(put_nullable(",\"key\":", record->key, out, err));
 	SEAL_TRY(put_nullable(",\"payload\":", record->value, out, err));
 	rc = buf_append_str(out, "}", err);

@@ -7,24 +7,37 @@
 #include "streams/stream.h"
 
 struct ndjson_line {
+	const struct record_header *headers; /* an envelope's, as they were read */
 	struct seal_bytes text; /* the whole line, without its newline */
 	uint64_t number; /* of the line in its file, from 1 */
 	uint32_t payload_start, payload_end; /* in text; both 0: not an envelope */
+	uint32_t payload_item; /* where its member starts */
+	uint32_t headers_start, headers_end, headers_item; /* the same of headers; all 0: it has none */
 	bool payload_is_string;
 	bool unterminated; /* the file's last line, without newline */
 };
 
-/*
- * Reads the envelope `line->text` into `record`: payload, key, topic. `scan` is scratch, `paths` comes from
- * envelope_paths. Memory comes from `arena`. Not an envelope: SEAL_DATA.
- */
-SEAL_MUST_USE enum seal_status envelope_read(const struct json_paths *paths, struct json_scan *scan,
-					     struct ndjson_line *line, struct arena *arena, struct record *record,
-					     struct seal_err *err);
-SEAL_MUST_USE enum seal_status envelope_paths(struct json_paths **out, struct seal_err *err);
+/* What reads envelopes: paths and scratch. */
+struct envelope_reader {
+	struct json_paths *members, *elements; /* of an envelope; of its headers */
+	struct json_scan scan;
+};
 
-/* Appends the line with `value` in its payload's place. A value that is not UTF-8 cannot be a string: SEAL_DATA. */
-SEAL_MUST_USE enum seal_status envelope_splice(const struct ndjson_line *line, struct seal_bytes value,
+SEAL_MUST_USE enum seal_status envelope_reader_init(struct envelope_reader *reader, struct seal_err *err);
+void envelope_reader_clear(struct envelope_reader *reader); /* a zeroed one, too */
+
+/*
+ * Reads the envelope `line->text` into `record`: payload, key, topic, headers. Memory comes from `arena`. Not an envelope:
+ * SEAL_DATA.
+ */
+SEAL_MUST_USE enum seal_status envelope_read(struct envelope_reader *reader, struct ndjson_line *line,
+					     struct arena *arena, struct record *record, struct seal_err *err);
+
+/*
+ * Appends the line with the record's value in its payload's place, and its headers where they are not the ones that were
+ * read. A value that is not UTF-8 cannot be a string: SEAL_DATA.
+ */
+SEAL_MUST_USE enum seal_status envelope_splice(const struct ndjson_line *line, const struct record *record,
 					       struct seal_buf *out, struct seal_err *err);
 /* SEAL_DATA when the record cannot stand in an envelope: key, value or a header is not UTF-8. */
 SEAL_MUST_USE enum seal_status envelope_check(const struct record *record, struct seal_err *err);

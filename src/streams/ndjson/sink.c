@@ -68,7 +68,7 @@ struct file_sink {
 	uint64_t taken, written; /* tickets: handed in; out of the process */
 };
 
-/* An envelope that was read keeps its own key and headers: only its value is new. */
+/* An envelope that was read keeps its own key: only its value, and headers that we make of ASCII, are new. */
 static enum seal_status file_check(struct sink *sink, const struct record *record, struct seal_err *err)
 {
 	const struct file_sink *s = (const struct file_sink *)sink;
@@ -90,7 +90,7 @@ static enum seal_status put(struct file_sink *s, const struct record *record, st
 	if (s->options.layout == LAYOUT_ENVELOPE)
 		rc = envelope_write(record, &s->out, err);
 	else if (line != NULL && line->payload_end != 0)
-		rc = envelope_splice(line, record->value, &s->out, err);
+		rc = envelope_splice(line, record, &s->out, err);
 	else
 		rc = buf_append(&s->out, line && !record->value.ptr ? line->text : record->value, err);
 	if (rc == SEAL_OK && (line == NULL || !line->unterminated))

@@ -71,8 +71,7 @@ struct file_source {
 	uint64_t lines; /* handed out so far */
 	bool ended; /* read() gave 0 */
 	bool skipping; /* inside a line that was too long */
-	struct json_paths *paths; /* envelopes */
-	struct json_scan scan;
+	struct envelope_reader reader;
 	pthread_mutex_t lock; /* guards `free`: batches are released by any thread */
 	struct block *free;
 };
@@ -294,7 +293,7 @@ static enum seal_status add(struct file_source *s, struct batch *batch, struct s
 	else if (blank)
 		record->value = BYTES_EMPTY;
 	else if (s->options.envelopes)
-		why.status = envelope_read(s->paths, &s->scan, line, &batch->arena, record, &why);
+		why.status = envelope_read(&s->reader, line, &batch->arena, record, &why);
 	else if (s->options.key_delimiter != NULL)
 		split_key(s->options.key_delimiter, record);
 	return why.status == SEAL_OK ? SEAL_OK : set_broken(batch, record, &why, err);
@@ -387,8 +386,7 @@ static void file_close(struct source *source, bool clean)
 	}
 	if (s->close_fd)
 		close(s->fd);
-	json_scan_clear(&s->scan);
-	json_paths_free(s->paths);
+	envelope_reader_clear(&s->reader);
 	pthread_mutex_destroy(&s->lock);
 	mem_free(s->name);
 	mem_free(s);
@@ -449,7 +447,7 @@ static enum seal_status file_open(const char *address, const void *options, stru
 		goto out;
 	}
 	SEAL_TRY(open_fd(s, address, err));
-	rc = s->options.envelopes ? envelope_paths(&s->paths, err) : SEAL_OK;
+	rc = s->options.envelopes ? envelope_reader_init(&s->reader, err) : SEAL_OK;
 out:
 	if (rc != SEAL_OK) {
 		file_close(&s->base, false);
