@@ -91,17 +91,25 @@ static void fill(const char *name, int n, int partitions)
 
 /* ---- reading ---- */
 
-static struct source *source_open(const char *name, const char *group, const char *offset)
+static struct source *open_source(const char *name, const char *group, const char *offset, bool exit_at_end)
 {
 	static struct opt_list property = {NULL, "session.timeout.ms=6000"};
-	struct kafka_source_options options = {
-		.connection = connection(), .group = group, .offset = offset, .partition = -1, .exit_at_end = true};
+	struct kafka_source_options options = {.connection = connection(),
+					       .group = group,
+					       .offset = offset,
+					       .partition = -1,
+					       .exit_at_end = exit_at_end};
 	struct seal_err err = SEAL_ERR_INIT;
 	struct source *source = NULL;
 
 	options.connection.properties = &property;
 	expect_ok(kafka_source_ops.open(name, &options, &source, &err), &err);
 	return source;
+}
+
+static struct source *source_open(const char *name, const char *group, const char *offset)
+{
+	return open_source(name, group, offset, true);
 }
 
 static void batch_init(struct batch *batch)
@@ -341,6 +349,94 @@ static void test_lost_partition(void **state)
 	batch_clear(&new);
 }
 
+/* Offsets said to be safe one partition at a time: the next member of the group begins there. */
+static void test_mark(void **state)
+{
+	struct source *source;
+	struct batch batch;
+	uint64_t now;
+	long sum;
+
+	topic("mark", 1);
+	fill("mark", 100, 1);
+	batch_init(&batch);
+	source = source_open("mark", "m1", NULL);
+	assert_int_equal(source->ops->assignment(source, 0), 0); /* before the first read */
+	while (read_some(source, &batch, BATCH) == READ_SOME)
+		source->ops->release(source, &batch);
+	now = source->ops->assignment(source, 0);
+	assert_int_not_equal(now, 0);
+	assert_int_equal(source->ops->assignment(source, 1), 0);
+	assert_int_equal(source->ops->assignment(source, -1), 0);
+	assert_int_equal(source->ops->mark(source, 0, now, 30, NULL), SEAL_OK);
+	assert_int_equal(source->ops->mark(source, 0, now, 20, NULL), SEAL_OK); /* never back */
+	assert_int_equal(source->ops->mark(source, 0, now - 1, 90, NULL), SEAL_OK); /* of an older assignment */
+	assert_int_equal(source->ops->mark(source, 7, now, 90, NULL), SEAL_OK); /* not ours */
+	assert_int_equal(source->ops->sync(source, NULL), SEAL_OK);
+	source->ops->close(source, false); /* as after a kill: what was synchronised counts */
+	source = source_open("mark", "m1", NULL);
+	assert_int_equal(drain(source, &sum), 70);
+	assert_int_equal(sum, 4950 - 29 * 30 / 2);
+	source->ops->close(source, true);
+	source = source_open("mark", NULL, "beginning"); /* without a group nothing is remembered, nothing refused */
+	assert_int_equal(read_some(source, &batch, BATCH), READ_SOME);
+	now = source->ops->assignment(source, 0);
+	assert_int_not_equal(now, 0);
+	assert_int_equal(source->ops->mark(source, 0, now, 30, NULL), SEAL_OK);
+	source->ops->release(source, &batch);
+	source->ops->close(source, true);
+	batch_clear(&batch);
+}
+
+/* A rebalance ends every assignment: what its former owner marks no longer counts, even where it keeps the partition. */
+static void test_mark_after_rebalance(void **state)
+{
+	uint64_t old[2], until = clock_mono_ms() + 30000;
+	struct source *first, *second;
+	enum read_result result;
+	struct batch batch;
+	int shared = 0;
+	long sum;
+
+	topic("marked", 2);
+	fill("marked", 100, 2);
+	batch_init(&batch);
+	first = open_source("marked", "m2", NULL, false);
+	for (size_t n = 0; n < 100;) {
+		assert_int_equal(read_some(first, &batch, BATCH), READ_SOME);
+		n += batch.n;
+		first->ops->release(first, &batch);
+	}
+	for (int p = 0; p < 2; p++)
+		assert_int_not_equal(old[p] = first->ops->assignment(first, p), 0);
+	second = open_source("marked", "m2", NULL, false);
+	while (shared < 2 && clock_mono_ms() < until) { /* until each has one */
+		struct source *const both[2] = {first, second};
+
+		shared = 0;
+		for (int i = 0; i < 2; i++) {
+			struct seal_err err = SEAL_ERR_INIT;
+
+			expect_ok(both[i]->ops->read(both[i], &batch, 5, 100, &result, &err), &err);
+			if (result == READ_SOME)
+				both[i]->ops->release(both[i], &batch);
+			shared += (both[i]->ops->assignment(both[i], 0) != 0) !=
+				  (both[i]->ops->assignment(both[i], 1) != 0);
+		}
+	}
+	assert_int_equal(shared, 2);
+	for (int p = 0; p < 2; p++) {
+		assert_int_not_equal(first->ops->assignment(first, p), old[p]);
+		assert_int_equal(first->ops->mark(first, p, old[p], 50, NULL), SEAL_OK);
+	}
+	first->ops->close(first, true);
+	second->ops->close(second, true);
+	second = source_open("marked", "m2", NULL);
+	assert_int_equal(drain(second, &sum), 100);
+	second->ops->close(second, true);
+	batch_clear(&batch);
+}
+
 /*
  * Nobody reads for longer than max.poll.interval.ms, as behind a slow sink: the member stays, and reading goes on where it
  * stood. (A member that was thrown out would start again at 0.)
@@ -502,6 +598,54 @@ static void test_back_pressure(void **state)
 	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
 }
 
+/* A smaller bound than the usual one, and records longer than librdkafka takes by itself. */
+static void test_large_records(void **state)
+{
+	static uint8_t value[2000000];
+	struct kafka_sink_options options = {
+		.connection = connection(), .memory_bytes = 3 << 20, .record_bytes = sizeof(value) + 100};
+	struct kafka_source_options in = {
+		.connection = connection(), .partition = -1, .exit_at_end = true, .memory_bytes = 4 << 20};
+	struct record record = {.value = {value, sizeof(value)}, .partition = -1};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct opt_list property = {NULL, "message.max.bytes=1500000"};
+	struct source *source = NULL;
+	struct sink *sink = NULL;
+	struct batch batch;
+	const char *flag;
+	size_t max, n = 0;
+
+	topic("large-records", 1);
+	expect_ok(kafka_sink_ops.open("large-records", &options, &sink, &err), &err);
+	expect_ok(sink->ops->record_max(sink, &max, &flag, &err), &err); /* this broker cannot be asked */
+	assert_int_equal(max, sizeof(value) + 100);
+	assert_string_equal(flag, "-X message.max.bytes");
+	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 1500), 0);
+	expect_ok(sink->ops->write(sink, &record, 1, 1, 100, &err), &err);
+	assert_int_equal(sink->ops->write(sink, &record, 1, 2, 100, &err), SEAL_RETRY); /* two are beyond 3 MiB */
+	err_clear(&err);
+	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 0), 0);
+	expect_ok(sink->ops->write(sink, &record, 1, 2, 20000, &err), &err);
+	write_all(sink, NULL, 0, 3);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+	expect_ok(kafka_source_ops.open("large-records", &in, &source, &err), &err);
+	batch_init(&batch);
+	while (read_some(source, &batch, BATCH) == READ_SOME) {
+		for (size_t i = 0; i < batch.n; i++, n++)
+			assert_int_equal(batch.records[i].value.len, sizeof(value));
+		source->ops->release(source, &batch);
+	}
+	assert_int_equal(n, 2);
+	source->ops->close(source, true);
+	batch_clear(&batch);
+	options.connection.properties = &property; /* what the user says is above it */
+	expect_ok(kafka_sink_ops.open("large-records", &options, &sink, &err), &err);
+	expect_ok(sink->ops->record_max(sink, &max, &flag, &err), &err);
+	assert_int_equal(max, 1500000);
+	assert_int_equal(sink->ops->check(sink, &record, &err), SEAL_DATA);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -511,6 +655,8 @@ int main(void)
 		cmocka_unit_test(test_topic_missing),  cmocka_unit_test(test_broker_away),
 		cmocka_unit_test(test_too_large),      cmocka_unit_test(test_partition_missing),
 		cmocka_unit_test(test_retries),	       cmocka_unit_test(test_back_pressure),
+		cmocka_unit_test(test_mark),	       cmocka_unit_test(test_mark_after_rebalance),
+		cmocka_unit_test(test_large_records),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

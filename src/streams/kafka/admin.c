@@ -1,9 +1,10 @@
-/* Making topics on a real cluster and taking them away, for the demo. */
+/* The admin API: making topics on a real cluster and taking them away, for the demo; asking a topic's limit. */
 #include "streams/kafka/client.h"
 
 #include "base/mem.h"
 
 #define TOPICS_AT_ONCE 8
+#define BATCH_OVERHEAD 128 /* of a batch of one record, at most: header 61, lengths, timestamps, producer's numbers */
 
 static const struct kafka_setting nothing[] = {{NULL, NULL}};
 
@@ -45,11 +46,12 @@ static enum seal_status look_at_event(struct kafka_client *client, const rd_kafk
 	return look_at(client, topics, n, err);
 }
 
-/* What is asked of the cluster: exactly one of the three. */
+/* What is asked of the cluster: exactly one of the four. */
 struct request {
 	rd_kafka_NewTopic_t **create;
 	rd_kafka_DeleteTopic_t **delete;
 	rd_kafka_DeleteGroup_t *group;
+	rd_kafka_ConfigResource_t *describe;
 	size_t n;
 };
 
@@ -57,39 +59,88 @@ static void send_request(rd_kafka_t *rk, const struct request *r, rd_kafka_Admin
 			 rd_kafka_queue_t *queue)
 {
 	rd_kafka_DeleteGroup_t *group = r->group;
+	rd_kafka_ConfigResource_t *describe = r->describe;
 
 	if (r->create != NULL)
 		rd_kafka_CreateTopics(rk, r->create, r->n, options, queue);
 	else if (r->delete != NULL)
 		rd_kafka_DeleteTopics(rk, r->delete, r->n, options, queue);
-	else
+	else if (group != NULL)
 		rd_kafka_DeleteGroups(rk, &group, 1, options, queue);
+	else
+		rd_kafka_DescribeConfigs(rk, &describe, 1, options, queue);
 }
 
-static enum seal_status ask(struct kafka_client *client, const struct request *request, int timeout_ms,
-			    struct seal_err *err)
+/* The answer, which the caller destroys; NULL: none in time. */
+static rd_kafka_event_t *ask_event(struct kafka_client *client, const struct request *request, int timeout_ms)
 {
 	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client->rk, RD_KAFKA_ADMIN_OP_ANY);
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
 	rd_kafka_event_t *event;
 	char why[200];
-	enum seal_status rc;
 
 	rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, why, sizeof(why));
 	send_request(client->rk, request, options, queue);
 	event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
 	rd_kafka_poll(client->rk, 0); /* error_cb: the cause */
-	rc = look_at_event(client, event, err);
-	if (event != NULL)
-		rd_kafka_event_destroy(event);
 	rd_kafka_queue_destroy(queue);
 	rd_kafka_AdminOptions_destroy(options);
+	return event;
+}
+
+static enum seal_status ask(struct kafka_client *client, const struct request *request, int timeout_ms,
+			    struct seal_err *err)
+{
+	rd_kafka_event_t *event = ask_event(client, request, timeout_ms);
+	enum seal_status rc = look_at_event(client, event, err);
+
+	if (event != NULL)
+		rd_kafka_event_destroy(event);
 	return rc;
 }
 
+/* ---- a topic's limit ---- */
+
+static bool find_limit(const rd_kafka_ConfigResource_t *topic, uint64_t *out)
+{
+	size_t n = 0;
+	const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(topic, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+
+		if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") == 0)
+			return value != NULL && bytes_to_u64(bytes_str(value), INT32_MAX, out);
+	}
+	return false;
+}
+
+bool kafka_client_topic_limit(struct kafka_client *client, const char *topic, int timeout_ms, uint64_t *max_bytes)
+{
+	struct request request = {.describe = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic)};
+	rd_kafka_event_t *event = ask_event(client, &request, timeout_ms);
+	const rd_kafka_ConfigResource_t **found = NULL;
+	size_t n = 0;
+	bool had = false;
+
+	if (event != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		found = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &n);
+	if (n == 1 && rd_kafka_ConfigResource_error(found[0]) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		had = find_limit(found[0], max_bytes);
+	if (had) /* it counts the batch's frame, too */
+		*max_bytes -= *max_bytes < BATCH_OVERHEAD ? *max_bytes : BATCH_OVERHEAD;
+	if (event != NULL)
+		rd_kafka_event_destroy(event);
+	rd_kafka_ConfigResource_destroy(request.describe);
+	return had;
+}
+
+/* ---- topics ---- */
+
 static enum seal_status client_open(struct kafka_client *client, struct kafka_config *config, struct seal_err *err)
 {
-	const struct kafka_client_setup setup = {KAFKA_PRODUCER, config, nothing, nothing, NULL, client};
+	const struct kafka_client_setup setup = {
+		.role = KAFKA_PRODUCER, .config = config, .defaults = nothing, .fixed = nothing, .owner = client};
 
 	kafka_client_init(client);
 	return kafka_client_open(client, &setup, err);

@@ -134,6 +134,18 @@ static void apply_rows(rd_kafka_conf_t *conf, const struct kafka_setting *rows)
 			       RD_KAFKA_CONF_OK);
 }
 
+static void apply_numbers(rd_kafka_conf_t *conf, const struct kafka_number *rows)
+{
+	char value[24], why[200];
+
+	for (; rows != NULL && rows->name != NULL; rows++) {
+		if (rows->value == 0)
+			continue;
+		snprintf(value, sizeof(value), "%lld", (long long)rows->value);
+		SEAL_INVARIANT(rd_kafka_conf_set(conf, rows->name, value, why, sizeof(why)) == RD_KAFKA_CONF_OK);
+	}
+}
+
 /* ---- what librdkafka tells ---- */
 
 static void log_line(const rd_kafka_t *rk, int level, const char *facility, const char *text)
@@ -326,6 +338,7 @@ enum seal_status kafka_client_open(struct kafka_client *client, const struct kaf
 	client->role_name = setup->role == KAFKA_PRODUCER ? "producer" : "consumer";
 	note_settings(client, setup);
 	apply_rows(apply.conf, setup->defaults);
+	apply_numbers(apply.conf, setup->numbers);
 	SEAL_TRY(kafka_config_each(setup->config, setup->role, apply_one, &apply, err));
 	apply_rows(apply.conf, setup->fixed);
 	rd_kafka_conf_set_opaque(apply.conf, setup->owner);

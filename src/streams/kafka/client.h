@@ -27,10 +27,16 @@ struct kafka_setting {
 	const char *name, *value;
 };
 
+struct kafka_number {
+	const char *name;
+	int64_t value; /* 0: left alone */
+};
+
 struct kafka_client_setup {
 	enum kafka_role role;
 	struct kafka_config *config;
 	const struct kafka_setting *defaults; /* below the user's; ended by a row without name */
+	const struct kafka_number *numbers; /* above the defaults, below the user's; NULL: none */
 	const struct kafka_setting *fixed; /* above the user's, who is told when theirs differs */
 	void (*callbacks)(rd_kafka_conf_t *conf, void *owner); /* may be NULL */
 	void *owner; /* what callbacks get as opaque: starts with a struct kafka_client */
@@ -46,6 +52,12 @@ void kafka_client_clear(struct kafka_client *client);
 /* The topic must exist; *partitions is how many it has. Waits for brokers up to timeout_ms. */
 SEAL_MUST_USE enum seal_status kafka_client_find_topic(struct kafka_client *client, const char *topic, int timeout_ms,
 						       int32_t *partitions, struct seal_err *err);
+
+/*
+ * The longest record that the topic's max.message.bytes allows, asked through the admin API. False: cannot be had (not
+ * allowed, an old or embedded broker).
+ */
+bool kafka_client_topic_limit(struct kafka_client *client, const char *topic, int timeout_ms, uint64_t *max_bytes);
 
 /* Fills err from a librdkafka code: class, what to do, and the last cause that a broker gave. */
 enum seal_status kafka_client_error(struct kafka_client *client, rd_kafka_resp_err_t code, const char *topic,

@@ -5,6 +5,9 @@
  *
  * A partition that was taken away forgets what it had not committed: its new owner starts from the last commit, and a batch
  * from before (its epoch is older than `since`) no longer counts. See source.c for the locks.
+ *
+ * All records of a batch are of the assignments that stood when its read ended (`seen`): partitions that are assigned while
+ * some of them are held already (`gathering`) are taken at the next read or by the keeper (`later`).
  */
 #include "streams/kafka/source.h"
 
@@ -44,6 +47,8 @@ static bool parts_grow(struct kafka_source *s, int32_t partition)
 
 void group_take(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
 {
+	struct part *part;
+
 	pthread_mutex_lock(&s->lock);
 	s->epoch++;
 	s->assigned = true;
@@ -52,10 +57,24 @@ void group_take(struct kafka_source *s, const rd_kafka_topic_partition_list_t *l
 			s->no_memory = true;
 			break;
 		}
-		s->parts[list->elems[i].partition] =
-			(struct part){.mine = true, .since = s->epoch, .done = -1, .sent = -1};
+		part = group_part(s, list->elems[i].partition);
+		*part = (struct part){.mine = true, .since = s->epoch, .done = -1, .sent = -1, .seen = part->seen};
 	}
 	pthread_mutex_unlock(&s->lock);
+}
+
+/* What the keeper took of a partition that is lost: it would look like the next assignment's. */
+static void drop_carried(struct kafka_source *s, int32_t partition)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->n_carried; i++) {
+		if (s->carried[i]->partition == partition && s->carried[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+			rd_kafka_message_destroy(s->carried[i]);
+		else
+			s->carried[kept++] = s->carried[i];
+	}
+	s->n_carried = kept;
 }
 
 static void parts_lose(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
@@ -66,7 +85,8 @@ static void parts_lose(struct kafka_source *s, const rd_kafka_topic_partition_li
 		struct part *part = group_part(s, list->elems[i].partition);
 
 		if (part != NULL)
-			*part = (struct part){.done = -1, .sent = -1};
+			*part = (struct part){.done = -1, .sent = -1, .seen = part->seen};
+		drop_carried(s, list->elems[i].partition);
 	}
 	pthread_mutex_unlock(&s->lock);
 }
@@ -155,6 +175,7 @@ rd_kafka_resp_err_t group_commit_last(struct kafka_source *s)
 	rd_kafka_message_t *message;
 	rd_kafka_resp_err_t code;
 
+	group_take_later(s);
 	/* A rebalance refuses commits until it is served; what it hands out is never looked at. */
 	while (is_rebalance(code = group_commit(s, true)) && clock_mono_ms() - start_ms < CLOSE_MS) {
 		message = rd_kafka_consumer_poll(s->client.rk, 100);
@@ -188,6 +209,26 @@ static void rebalance_done(struct kafka_source *s, rd_kafka_error_t *error)
 	rd_kafka_error_destroy(error);
 }
 
+static void take_assigned(struct kafka_source *s, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list)
+{
+	group_take(s, list);
+	if (strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") == 0)
+		rebalance_done(s, rd_kafka_incremental_assign(rk, list));
+	else
+		rd_kafka_assign(rk, list);
+}
+
+void group_take_later(struct kafka_source *s)
+{
+	rd_kafka_topic_partition_list_t *list = s->later;
+
+	if (list == NULL)
+		return;
+	s->later = NULL;
+	take_assigned(s, s->client.rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
 void group_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
 {
 	struct kafka_source *s = opaque;
@@ -195,14 +236,14 @@ void group_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_pa
 
 	if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
 		log_say(LOG_DEBUG, "topic %s: %d partitions assigned", s->topic, list->cnt);
-		group_take(s, list);
-		if (cooperative)
-			rebalance_done(s, rd_kafka_incremental_assign(rk, list));
+		if (s->gathering)
+			s->later = rd_kafka_topic_partition_list_copy(list);
 		else
-			rd_kafka_assign(rk, list);
+			take_assigned(s, rk, list);
 		return;
 	}
 	log_say(LOG_DEBUG, "topic %s: %d partitions revoked", s->topic, list->cnt);
+	group_take_later(s);
 	if (!rd_kafka_assignment_lost(rk) && code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && !s->abandon)
 		group_commit(s, true);
 	parts_lose(s, list);
@@ -233,6 +274,7 @@ void group_pause(struct kafka_source *s, bool pause)
  */
 static void keep_alive(struct kafka_source *s)
 {
+	group_take_later(s);
 	group_pause(s, true); /* each time: a rebalance may have brought new partitions */
 	s->paused = true;
 	if (s->n_carried < CARRIED_MAX)

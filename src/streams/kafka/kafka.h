@@ -57,12 +57,16 @@ struct kafka_source_options {
 	int64_t partition; /* without a group: only this one; -1: all */
 	bool exit_at_end; /* READ_END once every partition has been read to its end */
 	struct kafka_config *config; /* already loaded, shared with the sink; NULL: loaded from `connection` */
+	int64_t memory_bytes; /* bound of what is read ahead or held, for large records; 0: as for small ones */
 };
 
 struct kafka_sink_options {
 	struct kafka_connection connection;
 	bool keep_partition; /* a record's partition is used as it is */
 	struct kafka_config *config;
+	int64_t memory_bytes; /* bound of what is not yet acknowledged; 0: 32 MiB. One record passes in any case */
+	int64_t record_bytes; /* the longest record that will come: message.max.bytes and batch.size follow it unless
+			       * the user sets them; 0: librdkafka's own (1 MB) */
 };
 
 extern const struct source_ops kafka_source_ops;

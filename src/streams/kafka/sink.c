@@ -5,7 +5,7 @@
  *                                                        ▲
  *   delivery report of a record: its slot's count falls ─┘   acknowledged = the last ticket with all before it at 0
  *
- * Memory is bounded by our own account of what is in flight (IN_FLIGHT_*): write waits while it is full, so librdkafka's
+ * Memory is bounded by our own account of what is in flight (IN_FLIGHT_RECORDS, max_in_flight): write waits while it is full, so librdkafka's
  * own limits, set well above, are not met in the middle of a batch. One record that cannot be delivered breaks the sink for
  * good: later records may have overtaken it, so nothing from its ticket on is ever acknowledged.
  *
@@ -19,10 +19,12 @@
 #include "streams/kafka/client.h"
 
 #define IN_FLIGHT_RECORDS 100000
-#define IN_FLIGHT_BYTES (32u << 20)
+#define IN_FLIGHT_BYTES (32u << 20) /* unless asked otherwise */
 #define RECORD_OVERHEAD 512 /* librdkafka's own per record, about */
 #define SLOTS_FIRST 64
 #define TICK_MS 100
+#define MESSAGE_MAX 1000000 /* librdkafka's default */
+#define ASK_LIMIT_MS 5000
 #define TOPICS_MAX 64
 
 struct slot {
@@ -44,6 +46,7 @@ struct kafka_sink {
 	int32_t partitions; /* of the own topic */
 	bool keep_partition;
 	size_t max_message; /* message.max.bytes */
+	size_t max_in_flight; /* bytes */
 
 	pthread_mutex_t lock;
 	struct slot *slots; /* a ring of n_slots (a power of two): numbers first … last-1 */
@@ -279,6 +282,22 @@ static enum seal_status sink_check(struct sink *sink, const struct record *r, st
 		       size, k->max_message);
 }
 
+static enum seal_status sink_record_max(struct sink *sink, size_t *max, const char **flag, struct seal_err *err)
+{
+	struct kafka_sink *k = of(sink);
+	uint64_t limit;
+	enum seal_status rc = kafka_client_health(&k->client, err);
+
+	*max = k->max_message;
+	*flag = "-X message.max.bytes";
+	if (rc == SEAL_OK && kafka_client_topic_limit(&k->client, k->targets[0].name, ASK_LIMIT_MS, &limit) &&
+	    limit < *max) {
+		*max = (size_t)limit;
+		*flag = "max.message.bytes of the topic";
+	}
+	return rc;
+}
+
 /* What can be said before anything is taken. */
 static enum seal_status check_record(struct kafka_sink *k, const struct record *r, struct seal_err *err)
 {
@@ -305,7 +324,7 @@ static bool is_full(struct kafka_sink *k, size_t n, size_t bytes)
 	pthread_mutex_lock(&k->lock);
 	/* A batch above the bound still passes when it is alone. */
 	full = k->in_flight > 0 &&
-	       (k->in_flight + n > IN_FLIGHT_RECORDS || k->in_flight_bytes + bytes > IN_FLIGHT_BYTES);
+	       (k->in_flight + n > IN_FLIGHT_RECORDS || k->in_flight_bytes + bytes > k->max_in_flight);
 	pthread_mutex_unlock(&k->lock);
 	return full;
 }
@@ -451,13 +470,13 @@ static void sink_callbacks(rd_kafka_conf_t *conf, void *owner)
 {
 	char text[32];
 	size_t size = sizeof(text);
-	uint64_t max = 1000000;
+	uint64_t max = MESSAGE_MAX;
 	struct kafka_sink *k = owner;
 
 	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
 	if (rd_kafka_conf_get(conf, "message.max.bytes", text, &size) != RD_KAFKA_CONF_OK ||
 	    !bytes_to_u64(bytes_str(text), INT32_MAX, &max))
-		max = 1000000;
+		max = MESSAGE_MAX;
 	k->max_message = (size_t)max;
 }
 
@@ -489,7 +508,18 @@ static enum seal_status sink_close(struct sink *sink, struct seal_err *err)
 static enum seal_status start(struct kafka_sink *k, const char *topic, const struct kafka_sink_options *o,
 			      struct kafka_config *config, struct seal_err *err)
 {
-	struct kafka_client_setup setup = {KAFKA_PRODUCER, config, sink_defaults, sink_fixed, sink_callbacks, k};
+	/* A batch beyond the longest record could break a topic's limit that each record keeps. */
+	const struct kafka_number numbers[] = {
+		{"message.max.bytes", o->record_bytes > MESSAGE_MAX ? o->record_bytes : 0},
+		{"batch.size", o->record_bytes},
+		{NULL, 0}};
+	struct kafka_client_setup setup = {.role = KAFKA_PRODUCER,
+					   .config = config,
+					   .defaults = sink_defaults,
+					   .numbers = numbers,
+					   .fixed = sink_fixed,
+					   .callbacks = sink_callbacks,
+					   .owner = k};
 	struct target *own = &k->targets[0];
 	enum seal_status rc;
 
@@ -522,6 +552,7 @@ static enum seal_status sink_open(const char *address, const void *options, stru
 	kafka_config_init(&k->own_config);
 	pthread_mutex_init(&k->lock, NULL);
 	k->keep_partition = o->keep_partition;
+	k->max_in_flight = o->memory_bytes > 0 ? (size_t)o->memory_bytes : IN_FLIGHT_BYTES;
 	k->n_slots = SLOTS_FIRST;
 	k->slots = mem_alloc(SLOTS_FIRST * sizeof(*k->slots));
 	if (k->slots == NULL) {
@@ -558,6 +589,7 @@ const struct sink_ops kafka_sink_ops = {
 	.write = sink_write,
 	.poll = sink_poll,
 	.check = sink_check,
+	.record_max = sink_record_max,
 	.flush = sink_flush,
 	.close = sink_close,
 };

@@ -84,6 +84,39 @@ static enum seal_status source_commit(struct source *source, const struct batch 
 	return rc;
 }
 
+static uint64_t source_assignment(struct source *source, int32_t partition)
+{
+	struct kafka_source *s = of(source);
+	const struct part *part;
+	uint64_t seen;
+
+	pthread_mutex_lock(&s->lock);
+	part = group_part(s, partition);
+	seen = part ? part->seen : 0;
+	pthread_mutex_unlock(&s->lock);
+	return seen;
+}
+
+static enum seal_status source_mark(struct source *source, int32_t partition, uint64_t assignment, int64_t offset,
+				    struct seal_err *err)
+{
+	struct kafka_source *s = of(source);
+	struct part *part;
+	enum seal_status rc;
+
+	if (!s->group)
+		return SEAL_OK;
+	pthread_mutex_lock(&s->lock);
+	part = group_part(s, partition);
+	if (part != NULL && part->mine && part->since == assignment && offset > part->done)
+		part->done = offset;
+	pthread_mutex_unlock(&s->lock);
+	rc = check_refused(s, err);
+	if (rc == SEAL_OK)
+		group_commit_when_due(s);
+	return rc;
+}
+
 static enum seal_status source_sync(struct source *source, struct seal_err *err)
 {
 	struct kafka_source *s = of(source);
@@ -238,7 +271,9 @@ static enum seal_status fill_batch(struct kafka_source *s, struct fill *f, int t
 	ssize_t got;
 
 	while (want > 0) {
+		s->gathering = f->held->n > 0;
 		got = rd_kafka_consume_batch_queue(s->queue, timeout_ms, chunk, want);
+		s->gathering = false;
 		if (got <= 0)
 			break;
 		SEAL_TRY(take_chunk(s, f, chunk, (size_t)got, err));
@@ -360,6 +395,7 @@ static enum seal_status read_locked(struct kafka_source *s, struct fill *f, int 
 {
 	enum seal_status rc;
 
+	group_take_later(s);
 	SEAL_TRY(check_refused(s, err)); /* also when nothing new comes that could be committed */
 	SEAL_TRY(take_carried(s, f, err));
 	if (f->held->n == 0 && s->exit_at_end && all_ended(s)) {
@@ -375,6 +411,14 @@ static enum seal_status read_locked(struct kafka_source *s, struct fill *f, int 
 		*result = READ_END;
 out:
 	return rc;
+}
+
+static void note_assignments(struct kafka_source *s)
+{
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->n_parts; i++)
+		s->parts[i].seen = s->parts[i].mine ? s->parts[i].since : 0;
+	pthread_mutex_unlock(&s->lock);
 }
 
 static enum seal_status source_read(struct source *source, struct batch *batch, size_t max_records, int timeout_ms,
@@ -398,6 +442,7 @@ static enum seal_status source_read(struct source *source, struct batch *batch, 
 		held_drop(f.held);
 		s->spare = f.held;
 	}
+	note_assignments(s);
 	s->read_at_ms = clock_mono_ms();
 	pthread_mutex_unlock(&s->reading);
 	return rc;
@@ -521,8 +566,21 @@ static bool crashes_on_destroy(const struct kafka_config *config)
 static enum seal_status start(struct kafka_source *s, const struct kafka_source_options *o,
 			      struct kafka_config *config, struct seal_err *err)
 {
-	struct kafka_client_setup setup = {KAFKA_CONSUMER, config,	     source_defaults,
-					   source_fixed,   source_callbacks, s};
+	/*
+	 * librdkafka asks for more while less than the queue's bound lies ready, so one answer may come on top, and a batch
+	 * pins the answer that its records are of: 1/2 + 1/4 + 1/4.
+	 */
+	const struct kafka_number numbers[] = {{"queued.max.messages.kbytes", o->memory_bytes / 2 / 1024},
+					       {"fetch.max.bytes", o->memory_bytes / 4},
+					       {"fetch.message.max.bytes", o->memory_bytes / 4},
+					       {NULL, 0}};
+	struct kafka_client_setup setup = {.role = KAFKA_CONSUMER,
+					   .config = config,
+					   .defaults = source_defaults,
+					   .numbers = numbers,
+					   .fixed = source_fixed,
+					   .callbacks = source_callbacks,
+					   .owner = s};
 	int32_t partitions;
 	enum seal_status rc;
 
@@ -553,6 +611,7 @@ static void source_close(struct source *source, bool clean)
 	if (s == NULL)
 		return;
 	group_keeper_stop(s);
+	group_take_later(s);
 	for (size_t i = 0; i < s->n_carried; i++)
 		rd_kafka_message_destroy(s->carried[i]);
 	held_free(s->spare);
@@ -653,6 +712,8 @@ const struct source_ops kafka_source_ops = {
 	.read = source_read,
 	.commit = source_commit,
 	.sync = source_sync,
+	.assignment = source_assignment,
+	.mark = source_mark,
 	.release = source_release,
 	.close = source_close,
 };

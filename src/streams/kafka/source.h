@@ -14,6 +14,7 @@ struct part {
 	bool mine; /* assigned to this member */
 	bool ended; /* its end has been seen since */
 	uint64_t since; /* the epoch of its assignment */
+	uint64_t seen; /* `since` at the end of the last read, 0: not ours then */
 	int64_t done; /* the next offset to read after what is safe; -1: nothing yet */
 	int64_t sent; /* the last one committed */
 };
@@ -34,6 +35,8 @@ struct kafka_source {
 	size_t n_carried;
 	struct held *spare; /* for the next read */
 	bool paused; /* by the keeper */
+	bool gathering; /* librdkafka is asked for more while records of this read are held */
+	rd_kafka_topic_partition_list_t *later; /* assigned while gathering; taken before the next record, or NULL */
 	bool no_memory;
 	uint64_t read_at_ms; /* end of the last read */
 
@@ -56,6 +59,7 @@ struct kafka_source {
 /* group.c: all but the first take what locks they need; those marked R are called under `reading`. */
 struct part *group_part(struct kafka_source *s, int32_t partition); /* under a lock; NULL: not known */
 void group_take(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list); /* R */
+void group_take_later(struct kafka_source *s); /* R: what was assigned while gathering */
 rd_kafka_resp_err_t group_commit(struct kafka_source *s, bool wait); /* of what is safe and not yet committed */
 rd_kafka_resp_err_t group_commit_last(struct kafka_source *s); /* R: waits, through a rebalance, too */
 void group_commit_when_due(struct kafka_source *s);
