@@ -227,6 +227,49 @@ out:
 	return rc;
 }
 
+/*
+ * The sibling's value as text: whose key it is. Read once for all values of the record; SEAL_DATA: engine->err says why not.
+ * A number counts by its digits as they are, so 7 and "7" are one, 7.0 is another.
+ */
+static enum seal_status read_person(struct engine *engine, const char *name, struct seal_bytes doc,
+				    struct sibling *sibling, struct seal_err *err)
+{
+	struct cell cell = {.kind = CELL_JSON};
+	enum seal_status rc;
+
+	SEAL_TRY(read_value(engine, doc, sibling->hit, &cell, err));
+	if (cell.kind != CELL_STRING && cell.json_type != JSON_NUMBER)
+		return err_set(&engine->err, SEAL_DATA, SEAL_E_MISSING,
+			       "%s says whose key the value gets, and must be text or a number", name);
+	if (cell.in.len == 0 || cell.in.len > CELL_PERSON_MAX)
+		return err_set(&engine->err, SEAL_DATA, SEAL_E_LIMIT,
+			       "%s says whose key the value gets, and must have 1 to %d bytes", name,
+			       CELL_PERSON_MAX);
+	sibling->person = cell.in;
+out:
+	return rc;
+}
+
+static enum seal_status person_cell(struct engine *engine, const struct policy_rule *rule, struct seal_bytes doc,
+				    struct cell *cell, struct seal_err *err)
+{
+	struct sibling *sibling;
+	enum seal_status rc = SEAL_OK;
+
+	if (rule->per_path == UINT32_MAX || engine->direction != ENGINE_PROTECT)
+		return SEAL_OK;
+	sibling = &engine->siblings[rule->per_path - engine->topic->n_rules];
+	if (sibling->count != 1)
+		return err_set(&engine->err, SEAL_DATA, SEAL_E_MISSING,
+			       "the value gets the key of %s, which the record has %s", rule->method->per.text,
+			       sibling->count == 0 ? "not" : "more than once");
+	if (sibling->person.ptr == NULL)
+		SEAL_TRY(read_person(engine, rule->method->per.text, doc, sibling, err));
+	cell->person = sibling->person;
+out:
+	return rc;
+}
+
 static enum seal_status fail_here(struct engine *engine, size_t record, struct seal_bytes path, struct seal_err *err)
 {
 	drop_cells(engine, record);
@@ -278,6 +321,8 @@ static enum seal_status gather_hit(struct engine *engine, size_t record, const s
 		rc = siblings_fit(engine, rule) && has_room(engine, record) ? SEAL_OK : SEAL_DATA;
 		if (rc == SEAL_OK)
 			rc = bind_cell(engine, rule, doc, spot.path, &cell, err);
+		if (rc == SEAL_OK)
+			rc = person_cell(engine, rule, doc, &cell, err);
 	}
 	if (rc == SEAL_DATA || (rc == SEAL_OK && verdict == REFUSE)) {
 		rc = fail_here(engine, record, spot.path, err);
@@ -289,7 +334,7 @@ out:
 	return rc;
 }
 
-/* Notes the values that others are bound to. */
+/* Notes the values that others are bound to, or whose keys they get. */
 static void find_siblings(struct engine *engine)
 {
 	memset(engine->siblings, 0,

@@ -2,10 +2,11 @@
  * Plans: a policy joined to the methods and keys that exist.
  *
  *   policy.keys[i]    ──▶ keys[i]     opened once per scheme and reference, however often the policy names it
- *   policy.methods[i] ──▶ methods[i]  opened with its key, which has the use that the method asks for
+ *   policy.stores[i]  ──▶ stores[i]   opened once, when a method needs it
+ *   policy.methods[i] ──▶ methods[i]  opened with its key, which has the use that the method asks for, and its store
  *   policy.topics[i]  ──▶ topics[i]
  *
- * Everything that can be wrong with a key is found here, at start, and said with the key's name in the policy.
+ * Everything that can be wrong with a key or a store is found here, at start, and said with the key's name in the policy.
  */
 #include "engine/plan.h"
 
@@ -129,6 +130,25 @@ bool plan_warning(const struct plan *plan, size_t index, char out[SEAL_ERR_TEXT_
 	return true;
 }
 
+static enum seal_status open_store(struct plan *plan, const struct policy_store *spec,
+				   const struct engine_registry *registry, struct seal_err *err)
+{
+	static const struct store_config config = {.create = true};
+	struct plan_store *store = &plan->stores[spec->index];
+	enum seal_status rc = SEAL_OK;
+
+	for (const struct store_ops *const *at = registry->stores; at != NULL && *at != NULL; at++)
+		if (strcmp((*at)->name, spec->scheme) == 0)
+			store->ops = *at;
+	if (store->ops == NULL)
+		rc = err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "there is no store '%s' here", spec->scheme);
+	else if (store->store == NULL)
+		rc = store->ops->open(spec->address, &config, &store->store, err);
+	if (rc != SEAL_OK)
+		err_prefix(err, "policy store '%s' (%s)", spec->name, spec->address);
+	return rc;
+}
+
 static const struct method_ops *find_method(const struct engine_registry *registry, const struct method_kind *kind)
 {
 	for (const struct method_ops *const *at = registry->methods; *at != NULL; at++)
@@ -142,7 +162,7 @@ static enum seal_status open_method(struct plan *plan, size_t index, const struc
 {
 	const struct policy_method *spec = &plan->policy->methods[index];
 	const struct method_ops *ops = find_method(registry, spec->kind);
-	struct key *key = NULL;
+	struct method_needs needs = {.namespace_ = plan->policy->namespace_};
 	enum seal_status rc;
 
 	SEAL_INVARIANT(ops != NULL && spec->index == index);
@@ -152,10 +172,14 @@ static enum seal_status open_method(struct plan *plan, size_t index, const struc
 			SEAL_TRY(open_key(plan, spec->key->index, config, err));
 		SEAL_TRY(check_use(spec, &plan->keys[spec->key->index], err));
 		SEAL_TRY(check_bind(spec, &plan->keys[spec->key->index], err));
-		key = plan->keys[spec->key->index].key;
+		needs.key = plan->keys[spec->key->index].key;
 	}
-	rc = ops->open(spec, &(struct method_needs){key, NULL, plan->policy->namespace_}, &plan->methods[index], err);
-	if (rc != SEAL_OK && key != NULL)
+	if (spec->per.text != NULL) {
+		SEAL_TRY(open_store(plan, spec->per.store, registry, err));
+		needs.store = plan->stores[spec->per.store->index].store;
+	}
+	rc = ops->open(spec, &needs, &plan->methods[index], err);
+	if (rc != SEAL_OK && needs.key != NULL)
 		err_prefix(err, spec->key->own ? "method '%s', %s" : "method '%s', policy key '%s'", spec->name,
 			   spec->key->name);
 	else if (rc != SEAL_OK)
@@ -164,15 +188,19 @@ out:
 	return rc;
 }
 
+static void note_sibling(struct plan_topic *note, const struct policy_topic *topic, uint32_t path)
+{
+	if (path != UINT32_MAX && path - topic->n_rules + 1 > note->n_siblings)
+		note->n_siblings = path - topic->n_rules + 1;
+}
+
 static void note_topic(struct plan *plan, const struct policy_topic *topic)
 {
 	struct plan_topic *note = &plan->topics[topic->index];
 
 	for (size_t i = 0; i < topic->n_rules; i++) {
-		const uint32_t path = topic->rules[i].record_path;
-
-		if (path != UINT32_MAX && path - topic->n_rules + 1 > note->n_siblings)
-			note->n_siblings = path - topic->n_rules + 1;
+		note_sibling(note, topic, topic->rules[i].record_path);
+		note_sibling(note, topic, topic->rules[i].per_path);
 	}
 	if (topic->n_rules > plan->max_rules)
 		plan->max_rules = topic->n_rules;
@@ -186,9 +214,11 @@ static enum seal_status allocate(struct plan *plan, const struct engine_registry
 		plan->n_sources++;
 	plan->sources = mem_calloc(plan->n_sources + 1, sizeof(*plan->sources));
 	plan->keys = mem_calloc(plan->policy->n_keys + 1, sizeof(*plan->keys));
+	plan->stores = mem_calloc(plan->policy->n_stores + 1, sizeof(*plan->stores));
 	plan->methods = mem_calloc(plan->policy->n_methods + 1, sizeof(struct method *));
 	plan->topics = mem_calloc(plan->policy->n_topics + 1, sizeof(*plan->topics));
-	if (plan->sources == NULL || plan->keys == NULL || plan->methods == NULL || plan->topics == NULL)
+	if (plan->sources == NULL || plan->keys == NULL || plan->stores == NULL || plan->methods == NULL ||
+	    plan->topics == NULL)
 		return err_memory(err);
 	for (size_t i = 0; i < plan->n_sources; i++)
 		plan->sources[i].ops = registry->sources[i];
@@ -225,6 +255,9 @@ void plan_free(struct plan *plan)
 	for (size_t i = 0; plan->methods != NULL && i < plan->policy->n_methods; i++)
 		if (plan->methods[i] != NULL)
 			plan->methods[i]->ops->free(plan->methods[i]);
+	for (size_t i = 0; plan->stores != NULL && i < plan->policy->n_stores; i++)
+		if (plan->stores[i].store != NULL)
+			plan->stores[i].ops->free(plan->stores[i].store);
 	for (size_t i = 0; plan->keys != NULL && i < plan->policy->n_keys; i++)
 		if (plan->keys[i].owned)
 			plan->keys[i].key->ops->free(plan->keys[i].key);
@@ -232,6 +265,7 @@ void plan_free(struct plan *plan)
 		if (plan->sources[i].source != NULL)
 			plan->sources[i].ops->free(plan->sources[i].source);
 	mem_free(plan->methods);
+	mem_free(plan->stores);
 	mem_free(plan->keys);
 	mem_free(plan->sources);
 	mem_free(plan->topics);

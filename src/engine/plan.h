@@ -15,9 +15,14 @@ struct plan_key {
 	bool owned; /* false: the same key as an earlier one's */
 };
 
+struct plan_store {
+	const struct store_ops *ops;
+	struct store *store; /* NULL: no method uses it */
+};
+
 /* What the engine must know of a topic besides its rules. */
 struct plan_topic {
-	size_t n_siblings; /* paths after the rules': values that others are bound to */
+	size_t n_siblings; /* paths after the rules': values that others are bound to, or whose keys they have */
 };
 
 struct plan {
@@ -25,6 +30,7 @@ struct plan {
 	struct plan_source *sources; /* as in the registry */
 	size_t n_sources;
 	struct plan_key *keys; /* as in the policy */
+	struct plan_store *stores; /* as in the policy */
 	struct method **methods; /* as in the policy */
 	struct plan_topic *topics; /* as in the policy */
 	size_t max_rules, max_siblings; /* of any topic */

@@ -32,6 +32,7 @@ struct lot_cells {
 struct sibling {
 	const struct json_hit *hit;
 	uint32_t count; /* how many values the path found */
+	struct seal_bytes person; /* its value as a person, once it was asked for */
 };
 
 struct engine {

@@ -13,6 +13,8 @@
 #include "policy/policy.h"
 #include "stores/store.h"
 
+#define CELL_PERSON_MAX 1024 /* bytes of cell.person */
+
 enum cell_kind {
 	CELL_STRING = 1, /* `in` is the decoded text of a JSON string, valid UTF-8 */
 	CELL_JSON = 2, /* `in` is the exact text of a JSON value; a string without Unicode text is one, too */
@@ -34,7 +36,7 @@ struct cell {
 	struct seal_bytes in;
 	struct seal_bytes place; /* what it is bound to; empty: nothing. Cells of one rule share the pointer
 				     * where it does not depend on the record */
-	struct seal_bytes person; /* METHOD_PER, protect: whose key; else empty */
+	struct seal_bytes person; /* METHOD_PER, protect: whose key, 1 … CELL_PERSON_MAX bytes; else empty */
 	struct seal_bytes out; /* in the lot's arena, or a view of `in` */
 	const struct seal_err *err; /* NULL, or why it failed; in the lot's arena. Never shows the value */
 	enum cell_kind kind;

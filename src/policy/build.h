@@ -18,13 +18,14 @@ struct build {
 	struct arena scratch; /* nodes and what else only the compilation needs */
 	struct policy_key *keys; /* the policy's, still writable; those of methods' own come last */
 	size_t keys_cap;
+	struct policy_store *stores;
 	struct policy_method *methods;
 	size_t methods_cap, n_named; /* the named ones come first */
 	struct policy_topic *topics; /* as in the file … */
 	struct policy_topic *first_topic; /* … and before them those of dead letters */
 	size_t n_patterns; /* of all entries */
 	struct policy_defaults defaults;
-	bool *key_used, *method_used; /* by index */
+	bool *key_used, *method_used, *store_used; /* by index */
 	bool topics_sound; /* no mistake before the tests */
 	bool no_memory;
 };
@@ -68,6 +69,7 @@ bool map_read(struct build *build, const struct node *map, const struct map_spec
 /* The parts of a policy, in the order they are compiled. Each gets its node, or NULL when it is absent. */
 /* Makes room for the methods' own keys, too. */
 void build_keys(struct build *build, const struct node *keys, size_t methods);
+void build_stores(struct build *build, const struct node *stores);
 void build_methods(struct build *build, const struct node *methods, const struct node *topics);
 void build_topics(struct build *build, const struct node *topics);
 void build_tests(struct build *build, const struct node *tests);
@@ -83,9 +85,16 @@ const struct policy_method *build_method(struct build *build, const char *name, 
 /* The method of a topic's dead letters. */
 const struct policy_method *build_dead_letter_method(struct build *build, const struct policy_key *key,
 						     struct policy_mark mark);
+/* `key: {name, per, store}` of a method. False: reported. */
+bool build_per(struct build *build, const struct node *map, struct policy_method *method);
+/* The path of one field beside a value, like $.order_id; `what` is for messages. False: reported. */
+bool build_sibling_path(struct build *build, const struct node *text, const char *what, struct json_path *path);
+/* The scheme of that name; `what` it is a scheme of is for messages. NULL: reported. */
+const struct key_scheme *build_scheme_find(struct build *build, const struct node *at, struct seal_bytes name,
+					   const struct key_scheme *schemes, const char *what);
 /* At most POLICY_NAMES_MAX: what compares each with each stays fast. */
 bool build_count_check(struct build *build, const struct node *at, size_t n, const char *what);
-/* Names of keys and methods: letters, digits, '_', '-', '.'. */
+/* Names of keys, stores and methods: letters, digits, '_', '-', '.'. */
 bool build_name_check(struct build *build, const struct node *name, const char *what);
 /* How many methods there can be: named ones, those in line at paths, dead letters. */
 size_t build_methods_count(const struct node *methods, const struct node *topics);

@@ -82,17 +82,27 @@ static const char *bound_to(const struct policy_bind *bind, struct arena *arena)
 	err_bug(__FILE__, __LINE__, "a bind mode without words");
 }
 
+/* "pii vault:transit/pii, one per $.customer_id in main" */
+static const char *key_used(const struct policy_method *method, struct arena *arena)
+{
+	const struct policy_key *key = method->key;
+
+	if (key == NULL)
+		return "-";
+	if (key->own)
+		return key->name;
+	if (method->per.text == NULL)
+		return arena_printf(arena, "%s %s:%.*s", key->name, key->scheme, BYTES_FMT(key->reference));
+	return arena_printf(arena, "%s %s:%.*s, one per %s in %s", key->name, key->scheme, BYTES_FMT(key->reference),
+			    method->per.text, method->per.store->name);
+}
+
 static bool make_row(struct explain *x, const struct policy_rule *rule, struct row *row)
 {
-	const struct policy_key *key = rule->method->key;
-
 	row->cells[0] = rule->path_text;
 	row->cells[1] = is_in_line(rule) ? "(in line)" : rule->method->name;
 	row->cells[2] = rule->method->kind->name;
-	row->cells[3] =
-		key == NULL ? "-"
-		: key->own  ? key->name
-			   : arena_printf(&x->arena, "%s %s:%.*s", key->name, key->scheme, BYTES_FMT(key->reference));
+	row->cells[3] = key_used(rule->method, &x->arena);
 	row->cells[4] = bound_to(&rule->method->bind, &x->arena);
 	row->cells[5] = is_reversible(rule) ? "yes" : "never";
 	row->cells[6] = leaks(rule);
@@ -224,6 +234,18 @@ static void write_key(struct writer *w, const struct policy_key *key)
 	write_close(w, '}');
 }
 
+static void write_per(struct writer *w, const struct policy_per *per)
+{
+	if (per->text == NULL)
+		return;
+	write_name(w, "per");
+	write_open(w, '{');
+	write_member(w, "path", per->text);
+	write_member(w, "store", per->store->name);
+	write_member(w, "address", per->store->address);
+	write_close(w, '}');
+}
+
 static void write_rule(struct writer *w, const struct policy_rule *rule)
 {
 	write_open(w, '{');
@@ -235,6 +257,7 @@ static void write_rule(struct writer *w, const struct policy_rule *rule)
 	write_member(w, "method", is_in_line(rule) ? NULL : rule->method->name);
 	write_member(w, "type", rule->method->kind->name);
 	write_key(w, rule->method->key);
+	write_per(w, &rule->method->per);
 	write_bind(w, &rule->method->bind);
 	write_name(w, "reversible");
 	write_bool(w, is_reversible(rule));

@@ -198,7 +198,7 @@ static void write_kind(struct writer *w, const struct method_kind *kind)
 	write_name(w, "type");
 	write_bool(w, true);
 	if (takes_key(kind))
-		write_ref(w, "key", "#/$defs/name");
+		write_ref(w, "key", kind->flags & METHOD_PER ? "#/$defs/key" : "#/$defs/name");
 	if (kind->flags & METHOD_BINDS)
 		write_ref(w, "bind", "#/$defs/bind");
 	write_rows(w, kind->options);
@@ -263,6 +263,32 @@ static void write_bind(struct writer *w)
 	write_close(w, '}');
 	write_bind_form(w, "domain", "a name in the place's stead, so that equal values stay equal across fields");
 	write_bind_form(w, "record", "the path of a field of the same record whose value counts, too");
+	write_close(w, ']');
+	write_close(w, '}');
+}
+
+/* The name of a key, or a key for each value of a field. */
+static void write_key_per(struct writer *w)
+{
+	static const char *const required[] = {"name", "per", NULL};
+
+	write_name(w, "key");
+	write_open(w, '{');
+	write_name(w, "oneOf");
+	write_open(w, '[');
+	write_open(w, '{');
+	write_member(w, "$ref", "#/$defs/name");
+	write_close(w, '}');
+	open_type(w, "object");
+	write_words(w, "required", required);
+	write_name(w, "properties");
+	write_open(w, '{');
+	write_ref(w, "name", "#/$defs/name");
+	write_string(w, "per",
+		     "the path of a field of the same record: each of its values gets a data key of its own");
+	write_ref(w, "store", "#/$defs/name");
+	write_close(w, '}');
+	close_object(w);
 	write_close(w, ']');
 	write_close(w, '}');
 }
@@ -379,18 +405,20 @@ static void write_test(struct writer *w)
 
 /* The whole ------------------------------------------------------------------------------------------------ */
 
-static void write_keys(struct writer *w, const struct policy_schema *schema)
+/* A map from names to "scheme:…". */
+static void write_places(struct writer *w, const char *name, const char *description,
+			 const struct key_scheme *schemes)
 {
 	char pattern[256] = "^(";
 	size_t used = 2;
 
-	for (const struct key_scheme *scheme = schema->schemes; scheme->name != NULL && used < 200; scheme++)
+	for (const struct key_scheme *scheme = schemes; scheme->name != NULL && used < 200; scheme++)
 		used += (size_t)snprintf(pattern + used, sizeof(pattern) - used, "%s%s", used > 2 ? "|" : "",
 					 scheme->name);
 	snprintf(pattern + used, sizeof(pattern) - used, "):");
-	write_name(w, "keys");
+	write_name(w, name);
 	open_type(w, "object");
-	write_member(w, "description", "names of keys and where they live");
+	write_member(w, "description", description);
 	write_ref(w, "propertyNames", "#/$defs/name");
 	write_name(w, "additionalProperties");
 	open_type(w, "string");
@@ -424,7 +452,9 @@ static void write_properties(struct writer *w, const struct policy_schema *schem
 	write_rows(w, policy_on_rows);
 	write_close(w, '}');
 	close_object(w);
-	write_keys(w, schema);
+	write_places(w, "keys", "names of keys and where they live", schema->schemes);
+	if (schema->stores != NULL)
+		write_places(w, "stores", "names of stores and their addresses", schema->stores);
 	write_name(w, "methods");
 	open_type(w, "object");
 	write_ref(w, "propertyNames", "#/$defs/name");
@@ -453,6 +483,7 @@ enum seal_status json_schema_write(const struct policy_schema *schema, struct se
 	write_member(&w, "pattern", NAME_PATTERN);
 	write_close(&w, '}');
 	write_bind(&w);
+	write_key_per(&w);
 	write_methods(&w, schema);
 	write_topic(&w);
 	write_test(&w);

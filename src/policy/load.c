@@ -1,7 +1,7 @@
 /*
  * From the text of a policy to the policy: the top level, keys, and what the parts share.
  *
- *   text ─ node_read ─▶ nodes ─ map_read ─▶ keys ─▶ methods ─▶ topics ─▶ tests ─▶ what nobody uses
+ *   text ─ node_read ─▶ nodes ─ map_read ─▶ keys, stores ─▶ methods ─▶ topics ─▶ tests ─▶ what nobody uses
  *
  * Each part needs only those before it. Nothing of a policy with an error is handed out.
  */
@@ -119,20 +119,20 @@ bool build_name_check(struct build *build, const struct node *name, const char *
 	return good;
 }
 
-static const struct key_scheme *scheme_find(struct build *build, const struct node *at, struct seal_bytes name)
+const struct key_scheme *build_scheme_find(struct build *build, const struct node *at, struct seal_bytes name,
+					   const struct key_scheme *schemes, const char *what)
 {
-	const struct key_scheme *schemes = build->schema->schemes;
 	const char *words[17] = {NULL}, *near;
 	size_t n = 0;
 
-	for (const struct key_scheme *scheme = schemes; scheme->name != NULL; scheme++) {
+	for (const struct key_scheme *scheme = schemes; scheme != NULL && scheme->name != NULL; scheme++) {
 		if (bytes_eq_str(name, scheme->name))
 			return scheme;
 		if (n < 16)
 			words[n++] = scheme->name;
 	}
 	near = word_nearest(words, name);
-	build_error(build, at->mark, "unknown place of keys \"%.*s:\"; %s \"%s:\"%s", BYTES_FMT(name),
+	build_error(build, at->mark, "unknown place of %s \"%.*s:\"; %s \"%s:\"%s", what, BYTES_FMT(name),
 		    near ? "did you mean" : "there is",
 		    near ? near
 		    : n	 ? words[0]
@@ -150,7 +150,8 @@ static bool read_where(struct build *build, const struct node *at, struct seal_b
 {
 	const uint8_t *colon = memchr(where.ptr, ':', where.len);
 	struct seal_bytes reference = bytes_skip(where, (size_t)(colon - where.ptr) + 1);
-	const struct key_scheme *scheme = scheme_find(build, at, bytes_of(where.ptr, where.len - reference.len - 1));
+	const struct key_scheme *scheme = build_scheme_find(
+		build, at, bytes_of(where.ptr, where.len - reference.len - 1), build->schema->schemes, "keys");
 	const char *why = "it is not well-formed";
 
 	if (scheme == NULL)
@@ -282,6 +283,9 @@ static void warn_unused(struct build *build)
 	for (size_t i = 0; i < build->policy->n_keys; i++)
 		if (!build->key_used[i])
 			build_warning(build, build->keys[i].mark, "key %s is not used", build->keys[i].name);
+	for (size_t i = 0; i < build->policy->n_stores; i++)
+		if (!build->store_used[i])
+			build_warning(build, build->stores[i].mark, "store %s is not used", build->stores[i].name);
 	for (size_t i = 0; i < build->policy->n_methods; i++)
 		if (!build->method_used[i])
 			build_warning(build, build->methods[i].mark, "method %s is not used", build->methods[i].name);
@@ -289,13 +293,18 @@ static void warn_unused(struct build *build)
 
 static void build_policy(struct build *build, const struct node *root)
 {
-	const struct node *version = NULL, *namespace_ = NULL, *defaults = NULL, *keys = NULL, *methods = NULL,
-			  *topics = NULL, *tests = NULL;
+	const struct node *version = NULL, *namespace_ = NULL, *defaults = NULL, *keys = NULL, *stores = NULL,
+			  *methods = NULL, *topics = NULL, *tests = NULL;
 	const struct map_field fields[] = {
-		{"version", 1 << NODE_SCALAR, &version}, {"namespace", 1 << NODE_SCALAR, &namespace_},
-		{"defaults", 1 << NODE_MAP, &defaults},	 {"keys", 1 << NODE_MAP, &keys},
-		{"methods", 1 << NODE_MAP, &methods},	 {"topics", 1 << NODE_LIST, &topics},
-		{"tests", 1 << NODE_LIST, &tests},	 {NULL, 0, NULL},
+		{"version", 1 << NODE_SCALAR, &version},
+		{"namespace", 1 << NODE_SCALAR, &namespace_},
+		{"defaults", 1 << NODE_MAP, &defaults},
+		{"keys", 1 << NODE_MAP, &keys},
+		{"stores", 1 << NODE_MAP, &stores},
+		{"methods", 1 << NODE_MAP, &methods},
+		{"topics", 1 << NODE_LIST, &topics},
+		{"tests", 1 << NODE_LIST, &tests},
+		{NULL, 0, NULL},
 	};
 	struct map_spec spec = {.what = "a policy", .fields = fields};
 
@@ -305,6 +314,8 @@ static void build_policy(struct build *build, const struct node *root)
 	build_namespace(build, namespace_);
 	build_defaults(build, defaults);
 	build_keys(build, keys, build_methods_count(methods, topics));
+	if (!build->no_memory)
+		build_stores(build, stores);
 	if (!build->no_memory)
 		build_methods(build, methods, topics);
 	if (!build->no_memory)

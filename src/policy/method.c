@@ -93,6 +93,8 @@ static bool read_key(struct build *build, const struct node *at, const struct no
 			    method->name);
 		return false;
 	}
+	if (key != NULL && key->kind == NODE_MAP)
+		return build_per(build, key, method);
 	if (key != NULL)
 		method->key = build_key_find(build, key);
 	return key == NULL || method->key != NULL;
@@ -117,20 +119,25 @@ static bool is_definite(const struct json_path *path)
 	return path->n_steps > 0;
 }
 
-static bool bind_record(struct build *build, const struct node *record, struct policy_bind *bind)
+bool build_sibling_path(struct build *build, const struct node *text, const char *what, struct json_path *path)
 {
 	struct seal_err err = SEAL_ERR_INIT;
 	size_t at = 0;
 
-	if (json_path_parse(record->text, &build->policy->arena, &bind->path, &at, &err) != SEAL_OK) {
-		build_fail(build, node_mark_at(record, at), &err);
+	if (json_path_parse(text->text, &build->policy->arena, path, &at, &err) != SEAL_OK) {
+		build_fail(build, node_mark_at(text, at), &err);
 		return false;
 	}
-	if (!is_definite(&bind->path)) {
-		build_error(build, record->mark,
-			    "the record of a bind is one field, like $.order_id: no wildcards and not $ alone");
+	if (is_definite(path))
+		return true;
+	build_error(build, text->mark, "%s is one field, like $.order_id: no wildcards and not $ alone", what);
+	return false;
+}
+
+static bool bind_record(struct build *build, const struct node *record, struct policy_bind *bind)
+{
+	if (!build_sibling_path(build, record, "the record of a bind", &bind->path))
 		return false;
-	}
 	bind->mode = BIND_RECORD;
 	bind->record = build_str(build, record->text);
 	return bind->record != NULL;
@@ -221,7 +228,7 @@ static bool read_options(struct build *build, const struct node *at, struct poli
 {
 	const struct map_field fields[] = {
 		{"type", 1 << NODE_SCALAR, &common->type},
-		{"key", 1 << NODE_SCALAR, &common->key},
+		{"key", 1 << NODE_SCALAR | 1 << NODE_MAP, &common->key},
 		{"bind", 1 << NODE_SCALAR | 1 << NODE_MAP, &common->bind},
 		{NULL, 0, NULL},
 	};

@@ -2,7 +2,7 @@
  * The rules of a topic entry: a path, its method, the place its values are bound to. What the engine needs of them is
  * made here once, so that a record costs only the scan.
  *
- * No two paths of an entry overlap, siblings of `bind: {record}` included: the scanner reports only the outer one of
+ * No two paths of an entry overlap, siblings of `bind: {record}` and `per` included: the scanner reports only the outer one of
  * two values that lie in each other.
  */
 #include "base/buf.h"
@@ -54,6 +54,9 @@ static bool check_rule(struct entry *entry, const struct node *key, const struct
 		build_error(build, key->value->mark, "%s can't take a whole payload (format: bytes)", type);
 	else if (entry->topic->format == FORMAT_BYTES && method->bind.mode == BIND_RECORD)
 		build_error(build, key->value->mark, "with format: bytes there is no field to bind to");
+	else if (entry->topic->format == FORMAT_BYTES && method->per.text != NULL)
+		build_error(build, key->value->mark,
+			    "with format: bytes there is no field that says whose key it is");
 	else
 		return true;
 	return false;
@@ -78,7 +81,7 @@ static bool add_rule(struct entry *entry, const struct node *key)
 	}
 	rule->method = method;
 	rule->mark = key->mark;
-	rule->record_path = UINT32_MAX;
+	rule->record_path = rule->per_path = UINT32_MAX;
 	entry->n_paths = ++entry->n_rules;
 	return method != NULL && (method->kind == NULL || check_rule(entry, key, path, method));
 }
@@ -112,36 +115,41 @@ static bool path_equal(const struct json_path *a, const struct json_path *b)
 	return true;
 }
 
-/* Gives the rule its sibling: one that another rule has already, or a new one that overlaps nothing. */
-static bool add_sibling(struct entry *entry, struct policy_rule *rule)
-{
-	const struct policy_bind *bind = &rule->method->bind;
+/* A field beside a value that the rule looks at. */
+struct sibling {
+	const struct json_path *path;
+	const char *text; /* as written */
+	const char *role; /* for messages: what the value is to the field */
+	uint32_t *index; /* set */
+};
 
+/* One that another rule has already, or a new one that overlaps nothing. */
+static bool add_sibling(struct entry *entry, const struct policy_rule *rule, const struct sibling *sibling)
+{
 	for (size_t i = entry->n_rules; i < entry->n_paths; i++) {
-		if (path_equal(&entry->paths[i], &bind->path)) {
-			rule->record_path = (uint32_t)i;
+		if (path_equal(&entry->paths[i], sibling->path)) {
+			*sibling->index = (uint32_t)i;
 			return true;
 		}
 	}
 	for (size_t i = 0; i < entry->n_paths; i++) {
-		if (!json_path_overlaps(&entry->paths[i], &bind->path))
+		if (!json_path_overlaps(&entry->paths[i], sibling->path))
 			continue;
-		build_error(
-			entry->build, rule->mark,
-			i < entry->n_rules
-				? "%s is bound to the field %s, which %s can change: bind to one that stays in clear"
-				: "%s is bound to the field %s, which lies in or around another one that is bound "
-				  "to%s",
-			rule->path_text, bind->record, i < entry->n_rules ? entry->rules[i].path_text : "");
+		build_error(entry->build, rule->mark,
+			    i < entry->n_rules
+				    ? "%s %s the field %s, which %s can change: name one that stays in clear"
+				    : "%s %s the field %s, which lies in or around another one that counts, too%s",
+			    rule->path_text, sibling->role, sibling->text,
+			    i < entry->n_rules ? entry->rules[i].path_text : "");
 		return false;
 	}
 	if (entry->n_paths == JSON_PATHS_MAX) {
-		build_error(entry->build, rule->mark, "paths and the fields they are bound to are more than %d",
+		build_error(entry->build, rule->mark, "paths and the fields beside them that count are more than %d",
 			    JSON_PATHS_MAX);
 		return false;
 	}
-	rule->record_path = (uint32_t)entry->n_paths;
-	entry->paths[entry->n_paths++] = bind->path;
+	*sibling->index = (uint32_t)entry->n_paths;
+	entry->paths[entry->n_paths++] = *sibling->path;
 	return true;
 }
 
@@ -149,9 +157,20 @@ static bool add_siblings(struct entry *entry)
 {
 	bool good = true;
 
-	for (size_t i = 0; i < entry->n_rules; i++)
-		if (entry->rules[i].method->bind.mode == BIND_RECORD)
-			good &= add_sibling(entry, &entry->rules[i]);
+	for (size_t i = 0; i < entry->n_rules; i++) {
+		struct policy_rule *rule = &entry->rules[i];
+		const struct policy_bind *bind = &rule->method->bind;
+		const struct policy_per *per = &rule->method->per;
+
+		if (bind->mode == BIND_RECORD)
+			good &= add_sibling(
+				entry, rule,
+				&(struct sibling){&bind->path, bind->record, "is bound to", &rule->record_path});
+		if (per->text != NULL)
+			good &= add_sibling(entry, rule,
+					    &(struct sibling){&per->path, per->text, "has a key for each value of",
+							      &rule->per_path});
+	}
 	return good;
 }
 
@@ -224,7 +243,7 @@ void build_rules(struct build *build, const struct node *protect, struct policy_
 		return;
 	}
 	entry.rules = build_alloc(build, protect->n, sizeof(*entry.rules));
-	entry.paths = build_scratch(build, 2 * protect->n, sizeof(*entry.paths));
+	entry.paths = build_scratch(build, 3 * protect->n, sizeof(*entry.paths));
 	if (entry.rules == NULL || entry.paths == NULL)
 		return;
 	for (const struct node *key = protect->first; key != NULL && !build->no_memory; key = key->next)
@@ -246,7 +265,8 @@ bool build_dead_letter_rule(struct build *build, struct policy_topic *topic, con
 
 	if (rule == NULL)
 		return false;
-	*rule = (struct policy_rule){.path_text = "$", .method = method, .record_path = UINT32_MAX, .mark = mark};
+	*rule = (struct policy_rule){
+		.path_text = "$", .method = method, .record_path = UINT32_MAX, .per_path = UINT32_MAX, .mark = mark};
 	finish_rules(&entry);
 	return topic->paths != NULL;
 }

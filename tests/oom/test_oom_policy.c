@@ -11,13 +11,13 @@
 #include "policy/json_schema.h"
 
 static const char big[] =
-	"version: 1\nnamespace: n\nkeys: {k: local:k, unused: local:k}\n"
+	"version: 1\nnamespace: n\nkeys: {k: local:k, unused: local:k}\nstores: {main: lite:x}\n"
 	"defaults: {on_error: dead_letter}\n"
 	"methods: {a: {type: encrypt, key: k, bind: {record: $.id}}}\ntopics:\n"
 	"- match: [t, 'g*', /r+/]\n"
 	"  dead_letter: {topic: dlq, key: k}\n"
 	"  protect: {$.a: a, $.b: {type: fpe, key: k, alphabet: x, tweak: 00ff}, $.c.*: {type: "
-	"envelope, key: k, words: [x, y]}}\n"
+	"envelope, key: {name: k, per: $.id, store: main}, words: [x, y]}}\n"
 	"- {match: t, on_error: drop, protect: {$: {type: redact}}}\n"
 	"tests:\n- {topic: t, in: {a: [1, x]}, out: {a: {like: 'x+'}, '$.b[0]': 1}, round_trip: true}\n";
 
@@ -68,7 +68,8 @@ static enum seal_status load_wrong(void *arg, struct seal_err *err)
 static void mistakes(void **state)
 {
 	char text[] = "version: 1\nkeys: {kk: local:k}\nmethods: {a: {type: encript, key: k}, b: {type: fpe, key: k, "
-		      "keap: 1}}\ntopics:\n- {match: /(/, protect: {$.a: b, $.b: secret, $.c: {type: x}, '$[': b}}\n"
+		      "keap: 1}, c: {type: envelope, key: {name: kk, per: $.x, store: s}}}\nstores: {a: lite:x, b: "
+		      "lit:x}\ntopics:\n- {match: /(/, protect: {$.a: b, $.b: secret, $.c: {type: x}, '$[': b}}\n"
 		      "tests: [{topic: x, in: {}, error: domian}]\n";
 
 	assert_true(oom_each(load_wrong, text) >= 5);

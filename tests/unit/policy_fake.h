@@ -80,7 +80,7 @@ static const struct method_kind fake_envelope = {
 	.name = "envelope",
 	.summary = "a data key",
 	.leaks = "length",
-	.flags = METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_TEXT_FORM,
+	.flags = METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_TEXT_FORM | METHOD_BYTES | METHOD_PER,
 	.options = fake_envelope_rows,
 	.options_size = sizeof(struct fake_options),
 };
@@ -176,7 +176,18 @@ static inline bool fake_reference(struct seal_bytes reference, const char **why)
 static const struct key_scheme fake_schemes[] = {
 	{"local", "NAME", fake_reference}, {"vault", "MOUNT/NAME", fake_reference}, {NULL, NULL, NULL}};
 
-static const struct policy_schema fake_schema = {fake_methods, fake_schemes, NULL};
+static inline bool fake_address(struct seal_bytes address, const char **why)
+{
+	if (address.ptr[address.len - 1] != ':')
+		return true;
+	*why = "a file stands after lite:";
+	return false;
+}
+
+static const struct key_scheme fake_stores[] = {
+	{"lite", "FILE", fake_address}, {"server", "//HOST/DATABASE", NULL}, {NULL, NULL, NULL}};
+
+static const struct policy_schema fake_schema = {fake_methods, fake_schemes, fake_stores};
 
 /* The policy of the design, as a user would write it first. */
 static const char fake_example[] = "version: 1\n"

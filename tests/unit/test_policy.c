@@ -544,6 +544,65 @@ static void own_keys(void **state)
 	policy_free(policy);
 }
 
+static void keys_per_person(void **state)
+{
+	struct policy *policy = load(
+		"version: 1\nkeys: {pii: vault:a}\nstores: {spare: \"server://h/d\", main: lite:x}\nmethods:\n"
+		"  one: {type: envelope, key: {name: pii, per: $.id, store: main}}\n"
+		"  two: {type: envelope, key: {name: pii, per: $.id, store: main}, bind: {record: $.id}}\n"
+		"  all: {type: envelope, key: pii}\n"
+		"topics:\n"
+		"- {match: t, protect: {$.a: one, $.b: two, $.c: all, $.d: {type: envelope, key: {name: pii, per: "
+		"\"$.x['y z']\", store: spare}}}}\n"
+		"- {match: u, protect: {$.a: all}}\n");
+	const struct policy_rule *rules = policy->topics[0].rules;
+	const struct policy_method *one = rules[0].method;
+	struct seal_buf out = BUF_INIT(1 << 20);
+
+	assert_int_equal(policy->n_stores, 2);
+	assert_string_equal(policy->stores[1].name, "main");
+	assert_string_equal(policy->stores[1].scheme, "lite");
+	assert_string_equal(policy->stores[1].address, "lite:x");
+	assert_int_equal(policy->stores[1].index, 1);
+	assert_string_equal(policy->stores[0].address, "server://h/d");
+	assert_string_equal(one->key->name, "pii");
+	assert_string_equal(one->per.text, "$.id");
+	assert_ptr_equal(one->per.store, &policy->stores[1]);
+	assert_int_equal(one->per.path.n_steps, 1);
+	assert_int_equal(rules[0].per_path, 4);
+	assert_int_equal(rules[0].record_path, UINT32_MAX);
+	assert_int_equal(rules[1].per_path, 4); /* one sibling for all three */
+	assert_int_equal(rules[1].record_path, 4);
+	assert_int_equal(rules[2].per_path, UINT32_MAX);
+	assert_null(rules[2].method->per.text);
+	assert_int_equal(rules[3].per_path, 5);
+	assert_ptr_equal(rules[3].method->per.store, &policy->stores[0]);
+	assert_int_equal(policy->topics[1].rules[0].per_path, UINT32_MAX);
+	assert_int_equal(explain_text(policy, "p.yaml", "t", &out, NULL), SEAL_OK);
+	assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
+	assert_non_null(strstr((const char *)out.ptr, " pii vault:a, one per $.id in main "));
+	assert_non_null(strstr((const char *)out.ptr, " pii vault:a, one per $.x['y z'] in spare "));
+	buf_reset(&out);
+	assert_int_equal(explain_json(policy, "p.yaml", "t", &out, NULL), SEAL_OK);
+	assert_true(json_is_value(buf_bytes(&out), true));
+	assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
+	assert_non_null(strstr((const char *)out.ptr, "\"per\": {\n            \"path\": \"$.id\",\n"
+						      "            \"store\": \"main\",\n"
+						      "            \"address\": \"lite:x\"\n"));
+	buf_clear(&out);
+	policy_free(policy);
+}
+
+/* A policy of one store needs not name it. */
+static void the_only_store(void **state)
+{
+	struct policy *policy = load("version: 1\nkeys: {k: local:k}\nstores: {main: lite:x}\ntopics:\n"
+				     "- {match: t, protect: {$.a: {type: envelope, key: {name: k, per: $.id}}}}\n");
+
+	assert_ptr_equal(policy->topics[0].rules[0].method->per.store, &policy->stores[0]);
+	policy_free(policy);
+}
+
 /* That it describes what the compiler takes is tried with a validator, tests/cli. */
 static void schema_is_json(void **state)
 {
@@ -553,6 +612,8 @@ static void schema_is_json(void **state)
 	assert_true(json_is_value(buf_bytes(&out), true));
 	assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
 	assert_non_null(strstr((const char *)out.ptr, "\"^(local|vault):\""));
+	assert_non_null(strstr((const char *)out.ptr, "\"^(lite|server):\""));
+	assert_non_null(strstr((const char *)out.ptr, "#/$defs/key\""));
 	assert_non_null(strstr((const char *)out.ptr, "\"frist\"") ? NULL : out.ptr);
 	assert_non_null(strstr((const char *)out.ptr, "\"first\""));
 	buf_clear(&out);
@@ -634,6 +695,8 @@ int main(void)
 		cmocka_unit_test(expectations),
 		cmocka_unit_test(payloads_of_tests),
 		cmocka_unit_test(explains),
+		cmocka_unit_test(keys_per_person),
+		cmocka_unit_test(the_only_store),
 		cmocka_unit_test(own_keys),
 		cmocka_unit_test(schema_is_json),
 		cmocka_unit_test(odd_files),

@@ -113,9 +113,10 @@ static void yaml(void **state)
 		{"version: 1\nnamespace: \"a\\0b\"\n" TOPICS, "2:12 text must not contain a zero byte\n"},
 		{"version: 1\nx: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n",
 		 "2:35 nested deeper than 32\n"},
-		{"version: 1\n\"a\\nb\\x7f\": 1\n" TOPICS, "2:1 unknown key \"a?b?\" in a policy; it may have: "
-							   "version, namespace, defaults, keys, methods, topics, "
-							   "tests\n"},
+		{"version: 1\n\"a\\nb\\x7f\": 1\n" TOPICS,
+		 "2:1 unknown key \"a?b?\" in a policy; it may have: "
+		 "version, namespace, defaults, keys, stores, methods, topics, "
+		 "tests\n"},
 		{"- version\n", "1:1 a policy must be a map, not a list\n"},
 		{"version\n", "1:1 a policy must be a map, not text\n"},
 	};
@@ -132,10 +133,11 @@ static void top_level(void **state)
 					  "1:10 version in a policy must be text, not a list\n"},
 		{"version: 1\n", "1:1 topics is missing: it says what to protect where\n"},
 		{"version: 1\ntopics: []\n", "2:9 topics is missing: it says what to protect where\n"},
-		{"version: 1\ntopic: []\nstores: {}\n" TOPICS,
+		{"version: 1\ntopic: []\nwarehouse: {}\n" TOPICS,
 		 "2:1 unknown key \"topic\" in a policy; did you mean \"topics\"?\n"
-		 "3:1 unknown key \"stores\" in a policy; it may have: version, namespace, defaults, keys, methods, "
-		 "topics, tests\n"},
+		 "3:1 unknown key \"warehouse\" in a policy; it may have: version, namespace, defaults, keys, "
+		 "stores, "
+		 "methods, topics, tests\n"},
 		{"version: 1\nkeys: a\nmethods: []\ntests: {}\n" TOPICS,
 		 "2:7 keys in a policy must be a map, not text\n"
 		 "3:10 methods in a policy must be a map, not a list\n"
@@ -193,7 +195,7 @@ static void methods(void **state)
 		 "5:26 type redact takes no key; remove it from method b\n"
 		 "6:27 unknown key \"card\"; did you mean \"cards\"?\n"
 		 "7:27 unknown key \"zzzzzzzz\"; add it under keys, like zzzzzzzz: local:zzzzzzzz\n"
-		 "8:27 key in method e must be text, not a list\n"},
+		 "8:27 key in method e must be text or a map, not a list\n"},
 		{"version: 1\nmethods:\n"
 		 "  a: {type: role, role: ''}\n  b: {type: role}\n  c: {type: role, role: r, key: k}\n"
 		 "  d: {type: role, role: r}\n  e: {type: role, role: r, output: base64, bind: place}\n"
@@ -269,8 +271,78 @@ static void binds(void **state)
 		      "    $.id: {type: redact}\n"
 		      "    $.b: {type: encrypt, key: k, bind: {record: $.c}}\n"
 		      "    $.d: {type: encrypt, key: k, bind: {record: $.c.e}}\n",
-		 "6:5 $.a is bound to the field $.id, which $.id can change: bind to one that stays in clear\n"
-		 "9:5 $.d is bound to the field $.c.e, which lies in or around another one that is bound to\n"},
+		 "6:5 $.a is bound to the field $.id, which $.id can change: name one that stays in clear\n"
+		 "9:5 $.d is bound to the field $.c.e, which lies in or around another one that counts, too\n"},
+	};
+
+	CHECK_ALL(mistakes);
+}
+
+static void stores(void **state)
+{
+	static const struct mistake mistakes[] = {
+		{"version: 1\nstores: [a]\n" TOPICS, "2:9 stores in a policy must be a map, not a list\n"},
+		{"version: 1\nstores:\n  a: tokens.db\n  b: {lite: x}\n  c: lit:x\n  d: postgres://u:secret@h/d\n"
+		 "  e: \"lite:\"\n  'f g': lite:x\n" TOPICS,
+		 "3:6 store a must say where it is, like \"sqlite:a.db\"\n"
+		 "4:6 store b must say where it is, like \"sqlite:b.db\"\n"
+		 "5:6 unknown place of stores \"lit:\"; did you mean \"lite:\"?\n"
+		 "6:6 unknown place of stores \"postgres:\"; there is \"lite:\"\n"
+		 "7:6 store e: a file stands after lite:\n"
+		 "8:3 the name of a store has 1 to 64 letters, digits, '_', '-' or '.'\n"},
+		{"version: 1\nstores: {a: lite:x, b: \"server://h/d\"}\n" TOPICS,
+		 "2:10 warning: store a is not used\n2:21 warning: store b is not used\n"},
+	};
+
+	CHECK_ALL(mistakes);
+}
+
+#define TWO_STORES "version: 1\nkeys: {k: local:k}\nstores: {main: lite:x, other: lite:y}\n"
+
+static void keys_per_person(void **state)
+{
+	static const struct mistake mistakes[] = {
+		{TWO_STORES "methods:\n"
+			    "  a: {type: encrypt, key: {name: k, per: $.id, store: main}}\n"
+			    "  b: {type: envelope, key: {name: k, per: $.id, store: mian}}\n"
+			    "  c: {type: envelope, key: {name: k, per: $.id, store: zzzzzzzz}}\n"
+			    "  d: {type: envelope, key: {name: k, per: $.id}}\n"
+			    "  e: {type: envelope, key: {name: kk, per: $.id, store: main}}\n"
+			    "  f: {type: envelope, key: {name: k, store: main}}\n"
+			    "  g: {type: envelope, key: {per: $.id, store: main}}\n"
+			    "  h: {type: envelope, key: {name: k, pre: $.id, store: main}}\n"
+			    "  i: {type: envelope, key: {name: k, per: id, store: main}}\n"
+			    "  j: {type: envelope, key: {name: k, per: '$.a[*]', store: main}}\n"
+			    "  k: {type: envelope, key: {name: k, per: $, store: main}}\n"
+			    "  l: {type: envelope, key: {name: [k], per: $.id, store: main}}\n"
+			    "  m: {type: envelope, key: [k]}\n"
+			    "  n: {type: redact, key: {name: k, per: $.id, store: main}}\n" TOPICS,
+		 "5:27 type encrypt has one key for all: write its name, like key: pii\n"
+		 "6:56 unknown store \"mian\"; did you mean \"main\"?\n"
+		 "7:56 unknown store \"zzzzzzzz\"; add it under stores, like zzzzzzzz: \"sqlite:zzzzzzzz.db\"\n"
+		 "8:28 there are several stores; say in which one the keys are, like store: main\n"
+		 "9:35 unknown key \"kk\"; did you mean \"k\"?\n"
+		 "10:28 key needs both, like {name: pii, per: $.customer_id}; one key for all is key: NAME\n"
+		 "11:28 key needs both, like {name: pii, per: $.customer_id}; one key for all is key: NAME\n"
+		 "12:38 unknown key \"pre\" in key; did you mean \"per\"?\n"
+		 "13:43 path: must start with $ at byte 0\n"
+		 "14:43 what a key is per is one field, like $.order_id: no wildcards and not $ alone\n"
+		 "15:43 what a key is per is one field, like $.order_id: no wildcards and not $ alone\n"
+		 "16:35 name in key must be text, not a list\n"
+		 "17:28 key in method m must be text or a map, not a list\n"
+		 "18:26 type redact takes no key; remove it from method n\n"},
+		{HEAD "  protect: {$.a: {type: envelope, key: {name: k, per: $.id}}}\n",
+		 "5:40 per needs a store for its keys; add stores: {main: \"sqlite:keys.db\"} to the policy\n"},
+		{TWO_STORES "topics:\n- match: t\n  protect:\n"
+			    "    $.a: {type: envelope, key: {name: k, per: $.id, store: main}}\n"
+			    "    $.id: {type: redact}\n"
+			    "    $.b: {type: envelope, key: {name: k, per: $.c, store: main}, bind: {record: $.c}}\n"
+			    "    $.d: {type: envelope, key: {name: k, per: $.c.e, store: other}}\n",
+		 "7:5 $.a has a key for each value of the field $.id, which $.id can change: name one that stays in "
+		 "clear\n"
+		 "10:5 $.d has a key for each value of the field $.c.e, which lies in or around another one that "
+		 "counts, "
+		 "too\n"},
 	};
 
 	CHECK_ALL(mistakes);
@@ -361,6 +433,10 @@ static void rules(void **state)
 		{HEAD "  format: bytes\n  protect:\n"
 		      "    $: {type: encrypt, key: k, bind: {record: $.a}}\n",
 		 "7:8 with format: bytes there is no field to bind to\n"},
+		{"version: 1\nkeys: {k: local:k}\nstores: {m: lite:a}\ntopics:\n- match: t\n"
+		 "  format: bytes\n  protect:\n"
+		 "    $: {type: envelope, key: {name: k, per: $.a}}\n",
+		 "8:8 with format: bytes there is no field that says whose key it is\n"},
 	};
 
 	CHECK_ALL(mistakes);
@@ -485,10 +561,19 @@ static void tests_of_policies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(yaml),	   cmocka_unit_test(top_level),	   cmocka_unit_test(keys),
-		cmocka_unit_test(methods), cmocka_unit_test(binds),	   cmocka_unit_test(topics),
-		cmocka_unit_test(rules),   cmocka_unit_test(dead_letters), cmocka_unit_test(tests_of_policies),
-		cmocka_unit_test(limits),  cmocka_unit_test(first_error),
+		cmocka_unit_test(yaml),
+		cmocka_unit_test(top_level),
+		cmocka_unit_test(keys),
+		cmocka_unit_test(methods),
+		cmocka_unit_test(binds),
+		cmocka_unit_test(topics),
+		cmocka_unit_test(rules),
+		cmocka_unit_test(dead_letters),
+		cmocka_unit_test(tests_of_policies),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(first_error),
+		cmocka_unit_test(stores),
+		cmocka_unit_test(keys_per_person),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
