@@ -70,31 +70,61 @@ enum seal_status file_write_all(int fd, struct seal_bytes bytes, const char *pat
 	return SEAL_OK;
 }
 
+enum seal_status file_temporary_at(int dirfd, const char *name, unsigned mode, const char *path,
+				   char temporary[FILE_TEMPORARY_MAX], int *fd, struct seal_err *err)
+{
+	static atomic_uint serial;
+
+	snprintf(temporary, FILE_TEMPORARY_MAX, ".%.200s.%ld.%u.tmp", name, (long)getpid(),
+		 atomic_fetch_add(&serial, 1));
+	*fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (*fd < 0)
+		return err_set_errno(err, errno == EACCES ? SEAL_DENIED : SEAL_FATAL, SEAL_E_CREATE, errno,
+				     "cannot create a file beside %s", path);
+	return SEAL_OK;
+}
+
+static int rename_new(int dirfd, const char *from, const char *to)
+{
+	if (renameat2(dirfd, from, dirfd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -1;
+	/* A file system that cannot tell; who comes in between loses. */
+	if (faccessat(dirfd, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return errno == ENOENT ? renameat(dirfd, from, dirfd, to) : -1;
+}
+
+enum seal_status file_publish_at(int dirfd, int fd, const char *temporary, const char *name, bool replace,
+				 const char *path, struct seal_err *err)
+{
+	if (fsync(fd) != 0)
+		return err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot sync %s", path);
+	if ((replace ? renameat(dirfd, temporary, dirfd, name) : rename_new(dirfd, temporary, name)) != 0) {
+		if (!replace && errno == EEXIST)
+			return err_set(err, SEAL_USAGE, SEAL_E_CREATE, "%s is there already", path);
+		return err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot replace %s", path);
+	}
+	if (fsync(dirfd) != 0)
+		return err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot sync the directory of %s", path);
+	return SEAL_OK;
+}
+
 enum seal_status file_replace_at(int dirfd, const char *name, struct seal_bytes bytes, unsigned mode,
 				 const char *path, struct seal_err *err)
 {
-	static atomic_uint serial;
-	enum seal_status rc = SEAL_OK;
-	char temporary[300];
+	enum seal_status rc;
+	char temporary[FILE_TEMPORARY_MAX];
 	int fd;
 
-	snprintf(temporary, sizeof(temporary), ".%.200s.%ld.%u.tmp", name, (long)getpid(),
-		 atomic_fetch_add(&serial, 1));
-	fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	if (fd < 0)
-		return err_set_errno(err, errno == EACCES ? SEAL_DENIED : SEAL_FATAL, SEAL_E_CREATE, errno,
-				     "cannot create a file beside %s", path);
+	rc = file_temporary_at(dirfd, name, mode, path, temporary, &fd, err);
+	if (rc != SEAL_OK)
+		return rc;
 	SEAL_TRY(file_write_all(fd, bytes, path, err));
-	if (fsync(fd) != 0) {
-		rc = err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot sync %s", path);
-		goto out;
-	}
-	if (renameat(dirfd, temporary, dirfd, name) != 0) {
-		rc = err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot replace %s", path);
-		goto out;
-	}
-	if (fsync(dirfd) != 0)
-		rc = err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot sync the directory of %s", path);
+	SEAL_TRY(file_publish_at(dirfd, fd, temporary, name, true, path, err));
 out:
 	close(fd);
 	if (rc != SEAL_OK)

@@ -20,4 +20,15 @@ SEAL_MUST_USE enum seal_status file_write_all(int fd, struct seal_bytes bytes, c
 SEAL_MUST_USE enum seal_status file_replace_at(int dirfd, const char *name, struct seal_bytes bytes, unsigned mode,
 					       const char *path, struct seal_err *err);
 
+/*
+ * The two halves of it, for content that is written piece by piece: a new file beside `name`, whose own name goes to `temporary`;
+ * and what makes it `name`. Without `replace` a `name` that is there is SEAL_E_CREATE. Whatever fails, `fd` stays open and the
+ * temporary file is the caller's to unlink.
+ */
+#define FILE_TEMPORARY_MAX 300
+SEAL_MUST_USE enum seal_status file_temporary_at(int dirfd, const char *name, unsigned mode, const char *path,
+						 char temporary[FILE_TEMPORARY_MAX], int *fd, struct seal_err *err);
+SEAL_MUST_USE enum seal_status file_publish_at(int dirfd, int fd, const char *temporary, const char *name,
+					       bool replace, const char *path, struct seal_err *err);
+
 #endif

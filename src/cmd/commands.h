@@ -9,6 +9,7 @@ extern const struct command command_configuration;
 extern const struct command command_consume;
 extern const struct command command_demo;
 extern const struct command command_doctor;
+extern const struct command command_file;
 extern const struct command command_inspect;
 extern const struct command command_key;
 extern const struct command command_man;

@@ -66,6 +66,7 @@ const struct command *const registry_commands[] = {
 	&command_pump,
 	&command_produce,
 	&command_consume,
+	&command_file,
 	&command_key,
 	&command_policy,
 	&command_sample,

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "keys/key.h"
 
+#define FILE_SUFFIX ".seal"
 #define FILE_ID_LEN 16
 #define FILE_TAG_LEN 16
 #define FILE_CHUNK_DEFAULT (512u << 10)

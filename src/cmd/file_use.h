@@ -1,0 +1,40 @@
+/* What the `file` subcommands share: the key that wraps the data keys. */
+#ifndef CMD_FILE_USE_H
+#define CMD_FILE_USE_H
+
+#include "cmd/key_use.h"
+#include "files/container.h"
+
+/* The option row of every command that needs the key. */
+#define FILE_KEY_ROW(owner, member)                                                                                  \
+	{                                                                                                            \
+		.name = "key", .letter = 'k',                                                                        \
+		.help = "the key that wraps each file's own key: local:NAME or vault:MOUNT/NAME", .arg = "KEY",      \
+		.env = "SEALSTREAM_FILE_KEY", .type = OPT_STRING, .required = true,                                  \
+		.offset = offsetof(owner, member)                                                                    \
+	}
+#define FILE_CHUNK_SIZE_ROW(owner, member)                                                                           \
+	{                                                                                                            \
+		.name = "chunk-size", .help = "bytes that are encrypted, and verified, at once", .arg = "SIZE",      \
+		.def = "512KiB", .min = FILE_CHUNK_MIN, .max = FILE_CHUNK_MAX, .env = "SEALSTREAM_CHUNK_SIZE",       \
+		.type = OPT_SIZE, .offset = offsetof(owner, member)                                                  \
+	}
+
+/* Zero it first. */
+struct file_key {
+	struct managed_key store;
+	struct key *key;
+	struct key_session *session; /* of the calling thread; others take their own of `key` */
+	bool derived;
+};
+
+/* Opens the store, the key and a session. SEAL_E_KEY_TYPE for a key that does not encrypt. */
+SEAL_MUST_USE enum seal_status file_key_open(const struct command_call *call, const char *text, struct file_key *key,
+					     struct seal_err *err);
+void file_key_close(struct file_key *key);
+/* For one question to the key, from now. */
+struct key_call file_key_call(const struct command_call *call);
+
+extern const struct command command_file_protect, command_file_reveal;
+
+#endif
