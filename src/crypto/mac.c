@@ -102,16 +102,14 @@ out:
 	return rc;
 }
 
-enum seal_status hkdf_sha256(struct seal_bytes key, struct seal_bytes salt, struct seal_bytes info, size_t len,
-			     struct secret *out, struct seal_err *err)
+enum seal_status hkdf_sha256_into(struct seal_bytes key, struct seal_bytes salt, struct seal_bytes info, uint8_t *out,
+				  size_t len, struct seal_err *err)
 {
-	struct secret okm = SECRET_INIT;
 	struct hmac *hmac = NULL;
 	uint8_t prk[SHA256_LEN], block[SHA256_LEN], counter = 0;
 	enum seal_status rc;
 
 	SEAL_INVARIANT(len > 0 && len <= HKDF_MAX);
-	SEAL_TRY(secret_alloc(&okm, len, err));
 	SEAL_TRY(hkdf_extract(salt, key, prk, err));
 	SEAL_TRY(hmac_new(bytes_of(prk, sizeof(prk)), &hmac, err));
 	/* RFC 5869 §2.3: T(i) = HMAC-Hash(PRK, T(i-1) | info | i), T(0) empty */
@@ -121,15 +119,30 @@ enum seal_status hkdf_sha256(struct seal_bytes key, struct seal_bytes salt, stru
 
 		counter++;
 		SEAL_TRY(hmac_parts(hmac, parts, 3, block, err));
-		memcpy(okm.ptr + done, block, take);
+		memcpy(out + done, block, take);
 		done += take;
 	}
-	*out = okm;
-	okm = (struct secret)SECRET_INIT;
 out:
+	if (rc != SEAL_OK)
+		mem_wipe(out, len);
 	mem_wipe(prk, sizeof(prk));
 	mem_wipe(block, sizeof(block));
 	hmac_free(hmac);
+	return rc;
+}
+
+enum seal_status hkdf_sha256(struct seal_bytes key, struct seal_bytes salt, struct seal_bytes info, size_t len,
+			     struct secret *out, struct seal_err *err)
+{
+	struct secret okm = SECRET_INIT;
+	enum seal_status rc;
+
+	SEAL_INVARIANT(len > 0 && len <= HKDF_MAX);
+	SEAL_TRY(secret_alloc(&okm, len, err));
+	SEAL_TRY(hkdf_sha256_into(key, salt, info, okm.ptr, len, err));
+	*out = okm;
+	okm = (struct secret)SECRET_INIT;
+out:
 	secret_clear(&okm);
 	return rc;
 }

@@ -26,6 +26,10 @@ SEAL_MUST_USE enum seal_status hmac_many(struct hmac *hmac, struct hmac_item *it
 SEAL_MUST_USE enum seal_status hkdf_sha256(struct seal_bytes key, struct seal_bytes salt, struct seal_bytes info,
 					   size_t len, struct secret *out, struct seal_err *err);
 
+/* The same into memory of the caller's, which must be as secret as the result is. On failure `out` is wiped. */
+SEAL_MUST_USE enum seal_status hkdf_sha256_into(struct seal_bytes key, struct seal_bytes salt, struct seal_bytes info,
+						uint8_t *out, size_t len, struct seal_err *err);
+
 /* N = 2^log2_n. `out` is allocated with `len` bytes. SEAL_DATA/SEAL_E_LIMIT for parameters that need over 1 GiB. */
 SEAL_MUST_USE enum seal_status scrypt_derive(struct seal_bytes passphrase, struct seal_bytes salt, unsigned log2_n,
 					     unsigned r, unsigned p, size_t len, struct secret *out,

@@ -22,7 +22,10 @@
 
 struct data_key;
 
-/* Of `raw` (DATA_KEY_LEN bytes; else SEAL_DATA/SEAL_E_LENGTH or the nearest code); `wrapped` is copied and may be empty. */
+/*
+ * Of `raw`: DATA_KEY_LEN bytes, else SEAL_DATA/SEAL_E_SYNTAX. `wrapped` is copied and may be empty; SEAL_E_LIMIT past
+ * DATA_KEY_WRAPPED_MAX.
+ */
 SEAL_MUST_USE enum seal_status data_key_new(struct seal_bytes raw, struct seal_bytes wrapped, struct data_key **out,
 					    struct seal_err *err);
 struct data_key *data_key_ref(struct data_key *key);
@@ -31,5 +34,9 @@ void data_key_unref(struct data_key *key); /* accepts NULL; the last one wipes i
 struct seal_bytes data_key_cipher_key(const struct data_key *key); /* 32 bytes, for aead_new */
 const uint8_t *data_key_commitment(const struct data_key *key); /* DATA_KEY_COMMITMENT_LEN bytes */
 struct seal_bytes data_key_wrapped(const struct data_key *key); /* text "vault:vN:…" */
+/* Is `commitment` (DATA_KEY_COMMITMENT_LEN bytes) this key's? In constant time. */
+bool data_key_has(const struct data_key *key, const uint8_t *commitment);
+/* Why a value whose commitment is another one cannot be opened: SEAL_DATA/SEAL_E_TAMPERED. */
+enum seal_status data_key_mismatch(struct seal_err *err);
 
 #endif

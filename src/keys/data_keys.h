@@ -30,6 +30,9 @@ struct data_keys_options {
 	bool derived; /* of the KEK, key_info.derived */
 };
 
+/* Puts the defaults where there is a 0. */
+void data_keys_defaults(struct data_keys_options *options);
+
 struct data_keys;
 
 SEAL_MUST_USE enum seal_status data_keys_new(const struct data_keys_options *options, struct data_keys **out,
@@ -37,8 +40,8 @@ SEAL_MUST_USE enum seal_status data_keys_new(const struct data_keys_options *opt
 void data_keys_free(struct data_keys *keys); /* accepts NULL; keys that are still referenced live on */
 
 /*
- * The current key, with room for `uses` more messages (at most max_uses), which are counted at once; made by `kek`, the caller's
- * session, where there is none. The caller unrefs it. A key is also in the reader's table from its start.
+ * The current key, with room for `uses` more messages (1 … max_uses: a longer lot is the caller's to part), which are counted at
+ * once; made by `kek`, the caller's session, where there is none. The caller unrefs it. A key is also in the reader's table from its start.
  */
 SEAL_MUST_USE enum seal_status data_keys_writer(struct data_keys *keys, struct key_session *kek, uint64_t uses,
 						const struct key_call *call, struct data_key **out,
@@ -46,8 +49,7 @@ SEAL_MUST_USE enum seal_status data_keys_writer(struct data_keys *keys, struct k
 
 struct data_key_want {
 	struct seal_bytes wrapped; /* text "vault:vN:…" */
-	const uint8_t *
-		commitment; /* DATA_KEY_COMMITMENT_LEN bytes: the key must have it, else SEAL_E_TAMPERED or its like */
+	const uint8_t *commitment; /* DATA_KEY_COMMITMENT_LEN bytes: the key must have it, else SEAL_E_TAMPERED */
 	struct data_key *key; /* out: a reference of the caller's, or NULL with err set */
 	const struct seal_err *err; /* in the arena of the call */
 };

@@ -16,6 +16,7 @@
 #include "vault/login_work.h"
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/mem.h"
 
 /* The thread gives up a call after this, so that vault_tokens_free need not wait longer. */
@@ -52,20 +53,6 @@ static void in_parent(void)
 	pthread_mutex_unlock(&all_lock);
 }
 
-/* Deadlines are on the monotonic clock. */
-static bool init_changed(struct vault_tokens *t)
-{
-	pthread_condattr_t attr;
-	bool good = pthread_condattr_init(&attr) == 0;
-
-	if (good) {
-		good = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
-		       pthread_cond_init(&t->changed, &attr) == 0;
-		pthread_condattr_destroy(&attr);
-	}
-	return good;
-}
-
 /* Nobody waits here, whatever the copied condition remembers. */
 static void in_child(void)
 {
@@ -73,7 +60,7 @@ static void in_child(void)
 		t->flying = false;
 		t->threaded = false;
 		t->forked = true;
-		SEAL_INVARIANT(init_changed(t));
+		SEAL_INVARIANT(cond_init(&t->changed));
 	}
 	in_parent();
 }
@@ -122,16 +109,6 @@ static void end_flight(struct vault_tokens *t, enum seal_status rc, bool by_poli
 	pthread_cond_broadcast(&t->changed);
 }
 
-static void wait_until(struct vault_tokens *t, uint64_t at_ms)
-{
-	struct timespec at = {.tv_sec = (time_t)(at_ms / 1000), .tv_nsec = (long)(at_ms % 1000) * 1000000};
-
-	if (at_ms == NEVER)
-		pthread_cond_wait(&t->changed, &t->lock);
-	else
-		pthread_cond_timedwait(&t->changed, &t->lock, &at);
-}
-
 /* Until a flight has ended; SEAL_OK when it went well. */
 static enum seal_status wait_for_flight(struct vault_tokens *t, uint64_t deadline_ms, struct seal_err *err)
 {
@@ -142,7 +119,7 @@ static enum seal_status wait_for_flight(struct vault_tokens *t, uint64_t deadlin
 			return err_set(err, SEAL_RETRY, SEAL_E_TIMEOUT,
 				       "%s: no token came in time: another thread is logging in still",
 				       vault_client_name(t->client));
-		wait_until(t, deadline_ms);
+		cond_wait_until(&t->changed, &t->lock, deadline_ms);
 	}
 	if (t->failure.status != SEAL_OK && err != NULL)
 		*err = t->failure;
@@ -161,7 +138,8 @@ static void *renew_always(void *arg)
 		enum seal_status rc = SEAL_OK;
 
 		if (t->flying || !due) {
-			wait_until(t, token_usable(t->current) && !t->flying ? t->current->due_ms : NEVER);
+			cond_wait_until(&t->changed, &t->lock,
+					token_usable(t->current) && !t->flying ? t->current->due_ms : NEVER);
 			continue;
 		}
 		t->flying = true;
@@ -305,7 +283,7 @@ enum seal_status vault_tokens_new(struct vault_client *client, const struct vaul
 	if (rc != SEAL_OK)
 		return rc;
 	t = mem_calloc(1, sizeof(*t));
-	if (t == NULL || pthread_mutex_init(&t->lock, NULL) != 0 || !init_changed(t)) {
+	if (t == NULL || pthread_mutex_init(&t->lock, NULL) != 0 || !cond_init(&t->changed)) {
 		mem_free(t);
 		return err_memory(err);
 	}

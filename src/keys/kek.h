@@ -1,0 +1,28 @@
+/* What a key encryption key (KEK) does for data keys: makes them and unwraps them. */
+#ifndef KEYS_KEK_H
+#define KEYS_KEK_H
+
+#include "keys/data_key.h"
+#include "keys/key.h"
+
+/* How a KEK is used; the same for all its sessions. */
+struct kek {
+	struct key_session *session;
+	bool derived; /* key_info.derived: it gets DATA_KEYS_CONTEXT */
+};
+
+/* A new data key, in one call of the KEK. SEAL_USAGE/SEAL_E_KEY_TYPE when it is of a kind that wraps nothing. */
+SEAL_MUST_USE enum seal_status kek_make(const struct kek *kek, const struct key_call *call, struct data_key **out,
+					struct seal_err *err);
+
+struct kek_item {
+	struct seal_bytes wrapped;
+	struct data_key *key; /* out: a reference of the caller's, or NULL with err set */
+	const struct seal_err *err; /* in the arena of the call */
+};
+
+/* Unwraps a lot in one call. Fails as key_session_ops.decrypt; then no item has a key. */
+SEAL_MUST_USE enum seal_status kek_unwrap(const struct kek *kek, struct kek_item *items, size_t n,
+					  const struct key_call *call, struct seal_err *err);
+
+#endif
