@@ -57,6 +57,8 @@ static const char getting_started[] = "[default]\n"
 				      "; the group\n"
 				      "group.id: g1\n"
 				      "message.max.bytes=7\n"
+				      "[plaintext-msg-demo]\n"
+				      "topic = purchases\nnumber_of_msg = 100\nsleep_ms=1000\n"
 				      "[encryptor]\n"
 				      "sourcetopic = purchases\n"
 				      "TargetTopic=purchases_encrypted\n"
@@ -117,6 +119,7 @@ static void test_errors(void **state)
 	expect_error("[encryptor]\nsourcetopics=x\n", "f.ini:2:1", "did you mean sourcetopic");
 	expect_error("[encryptor]\nsourcetopic=\n", "f.ini:2:1", "needs");
 	expect_error("[encryptor]\nsourcetopic=x\nsourcetopic=y\n", "f.ini:3:1", "twice");
+	expect_error("[plaintext-msg-demo]\nsleep_m=1\n", "f.ini:2:1", "did you mean sleep_ms");
 	expect_error("[large_payload]\ndir=x\n", "f.ini:2:1", "no key dir");
 	expect_error("[large_payload]\nsourcedir=x\nSourceDir=x\n", "f.ini:3:1", "twice");
 	expect_error("[large_payload]\ndestinationdir=\n", "f.ini:2:1", "needs a directory");

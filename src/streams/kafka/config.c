@@ -18,11 +18,21 @@
 
 #define BOM "\xef\xbb\xbf"
 
-enum section { SECTION_DEFAULT, SECTION_CONSUMER, SECTION_PRODUCER, SECTION_ENCRYPTOR, SECTION_LARGE_PAYLOAD };
+enum section {
+	SECTION_DEFAULT,
+	SECTION_CONSUMER,
+	SECTION_PRODUCER,
+	SECTION_ENCRYPTOR,
+	SECTION_LARGE_PAYLOAD,
+	SECTION_PLAINTEXT_DEMO
+};
 
-static const char *const section_names[] = {"default", "consumer", "producer", "encryptor", "large_payload", NULL};
+static const char *const section_names[] = {"default",	     "consumer",	   "producer", "encryptor",
+					    "large_payload", "plaintext-msg-demo", NULL};
 static const char *const encryptor_names[] = {"sourcetopic", "targettopic", NULL};
 static const char *const large_payload_names[] = {"topic", "sourcedir", "destinationdir", NULL};
+/* What the producer of the Python demo reads: nothing to us, but the file must be usable as it is. */
+static const char *const plaintext_demo_names[] = {"topic", "number_of_msg", "sleep_ms", NULL};
 
 struct reader {
 	struct kafka_config *config;
@@ -219,6 +229,8 @@ static enum seal_status take_own(struct reader *r, const char *name, const char 
 	const char *const *words = r->section == SECTION_LARGE_PAYLOAD ? large_payload_names : encryptor_names;
 	size_t i = 0;
 
+	if (r->section == SECTION_PLAINTEXT_DEMO)
+		return check_word(r, plaintext_demo_names, name, column, err);
 	if (check_word(r, words, name, column, err) != SEAL_OK)
 		return SEAL_USAGE;
 	while (own[i].section != r->section || strcmp(own[i].name, name) != 0)
