@@ -115,6 +115,17 @@ def test_policies_of_streams(client, name, command):
                    lambda rules, code: client.run(command, "-p", "policy.yaml", input=data, rules=rules, exit_code=code)[1])
 
 
+def test_policy_of_data_keys(client):
+    """`file protect` asks for a data key; `file reveal` for what every consumer may."""
+    (client.program.folder / "x").write_bytes(RECORD)
+    key = ["--key", "vault:transit/pii"]
+    is_just_enough(client, policies()["data-keys"], lambda rules, code: client.run(
+        "file", "protect", *key, "--force", "x", rules=rules, exit_code=code)[1])
+    is_just_enough(client, policies()["consumer"], lambda rules, code: client.run(
+        "file", "reveal", *key, "-o", "-", "x.seal", rules=rules, exit_code=code)[1])
+    assert client.run("file", "reveal", *key, "-o", "-", "x.seal", rules=policies()["consumer"])[0] == RECORD
+
+
 def test_policy_of_rewrapping_on_the_server(client):
     client.write(bind="none")
     data = client.transform("protect", RECORD)

@@ -37,7 +37,7 @@ variable "keys_deletable" {
 }
 
 variable "data_keys" {
-  description = "Who protects may ask for data keys, too. No method of sealstream does; other clients of the key may."
+  description = "Who protects may ask for data keys, too: for files, and for the method envelope."
   type        = bool
   default     = false
 }
