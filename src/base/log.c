@@ -45,12 +45,6 @@ static size_t escape(const char *text, char *out, size_t room)
 	return n;
 }
 
-/* Controls of both sets, line and paragraph separators, what turns the direction of writing around. */
-static bool steers(uint32_t c)
-{
-	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-}
-
 /*
  * Names in a message may come from records: none may break the line or steer a terminal, and one that was cut in the
  * middle of a character must not make the line invalid UTF-8.
@@ -63,7 +57,7 @@ static void keep_to_one_line(char *line)
 	for (size_t at = 0, from = 0; at < text.len; from = at) {
 		if (!utf8_next(text, &at, &c))
 			at++;
-		else if (!steers(c))
+		else if (!utf8_steers(c))
 			continue;
 		memset(line + from, '?', at - from);
 	}

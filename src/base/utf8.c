@@ -76,3 +76,8 @@ size_t utf8_put(uint32_t code_point, uint8_t out[4])
 	out[3] = (uint8_t)(0x80 | (code_point & 0x3f));
 	return 4;
 }
+
+bool utf8_steers(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}

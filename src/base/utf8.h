@@ -7,6 +7,11 @@
 bool utf8_valid(struct seal_bytes text);
 /* Reads one code point at *at (< text.len) and moves *at; false when invalid. */
 bool utf8_next(struct seal_bytes text, size_t *at, uint32_t *code_point);
+/*
+ * Whether showing it could break a line or steer a terminal: controls of both sets, line and paragraph separators, what turns
+ * the direction of writing around.
+ */
+bool utf8_steers(uint32_t code_point);
 /* Writes 1-4 bytes; `code_point` must be a valid scalar value. Returns the length. */
 size_t utf8_put(uint32_t code_point, uint8_t out[4]);
 

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/utf8.h"
 
 enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
@@ -28,6 +29,19 @@ void output_json_string(FILE *to, struct seal_bytes text)
 		}
 	}
 	fputc('"', to);
+}
+
+void output_waiting(const struct seal_err *why)
+{
+	struct seal_err told = *why;
+
+	err_prefix(&told, "waiting, and trying again");
+	log_err(LOG_WARNING, &told);
+}
+
+void output_resumed(uint64_t waited_ms)
+{
+	log_say(LOG_WARNING, "going on, after %.1f s of waiting", (double)waited_ms / 1000);
 }
 
 bool output_colored(const struct global_options *global, FILE *to)

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "cmd/output.h"
 
 void progress_hide(struct progress *progress)
 {
@@ -52,17 +53,14 @@ static void on_failed(void *arg, const struct record *record, const struct seal_
 
 static void on_waiting(void *arg, const struct seal_err *why)
 {
-	struct seal_err told = *why;
-
 	progress_hide(arg);
-	err_prefix(&told, "waiting, and trying again");
-	log_err(LOG_WARNING, &told);
+	output_waiting(why);
 }
 
 static void on_resumed(void *arg, uint64_t waited_ms)
 {
 	progress_hide(arg);
-	log_say(LOG_WARNING, "going on, after %.1f s of waiting", (double)waited_ms / 1000);
+	output_resumed(waited_ms);
 }
 
 void progress_tell_rewrapped(const struct pump_counts *counts)
