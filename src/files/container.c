@@ -256,7 +256,7 @@ enum seal_status file_sealer_new(const struct file_meta *meta, struct key_sessio
 
 	*out = NULL;
 	if (fault != NULL)
-		return err_set(err, SEAL_USAGE, SEAL_E_LIMIT, "this cannot become a container: %s", fault);
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "this cannot become a container: %s", fault);
 	if (kek->ops->data_key == NULL)
 		return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
 			       "this key makes no data keys; files need one that encrypts");

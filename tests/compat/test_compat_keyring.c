@@ -4,12 +4,9 @@
  * SHA-256 of "aes256 raw 1", "aes128 raw 2" (16 bytes), "ff1 raw 1" … keyring-2/ has key files of format 2, made by
  * 0.1.0, too; their material is SHA-256 of "derived 1" …, cut to the key's length.
  */
-#include "../unit/keyring_fixture.h"
-
-#include <limits.h>
+#include "golden.h"
 
 #include "base/encode.h"
-#include "base/file.h"
 #include "crypto/mac.h"
 
 static const struct {
@@ -31,18 +28,6 @@ static const struct {
 	{"phrase", "pii", "", "place", "vault:v3:OwE4FAdS8a+3DiZnt4g8/swlHIVa8Eg8/m3Kuw=="},
 };
 
-static void copy(struct fixture *f, const char *keyring, const char *from, const char *to)
-{
-	struct seal_buf bytes = BUF_INIT(1 << 20);
-	char source[PATH_MAX], target[PATH_MAX];
-
-	snprintf(source, sizeof(source), "%s/%s/%s", COMPAT_DIR, keyring, from);
-	snprintf(target, sizeof(target), "%s/%s", f->dir, to);
-	OK(f, file_read(source, &bytes, &f->err));
-	fixture_write(target, bytes.ptr, bytes.len, 0600);
-	buf_clear(&bytes);
-}
-
 /* A copy with the modes that a checkout does not keep; f->config.create is off: nothing new may be needed. */
 static void open_ring(struct fixture *f, const char *ring, char secret[100])
 {
@@ -56,9 +41,9 @@ static void open_ring(struct fixture *f, const char *ring, char secret[100])
 
 		snprintf(from, sizeof(from), "%s/%s", ring, files[i]);
 		snprintf(to, sizeof(to), "ring/%s", files[i]);
-		copy(f, "keyring-1", from, to);
+		golden_copy(f, "keyring-1", from, to);
 	}
-	copy(f, "keyring-1", raw ? "master" : "passphrase", "secret");
+	golden_copy(f, "keyring-1", raw ? "master" : "passphrase", "secret");
 	snprintf(secret, 100, "%s/secret", f->dir);
 	f->config.create = false;
 	f->config.master_key_file = raw ? secret : NULL;
@@ -209,8 +194,8 @@ static void format_2_opens(void **state)
 
 	fixture_dir(&f);
 	assert_int_equal(mkdir(f.ring, 0700), 0);
-	copy(&f, "keyring-2", "raw/keyring.head", "ring/keyring.head");
-	copy(&f, "keyring-2", "master", "secret");
+	golden_copy(&f, "keyring-2", "raw/keyring.head", "ring/keyring.head");
+	golden_copy(&f, "keyring-2", "master", "secret");
 	snprintf(secret, sizeof(secret), "%s/secret", f.dir);
 	f.config = (struct key_source_config){.keyring_dir = f.ring, .master_key_file = secret};
 	OK(&f, keyring_open(&f.config, &f.keyring, &f.err));
@@ -223,7 +208,7 @@ static void format_2_opens(void **state)
 
 		snprintf(from, sizeof(from), "raw/%s.skey", format_2[i].key);
 		snprintf(to, sizeof(to), "ring/%s.skey", format_2[i].key);
-		copy(&f, "keyring-2", from, to);
+		golden_copy(&f, "keyring-2", from, to);
 		key = fixture_key(&f, format_2[i].key);
 		OK(&f, key->ops->info(key, &info, &f.err));
 		assert_true(info.derived == format_2[i].derived && info.convergent == format_2[i].convergent);

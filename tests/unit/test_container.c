@@ -200,7 +200,7 @@ static void limits_of_the_meta(void **state)
 		meta = meta_of(1);                                                                                   \
 		meta.member = (value);                                                                               \
 		FAILS(&b.f, file_sealer_new(&meta, b.kek, false, &b.f.call, &b.sealer, &b.f.err), SEAL_USAGE,        \
-		      SEAL_E_LIMIT, part);                                                                           \
+		      SEAL_E_USAGE, part);                                                                           \
 	} while (0)
 	REFUSED(chunk_size, FILE_CHUNK_MIN - 1, "chunk size");
 	REFUSED(chunk_size, FILE_CHUNK_MAX + 1, "chunk size");
