@@ -24,6 +24,8 @@
 #include "streams/stream.h"
 
 #define TRANSFER_STATE_DIR ".sealstream"
+/* Of a record besides its chunk, at most: headers of container and record with the longest names and wrapped keys there are. */
+#define TRANSFER_RECORD_ROOM 2048
 #define TRANSFER_HEADER_KEY "X-encryptionkey"
 #define TRANSFER_HEADER_NAME "X-filename"
 #define TRANSFER_HEADER_ID "seal-transfer"

@@ -1,0 +1,162 @@
+/*
+ * Jobs: one for each file that has not been seen to be sent.
+ *
+ *   LATER ⇄ QUEUED ─▶ ACTIVE ─▶ FLYING ─▶ FINISHED ─▶ gone, or LATER (written to meanwhile)
+ *     ▲                 │
+ *     └── changed ──────┴──▶ FAILED
+ */
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "transfer/send_work.h"
+
+static int64_t time_ns(struct timespec at)
+{
+	return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
+}
+
+void journal_file_set(struct journal_file *file, const struct stat *st)
+{
+	file->dev = (uint64_t)st->st_dev;
+	file->inode = (uint64_t)st->st_ino;
+	file->size = (uint64_t)st->st_size;
+	file->mtime_ns = time_ns(st->st_mtim);
+	file->ctime_ns = time_ns(st->st_ctim);
+}
+
+static struct job *job_of(struct table_node *node)
+{
+	return (struct job *)((char *)node - offsetof(struct job, by_path));
+}
+
+struct job *job_find(const struct sender *s, const char *path)
+{
+	uint64_t hash = table_hash(TABLE_SEED, bytes_str(path));
+	struct table_node *node = NULL;
+
+	while ((node = table_find(&s->jobs, hash, node)) != NULL)
+		if (strcmp(job_of(node)->path, path) == 0)
+			return job_of(node);
+	return NULL;
+}
+
+/* What would command a terminal, or is no text, becomes '?'. */
+static void show_name(struct seal_bytes name, char *out, size_t room)
+{
+	size_t at = 0, len = 0;
+
+	while (at < name.len && len + 5 < room) {
+		uint32_t c = 0;
+		size_t start = at;
+
+		if (!utf8_next(name, &at, &c)) {
+			at = start + 1;
+			c = 0;
+		}
+		if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+			c = '?';
+		len += utf8_put(c, (uint8_t *)out + len);
+	}
+	out[len] = '\0';
+}
+
+enum seal_status job_new(struct sender *s, const char *path, bool named, const struct stat *st, struct job **out,
+			 struct seal_err *err)
+{
+	size_t len = strlen(path);
+	struct job *job = mem_calloc(1, sizeof(*job) + len + 1);
+	const char *slash;
+	enum seal_status rc;
+
+	*out = NULL;
+	if (job == NULL)
+		return err_memory(err);
+	memcpy(job->path, path, len + 1);
+	slash = strrchr(job->path, '/');
+	job->file.name = bytes_str(slash != NULL ? slash + 1 : job->path);
+	journal_file_set(&job->file, st);
+	show_name(job->file.name, job->shown, sizeof(job->shown));
+	rc = table_add(&s->jobs, &job->by_path, table_hash(TABLE_SEED, bytes_str(path)), err);
+	if (rc != SEAL_OK) {
+		mem_free(job);
+		return rc;
+	}
+	job->named = named;
+	s->n_later++;
+	s->counts->files_known++;
+	s->counts->bytes_known += job->file.size;
+	*out = job;
+	return SEAL_OK;
+}
+
+static bool is_busy(enum job_state state)
+{
+	return state == JOB_QUEUED || state == JOB_ACTIVE || state == JOB_FLYING || state == JOB_FINISHED;
+}
+
+void job_set(struct sender *s, struct job *job, enum job_state state)
+{
+	s->n_later += (size_t)(state == JOB_LATER) - (size_t)(job->state == JOB_LATER);
+	s->n_busy += (size_t)is_busy(state) - (size_t)is_busy(job->state);
+	job->state = state;
+	if (state == JOB_QUEUED) {
+		job->next = NULL;
+		*s->queue_tail = job;
+		s->queue_tail = &job->next;
+		pthread_cond_broadcast(&s->changed);
+	} else if (state == JOB_FINISHED) {
+		job->next = s->finished;
+		s->finished = job;
+		sender_wake(s);
+	}
+}
+
+void job_later(struct sender *s, struct job *job, uint64_t due_ms)
+{
+	job->due_ms = due_ms;
+	if (due_ms < s->next_due_ms)
+		s->next_due_ms = due_ms;
+	job_set(s, job, JOB_LATER);
+}
+
+void job_remove(struct sender *s, struct job *job)
+{
+	table_remove(&s->jobs, &job->by_path);
+	job_set(s, job, JOB_DEAD);
+	if (job->flights == 0)
+		mem_free(job);
+}
+
+void job_drop(struct sender *s, struct job *job)
+{
+	s->counts->files_known--;
+	s->counts->bytes_known -= job->file.size;
+	job_remove(s, job);
+}
+
+void job_fail(struct sender *s, struct job *job, const struct seal_err *why)
+{
+	s->counts->failed++;
+	sender_event(s, job, TRANSFER_FAILED, why);
+	job_set(s, job, JOB_FAILED);
+}
+
+void jobs_clear(struct sender *s)
+{
+	struct table_node *node;
+
+	for (size_t i = 0; i < s->n_flights; i++) {
+		struct job *job = s->flights[(s->first_flight + i) & (s->room_flights - 1)].job;
+
+		if (--job->flights == 0 && job->state == JOB_DEAD)
+			mem_free(job);
+	}
+	s->n_flights = 0;
+	while ((node = table_next(&s->jobs, NULL)) != NULL) {
+		table_remove(&s->jobs, node);
+		mem_free(job_of(node));
+	}
+	table_clear(&s->jobs);
+}
