@@ -149,6 +149,7 @@ int main(int argc, char **argv)
 	bench_add_json(&bench);
 	bench_add_base64(&bench);
 	bench_add_gcm(&bench);
+	bench_add_files(&bench);
 	bench_add_ff1(&bench);
 	bench_add_engine(&bench);
 	for (size_t i = 0; i < bench.n; i++) {

@@ -266,7 +266,7 @@ static enum seal_status open_source(struct command_call *call, struct kafka_conf
 	return rc == SEAL_OK ? kafka_use_source(options->topic, &in, source, err) : rc;
 }
 
-static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
+static enum seal_status inspect_records(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	struct inspection *in = mem_calloc(1, sizeof(*in));
 	struct batch batch = {.cap = STREAM_BATCH_RECORDS};
@@ -310,6 +310,16 @@ out:
 	return rc;
 }
 
+static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
+{
+	const struct inspect_options *options = call->options;
+	const char *file = call->n_args > 0 ? call->args[0] : "-";
+
+	if (options->topic == NULL && inspect_is_container(file))
+		return inspect_container(file, options->json, err);
+	return inspect_records(call, exit_code, err);
+}
+
 const struct command command_inspect = {
 	.name = "inspect",
 	.usage = "[FILE|-]",
@@ -326,11 +336,14 @@ const struct command command_inspect = {
 		"key's minimum decryption version can be raised; sealstream rewrap moves values to the newest one.\n"
 		"With --topic it reads a Kafka topic, as no member of any group, and stops at the end of every "
 		"partition.\n"
+		"Of a container that sealstream file protect made it prints one line: the versions of container and "
+		"key, and sizes; with --json one object, sealstream.inspect.file/1.\n"
 		"With --json every line is an object: sealstream.inspect.value/1 for a value, and "
 		"sealstream.inspect/1 for "
 		"the summary, which comes last; with --versions one object, sealstream.inspect.versions/1.",
 	.examples = "sealstream inspect -s protected.ndjson\n"
 		    "sealstream inspect --json protected.ndjson\n"
+		    "sealstream inspect report.csv.seal\n"
 		    "sealstream inspect --versions -b broker:9092 -t purchases_encrypted\n",
 	.options = rows,
 	.options_size = sizeof(struct inspect_options),

@@ -37,6 +37,11 @@ struct inspection {
 	struct arena scratch; /* of one record */
 };
 
+/* Is it a regular file that starts as a container does (files/container.h)? "-" is standard input. */
+bool inspect_is_container(const char *path);
+/* One line, or with `json` one object, about its header. */
+SEAL_MUST_USE enum seal_status inspect_container(const char *path, bool json, struct seal_err *err);
+
 /* The version as text; `none` for a form that does not tell it (transform's). */
 #define VERSION_NAME_MAX 12
 const char *inspect_version_name(uint32_t version, const char *none, char name[VERSION_NAME_MAX]);

@@ -18,7 +18,6 @@
 #include "keys/data_key.h"
 #include "keys/data_keys.h"
 
-#define MAGIC "SEALFILE"
 #define CONTAINER_VERSION 1
 #define META_VERSION 1
 #define META_FIXED_LEN (1 + 4 + 8 + 8 + 4 + 4)
@@ -232,7 +231,7 @@ static enum seal_status write_header(struct file_sealer *s, const struct file_me
 	enum seal_status rc;
 
 	SEAL_TRY(derive(key, LABEL_COMMIT, BYTES_EMPTY, &commitment, err));
-	SEAL_TRY(buf_append_str(&s->header, MAGIC, err));
+	SEAL_TRY(buf_append_str(&s->header, FILE_MAGIC, err));
 	SEAL_TRY(buf_append_u8(&s->header, CONTAINER_VERSION, err));
 	SEAL_TRY(buf_append(&s->header, bytes_of(meta->id, FILE_ID_LEN), err));
 	SEAL_TRY(buf_append_lp32(&s->header, wrapped, err));
@@ -352,7 +351,7 @@ static enum seal_status take_lp(struct cursor *c, struct seal_bytes in, size_t m
 enum seal_status file_header_parse(struct seal_bytes in, struct file_header *header, size_t *need,
 				   struct seal_err *err)
 {
-	const struct seal_bytes magic = BYTES_LIT(MAGIC);
+	const struct seal_bytes magic = BYTES_LIT(FILE_MAGIC);
 	const size_t start_len = magic.len + 1 + FILE_ID_LEN;
 	size_t common = in.len < magic.len ? in.len : magic.len;
 	struct cursor c = {in};
@@ -369,6 +368,7 @@ enum seal_status file_header_parse(struct seal_bytes in, struct file_header *hea
 			       in.ptr[magic.len]);
 	if (!cursor_take(&c, start_len, &part))
 		return cut(in.len, start_len, need, err);
+	header->version = part.ptr[magic.len];
 	header->id = part.ptr + magic.len + 1;
 	SEAL_TRY(take_lp(&c, in, DATA_KEY_WRAPPED_MAX, "a wrapped key", &header->wrapped, need, err));
 	if (!is_plain(header->wrapped, '!')) {

@@ -21,6 +21,7 @@
 #include "keys/key.h"
 
 #define FILE_SUFFIX ".seal"
+#define FILE_MAGIC "SEALFILE" /* what a container starts with */
 #define FILE_ID_LEN 16
 #define FILE_TAG_LEN 16
 #define FILE_CHUNK_DEFAULT (512u << 10)
@@ -67,6 +68,7 @@ SEAL_MUST_USE enum seal_status file_seal(struct file_sealer *sealer, uint32_t in
 /* A header as it stands, before anything is authenticated: views of the text. */
 struct file_header {
 	struct seal_bytes all; /* the whole header: what follows it is a chunk, or a part's index */
+	uint8_t version; /* of the container */
 	const uint8_t *id; /* FILE_ID_LEN bytes */
 	struct seal_bytes wrapped;
 	const uint8_t *commitment; /* 32 bytes */

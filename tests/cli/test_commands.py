@@ -160,7 +160,7 @@ def test_no_option_takes_a_secret(program):
     made = program.run("configuration")[0].decode()
     for option in re.findall(r"`--([a-z-]+)`", made):
         if re.search(r"pass|secret|key|token|material", option):
-            assert option.endswith("-file") or option in ("keyring", "key-delimiter", "material", "vault-client-key",
+            assert option.endswith("-file") or option in ("key", "keyring", "key-delimiter", "material", "vault-client-key",
                                                           "vault-secret-wrapped"), option
     assert re.search(r"`--vault-client-key` \| \w+ \| \w* *\| `\w+` \| PEM file", made)
     # --material is a file, too.

@@ -1,4 +1,5 @@
 """file protect and file reveal: names, modes, times, pipes, parts, and what is left behind when something goes wrong."""
+import json
 import os
 import pty
 import resource
@@ -15,7 +16,7 @@ CSV = b"id;name\n1;Ada\n" * 1000
 @pytest.fixture
 def files(program):
     program.run("-q", "key", "create", "pii")
-    program.environment["SEALSTREAM_FILE_KEY"] = "local:pii"
+    program.environment["SEALSTREAM_KEY"] = "local:pii"
     (program.folder / "report.csv").write_bytes(CSV)
     os.utime(program.folder / "report.csv", ns=(0, 1_577_934_245_123_456_789))
     return program
@@ -139,7 +140,7 @@ def test_bad_input(files):
     assert "cannot wrap" in files.run("file", "protect", "-k", "cards", "-o", "x", "report.csv", exit_code=78)[1]
     files.run("-q", "key", "create", "other")
     assert files.run("file", "reveal", "-k", "other", "-o", "x", "report.csv.seal", exit_code=65)[1].count("\n") == 1
-    del files.environment["SEALSTREAM_FILE_KEY"]
+    del files.environment["SEALSTREAM_KEY"]
     assert "--key is needed" in files.run("file", "reveal", "report.csv.seal", exit_code=64)[1]
     assert listing(files) == ["report.csv", "report.csv.seal"]
     assert (files.folder / "report.csv.seal").read_bytes() == good
@@ -260,3 +261,23 @@ def test_a_derived_key(files):
     files.run("-q", "key", "create", "mine", "--derived")
     files.run("file", "protect", "-k", "local:mine", "report.csv")
     assert files.run("file", "reveal", "-k", "local:mine", "-o", "-", "report.csv.seal")[0] == CSV
+
+
+def test_inspect_needs_no_key(files):
+    files.run("-q", "key", "rotate", "pii")
+    files.run("file", "protect", "report.csv")
+    sealed = files.folder / "report.csv.seal"
+    files.environment["SEALSTREAM_KEYRING"] = str(files.folder / "none")
+    told = json.loads(files.run("inspect", "--json", "report.csv.seal")[0])
+    assert told["schema"] == "sealstream.inspect.file/1" and told["file"] == "report.csv.seal"
+    assert (told["version"], told["key_version"], told["wrapped_key_bytes"]) == (1, 2, 89)
+    assert told["header_bytes"] + told["chunks_bytes"] == sealed.stat().st_size
+    assert told["chunks_bytes"] == len(CSV) + 16
+    assert told["id"] == sealed.read_bytes()[9:25].hex()
+    out = files.run("inspect", "report.csv.seal")[0].decode()
+    assert out.startswith("report.csv.seal: container version 1, key version 2, id ") and out.count("\n") == 1
+    with open(sealed, "rb") as stdin:
+        done = files.start("inspect", stdin=stdin, stdout=subprocess.PIPE)
+        assert b"container version 1" in done.communicate(timeout=30)[0]
+    sealed.write_bytes(sealed.read_bytes()[:50])
+    assert "report.csv.seal: the container is cut" in files.run("inspect", "report.csv.seal", exit_code=65)[1]
