@@ -110,7 +110,7 @@ const struct command command_file_reveal = {
 		   "nothing of the rest.",
 	.examples = "sealstream file reveal --key local:pii report.csv.seal\n"
 		    "sealstream file reveal --key vault:transit/pii -o - photos.tar.seal | tar x\n"
-		    "sealstream file reveal --key local:pii --range 1048576:4096 disk.img.seal | xxd\n",
+		    "sealstream file reveal --key local:pii --range 0:512 disk.img.seal | xxd\n",
 	.options = rows,
 	.options_size = sizeof(struct reveal_options),
 	.args_max = 1,
