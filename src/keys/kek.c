@@ -87,3 +87,22 @@ enum seal_status kek_unwrap(const struct kek *kek, struct kek_item *items, size_
 out:
 	return rc;
 }
+
+enum seal_status kek_rewrap(const struct kek *kek, struct seal_bytes *texts, size_t n, const struct key_call *call,
+			    struct seal_err *err)
+{
+	struct key_item *lot = arena_alloc(call->arena, n * sizeof(*lot), _Alignof(struct key_item));
+	enum seal_status rc;
+
+	if (lot == NULL)
+		return err_memory(err);
+	if (kek->session->ops->rewrap == NULL)
+		return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE, "a key of this type rewraps nothing");
+	for (size_t i = 0; i < n; i++)
+		lot[i] = (struct key_item){.in = texts[i], .aad = context_of(kek)};
+	SEAL_TRY(kek->session->ops->rewrap(kek->session, lot, n, call, err));
+	for (size_t i = 0; i < n; i++)
+		texts[i] = lot[i].err == NULL ? lot[i].out : BYTES_EMPTY;
+out:
+	return rc;
+}

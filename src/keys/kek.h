@@ -25,4 +25,8 @@ struct kek_item {
 SEAL_MUST_USE enum seal_status kek_unwrap(const struct kek *kek, struct kek_item *items, size_t n,
 					  const struct key_call *call, struct seal_err *err);
 
+/* Text under an older version becomes text under the newest: in the arena, empty where that failed. The call fails as rewrap. */
+SEAL_MUST_USE enum seal_status kek_rewrap(const struct kek *kek, struct seal_bytes *texts, size_t n,
+					  const struct key_call *call, struct seal_err *err);
+
 #endif

@@ -28,8 +28,8 @@ struct key_flight {
 	unsigned refs; /* seeks that look at it */
 	bool done;
 	bool keep; /* false: dropped meanwhile */
-	struct data_key *key; /* done: a reference, or NULL and … */
-	struct seal_err why;
+	struct data_key *key; /* done: a reference, or NULL */
+	struct seal_err *why; /* done without a key; NULL: there was no memory for it */
 };
 
 struct key_entry {
@@ -165,6 +165,7 @@ static void flight_leave(struct key_seek *seek)
 	if (--flight->refs > 0)
 		return;
 	data_key_unref(flight->key);
+	mem_free(flight->why);
 	mem_free(flight);
 }
 
@@ -227,7 +228,7 @@ static void land(struct key_cache *cache, struct key_seek *seek, struct data_key
 		flight->key = data_key_ref(key);
 		seek->key = data_key_ref(key);
 	} else {
-		flight->why = *why;
+		flight->why = flight->refs > 1 ? mem_dup(why, sizeof(*why)) : NULL;
 		seek->err = why;
 	}
 	entry->flight = NULL;
@@ -291,18 +292,19 @@ void key_cache_settle(struct key_cache *cache, struct key_seek *seek, struct dat
 static void wait_one(struct key_cache *cache, struct key_seek *seek, const struct key_call *call,
 		     const struct seal_err **last)
 {
-	struct seal_err late = SEAL_ERR_INIT;
+	struct seal_err why = SEAL_ERR_INIT;
 
 	while (!seek->flight->done && clock_mono_ms() < call->deadline_ms)
 		cond_wait_until(&cache->settled, &cache->lock, call->deadline_ms);
 	if (!seek->flight->done) {
-		(void)err_set(&late, SEAL_RETRY, SEAL_E_TIMEOUT,
+		(void)err_set(&why, SEAL_RETRY, SEAL_E_TIMEOUT,
 			      "no data key came in time: another thread is asking for it still");
-		seek->err = item_err_share(call->arena, &late, last);
+		seek->err = item_err_share(call->arena, &why, last);
 	} else if (seek->flight->key != NULL) {
 		seek->key = data_key_ref(seek->flight->key);
 	} else {
-		seek->err = item_err_share(call->arena, &seek->flight->why, last);
+		(void)err_memory(&why);
+		seek->err = item_err_share(call->arena, seek->flight->why != NULL ? seek->flight->why : &why, last);
 	}
 	flight_leave(seek);
 }

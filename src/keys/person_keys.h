@@ -11,7 +11,7 @@
  * So a million people cost the KEK one call. The id (16 bytes) stands in the envelope, and is not the person's name: the pepper, an
  * HMAC key of its own, is wrapped under a store key, too. A forgotten person's row stays as a mark: no later record makes a
  * key for them again (SEAL_E_KEY_FORGOTTEN), unless they are admitted anew. Keys are remembered for max_age_ms, so that
- * other processes obey within that time. Thread-safe; sessions of stores are the caller's.
+ * other processes obey within that time. Thread-safe; it opens sessions of the store for itself.
  */
 #ifndef KEYS_PERSON_KEYS_H
 #define KEYS_PERSON_KEYS_H
@@ -20,6 +20,7 @@
 #include "stores/store.h"
 
 #define PERSON_ID_LEN 16
+#define PERSON_NAME_MAX 1024
 
 struct person_keys;
 
@@ -33,7 +34,7 @@ SEAL_MUST_USE enum seal_status person_keys_new(struct store *store, struct seal_
 void person_keys_free(struct person_keys *people); /* accepts NULL */
 
 struct person_want {
-	struct seal_bytes person; /* writers: who; 1 … 1024 bytes */
+	struct seal_bytes person; /* writers: who; 1 … PERSON_NAME_MAX bytes, else SEAL_E_DOMAIN */
 	uint8_t id[PERSON_ID_LEN]; /* readers: from the envelope; writers: set */
 	const uint8_t *commitment; /* readers: as in data_key_want */
 	struct data_key *key; /* out: a reference of the caller's, or NULL with err set */
