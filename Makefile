@@ -6,6 +6,8 @@
 #                          SUFFIX=.demo after the names that it makes, where they are taken
 #   make test              every test that needs only Debian's packages
 #   make test-services     the same against a real Apache Kafka and a real Vault, which are fetched, started and stopped
+#   make soak              the long proofs: gigabytes and random kills, half an hour; SEED=n for one seed of them;
+#                          RESULTS=docs/SOAK.md keeps what was measured
 #   make bench             speed, as ratios within one run
 #   make fuzz              each fuzzer for SECONDS=30
 #   make lint | format     what CI checks about the text | clang-format
@@ -17,7 +19,7 @@ SECONDS ?= 30
 BROKERS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test test-services bench fuzz lint format install clean
+.PHONY: all demo test test-services soak bench fuzz lint format install clean
 
 packages = @dev/install-packages
 where = --prefix=$(PREFIX) --libdir=lib
@@ -41,12 +43,18 @@ test-services:
 	@dev/build build $(where) sealstream tests/vault/data_key
 	tests/services/run
 
+soak:
+	$(packages) build services
+	@dev/build build $(where) sealstream
+	$(if $(SEED),SEED=$(SEED)) $(if $(RESULTS),RESULTS=$(RESULTS)) tests/services/run $(wildcard tests/services/soak_*.py)
+
 bench:
 	$(packages) build
 	@dev/build build $(where)
 	build/bench/bench
 	bench/run-peers
 	bench/run-vault
+	bench/run-kafka
 
 fuzz:
 	$(packages) build test
