@@ -319,11 +319,9 @@ static void take_away(struct file_progress *p, struct under_way *file)
 
 static void json_event(struct file_progress *p, struct under_way *file, const struct transfer_event *e, uint64_t now)
 {
-	static const char *const names[] = {[TRANSFER_STARTED] = "started",
-					    [TRANSFER_PROGRESS] = "progress",
-					    [TRANSFER_DONE] = "done",
-					    [TRANSFER_FAILED] = "failed",
-					    [TRANSFER_RESUMED] = "resumed"};
+	static const char *const names[] = {
+		[TRANSFER_STARTED] = "started", [TRANSFER_PROGRESS] = "progress", [TRANSFER_DONE] = "done",
+		[TRANSFER_FAILED] = "failed",	[TRANSFER_RESUMED] = "resumed",	  [TRANSFER_ABANDONED] = "abandoned"};
 
 	if (e->what == TRANSFER_PROGRESS && now - file->told_ms < JSON_EVERY_MS)
 		return;
@@ -372,6 +370,10 @@ static void on_event(void *arg, const struct transfer_event *e)
 		take_away(p, file);
 	} else if (e->what == TRANSFER_FAILED) {
 		p->files_failed++;
+		take_away(p, file);
+	} else if (e->what == TRANSFER_ABANDONED) {
+		p->files_seen--;
+		p->bytes_seen -= file->size != FILE_SIZE_UNKNOWN ? file->size : 0;
 		take_away(p, file);
 	}
 	tick(p);

@@ -2,7 +2,7 @@
  * What `file send` and `file receive` tell on standard error while they run: bars on a terminal, lines in a log, or JSON, one
  * object a line:
  *
- *   {"schema":"sealstream.file.progress/1","event":"started|resumed|progress|done","ts":…,"id":"…","name":"…","bytes":…,"size":…}
+ *   {"schema":"sealstream.file.progress/1","event":"started|resumed|progress|done|abandoned","ts":…,"id":"…","name":"…","bytes":…,"size":…}
  *   {"schema":…,"event":"failed", the same and "class":"…","code":"…","error":"…"}
  *   {"schema":…,"event":"total|end","ts":…,"files":…,"files_known":…,"failed":…,"bytes":…,"bytes_known":…,"rate":…}
  *   {"schema":…,"event":"waiting","ts":…,"error":"…"}      {"schema":…,"event":"going_on","ts":…,"waited_ms":…}

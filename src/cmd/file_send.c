@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "base/log.h"
+#include "cmd/file_progress.h"
 #include "cmd/file_use.h"
 #include "cmd/kafka_use.h"
 #include "cmd/stream_open.h"
@@ -13,6 +14,7 @@ struct send_command {
 	struct kafka_connection connection;
 	const char *topic, *from, *key, *state;
 	int64_t parallel, chunk_size, settle_ms, retry_ms;
+	int progress;
 	bool once, hide_names;
 };
 
@@ -24,13 +26,13 @@ static const struct opt_row rows[] = {
 	 .letter = 't',
 	 .help = "topic to write; default: [large_payload] topic of the -F file",
 	 .arg = "TOPIC",
-	 .env = "SEALSTREAM_FILE_TOPIC",
+	 .env = "SEALSTREAM_TOPIC",
 	 .type = OPT_STRING,
 	 AT(topic)},
 	{.name = "from",
 	 .help = "directory whose files are sent; default: [large_payload] sourcedir of the -F file",
 	 .arg = "DIR",
-	 .env = "SEALSTREAM_FILE_FROM",
+	 .env = "SEALSTREAM_FROM",
 	 .type = OPT_STRING,
 	 AT(from)},
 	FILE_KEY_ROW(struct send_command, key),
@@ -42,7 +44,7 @@ static const struct opt_row rows[] = {
 	 .def = "4",
 	 .min = 1,
 	 .max = 64,
-	 .env = "SEALSTREAM_FILE_PARALLEL",
+	 .env = "SEALSTREAM_PARALLEL",
 	 .type = OPT_INT,
 	 AT(parallel)},
 	FILE_CHUNK_SIZE_ROW(struct send_command, chunk_size),
@@ -54,7 +56,7 @@ static const struct opt_row rows[] = {
 	{.name = "state",
 	 .help = "where to keep what was sent; default: .sealstream in the directory of the files",
 	 .arg = "DIR",
-	 .env = "SEALSTREAM_FILE_STATE",
+	 .env = "SEALSTREAM_STATE",
 	 .type = OPT_STRING,
 	 AT(state)},
 	{.name = "settle",
@@ -67,16 +69,8 @@ static const struct opt_row rows[] = {
 	 .type = OPT_DURATION,
 	 AT(settle_ms)},
 	RETRY_FOR_ROW(struct send_command, retry_ms, "0"),
+	FILE_PROGRESS_ROW(struct send_command, progress),
 	OPT_END};
-
-static void on_event(void *arg, const struct transfer_event *event)
-{
-	(void)arg;
-	if (event->what == TRANSFER_DONE)
-		log_say(LOG_INFO, "%s sent, %" PRIu64 " bytes", event->name, event->bytes);
-	else if (event->what == TRANSFER_FAILED)
-		log_say(LOG_ERROR, "%s: %s", event->name, event->why->text);
-}
 
 /* What the command line leaves open comes from the settings. */
 static enum seal_status choose(const struct command_call *call, const struct kafka_config *config,
@@ -122,15 +116,6 @@ static enum seal_status open_sink(const struct send_command *o, const char *topi
 	return rc == SEAL_OK ? kafka_use_sink(topic, &sink, out, err) : rc;
 }
 
-static int conclude(const struct transfer_counts *counts)
-{
-	log_say(LOG_INFO, "%" PRIu64 " files sent, %" PRIu64 " bytes; %" PRIu64 " sent before, %" PRIu64 " failed",
-		counts->files, counts->bytes, counts->before, counts->failed);
-	if (stop_requested())
-		return 128 + stop_requested();
-	return counts->failed > 0 ? 1 : 0;
-}
-
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct send_command *o = call->options;
@@ -140,9 +125,9 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 				    .parallel = (unsigned)o->parallel,
 				    .chunk_size = (uint32_t)o->chunk_size,
 				    .settle_ms = (uint64_t)o->settle_ms,
-				    .retry_ms = (uint64_t)o->retry_ms,
-				    .watch = {.stop = stop_requested, .event = on_event}};
+				    .retry_ms = (uint64_t)o->retry_ms};
 	struct transfer_counts counts = {0};
+	struct file_progress *progress = NULL;
 	struct file_key key = {.key = NULL};
 	struct kafka_config config;
 	const char *topic = NULL;
@@ -161,9 +146,16 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	SEAL_TRY(rc);
 	send.key = key.key;
 	send.key_derived = key.derived;
-	SEAL_TRY(transfer_send(&send, &counts, err));
-	*exit_code = conclude(&counts);
+	SEAL_TRY(file_progress_new(o->progress, "sent", &counts, call->global, &progress, err));
+	file_progress_watch(progress, &send.watch);
+	rc = transfer_send(&send, &counts, err);
+	file_progress_end(progress);
+	SEAL_TRY(rc);
+	if (counts.before > 0)
+		log_say(LOG_INFO, "%" PRIu64 " files had been sent before", counts.before);
+	*exit_code = stop_requested() ? 128 + stop_requested() : counts.failed > 0 ? 1 : 0;
 out:
+	file_progress_free(progress);
 	if (send.sink != NULL) {
 		enum seal_status closed = send.sink->ops->close(send.sink, err);
 

@@ -388,6 +388,8 @@ static void run_job(struct worker *w, struct job *job)
 	if (g.fd >= 0)
 		close(g.fd);
 	pthread_mutex_lock(&s->lock);
+	if (outcome == CHANGED && g.claimed)
+		sender_event(s, job, TRANSFER_ABANDONED, NULL);
 	conclude(&g, outcome);
 	pthread_mutex_unlock(&s->lock);
 }

@@ -39,7 +39,8 @@ struct transfer_event {
 		TRANSFER_PROGRESS, /* at most ten times a second for each file */
 		TRANSFER_DONE, /* sender: acknowledged; receiver: under its final name */
 		TRANSFER_FAILED, /* `why` says; others go on */
-		TRANSFER_RESUMED /* after a restart; `bytes` are there already */
+		TRANSFER_RESUMED, /* after a restart; `bytes` are there already */
+		TRANSFER_ABANDONED /* sender: the file changed meanwhile; it begins anew, as another transfer */
 	} what;
 	const char *name; /* safe to print: as it is (sender), or as it will be (receiver) in the directory */
 	uint8_t id[FILE_ID_LEN];

@@ -51,7 +51,7 @@ struct send_fixture {
 	/* the watch */
 	atomic_bool stop;
 	size_t stop_after; /* records; 0: never */
-	unsigned started, resumed, done, failed, waits, goes_on;
+	unsigned started, resumed, done, failed, abandoned, waits, goes_on;
 	uint64_t progress; /* the most bytes told */
 	char last_failed[300], last_why[SEAL_ERR_TEXT_MAX];
 };
@@ -211,6 +211,7 @@ static void watch_event(void *arg, const struct transfer_event *event)
 	f->resumed += event->what == TRANSFER_RESUMED;
 	f->done += event->what == TRANSFER_DONE;
 	f->failed += event->what == TRANSFER_FAILED;
+	f->abandoned += event->what == TRANSFER_ABANDONED;
 	if (event->what == TRANSFER_DONE)
 		in_thread(event->bytes == event->size);
 	if (event->what == TRANSFER_PROGRESS && event->bytes > f->progress)
@@ -249,7 +250,7 @@ static void send_reset(struct send_fixture *f)
 	atomic_store(&f->stop, false);
 	f->stop_after = f->fail_after = f->refused = 0;
 	f->before_write = NULL;
-	f->started = f->resumed = f->done = f->failed = f->waits = f->goes_on = 0;
+	f->started = f->resumed = f->done = f->failed = f->abandoned = f->waits = f->goes_on = 0;
 	f->finished = false;
 	f->progress = 0;
 	atomic_store(&f->away, 0);

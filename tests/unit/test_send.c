@@ -202,7 +202,7 @@ static void test_resume(void **state)
 	assert_int_equal(transfers_of(f, ids, 4), 1);
 	SENT(f, "big", 20 * 1024, 1, 1);
 	/* After the last acknowledged one, under another data key. */
-	assert_string_not_equal(f->kept[first].index, "0");
+	assert_string_equal(f->kept[first].index, "9");
 	assert_string_not_equal(f->kept[first].wrapped, f->kept[0].wrapped);
 }
 
@@ -298,6 +298,8 @@ static void test_change_while_sent(void **state)
 	SENT(f, "big", 20 * 1024, 2, 1);
 	assert_int_equal(f->counts.files, 1);
 	assert_int_equal(f->counts.failed, 0);
+	assert_int_equal(f->started, 2);
+	assert_int_equal(f->abandoned, 1);
 }
 
 static void cut_big(struct send_fixture *f, const struct record *record)

@@ -71,6 +71,19 @@ static void send_request(rd_kafka_t *rk, const struct request *r, rd_kafka_Admin
 		rd_kafka_DescribeConfigs(rk, &describe, 1, options, queue);
 }
 
+/* Every broker knows a topic's limit; the controller would be asked else, and the embedded broker has none. */
+static void ask_any_broker(rd_kafka_t *rk, rd_kafka_AdminOptions_t *options, int timeout_ms)
+{
+	const struct rd_kafka_metadata *metadata;
+	char why[200];
+
+	if (rd_kafka_metadata(rk, 0, NULL, &metadata, timeout_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	if (metadata->broker_cnt > 0)
+		rd_kafka_AdminOptions_set_broker(options, metadata->brokers[0].id, why, sizeof(why));
+	rd_kafka_metadata_destroy(metadata);
+}
+
 /* The answer, which the caller destroys; NULL: none in time. */
 static rd_kafka_event_t *ask_event(struct kafka_client *client, const struct request *request, int timeout_ms)
 {
@@ -80,6 +93,8 @@ static rd_kafka_event_t *ask_event(struct kafka_client *client, const struct req
 	char why[200];
 
 	rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, why, sizeof(why));
+	if (request->describe != NULL)
+		ask_any_broker(client->rk, options, timeout_ms);
 	send_request(client->rk, request, options, queue);
 	event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
 	rd_kafka_poll(client->rk, 0); /* error_cb: the cause */
