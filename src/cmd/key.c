@@ -3,8 +3,17 @@
 #include "cmd/key_use.h"
 
 static const struct command *const subs[] = {
-	&command_key_create, &command_key_list,	  &command_key_show, &command_key_rotate,  &command_key_config,
-	&command_key_export, &command_key_import, &command_key_copy, &command_key_destroy, NULL,
+	&command_key_create,
+	&command_key_list,
+	&command_key_show,
+	&command_key_rotate,
+	&command_key_config,
+	&command_key_export,
+	&command_key_import,
+	&command_key_copy,
+	&command_key_destroy,
+	&command_key_forget,
+	NULL,
 };
 
 const struct command command_key = {

@@ -52,6 +52,7 @@ void key_use_json(FILE *to, const struct key_admin_info *info);
 void key_use_tell_fixed(const struct key_admin_info *info);
 
 extern const struct command command_key_config, command_key_copy, command_key_create, command_key_destroy,
-	command_key_export, command_key_import, command_key_list, command_key_rotate, command_key_show;
+	command_key_export, command_key_forget, command_key_import, command_key_list, command_key_rotate,
+	command_key_show;
 
 #endif

@@ -7,19 +7,37 @@
  * Invariants: readers and writers have caches of their own, since a writer makes what a reader does not find. No failure and no
  * mark is remembered. What is remembered needs neither store nor KEK.
  */
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "keys/item_err.h"
 #include "keys/person_work.h"
 
+#define SCOPE_MAX (1u << 20)
 #define TRIES 100 /* races lost one after the other before it is time to say so */
 
-enum seal_status person_keys_new(struct store *store, struct seal_bytes scope,
+/* LP(namespace) ‖ LP("scheme:reference") */
+static enum seal_status write_scope(const struct person_scope *scope, struct seal_buf *out, struct seal_err *err)
+{
+	const size_t scheme = strlen(scope->scheme);
+	enum seal_status rc;
+
+	SEAL_TRY(buf_append_lp32(out, bytes_str(scope->namespace_), err));
+	SEAL_TRY(buf_append_be32(out, (uint32_t)(scheme + 1 + scope->reference.len), err));
+	SEAL_TRY(buf_append(out, bytes_of(scope->scheme, scheme), err));
+	SEAL_TRY(buf_append_u8(out, ':', err));
+	SEAL_TRY(buf_append(out, scope->reference, err));
+out:
+	return rc;
+}
+
+enum seal_status person_keys_new(struct store *store, const struct person_scope *scope,
 				 const struct data_keys_options *options, struct person_keys **out,
 				 struct seal_err *err)
 {
 	struct data_keys_options filled = *options;
 	struct person_keys *people = mem_calloc(1, sizeof(*people));
+	struct seal_buf text = BUF_INIT(SCOPE_MAX);
 	enum seal_status rc;
 
 	*out = NULL;
@@ -27,13 +45,15 @@ enum seal_status person_keys_new(struct store *store, struct seal_bytes scope,
 		return err_memory(err);
 	data_keys_defaults(&filled);
 	people->derived = filled.derived;
+	SEAL_TRY(write_scope(scope, &text, err));
 	SEAL_TRY(store_pool_new(store, &people->pool, err));
-	SEAL_TRY(store_keys_new(scope, &filled, &people->store_keys, err));
+	SEAL_TRY(store_keys_new(buf_bytes(&text), &filled, &people->store_keys, err));
 	SEAL_TRY(key_cache_new(filled.readers, filled.max_age_ms, &people->writers, err));
 	SEAL_TRY(key_cache_new(filled.readers, filled.max_age_ms, &people->readers, err));
 	*out = people;
 	people = NULL;
 out:
+	buf_clear(&text);
 	person_keys_free(people);
 	return rc;
 }

@@ -24,11 +24,18 @@
 
 struct person_keys;
 
+/* What keeps policies apart that share a store. */
+struct person_scope {
+	const char *namespace_; /* the policy's */
+	const char *scheme; /* of the KEK: "vault" */
+	struct seal_bytes reference;
+};
+
 /*
- * `scope` keeps policies apart that share a store: LP(namespace) ‖ LP("scheme:reference" of the KEK). `options` as for data
- * keys: max_age_ms and readers bound the memory; max_uses bounds what one store key wraps. `store` outlives it.
+ * `options` as for data keys: max_age_ms and readers bound the memory; max_uses bounds what one store key wraps. `store`
+ * outlives it.
  */
-SEAL_MUST_USE enum seal_status person_keys_new(struct store *store, struct seal_bytes scope,
+SEAL_MUST_USE enum seal_status person_keys_new(struct store *store, const struct person_scope *scope,
 					       const struct data_keys_options *options, struct person_keys **out,
 					       struct seal_err *err);
 void person_keys_free(struct person_keys *people); /* accepts NULL */

@@ -50,7 +50,7 @@ static enum seal_status run(void *arg, struct seal_err *err)
 
 	f->store = fake_store_new();
 	arena_init(&f->arena, 0);
-	SEAL_TRY(person_keys_new(f->store, SCOPE, &options, &people, err));
+	SEAL_TRY(person_keys_new(f->store, &shop_scope, &options, &people, err));
 	rc = write_read_forget(f, people, err);
 	if (rc != SEAL_OK) {
 		mem_set_hook(NULL, NULL);

@@ -16,13 +16,13 @@ struct people_fixture {
 	struct seal_err err;
 };
 
-#define SCOPE BYTES_LIT("shop local:pii")
+static const struct person_scope shop_scope = {"shop", "local", {(const uint8_t *)"pii", 3}};
 
 static inline struct person_keys *people_new(struct people_fixture *f, struct data_keys_options options)
 {
 	struct person_keys *people = NULL;
 
-	assert_int_equal(person_keys_new(f->store, SCOPE, &options, &people, NULL), SEAL_OK);
+	assert_int_equal(person_keys_new(f->store, &shop_scope, &options, &people, NULL), SEAL_OK);
 	return people;
 }
 

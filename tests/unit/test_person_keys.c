@@ -470,28 +470,36 @@ static void lost_rows(void **state)
 	}
 }
 
-/* Policies that share a store don't share people. */
+/* Policies that share a store don't share people: another namespace, key or place of keys is another person. */
 static void scopes(void **state)
 {
-	struct person_keys *others = NULL;
+	const struct person_scope apart[] = {
+		{"bank", "local", BYTES_LIT("pii")},  {"", "local", BYTES_LIT("pii")},
+		{"shop", "local", BYTES_LIT("pii2")}, {"shop", "vault", BYTES_LIT("pii")},
+		{"shop", "loca", BYTES_LIT("l:pii")},
+	};
+	struct data_keys_options options = {0};
 	struct person_want want, want2;
 	struct data_key *key, *theirs;
 	struct people_fixture f;
-	struct data_keys_options options = {0};
 
 	people_open(&f, options);
-	assert_int_equal(person_keys_new(f.store, BYTES_LIT("bank local:pii"), &options, &others, NULL), SEAL_OK);
 	key = person_write(&f, f.people, "c-1", &want);
-	theirs = person_write(&f, others, "c-1", &want2);
-	assert_memory_not_equal(want.id, want2.id, PERSON_ID_LEN);
-	assert_false(same_key(key, theirs));
-	assert_int_equal(person_forget(&f, others, "c-1"), PERSON_LIVE);
+	for (size_t i = 0; i < sizeof(apart) / sizeof(apart[0]); i++) {
+		struct person_keys *others = NULL;
+
+		assert_int_equal(person_keys_new(f.store, &apart[i], &options, &others, NULL), SEAL_OK);
+		theirs = person_write(&f, others, "c-1", &want2);
+		assert_memory_not_equal(want.id, want2.id, PERSON_ID_LEN);
+		assert_false(same_key(key, theirs));
+		assert_int_equal(person_forget(&f, others, "c-1"), PERSON_LIVE);
+		assert_null(person_read(&f, others, want.id, data_key_commitment(key)));
+		data_key_unref(theirs);
+		person_keys_free(others);
+	}
 	data_key_unref(person_write(&f, f.other, "c-1", NULL));
 	assert_int_equal(f.err.status, SEAL_OK);
-	assert_null(person_read(&f, others, want.id, data_key_commitment(key)));
 	data_key_unref(key);
-	data_key_unref(theirs);
-	person_keys_free(others);
 	person_keys_free(NULL);
 	people_close(&f);
 }
