@@ -1,11 +1,12 @@
 /*
- * The one list of methods, key sources, streams and commands. A new one is a folder (or file) and a line here; nothing
+ * The one list of methods, key sources, stores, streams and commands. A new one is a folder (or file) and a line here; nothing
  * else names them.
  */
 #include "cmd/registry.h"
 
 #include "keys/keyring.h"
 #include "methods/builtin.h"
+#include "stores/sqlite/sqlite.h"
 #include "vault/vault.h"
 
 /* One a line. */
@@ -37,8 +38,17 @@ static const struct key_scheme schemes[] = {
 	{.name = NULL},
 };
 
-const struct engine_registry registry = {.methods = methods, .sources = key_sources};
-const struct policy_schema registry_schema = {.methods = method_kinds, .schemes = schemes};
+static const struct store_ops *const stores[] = {
+	&sqlite_store,
+	NULL,
+};
+static const struct key_scheme store_schemes[] = {
+	{"sqlite", "a file, for programs on one machine", sqlite_address_check},
+	{.name = NULL},
+};
+
+const struct engine_registry registry = {.methods = methods, .sources = key_sources, .stores = stores};
+const struct policy_schema registry_schema = {.methods = method_kinds, .schemes = schemes, .stores = store_schemes};
 
 #ifndef SEAL_NO_STREAMS
 #include "cmd/commands.h"

@@ -62,7 +62,8 @@ struct store_ops {
 				   size_t n, const struct store_call *call, struct seal_err *err);
 	/*
 	 * Compare and swap: the row's value becomes `to` where it is `from` now (ptr NULL in `to`: the row goes away); else
-	 * *swapped is false. `erase`: the old value must be gone from the data base's files, as far as it lets that be done.
+	 * *swapped is false. `erase`: the old value must be gone from the data base's files, as far as it lets that be done. When
+	 * that has to wait, the call fails (SEAL_RETRY) with *swapped true; a swap of a value for itself does it later.
 	 */
 	enum seal_status (*swap)(struct store_session *session, const char *space, struct seal_bytes key,
 				 struct seal_bytes from, struct seal_bytes to, bool erase, bool *swapped,

@@ -1,0 +1,18 @@
+/* What all stores do alike: limits, and results in the caller's arena. Only folders of src/stores use it. */
+#ifndef STORES_CHECK_H
+#define STORES_CHECK_H
+
+#include "stores/store.h"
+
+#define STORE_OPEN_MS 15000 /* how long opening waits for others */
+
+/* Spaces are constants of this program: anything else is a bug. */
+void store_check_space(const char *space);
+/* Keys have 1 … STORE_KEY_MAX bytes, values at most STORE_VALUE_MAX. `values`: look at those, too. SEAL_USAGE/SEAL_E_LIMIT. */
+SEAL_MUST_USE enum seal_status store_check_items(const struct store_item *items, size_t n, bool values,
+						 struct seal_err *err);
+/* A copy in the call's arena; its ptr is never NULL, even when it is empty. */
+SEAL_MUST_USE enum seal_status store_copy(const struct store_call *call, const void *ptr, size_t len,
+					  struct seal_bytes *out, struct seal_err *err);
+
+#endif
