@@ -53,6 +53,7 @@ bench:
 	@dev/build build $(where)
 	build/bench/bench
 	bench/run-peers
+	bench/run-files
 	bench/run-vault
 	bench/run-kafka
 

@@ -12,7 +12,7 @@
 
 #define SIZE (8u << 20)
 #define CHUNK FILE_CHUNK_DEFAULT
-#define EVP_NAME "AES-256-GCM by EVP, 512 KiB"
+#define EVP_NAME "AES-256-GCM by EVP, 512 KiB in memory"
 
 static uint8_t chunk[CHUNK + FILE_TAG_LEN];
 static struct file_input in[2]; /* the file, its container */
@@ -111,7 +111,7 @@ void bench_add_files(struct bench *bench)
 	make_inputs();
 	bench_check(file_sealer_new(&meta, &kek, false, &call, &sealer, &err), &err);
 	bench_add(bench, (struct bench_case){.name = EVP_NAME, .run = evp, .arg = context, .ops = 1, .bytes = CHUNK});
-	bench_add(bench, (struct bench_case){.name = "seal a chunk of 512 KiB",
+	bench_add(bench, (struct bench_case){.name = "seal a chunk of 512 KiB in memory",
 					     .run = seal_chunk,
 					     .arg = sealer,
 					     .ops = 1,

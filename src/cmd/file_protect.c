@@ -101,7 +101,7 @@ const struct command command_file_protect = {
 		   "are kept in the container, encrypted. The key is asked for one data key; the file stays here. "
 		   "Memory does not grow with the file.",
 	.examples = "sealstream file protect --key local:pii report.csv\n"
-		    "tar c photos | sealstream file protect --key vault:transit/pii -o photos.tar.seal\n",
+		    "tar c photos | sealstream file protect --key vault:transit/pii -o photos.seal\n",
 	.options = rows,
 	.options_size = sizeof(struct protect_options),
 	.args_max = 1,

@@ -109,7 +109,7 @@ const struct command command_file_reveal = {
 		   "With --range only a part is read and written; it is verified as the whole would be, but says "
 		   "nothing of the rest.",
 	.examples = "sealstream file reveal --key local:pii report.csv.seal\n"
-		    "sealstream file reveal --key vault:transit/pii -o - photos.tar.seal | tar x\n"
+		    "sealstream file reveal --key vault:transit/pii -o - photos.seal | tar x\n"
 		    "sealstream file reveal --key local:pii --range 0:512 disk.img.seal | xxd\n",
 	.options = rows,
 	.options_size = sizeof(struct reveal_options),
