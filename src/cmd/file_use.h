@@ -10,8 +10,7 @@
 	{                                                                                                            \
 		.name = "key", .letter = 'k',                                                                        \
 		.help = "the key that wraps each file's own key: local:NAME or vault:MOUNT/NAME", .arg = "KEY",      \
-		.env = "SEALSTREAM_KEY", .type = OPT_STRING, .required = true,                                  \
-		.offset = offsetof(owner, member)                                                                    \
+		.env = "SEALSTREAM_KEY", .type = OPT_STRING, .required = true, .offset = offsetof(owner, member)     \
 	}
 #define FILE_CHUNK_SIZE_ROW(owner, member)                                                                           \
 	{                                                                                                            \
