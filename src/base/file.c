@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -130,4 +131,40 @@ out:
 	if (rc != SEAL_OK)
 		unlinkat(dirfd, temporary, 0);
 	return rc;
+}
+
+/* One directory, with its entry in the parent on disk. */
+static bool make_one(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX];
+	bool synced;
+	int fd;
+
+	if (mkdir(path, 0700) != 0)
+		return errno == EEXIST;
+	snprintf(parent, sizeof(parent), "%.*s", slash == NULL ? 1 : (int)(slash - path) + 1, slash ? path : ".");
+	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	synced = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0)
+		close(fd);
+	return synced;
+}
+
+enum seal_status file_make_dirs(const char *path, struct seal_err *err)
+{
+	char part[PATH_MAX];
+
+	if (path[0] == '\0' || strlen(path) >= sizeof(part))
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "a directory's path is empty or too long");
+	for (size_t i = 1;; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		snprintf(part, sizeof(part), "%.*s", (int)i, path);
+		if (!make_one(part))
+			return err_set_errno(err, errno == EACCES ? SEAL_DENIED : SEAL_FATAL, SEAL_E_CREATE, errno,
+					     "cannot make the directory %s", part);
+		if (path[i] == '\0')
+			return SEAL_OK;
+	}
 }

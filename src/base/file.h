@@ -31,4 +31,7 @@ SEAL_MUST_USE enum seal_status file_temporary_at(int dirfd, const char *name, un
 SEAL_MUST_USE enum seal_status file_publish_at(int dirfd, int fd, const char *temporary, const char *name,
 					       bool replace, const char *path, struct seal_err *err);
 
+/* mkdir -p: what is made has mode 0700 and is on disk. SEAL_E_CREATE; SEAL_DENIED where that is the reason. */
+SEAL_MUST_USE enum seal_status file_make_dirs(const char *path, struct seal_err *err);
+
 #endif

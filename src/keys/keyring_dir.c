@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "keys/keyring_impl.h"
 
@@ -43,41 +44,6 @@ enum seal_status keyring_dir_path(const char *given, char **out, struct seal_err
 		return err_memory(err);
 	snprintf(*out, size, "%s%s", base, rest);
 	return SEAL_OK;
-}
-
-/* One directory, with its entry in the parent on disk. */
-static bool make_one(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char parent[PATH_MAX];
-	bool synced;
-	int fd;
-
-	if (mkdir(path, 0700) != 0)
-		return errno == EEXIST;
-	snprintf(parent, sizeof(parent), "%.*s", slash == NULL ? 1 : (int)(slash - path) + 1, slash ? path : ".");
-	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	synced = fd >= 0 && fsync(fd) == 0;
-	if (fd >= 0)
-		close(fd);
-	return synced;
-}
-
-/* mkdir -p with mode 0700 for what is made. */
-static enum seal_status make_path(const char *path, struct seal_err *err)
-{
-	char part[PATH_MAX];
-
-	for (size_t i = 1;; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		snprintf(part, sizeof(part), "%.*s", (int)i, path);
-		if (!make_one(part))
-			return err_set_errno(err, errno == EACCES ? SEAL_DENIED : SEAL_FATAL, SEAL_E_CREATE, errno,
-					     "cannot make the directory %s", part);
-		if (path[i] == '\0')
-			return SEAL_OK;
-	}
 }
 
 static bool is_empty(int dirfd)
@@ -115,7 +81,7 @@ enum seal_status keyring_dir_open(const char *path, bool create, int *fd, struct
 
 	*fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*fd < 0 && errno == ENOENT && create) {
-		SEAL_TRY(make_path(path, err));
+		SEAL_TRY(file_make_dirs(path, err));
 		*fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	if (*fd < 0 && errno == ENOENT) {
