@@ -61,6 +61,11 @@ struct transfer_watch {
 	void (*event)(void *arg, const struct transfer_event *event);
 	void (*waiting)(void *arg, const struct seal_err *why); /* a service is away; told once, until it answers */
 	void (*resumed)(void *arg, uint64_t waited_ms);
+	/*
+	 * Receiver: a record that is no part of a transfer (not a container, tampered, under a key that does not open it). Further
+	 * records under a header that was refused already are only counted. `why` has topic/partition/offset as its place.
+	 */
+	void (*foreign)(void *arg, const struct seal_err *why);
 	void *arg;
 };
 
@@ -92,7 +97,6 @@ struct receive_options {
 	const char *directory; /* made (0700) if missing */
 	const char *state; /* NULL: directory/.sealstream; must be on the same file system */
 	bool overwrite; /* a file of the same name is replaced; else the new one is numbered */
-	bool exit_at_end; /* end at READ_END or when idle with nothing under way */
 	uint64_t max_files; /* end after so many; 0: never */
 	uint64_t timeout_ms; /* a transfer to which nothing came for so long is given up; 0: never */
 	uint64_t max_file_bytes; /* larger ones are refused; 0: no limit */
@@ -104,7 +108,8 @@ struct receive_options {
 };
 
 /*
- * SEAL_OK also when single transfers failed (counts). What is under way at the end stays for the next run. A full disk is
+ * Until the source ends, enough files have come, or a stop request. SEAL_OK also when single transfers failed (counts). What is
+ * under way at the end stays for the next run. A full disk is
  * waited for (watch.waiting) as a service that is away.
  */
 SEAL_MUST_USE enum seal_status transfer_receive(const struct receive_options *options, struct transfer_counts *counts,
