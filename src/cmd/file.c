@@ -6,6 +6,7 @@ static const struct command *const subs[] = {
 	&command_file_protect,
 	&command_file_reveal,
 	&command_file_send,
+	&command_file_receive,
 	NULL,
 };
 

@@ -407,6 +407,22 @@ static void on_resumed(void *arg, uint64_t waited_ms)
 	json_end(p);
 }
 
+static void on_foreign(void *arg, const struct seal_err *why)
+{
+	struct file_progress *p = arg;
+
+	bars_hide(&p->shown);
+	if (p->form != SHOW_JSON) {
+		log_err(LOG_WARNING, why);
+		return;
+	}
+	json_start(p, "foreign");
+	fputs(",\"place\":", p->text);
+	output_json_string(p->text, bytes_str(why->place));
+	json_error(p, why);
+	json_end(p);
+}
+
 static int on_stop(void)
 {
 	if (current != NULL)
@@ -455,8 +471,12 @@ enum seal_status file_progress_new(int form, const char *done, const struct tran
 
 void file_progress_watch(struct file_progress *progress, struct transfer_watch *watch)
 {
-	*watch = (struct transfer_watch){
-		.stop = on_stop, .event = on_event, .waiting = on_waiting, .resumed = on_resumed, .arg = progress};
+	*watch = (struct transfer_watch){.stop = on_stop,
+					 .event = on_event,
+					 .waiting = on_waiting,
+					 .resumed = on_resumed,
+					 .foreign = on_foreign,
+					 .arg = progress};
 }
 
 void file_progress_end(struct file_progress *p)

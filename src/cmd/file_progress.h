@@ -5,6 +5,7 @@
  *   {"schema":"sealstream.file.progress/1","event":"started|resumed|progress|done|abandoned","ts":…,"id":"…","name":"…","bytes":…,"size":…}
  *   {"schema":…,"event":"failed", the same and "class":"…","code":"…","error":"…"}
  *   {"schema":…,"event":"total|end","ts":…,"files":…,"files_known":…,"failed":…,"bytes":…,"bytes_known":…,"rate":…}
+ *   {"schema":…,"event":"foreign","ts":…,"place":"…","class":"…","code":"…","error":"…"}   a record that is no part of a file
  *   {"schema":…,"event":"waiting","ts":…,"error":"…"}      {"schema":…,"event":"going_on","ts":…,"waited_ms":…}
  *
  * `size` is null when it is not known, `rate` is bytes a second. A name's bytes that are not UTF-8 become U+FFFD.

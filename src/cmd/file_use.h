@@ -34,6 +34,6 @@ void file_key_close(struct file_key *key);
 /* For one question to the key, from now. */
 struct key_call file_key_call(const struct command_call *call);
 
-extern const struct command command_file_protect, command_file_reveal, command_file_send;
+extern const struct command command_file_protect, command_file_receive, command_file_reveal, command_file_send;
 
 #endif
