@@ -6,7 +6,7 @@
 
 struct receive_command {
 	struct kafka_connection connection;
-	const char *topic, *directory, *group, *key;
+	const char *topic, *directory, *state, *group, *key;
 	int64_t count, transfer_timeout_ms, max_file_bytes, retry_ms;
 	int progress;
 	bool exit_at_end, overwrite;
@@ -20,14 +20,20 @@ static const struct opt_row rows[] = {
 	 .letter = 't',
 	 .help = "topic to read; default: [large_payload] topic of the -F file",
 	 .arg = "TOPIC",
-	 .env = "SEALSTREAM_TOPIC",
+	 .env = "SEALSTREAM_FILE_TOPIC",
 	 .type = OPT_STRING,
 	 AT(topic)},
 	{.name = "to",
 	 .help = "directory for the files, made if missing; default: [large_payload] destinationdir of the -F file",
 	 .arg = "DIR",
+	 .env = "SEALSTREAM_FILE_TO",
 	 .type = OPT_STRING,
 	 AT(directory)},
+	{.name = "state",
+	 .help = "where files are put together, on the same file system; default: .sealstream in DIR",
+	 .arg = "DIR",
+	 .type = OPT_STRING,
+	 AT(state)},
 	{.name = "group",
 	 .letter = 'G',
 	 .help = "consumer group; default: group.id of the settings, or sealstream.TOPIC.files",
@@ -95,6 +101,7 @@ static enum seal_status receive(const struct receive_command *o, const struct co
 				struct seal_err *err)
 {
 	struct receive_options options = {.directory = o->directory,
+					  .state = o->state,
 					  .overwrite = o->overwrite,
 					  .max_files = (uint64_t)o->count,
 					  .timeout_ms = (uint64_t)o->transfer_timeout_ms,

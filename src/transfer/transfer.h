@@ -61,12 +61,12 @@ struct transfer_watch {
 	void (*event)(void *arg, const struct transfer_event *event);
 	void (*waiting)(void *arg, const struct seal_err *why); /* a service is away; told once, until it answers */
 	void (*resumed)(void *arg, uint64_t waited_ms);
+	void *arg;
 	/*
 	 * Receiver: a record that is no part of a transfer (not a container, tampered, under a key that does not open it). Further
 	 * records under a header that was refused already are only counted. `why` has topic/partition/offset as its place.
 	 */
 	void (*foreign)(void *arg, const struct seal_err *why);
-	void *arg;
 };
 
 struct send_options {
