@@ -111,22 +111,34 @@ bool base64_decode(struct seal_bytes in, uint8_t *out, size_t *out_len)
 	return decode(in, out, out_len, std_values);
 }
 
-bool base64_is_canonical(struct seal_bytes text, size_t *raw)
+/* Piece by piece. */
+static bool is_canonical(struct seal_bytes text, size_t *raw,
+			 bool (*to_bytes)(struct seal_bytes, uint8_t *, size_t *))
 {
 	uint8_t piece[BASE64_RAW_MAX(256)];
 	size_t len;
 
 	*raw = 0;
 	while (text.len > 256) {
-		if (!base64_decode(bytes_of(text.ptr, 256), piece, &len) || len != 192)
+		if (!to_bytes(bytes_of(text.ptr, 256), piece, &len) || len != 192)
 			return false;
 		*raw += len;
 		text = bytes_skip(text, 256);
 	}
-	if (!base64_decode(text, piece, &len))
+	if (!to_bytes(text, piece, &len))
 		return false;
 	*raw += len;
 	return true;
+}
+
+bool base64_is_canonical(struct seal_bytes text, size_t *raw)
+{
+	return is_canonical(text, raw, base64_decode);
+}
+
+bool base64url_is_canonical(struct seal_bytes text, size_t *raw)
+{
+	return is_canonical(text, raw, base64url_decode);
 }
 
 size_t base64url_encode(struct seal_bytes in, char *out)

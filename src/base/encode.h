@@ -19,6 +19,7 @@ bool base64_is_canonical(struct seal_bytes text, size_t *raw);
 
 size_t base64url_encode(struct seal_bytes in, char *out);
 bool base64url_decode(struct seal_bytes in, uint8_t *out, size_t *out_len);
+bool base64url_is_canonical(struct seal_bytes text, size_t *raw);
 
 /* Lower case, 2 * in.len characters, no NUL. */
 void hex_encode(struct seal_bytes in, char *out);

@@ -17,11 +17,11 @@
 #include "cmd/value_walk.h"
 #include "json/path.h"
 #include "json/string.h"
+#include "methods/envelope_header.h"
 #include "methods/text_form.h"
 #include "pump/pump.h"
 
 #define PATH_BYTES_MAX (1u << 20)
-#define AEAD_BYTES 28 /* nonce 12 and tag 16 of a vault: form */
 
 #define AT(member) .offset = offsetof(struct inspect_options, member)
 
@@ -46,21 +46,6 @@ static const struct opt_row rows[] = {
 	 AT(topic)},
 	KAFKA_CONNECTION_ROWS(struct inspect_options, connection),
 	OPT_END};
-
-/* How long the plaintext is, as far as the form tells; -1: it doesn't. */
-static int64_t plaintext_bytes(const struct text_form *form)
-{
-	const uint8_t *base64 = memchr(form->body.ptr + 7, ':', form->body.len - 7);
-	size_t len, raw;
-
-	if (base64 == NULL || !bytes_starts(form->body, BYTES_LIT("vault:v")))
-		return -1;
-	len = form->body.len - (size_t)(base64 + 1 - form->body.ptr);
-	raw = len / 4 * 3;
-	for (size_t i = 1; i <= 2 && i <= len; i++)
-		raw -= form->body.ptr[form->body.len - i] == '=';
-	return raw >= AEAD_BYTES ? (int64_t)(raw - AEAD_BYTES) : -1;
-}
 
 static enum seal_status count(struct inspection *in, const char *path, const struct text_form *form, size_t bytes,
 			      struct seal_err *err)
@@ -91,7 +76,7 @@ static enum seal_status count(struct inspection *in, const char *path, const str
 
 static void show_json(const char *place, const char *path, const struct text_form *form, size_t bytes)
 {
-	int64_t plain = form->method ? plaintext_bytes(form) : -1;
+	int64_t plain = form->method ? form->plain_len : -1;
 	char name[VERSION_NAME_MAX];
 
 	fputs("{\"schema\":\"sealstream.inspect.value/1\",\"place\":", stdout);
@@ -111,7 +96,7 @@ static void show_json(const char *place, const char *path, const struct text_for
 
 static void show_text(const char *place, const char *path, const struct text_form *form, size_t bytes)
 {
-	int64_t plain = form->method ? plaintext_bytes(form) : -1;
+	int64_t plain = form->method ? form->plain_len : -1;
 	char name[VERSION_NAME_MAX];
 
 	printf("%s: %s: ", place, path);
@@ -126,6 +111,15 @@ static void show_text(const char *place, const char *path, const struct text_for
 	putchar('\n');
 }
 
+/* The version of a wrapped key that stands in the record's header; 0: it is not there. */
+static uint32_t carried_version(const struct record *record, const struct text_form *form)
+{
+	for (size_t i = 0; i < record->n_headers; i++)
+		if (bytes_eq(record->headers[i].name, BYTES_LIT(ENGINE_KEY_HEADER)))
+			return key_header_version(record->headers[i].value, form->entry);
+	return 0;
+}
+
 /* A text that claims to be protected, found at `path`. */
 static enum seal_status found(struct inspection *in, const char *place, const char *path, struct seal_bytes text,
 			      struct seal_err *err)
@@ -136,6 +130,8 @@ static enum seal_status found(struct inspection *in, const char *place, const ch
 		form = (struct text_form){.method = NULL};
 		in->damaged++;
 	}
+	if (form.entry != NULL)
+		form.version = carried_version(in->record, &form);
 	in->values++;
 	if (in->tells_values && in->options->json)
 		show_json(place, path, &form, text.len);
@@ -186,7 +182,9 @@ static enum seal_status inspect_record(struct inspection *in, const char *place,
 	bool any = false;
 
 	in->records++;
-	if (rc == SEAL_OK && record->value.ptr != NULL && text_form_looks_protected(record->value)) {
+	in->record = record;
+	if (rc == SEAL_OK && record->value.ptr != NULL &&
+	    (text_form_looks_protected(record->value) || text_form_is_raw(record->value))) {
 		any = true;
 		rc = found(in, place, "$", record->value, &why);
 	} else if (rc == SEAL_OK && record->value.ptr != NULL) {
@@ -327,7 +325,8 @@ const struct command command_inspect = {
 	.details =
 		"Needs no policy and no key, and decrypts nothing. For each protected value it prints where it "
 		"stands, the "
-		"method, the version of the key, and sizes; then a summary. Values made by fpe, mask, redact and "
+		"method, the version of the key (of envelope: of the key that wraps the data key), and sizes; then a "
+		"summary. Values made by fpe, mask, redact and "
 		"hash look "
 		"like any other text and cannot be told.\n"
 		"With --versions it prints a table instead: how many values of each field are under which version of "

@@ -31,6 +31,7 @@ struct inspection {
 	struct kind kinds[KINDS_MAX];
 	size_t n_kinds;
 	uint64_t records, failed, protected_records, values, damaged, beyond;
+	const struct record *record; /* the current one */
 	struct json_scan scan;
 	struct value_walk walk;
 	struct seal_buf path;

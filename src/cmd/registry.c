@@ -13,6 +13,7 @@
 /* clang-format off */
 #define METHODS(each) \
 	each(encrypt) \
+	each(envelope) \
 	each(fpe) \
 	each(hash) \
 	each(mask) \

@@ -28,6 +28,11 @@ static enum verdict refuse(struct engine *engine, enum seal_code code, const cha
 	return REFUSE;
 }
 
+static bool looks_protected(const struct cell *cell)
+{
+	return text_form_looks_protected(cell->in) || (cell->kind == CELL_BYTES && text_form_is_raw(cell->in));
+}
+
 /* A prefix alone proves nothing: what is kept must be a whole text form, as a reveal would take it. */
 static bool can_be_kept(const struct cell *cell)
 {
@@ -39,7 +44,7 @@ static bool can_be_kept(const struct cell *cell)
 /* Looks at a value that is about to be protected. */
 static enum verdict judge_protect(struct engine *engine, unsigned flags, const struct cell *cell)
 {
-	if (cell->kind == CELL_JSON || (flags & METHOD_REMOVES) != 0 || !text_form_looks_protected(cell->in))
+	if (cell->kind == CELL_JSON || (flags & METHOD_REMOVES) != 0 || !looks_protected(cell))
 		return TAKE;
 	if (engine->topic->on.on_protected != ON_PROTECTED_KEEP)
 		return refuse(engine, SEAL_E_PROTECTED,
@@ -58,7 +63,7 @@ static enum verdict judge_reveal(struct engine *engine, unsigned flags, struct c
 		return LEAVE;
 	if ((flags & METHOD_TEXT_FORM) == 0)
 		return TAKE;
-	if (cell->kind != CELL_JSON && text_form_looks_protected(cell->in)) {
+	if (cell->kind != CELL_JSON && looks_protected(cell)) {
 		if (cell->kind == CELL_STRING && text_form_strip_json(&cell->in))
 			cell->kind = CELL_JSON;
 		return TAKE;

@@ -95,7 +95,7 @@ static enum seal_status check_use(const struct policy_method *method, const stru
 /* Does the method encrypt under a key that makes another one of what the value is bound to? */
 static bool derives(const struct policy_method *method, const struct plan_key *key)
 {
-	return (method->flags & METHOD_ENCRYPT_KEY) != 0 && key->info.derived;
+	return (method->flags & (METHOD_ENCRYPT_KEY | METHOD_DATA_KEYS)) == METHOD_ENCRYPT_KEY && key->info.derived;
 }
 
 /* There is nothing to derive from then. */
@@ -162,7 +162,8 @@ static enum seal_status open_method(struct plan *plan, size_t index, const struc
 {
 	const struct policy_method *spec = &plan->policy->methods[index];
 	const struct method_ops *ops = find_method(registry, spec->kind);
-	struct method_needs needs = {.namespace_ = plan->policy->namespace_};
+	struct method_needs needs = {
+		.namespace_ = plan->policy->namespace_, .before = plan->methods, .n_before = index};
 	enum seal_status rc;
 
 	SEAL_INVARIANT(ops != NULL && spec->index == index);

@@ -5,6 +5,7 @@
 #include "methods/method.h"
 
 extern const struct method_ops method_encrypt;
+extern const struct method_ops method_envelope;
 extern const struct method_ops method_fpe;
 extern const struct method_ops method_mask;
 extern const struct method_ops method_redact;

@@ -92,6 +92,8 @@ struct method_needs {
 	struct key *key; /* NULL when the kind needs none; it has the use that the kind's flags ask for */
 	struct store *store; /* METHOD_PER with `per`: where people's keys are; else NULL */
 	const char *namespace_; /* of the policy */
+	struct method *const *before; /* methods of the plan that were opened before; all are freed together */
+	size_t n_before;
 };
 
 struct method_ops {

@@ -2,6 +2,7 @@
  * Text forms: how protected values look (docs/FORMAT.md, "Text forms").
  *
  *   [json+] vault:vN: base64        what Vault's Transit makes, byte for byte
+ *   [json+] seal:e1: base64url      an envelope (envelope_form.h); as a payload also its bytes, behind "SEALENV1"
  *   seal:x1: base64url : text       what Vault's Transform made of a string, behind the tweak that it drew for it
  *   [json+] seal:X: …               reserved for forms of later versions
  *
@@ -11,6 +12,7 @@
 #include "methods/text_form.h"
 
 #include "base/encode.h"
+#include "methods/envelope_form.h"
 
 #define VAULT_BODY_MIN 28 /* nonce 12 + tag 16 */
 #define TWEAK_TEXT_MAX ((TEXT_FORM_TWEAK_MAX * 4 + 2) / 3)
@@ -18,6 +20,9 @@
 static const struct seal_bytes json_prefix = {(const uint8_t *)TEXT_FORM_JSON, sizeof(TEXT_FORM_JSON) - 1};
 static const struct seal_bytes vault_prefix = {(const uint8_t *)"vault:v", 7};
 static const struct seal_bytes seal_prefix = {(const uint8_t *)"seal:", 5};
+static const struct seal_bytes envelope_prefix = {(const uint8_t *)TEXT_FORM_ENVELOPE,
+						  sizeof(TEXT_FORM_ENVELOPE) - 1};
+static const struct seal_bytes envelope_magic = {(const uint8_t *)ENVELOPE_MAGIC, sizeof(ENVELOPE_MAGIC) - 1};
 static const struct seal_bytes transform_prefix = {(const uint8_t *)TEXT_FORM_TRANSFORM,
 						   sizeof(TEXT_FORM_TRANSFORM) - 1};
 
@@ -59,6 +64,40 @@ bool text_form_looks_protected(struct seal_bytes text)
 	return false;
 }
 
+bool text_form_is_raw(struct seal_bytes payload)
+{
+	return bytes_starts(payload, envelope_magic);
+}
+
+/* `head`: the envelope's first bytes, ENVELOPE_HEAD_MAX of them if it has so many; `len`: how many it has. */
+static bool parse_envelope(struct seal_bytes head, size_t len, struct text_form *form)
+{
+	struct envelope_head parsed;
+
+	if (envelope_head_parse(head, &parsed) != ENVELOPE_FINE || len - parsed.len < ENVELOPE_MESSAGE_MIN)
+		return false;
+	form->method = "envelope";
+	form->version = parsed.key_version;
+	form->plain_len = (int64_t)(len - parsed.len - ENVELOPE_MESSAGE_MIN);
+	if (parsed.how == ENVELOPE_CARRIED) {
+		memcpy(form->entry_bytes, parsed.commitment, ENVELOPE_NAME_LEN);
+		form->entry = form->entry_bytes;
+	}
+	return true;
+}
+
+static bool parse_envelope_text(struct seal_bytes base64, struct text_form *form)
+{
+	uint8_t head[BASE64_RAW_MAX(BASE64_LEN(ENVELOPE_HEAD_MAX))];
+	size_t len, head_len;
+
+	if (!base64url_is_canonical(base64, &len))
+		return false;
+	if (base64.len > BASE64_LEN(ENVELOPE_HEAD_MAX))
+		base64.len = BASE64_LEN(ENVELOPE_HEAD_MAX);
+	return base64url_decode(base64, head, &head_len) && parse_envelope(bytes_of(head, head_len), len, form);
+}
+
 static bool parse_transform(struct seal_bytes rest, struct text_form *form)
 {
 	uint8_t tweak[BASE64_RAW_MAX(TWEAK_TEXT_MAX)];
@@ -82,7 +121,11 @@ bool text_form_parse(struct seal_bytes text, struct text_form *form)
 	uint64_t version;
 	size_t digits, raw;
 
-	*form = (struct text_form){.json = text_form_strip_json(&text), .body = text};
+	*form = (struct text_form){.json = text_form_strip_json(&text), .plain_len = -1, .body = text};
+	if (bytes_starts(text, envelope_prefix))
+		return parse_envelope_text(bytes_skip(text, envelope_prefix.len), form);
+	if (text_form_is_raw(text) && !form->json)
+		return parse_envelope(bytes_skip(text, envelope_magic.len), text.len - envelope_magic.len, form);
 	if (bytes_starts(text, transform_prefix))
 		return parse_transform(bytes_skip(text, transform_prefix.len), form);
 	if (!bytes_starts(text, vault_prefix))
@@ -95,5 +138,6 @@ bool text_form_parse(struct seal_bytes text, struct text_form *form)
 		return false;
 	form->method = "encrypt";
 	form->version = (uint32_t)version;
+	form->plain_len = (int64_t)(raw - VAULT_BODY_MIN);
 	return true;
 }

@@ -10,10 +10,14 @@
 struct text_form {
 	bool json; /* "json+" stands before it: the plaintext is JSON text */
 	const char *method; /* "encrypt": the `type` of the method that made it; static */
-	uint32_t version; /* of the key; 0 where the form has none */
+	uint32_t version; /* of the key; envelope: of the key that wraps its data key; 0 where the form has none */
+	int64_t plain_len; /* bytes of the plaintext; -1: it does not tell */
 	struct seal_bytes body; /* without "json+" */
 	struct seal_bytes tweak; /* transform: base64url, not empty */
 	struct seal_bytes value; /* transform: what the tweak belongs to */
+	const uint8_t *
+		entry; /* envelope whose key is in the header seal-key: ENVELOPE_NAME_LEN bytes that name it; else NULL */
+	uint8_t entry_bytes[8]; /* … in here */
 };
 
 /* envelope: "seal:e1:", base64url of the bytes of methods/envelope_form.h. */
@@ -30,7 +34,9 @@ struct text_form {
 bool text_form_looks_protected(struct seal_bytes text);
 /* Takes "json+" off *text; false, and *text as it was, when it is not there. */
 bool text_form_strip_json(struct seal_bytes *text);
-/* Parses; false when it is not exactly one of the forms. */
+/* The same for a payload that an envelope is in as bytes. */
+bool text_form_is_raw(struct seal_bytes payload);
+/* Parses, such a payload, too; false when it is not exactly one of the forms. */
 bool text_form_parse(struct seal_bytes text, struct text_form *form);
 
 #endif

@@ -52,6 +52,10 @@ static bool check_rule(struct entry *entry, const struct node *key, const struct
 		build_error(build, key->mark, "with format: bytes the only path is $, the whole value");
 	else if (entry->topic->format == FORMAT_BYTES && !(method->kind->flags & METHOD_BYTES))
 		build_error(build, key->value->mark, "%s can't take a whole payload (format: bytes)", type);
+	else if (entry->topic->format != FORMAT_BYTES && (method->flags & METHOD_BYTES_ONLY))
+		build_error(build, key->value->mark,
+			    "%s with these options makes bytes, which JSON can't hold: they are for format: bytes",
+			    type);
 	else if (entry->topic->format == FORMAT_BYTES && method->bind.mode == BIND_RECORD)
 		build_error(build, key->value->mark, "with format: bytes there is no field to bind to");
 	else if (entry->topic->format == FORMAT_BYTES && method->per.text != NULL)

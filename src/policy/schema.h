@@ -19,7 +19,9 @@ enum method_flag {
 	METHOD_BYTES = 1 << 7, /* can take a whole payload (format: bytes) */
 	METHOD_TRANSFORM_KEY = 1 << 8, /* its key is a role of Vault's Transform; made by `own_key` */
 	METHOD_PER = 1 << 9, /* takes `key: {name: K, per: PATH, store: S}`: a data key for each value of PATH */
-	METHOD_CARRIES = 1 << 10 /* under these options: needs records that have headers (carry: header) */
+	METHOD_CARRIES = 1 << 10, /* under these options: needs records that have headers (carry: header) */
+	METHOD_BYTES_ONLY = 1 << 11, /* under these options: takes whole payloads only (carry: bytes) */
+	METHOD_DATA_KEYS = 1 << 12 /* its key wraps data keys and never sees a value, nor what a value is bound to */
 };
 
 #define METHOD_ANY_KEY (METHOD_ENCRYPT_KEY | METHOD_HMAC_KEY | METHOD_FPE_KEY | METHOD_TRANSFORM_KEY)

@@ -113,6 +113,13 @@ bool build_per(struct build *build, const struct node *map, struct policy_method
 			    method->kind->name);
 		return false;
 	}
+	if ((method->flags & METHOD_CARRIES) != 0) {
+		build_error(
+			build, map->mark,
+			"keys of people are kept in a store, so there is none to carry; remove carry from method %s",
+			method->name);
+		return false;
+	}
 	if (!map_read(build, map, &spec))
 		return false;
 	if (name == NULL || per == NULL) {

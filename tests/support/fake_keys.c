@@ -8,6 +8,7 @@
 #include "crypto/ff3_1.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
+#include "keys/by_encryption.h"
 
 #define KEY_LEN 32
 #define PREFIX "vault:v1:"
@@ -263,6 +264,7 @@ static const struct key_session_ops session_ops = {
 	.fpe = fake_fpe,
 	.fpe_legacy_decrypt = fake_fpe_legacy,
 	.rewrap = fake_rewrap,
+	.data_key = key_data_key,
 	.free = session_free,
 };
 

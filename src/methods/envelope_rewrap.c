@@ -1,0 +1,166 @@
+/*
+ * Rewrapping: the wrapped data key, in the envelope or in the header, comes under the newest version of its key encryption
+ * key. The data key is the same, so nothing that it encrypted changes; values under keys of a store have nothing to rewrap.
+ */
+#include "base/encode.h"
+#include "methods/envelope_work.h"
+#include "methods/text_form.h"
+
+/* One wrapped key of the lot. */
+struct rewrapping {
+	struct seal_bytes wrapped; /* the new text; ptr NULL: it was under the newest version */
+	const struct seal_err *err;
+	struct seal_bytes head, entry; /* made when they are first needed */
+};
+
+struct work {
+	struct envelope_session *s;
+	struct lot *lot;
+	struct envelope_reader *reader;
+	struct rewrapping *keys; /* by group */
+	struct key_header header; /* scratch */
+};
+
+/* All wrapped keys of the lot in one call. */
+static enum seal_status rewrap_keys(struct work *w, struct seal_err *err)
+{
+	const struct envelope_reader *r = w->reader;
+	const struct key_call call = {w->lot->arena, w->lot->deadline_ms};
+	const size_t size = (r->n_groups + 1) * sizeof(*w->keys);
+	struct key_item *items =
+		arena_alloc(w->lot->arena, (r->n_groups + 1) * sizeof(*items), _Alignof(struct key_item));
+	enum seal_status rc = SEAL_OK;
+	size_t n = 0, at = 0;
+
+	w->keys = arena_alloc(w->lot->arena, size, _Alignof(struct rewrapping));
+	if (items == NULL || w->keys == NULL)
+		return err_memory(err);
+	memset(w->keys, 0, size);
+	for (size_t g = 0; g < r->n_groups; g++)
+		if (reader_needs(r, g, false))
+			items[n++] = (struct key_item){.in = reader_name(r, g)->second,
+						       .aad = w->s->method->derived ? BYTES_LIT(DATA_KEYS_CONTEXT)
+										    : BYTES_EMPTY};
+	if (n > 0)
+		SEAL_TRY(w->s->kek->ops->rewrap(w->s->kek, items, n, &call, err));
+	for (size_t g = 0; g < r->n_groups; g++)
+		if (reader_needs(r, g, false)) {
+			w->keys[g].err = items[at].err;
+			if (items[at].err == NULL && !bytes_eq(items[at].out, items[at].in))
+				w->keys[g].wrapped = items[at].out;
+			at++;
+		}
+out:
+	return rc;
+}
+
+/* The envelope anew: `head` before the message that it had. */
+static enum seal_status write_envelope(struct work *w, struct cell *cell, const struct envelope_cell *from,
+				       struct seal_bytes head, struct seal_err *err)
+{
+	const size_t magic = sizeof(ENVELOPE_MAGIC) - 1, len = magic + head.len + from->len;
+	static const char before[] = TEXT_FORM_JSON TEXT_FORM_ENVELOPE;
+	const size_t skip = cell->kind == CELL_JSON ? 0 : sizeof(TEXT_FORM_JSON) - 1, n = sizeof(before) - 1 - skip;
+	uint8_t *raw = arena_alloc(w->lot->arena, len, 1), *text;
+
+	if (raw == NULL)
+		return err_memory(err);
+	memcpy(raw, ENVELOPE_MAGIC, magic);
+	memcpy(raw + magic, head.ptr, head.len);
+	memcpy(raw + magic + head.len, from->message, from->len);
+	cell->out = bytes_of(raw, len);
+	cell->form = from->raw ? FORM_STRING : FORM_ASCII;
+	if (from->raw)
+		return SEAL_OK;
+	text = arena_alloc(w->lot->arena, n + BASE64_LEN(len), 1);
+	if (text == NULL)
+		return err_memory(err);
+	memcpy(text, before + skip, n);
+	cell->out = bytes_of(text, n + base64url_encode(bytes_of(raw + magic, len - magic), (char *)text + n));
+	return SEAL_OK;
+}
+
+/* The entry of a carried key in its record's header; other values of the record may have put the new one there. */
+static enum seal_status replace_entry(struct work *w, struct cell *cell, struct rewrapping *key,
+				      const struct key_name *name, struct seal_err *err)
+{
+	struct carrier *carrier = &w->lot->carriers[cell->record];
+	enum seal_status rc = SEAL_OK;
+	bool fits = true;
+
+	if (key->entry.ptr == NULL)
+		SEAL_TRY(key_header_entry_write(name->first.ptr, key->wrapped, w->lot->arena, &key->entry, err));
+	SEAL_INVARIANT(key_header_parse(carrier->value, &w->header)); /* as it was when it was read, or ours */
+	for (size_t i = 0; i < w->header.n; i++)
+		if (bytes_eq(bytes_of(w->header.entries[i].commitment, DATA_KEY_COMMITMENT_LEN), name->first) &&
+		    bytes_eq(w->header.entries[i].wrapped, name->second)) {
+			rc = key_header_put(&w->header, i, key->entry, w->lot->arena, &carrier->value, &fits, err);
+			break;
+		}
+	if (rc == SEAL_OK && !fits)
+		cell_fail(w->lot, cell, SEAL_E_LIMIT, "the record header seal-key would be too large");
+out:
+	return rc;
+}
+
+static enum seal_status rewrap_cell(struct work *w, size_t group, uint32_t index, struct seal_err *err)
+{
+	const struct envelope_cell *from = &w->reader->cells[index];
+	const struct key_name *name = reader_name(w->reader, group);
+	struct cell *cell = &w->lot->cells[index];
+	struct rewrapping *key = &w->keys[group];
+	struct seal_bytes head;
+	enum seal_status rc = SEAL_OK;
+
+	if (key->err != NULL) {
+		cell_fail_err(cell, key->err);
+		goto out;
+	}
+	if (key->wrapped.ptr == NULL) {
+		cell->form = FORM_KEEP;
+		goto out;
+	}
+	if (from->how == ENVELOPE_CARRIED) {
+		/* The value stays as it is, but counts as rewrapped. */
+		SEAL_TRY(envelope_head_write(ENVELOPE_CARRIED, BYTES_EMPTY, NULL, name->first.ptr, w->lot->arena,
+					     &head, err));
+		SEAL_TRY(write_envelope(w, cell, from, head, err));
+		rc = replace_entry(w, cell, key, name, err);
+		goto out;
+	}
+	if (key->head.ptr == NULL)
+		SEAL_TRY(envelope_head_write(ENVELOPE_INLINE, key->wrapped, NULL, name->first.ptr, w->lot->arena,
+					     &key->head, err));
+	rc = write_envelope(w, cell, from, key->head, err);
+out:
+	return rc;
+}
+
+enum seal_status envelope_rewrap(struct method_session *base, struct lot *lot, struct seal_err *err)
+{
+	struct envelope_reader *reader = ARENA_NEW(lot->arena, struct envelope_reader);
+	struct work *w = ARENA_NEW(lot->arena, struct work);
+	enum seal_status rc = SEAL_OK;
+
+	if (reader == NULL || w == NULL)
+		return err_memory(err);
+	*w = (struct work){.s = (struct envelope_session *)base, .lot = lot, .reader = reader};
+	if (w->s->kek->ops->rewrap == NULL) {
+		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
+			     "keys of this type cannot rewrap; reveal the records and protect them again");
+		goto out;
+	}
+	if (lot->n == 0)
+		goto out;
+	SEAL_TRY(envelope_read_lot(reader, lot, err));
+	SEAL_TRY(rewrap_keys(w, err));
+	for (size_t g = 0; g < reader->n_groups; g++) {
+		size_t n;
+		const uint32_t *cells = reader_cells(reader, g, &n);
+
+		for (size_t i = 0; i < n; i++)
+			SEAL_TRY(rewrap_cell(w, g, cells[i], err));
+	}
+out:
+	return rc;
+}
