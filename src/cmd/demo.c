@@ -23,17 +23,17 @@
 static const struct opt_row rows[] = {
 	KAFKA_CONNECTION_ROWS(struct demo_options, connection),
 	{.name = "suffix",
-	 .help = "added to the names of the topics, purchases and purchases_encrypted",
+	 .help = "added to the names of the topics, and of the keys on a server",
 	 .arg = "TEXT",
 	 .type = OPT_STRING,
 	 AT(suffix)},
 	{.name = "vault",
-	 .help = "keep the key of the addresses in the Vault or OpenBao server that the options and variables for it "
-		 "name",
+	 .help = "keep the keys of addresses and files in the Vault or OpenBao server that the options and variables "
+		 "for it name",
 	 .type = OPT_FLAG,
 	 AT(vault)},
 	{.name = "keep",
-	 .help = "leave the topics on a real cluster and the key on a server; local keys are gone all the same",
+	 .help = "leave the topics on a real cluster and the keys on a server; local keys are gone all the same",
 	 .type = OPT_FLAG,
 	 AT(keep)},
 	OPT_END};
@@ -126,15 +126,24 @@ static enum seal_status full_name(const char *file, char absolute[PATH_MAX], con
 	return SEAL_OK;
 }
 
+static void choose_key(struct demo *demo, struct demo_key *key, const char *name, const char *suffix)
+{
+	static const char local[] = "local:";
+
+	snprintf(key->reference, sizeof(key->reference), "%s%.20s%.100s",
+		 demo->options->vault ? "vault:transit/" : local, name, demo->options->vault ? suffix : "");
+	key->name = key->reference + (demo->options->vault ? 0 : sizeof(local) - 1);
+}
+
 static void choose_names(struct demo *demo)
 {
 	const char *suffix = demo->options->suffix ? demo->options->suffix : "";
 
 	snprintf(demo->plain, sizeof(demo->plain), "purchases%.100s", suffix);
 	snprintf(demo->protected, sizeof(demo->protected), "purchases_encrypted%.100s", suffix);
-	snprintf(demo->key, sizeof(demo->key), demo->options->vault ? "vault:transit/pii%.100s" : "local:pii",
-		 suffix);
-	demo->key_name = demo->options->vault ? demo->key : "pii";
+	snprintf(demo->files, sizeof(demo->files), "purchases_large_encrypted%.100s", suffix);
+	choose_key(demo, &demo->keys[DEMO_KEY_PII], "pii", suffix);
+	choose_key(demo, &demo->keys[DEMO_KEY_FILES], "files", suffix);
 	snprintf(demo->group, sizeof(demo->group), "sealstream-demo-%lld", (long long)(clock_unix_ms() / 1000));
 }
 
@@ -157,17 +166,18 @@ static void add_extra(struct demo *demo)
 static enum seal_status create_topics(struct demo *demo, struct kafka_mock *mock, struct kafka_config *config,
 				      struct seal_err *err)
 {
-	const char *const topics[] = {demo->plain, demo->protected, NULL};
-	enum seal_status rc;
+	const char *const topics[] = {demo->plain, demo->protected, demo->files, NULL};
+	enum seal_status rc = SEAL_OK;
 
 	if (mock != NULL) {
-		rc = kafka_mock_topic(mock, demo->plain, 1, err);
-		return rc == SEAL_OK ? kafka_mock_topic(mock, demo->protected, 1, err) : rc;
+		for (size_t i = 0; rc == SEAL_OK && topics[i] != NULL; i++)
+			rc = kafka_mock_topic(mock, topics[i], 1, err);
+		return rc;
 	}
 	SEAL_TRY(kafka_connection_load(&demo->options->connection, config, err));
 	SEAL_TRY(kafka_topics_create(config, topics, 1, (int)demo->options->connection.connect_timeout_ms, err));
 	demo->made_topics = true;
-	printf("Made the topics %s and %s.\n", demo->plain, demo->protected);
+	printf("Made the topics %s, %s and %s.\n", demo->plain, demo->protected, demo->files);
 out:
 	if (rc != SEAL_OK && err != NULL && err->code == SEAL_E_CREATE)
 		snprintf(err->text, sizeof(err->text),
@@ -178,18 +188,18 @@ out:
 /* Only what this run has made. */
 static void delete_topics(const struct demo *demo, struct kafka_config *config)
 {
-	const char *const topics[] = {demo->plain, demo->protected, NULL};
+	const char *const topics[] = {demo->plain, demo->protected, demo->files, NULL};
 	struct seal_err err = SEAL_ERR_INIT;
 
 	if (!demo->made_topics)
 		return;
 	if (demo->options->keep) {
-		printf("The topics %s and %s stay.\n", demo->plain, demo->protected);
+		printf("The topics %s, %s and %s stay.\n", demo->plain, demo->protected, demo->files);
 		return;
 	}
 	if (kafka_topics_delete(config, topics, demo->group, (int)demo->options->connection.connect_timeout_ms,
 				&err) == SEAL_OK)
-		printf("Deleted the topics %s and %s.\n", demo->plain, demo->protected);
+		printf("Deleted the topics %s, %s and %s.\n", demo->plain, demo->protected, demo->files);
 	else
 		log_err(LOG_WARNING, &err);
 }
@@ -215,6 +225,9 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 		brokers = kafka_mock_address(mock);
 		printf("An embedded broker runs at %s. It forgets everything when the demo ends.\n", brokers);
 	}
+	demo.reach = options->connection;
+	demo.reach.brokers = brokers;
+	demo.reach.file = file;
 	SEAL_TRY(create_topics(&demo, mock, &config, err));
 	rc = options->vault ? demo_vault_prepare(&demo, call, err) : SEAL_OK;
 	if (rc == SEAL_OK)
@@ -237,23 +250,25 @@ const struct command command_demo = {
 	.name = "demo",
 	.usage = "",
 	.summary = "Show the whole way on a broker and a keyring that need no setting up",
-	.details = "Sends purchases to a topic in clear, copies them with protected fields into a second one, "
-		   "rotating the key in "
-		   "the middle, reveals them as a consumer would, shows all three side by side and checks that every "
-		   "record "
-		   "came back. Without -b, -F or -X the broker is embedded. Everything else lives in a temporary "
-		   "directory "
-		   "that is removed at the end, also after a stop request.\n"
-		   "With --vault the key of the addresses lives in Transit, and never leaves the server; Transit is "
-		   "enabled "
-		   "where it is not. Cards stay on a local key. What the demo makes on the server it tells, and "
-		   "removes at "
-		   "the end; a key that exists is never touched. --vault must be said: VAULT_ADDR in the environment "
-		   "alone "
-		   "does not let a demo write to your server.\n"
-		   "On a real cluster two topics of one partition are made, and deleted at the end; one that exists "
-		   "is never "
-		   "touched, then --suffix gives them other names.",
+	.details =
+		"Sends purchases to a topic in clear, copies them with protected fields into a second one, "
+		"rotating the key in "
+		"the middle, reveals them as a consumer would, shows all three side by side and checks that every "
+		"record "
+		"came back. Then a picture, a table and a text travel as files through a third topic. Without -b, -F "
+		"or -X the broker is embedded. Everything else lives in a temporary "
+		"directory "
+		"that is removed at the end, also after a stop request.\n"
+		"With --vault the keys of addresses and files live in Transit, and never leave the server; Transit "
+		"is enabled "
+		"where it is not. Cards stay on a local key. What the demo makes on the server it tells, and "
+		"removes at "
+		"the end; a key that exists is never touched. --vault must be said: VAULT_ADDR in the environment "
+		"alone "
+		"does not let a demo write to your server.\n"
+		"On a real cluster three topics of one partition are made, and deleted at the end; one that exists "
+		"is never "
+		"touched, then --suffix gives them other names.",
 	.examples = "sealstream demo\n"
 		    "sealstream demo -b broker:9092\n"
 		    "sealstream demo --vault --vault-addr http://127.0.0.1:8200\n",

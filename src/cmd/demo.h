@@ -1,7 +1,11 @@
-/* `sealstream demo`: its parts. demo.c sets up and clears away (demo_vault.c on a key server), demo_story.c tells, demo_table.c shows and checks. */
+/*
+ * `sealstream demo`: its parts. demo.c sets up and clears away (demo_vault.c on a key server), demo_story.c tells,
+ * demo_table.c and demo_files.c (with a picture of demo_picture.c) show and check.
+ */
 #ifndef CMD_DEMO_H
 #define CMD_DEMO_H
 
+#include "base/buf.h"
 #include "cmd/command.h"
 #include "streams/kafka/kafka.h"
 
@@ -14,23 +18,32 @@ struct demo_options {
 	bool keep, vault;
 };
 
+/* Keys that may live on a server; the cards' key is always local. */
+enum { DEMO_KEY_PII, DEMO_KEY_FILES, DEMO_KEYS };
+
+struct demo_key {
+	char reference[140]; /* "local:pii", "vault:transit/pii" */
+	const char *name; /* the same as `key` commands take it */
+	bool ours; /* on the server: made by this run */
+};
+
 struct demo {
 	const struct demo_options *options;
 	bool color;
 	bool embedded; /* the broker is ours */
 	bool made_topics; /* on a real cluster */
-	char plain[120], protected[140], group[160]; /* topics and group */
-	char key[140]; /* of the addresses, as a reference: "local:pii", "vault:transit/pii" */
-	const char *key_name; /* the same as commands take it */
-	bool made_mount, makes_key; /* on the server: these are ours to remove */
+	struct kafka_connection reach; /* the broker, from whatever directory */
+	char plain[120], protected[140], files[140], group[160]; /* topics and group */
+	struct demo_key keys[DEMO_KEYS];
+	bool made_mount; /* on the server: ours to remove */
 	const char *extra[64]; /* options of every Kafka command, not shown: -X may hold passwords; ended by NULL */
 };
 
-/* Both stories, in the current directory. *exit_code is non-zero when a command ended so (a stop request). */
+/* All stories, in the current directory. *exit_code is non-zero when a command ended so (a stop request). */
 SEAL_MUST_USE enum seal_status demo_tell(const struct demo *demo, int *exit_code, struct seal_err *err);
 
 /*
- * With --vault: enables Transit where it is not, and makes sure that the key is not there yet. What the stories' own commands
+ * With --vault: enables Transit where it is not, and makes sure that the keys are not there yet. What the stories' own commands
  * need to find the server goes into their environment.
  */
 SEAL_MUST_USE enum seal_status demo_vault_prepare(struct demo *demo, struct command_call *call, struct seal_err *err);
@@ -57,6 +70,21 @@ SEAL_MUST_USE enum seal_status demo_check(const struct demo_view *sent, const st
 SEAL_MUST_USE enum seal_status demo_table(const struct demo *demo, const struct demo_view *plain,
 					  const struct demo_view *protected, const struct demo_view *revealed,
 					  struct seal_err *err);
+
+#define DEMO_SOURCE "source"
+#define DEMO_DESTINATION "destination"
+
+/* The files of story three, in a new directory DEMO_SOURCE. */
+SEAL_MUST_USE enum seal_status demo_files_make(struct seal_err *err);
+/* Shows what the topic holds of them and what has arrived; SEAL_FATAL/SEAL_E_INTERNAL when it is not what the demo claims. */
+SEAL_MUST_USE enum seal_status demo_files_show(const struct demo *demo, struct seal_err *err);
+/* A PNG of more than one chunk. */
+SEAL_MUST_USE enum seal_status demo_picture(struct seal_buf *out, struct seal_err *err);
+
+/* Text in a column: cut with an ellipsis, padded unless it is the last; a character counts as one place. */
+void demo_cell(const struct demo *demo, const char *code, struct seal_bytes text, size_t width, bool last);
+/* Places of one of three columns, by the terminal's width. */
+size_t demo_column_width(void);
 
 /* Colours, or "" in a pipe. */
 const char *demo_color(const struct demo *demo, const char *code);

@@ -1,10 +1,12 @@
 /*
- * The two stories, told with the program's own commands: each is run as a user would type it, by the same parser and the
+ * The three stories, told with the program's own commands: each is run as a user would type it, by the same parser and the
  * same code, and shown before it runs.
  *
  *   sample > purchases.json ─▶ produce --plain ─▶ purchases ─▶ pump -c 3, key rotate, pump -e ─▶ purchases_encrypted
  *                                                    │                                          │            │
  *                                       consume --plain > admin.json         consume --plain > …    consume > revealed.json
+ *
+ *   source/ ─▶ file send ─▶ purchases_large_encrypted ─▶ file receive ─▶ destination/
  */
 #include "cmd/demo.h"
 
@@ -121,7 +123,7 @@ static enum seal_status write_policy(const struct demo *demo, struct seal_err *e
 
 	if (fd < 0)
 		return err_set_errno(err, SEAL_FATAL, SEAL_E_CREATE, errno, "cannot create policy.yaml");
-	snprintf(text, sizeof(text), policy_format, demo->key, demo->plain, demo->protected);
+	snprintf(text, sizeof(text), policy_format, demo->keys[DEMO_KEY_PII].reference, demo->plain, demo->protected);
 	rc = file_write_all(fd, bytes_str(text), "policy.yaml", err);
 	close(fd);
 	heading(demo, "The policy (policy.yaml)");
@@ -148,10 +150,10 @@ static enum seal_status story_one(const struct demo *demo, int *exit_code, struc
 static enum seal_status story_two(const struct demo *demo, int *exit_code, struct seal_err *err)
 {
 	const struct step steps[] = {
-		{{"key", "create", demo->key_name}, NULL, false},
+		{{"key", "create", demo->keys[DEMO_KEY_PII].name}, NULL, false},
 		{{"key", "create", "cards", "--type", "ff1"}, NULL, false},
 		{{"pump", "--from", demo->plain, "--to", demo->protected, "-G", demo->group, "-c", HALF}, NULL, true},
-		{{"key", "rotate", demo->key_name}, NULL, false},
+		{{"key", "rotate", demo->keys[DEMO_KEY_PII].name}, NULL, false},
 		{{"pump", "--from", demo->plain, "--to", demo->protected, "-G", demo->group, "-e"}, NULL, true},
 		{{"consume", "-t", demo->protected, "--plain", "-e"}, "admin-encrypted.json", true},
 		{{"consume", "-t", demo->protected, "-e"}, "revealed.json", true},
@@ -183,6 +185,31 @@ out:
 	return rc;
 }
 
+static enum seal_status story_three(const struct demo *demo, int *exit_code, struct seal_err *err)
+{
+	const struct demo_key *key = &demo->keys[DEMO_KEY_FILES];
+	const struct step steps[] = {
+		{{"key", "create", key->name}, NULL, false},
+		{{"file", "send", "-t", demo->files, "--key", key->reference, "--from", DEMO_SOURCE, "--once"},
+		 NULL,
+		 true},
+		{{"file", "receive", "-t", demo->files, "--key", key->reference, "--to", DEMO_DESTINATION, "-G",
+		  demo->group, "-e"},
+		 NULL,
+		 true},
+		{{NULL}, NULL, false},
+	};
+	enum seal_status rc;
+
+	heading(demo, "Story three: files travel, each under a key that is used once");
+	SEAL_TRY(demo_files_make(err));
+	SEAL_TRY(run_steps(demo, steps, exit_code, err));
+	if (*exit_code == 0)
+		rc = demo_files_show(demo, err);
+out:
+	return rc;
+}
+
 enum seal_status demo_tell(const struct demo *demo, int *exit_code, struct seal_err *err)
 {
 	enum seal_status rc;
@@ -192,7 +219,9 @@ enum seal_status demo_tell(const struct demo *demo, int *exit_code, struct seal_
 	if (*exit_code == 0)
 		SEAL_TRY(story_two(demo, exit_code, err));
 	if (*exit_code == 0)
-		rc = show_and_check(demo, err);
+		SEAL_TRY(show_and_check(demo, err));
+	if (*exit_code == 0)
+		rc = story_three(demo, exit_code, err);
 out:
 	return rc;
 }

@@ -190,7 +190,7 @@ const char *demo_color(const struct demo *demo, const char *code)
 	return out;
 }
 
-static size_t column_width(void)
+size_t demo_column_width(void)
 {
 	struct winsize size = {0};
 	size_t width = 0;
@@ -202,8 +202,7 @@ static size_t column_width(void)
 	return width < COLUMN_MIN ? COLUMN_MIN : width > COLUMN_MAX ? COLUMN_MAX : width;
 }
 
-/* Text in a column: cut with an ellipsis, padded unless it is the last; a character counts as one place. */
-static void cell(const struct demo *demo, const char *code, struct seal_bytes text, size_t width, bool last)
+void demo_cell(const struct demo *demo, const char *code, struct seal_bytes text, size_t width, bool last)
 {
 	size_t at = 0, places = 0, cut = 0;
 	uint32_t point;
@@ -226,12 +225,12 @@ static void cell(const struct demo *demo, const char *code, struct seal_bytes te
 static void header(const struct demo *demo, size_t width)
 {
 	printf("\n%*s", LABEL_WIDTH + 2, "");
-	cell(demo, DEMO_BOLD, bytes_str("an admin of the brokers sees"), 2 * width + 2, false);
-	cell(demo, DEMO_BOLD, bytes_str("a consumer with the keys gets"), width, true);
+	demo_cell(demo, DEMO_BOLD, bytes_str("an admin of the brokers sees"), 2 * width + 2, false);
+	demo_cell(demo, DEMO_BOLD, bytes_str("a consumer with the keys gets"), width, true);
 	printf("\n%*s", LABEL_WIDTH + 2, "");
-	cell(demo, DEMO_DIM, bytes_str(demo->plain), width, false);
-	cell(demo, DEMO_DIM, bytes_str(demo->protected), width, false);
-	cell(demo, DEMO_DIM, bytes_str(demo->protected), width, true);
+	demo_cell(demo, DEMO_DIM, bytes_str(demo->plain), width, false);
+	demo_cell(demo, DEMO_DIM, bytes_str(demo->protected), width, false);
+	demo_cell(demo, DEMO_DIM, bytes_str(demo->protected), width, true);
 	printf("\n");
 }
 
@@ -240,9 +239,9 @@ static void row(const struct demo *demo, size_t i, const struct fields views[3],
 	bool secret = i != NAME;
 
 	printf("  %-*s", LABEL_WIDTH, field_names[i]);
-	cell(demo, secret ? DEMO_RED : DEMO_RESET, views[0].value[i], width, false);
-	cell(demo, secret ? DEMO_YELLOW : DEMO_RESET, views[1].value[i], width, false);
-	cell(demo, secret ? DEMO_GREEN : DEMO_RESET, views[2].value[i], width, true);
+	demo_cell(demo, secret ? DEMO_RED : DEMO_RESET, views[0].value[i], width, false);
+	demo_cell(demo, secret ? DEMO_YELLOW : DEMO_RESET, views[1].value[i], width, false);
+	demo_cell(demo, secret ? DEMO_GREEN : DEMO_RESET, views[2].value[i], width, true);
 	printf("\n");
 }
 
@@ -253,7 +252,7 @@ enum seal_status demo_table(const struct demo *demo, const struct demo_view *pla
 	struct json_paths *paths = NULL;
 	struct fields fields[3];
 	struct arena arena;
-	size_t width = column_width();
+	size_t width = demo_column_width();
 	enum seal_status rc;
 
 	arena_init(&arena, 0);

@@ -39,13 +39,13 @@ static enum seal_status set_variables(const struct vault_options *options, struc
 	return SEAL_OK;
 }
 
-static enum seal_status look(const struct demo *demo, struct command_call *call, struct seal_err *err)
+static enum seal_status look(const struct demo_key *which, struct command_call *call, struct seal_err *err)
 {
 	struct key_admin_info info;
 	struct managed_key key = {0};
 	enum seal_status rc;
 
-	SEAL_TRY(key_use_find(demo->key, &key, err));
+	SEAL_TRY(key_use_find(which->reference, &key, err));
 	SEAL_TRY(key_use_open(call, false, &key, err));
 	rc = key.ops->show(&key.on, key.reference, &info, err);
 out:
@@ -53,9 +53,23 @@ out:
 	return rc;
 }
 
-enum seal_status demo_vault_prepare(struct demo *demo, struct command_call *call, struct seal_err *err)
+static enum seal_status claim(struct demo_key *key, struct command_call *call, struct seal_err *err)
 {
 	struct seal_err why = SEAL_ERR_INIT;
+
+	if (look(key, call, &why) == SEAL_OK)
+		return err_set(err, SEAL_USAGE, SEAL_E_KEY_EXISTS,
+			       "%s exists already and is left alone; give the demo's keys other names with --suffix",
+			       key->reference);
+	if (why.code != SEAL_E_KEY_UNKNOWN) {
+		*err = why;
+		return why.status;
+	}
+	return SEAL_OK;
+}
+
+enum seal_status demo_vault_prepare(struct demo *demo, struct command_call *call, struct seal_err *err)
+{
 	enum seal_status rc;
 
 	SEAL_TRY(vault_mount_transit(&call->global->vault, MOUNT, clock_mono_ms() + TIMEOUT_MS, &demo->made_mount,
@@ -64,31 +78,24 @@ enum seal_status demo_vault_prepare(struct demo *demo, struct command_call *call
 		printf("Enabled Transit at %s/ of %s.\n", MOUNT, address(call));
 	else
 		printf("Transit is at %s/ of %s already.\n", MOUNT, address(call));
-	rc = look(demo, call, &why);
-	if (rc == SEAL_OK) {
-		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_EXISTS,
-			     "%s exists already and is left alone; give the demo's key another name with --suffix",
-			     demo->key);
-		goto out;
-	}
-	if (why.code != SEAL_E_KEY_UNKNOWN) {
-		*err = why;
-		goto out;
-	}
-	demo->makes_key = true;
-	printf("The demo makes the key %s there, and removes it at the end.\n", demo->key);
+	for (size_t i = 0; i < DEMO_KEYS; i++)
+		SEAL_TRY(claim(&demo->keys[i], call, err));
+	for (size_t i = 0; i < DEMO_KEYS; i++)
+		demo->keys[i].ours = true;
+	printf("The demo makes the keys %s and %s there, and removes them at the end.\n",
+	       demo->keys[DEMO_KEY_PII].reference, demo->keys[DEMO_KEY_FILES].reference);
 	rc = set_variables(&call->global->vault, call->arena, err);
 out:
 	return rc;
 }
 
-static enum seal_status destroy(const struct demo *demo, struct command_call *call, struct seal_err *err)
+static enum seal_status destroy(const struct demo_key *which, struct command_call *call, struct seal_err *err)
 {
 	const struct key_admin_change allow = {.mask = KEY_SET_DELETION_ALLOWED, .deletion_allowed = true};
 	struct managed_key key = {0};
 	enum seal_status rc;
 
-	SEAL_TRY(key_use_find(demo->key, &key, err));
+	SEAL_TRY(key_use_find(which->reference, &key, err));
 	SEAL_TRY(key_use_open(call, false, &key, err));
 	SEAL_TRY(key.ops->configure(&key.on, key.reference, &allow, err));
 	rc = key.ops->destroy(&key.on, key.reference, err);
@@ -113,23 +120,28 @@ static bool mount_is_empty(struct command_call *call)
 	return n == 0;
 }
 
+static void remove_key(const struct demo *demo, const struct demo_key *key, struct command_call *call)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+
+	if (!key->ours)
+		return;
+	if (demo->options->keep)
+		printf("The key %s stays.\n", key->reference);
+	else if (destroy(key, call, &err) == SEAL_OK)
+		printf("Removed the key %s.\n", key->reference);
+	else if (err.code != SEAL_E_KEY_UNKNOWN) /* the demo ended before it was made */
+		log_err(LOG_WARNING, &err);
+}
+
 void demo_vault_clear(const struct demo *demo, struct command_call *call)
 {
 	struct seal_err err = SEAL_ERR_INIT;
 
-	if (demo->options->keep && demo->makes_key) {
-		printf("The key %s stays.\n", demo->key);
-		return;
-	}
-	if (demo->makes_key) {
-		if (destroy(demo, call, &err) == SEAL_OK)
-			printf("Removed the key %s.\n", demo->key);
-		else if (err.code != SEAL_E_KEY_UNKNOWN) /* the demo ended before it was made */
-			log_err(LOG_WARNING, &err);
-	}
+	for (size_t i = 0; i < DEMO_KEYS; i++)
+		remove_key(demo, &demo->keys[i], call);
 	if (!demo->made_mount || !mount_is_empty(call))
 		return;
-	err_clear(&err);
 	if (vault_unmount(&call->global->vault, MOUNT, clock_mono_ms() + TIMEOUT_MS, &err) == SEAL_OK)
 		printf("Disabled Transit at %s/ again.\n", MOUNT);
 	else

@@ -17,7 +17,7 @@ def test_demo_on_a_real_cluster(kafka, sealstream):
                           env=sealstream.environment, capture_output=True, stdin=subprocess.DEVNULL, text=True)
     assert done.returncode == 0, done.stderr
     assert "\033" not in done.stdout, "colours in a pipe"
-    for word in ("purchases", "purchases_encrypted", "vault:v1:", "vault:v2:"):
+    for word in ("purchases", "purchases_encrypted", "purchases_large_encrypted", "vault:v1:", "vault:v2:", "all 3 files arrived whole"):
         assert word in done.stdout, f"the demo does not show {word}"
     deadline = time.monotonic() + 20  # deleting is asynchronous
     while topics(kafka) != before:
@@ -33,7 +33,8 @@ def test_demo_on_a_real_vault(kafka, dev_vault, sealstream):
                           capture_output=True, stdin=subprocess.DEVNULL, text=True)
     assert done.returncode == 0, done.stderr
     for words in (f"Enabled Transit at transit/ of {dev_vault.address}.", "pii:   vault:transit/pii",
-                  "all 6 records came back byte for byte", "Removed the key vault:transit/pii.", "Disabled Transit at transit/ again."):
+                  "all 6 records came back byte for byte", "--key vault:transit/files", "all 3 files arrived whole",
+                  "Removed the key vault:transit/pii.", "Removed the key vault:transit/files.", "Disabled Transit at transit/ again."):
         assert words in done.stdout, done.stdout
     assert "transit/" not in dev_vault.call("GET", "sys/mounts")
     deadline = time.monotonic() + 20

@@ -397,9 +397,16 @@ def test_demo(program):
     demo = start_demo(program)
     out, err = demo.communicate(timeout=60)
     assert (demo.returncode, err) == (0, "")
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 40
     assert "all 6 records came back byte for byte" in out
-    assert out.count("vault:v1:") == 3 and out.count("vault:v2:") == 3
+    stories, files = out.split("Story three")
+    assert stories.count("vault:v1:") == 3 and stories.count("vault:v2:") == 3
+    assert "all 3 files arrived whole" in files
+    held, got = files.split("a receiver with the key has in destination/")
+    assert held.count("vault:v1:") == 4  # records: two small files, and a picture of two chunks
+    assert set(re.findall(r"(photo.png|orders.csv|notes.txt) .* (\d of \d) ", held)) == {
+        ("notes.txt", "1 of 1"), ("orders.csv", "1 of 1"), ("photo.png", "1 of 2"), ("photo.png", "2 of 2")}
+    assert len(re.findall(r"\d+ bytes +[0-9a-f]{64}$", got, re.M)) == 3
     assert "\033" not in out  # a pipe
     assert left_behind(program) == []
 

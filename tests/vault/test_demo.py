@@ -34,9 +34,12 @@ def test_on_a_fresh_server(tmp_path, bare):
     out = demo(tmp_path, bare, "--vault")[0].decode()
     assert f"Enabled Transit at transit/ of {bare.address}." in out
     assert "pii:   vault:transit/pii" in out and "key rotate vault:transit/pii" in out
-    assert out.count("vault:v1:") == 3 and out.count("vault:v2:") == 3
+    stories, files = out.split("Story three")
+    assert stories.count("vault:v1:") == 3 and stories.count("vault:v2:") == 3
     assert "all 6 records came back byte for byte" in out
-    assert "Removed the key vault:transit/pii." in out and "Disabled Transit at transit/ again." in out
+    assert "--key vault:transit/files" in files and "all 3 files arrived whole" in files
+    assert len(bare.control.seen("transit/datakey/plaintext/files")) == 3 and len(bare.control.seen("transit/decrypt/files")) == 3
+    assert "Removed the key vault:transit/pii." in out and "Removed the key vault:transit/files." in out and "Disabled Transit at transit/ again." in out
     assert "transit/" not in bare.core.root.mounts
     assert len(bare.control.seen("transit/keys/pii/rotate")) == 1
     assert list(tmp_path.glob("sealstream-demo*")) == []
@@ -46,12 +49,16 @@ def test_what_is_there_stays(tmp_path, vault):
     """The mount; a key of the same name; and with --keep the demo's own."""
     out = demo(tmp_path, vault, "--vault", "--keep")[0].decode()
     assert "Transit is at transit/" in out and "The key vault:transit/pii stays." in out
-    assert keys(vault) == ["pii"]
+    assert keys(vault) == ["files", "pii"]
     err = demo(tmp_path, vault, "--vault", exit_code=73)[1]
     assert "vault:transit/pii exists already" in err and "--suffix" in err
-    assert keys(vault) == ["pii"] and vault.api("GET", "transit/keys/pii")["data"]["latest_version"] == 2
+    assert keys(vault) == ["files", "pii"] and vault.api("GET", "transit/keys/pii")["data"]["latest_version"] == 2
+    vault.api("POST", "transit/keys/pii/config", {"deletion_allowed": True})
+    vault.api("DELETE", "transit/keys/pii")
+    err = demo(tmp_path, vault, "--vault", exit_code=73)[1]
+    assert "vault:transit/files exists already" in err and keys(vault) == ["files"]
     out = demo(tmp_path, vault, "--vault", "--suffix", "-two")[0].decode()
-    assert "Removed the key vault:transit/pii-two." in out and keys(vault) == ["pii"]
+    assert "Removed the key vault:transit/pii-two." in out and keys(vault) == ["files"]
 
 
 def test_a_mount_that_others_use_by_now_stays(tmp_path, bare):
