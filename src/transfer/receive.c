@@ -14,6 +14,7 @@
 #include "transfer/receiver.h"
 
 #define READ_MS 100
+#define BATCH_RECORDS 256
 #define CALL_MS 30000 /* for one call of the key store */
 #define LOOK_MS 500 /* between looks at what is due */
 #define SWEEP_MS 60000
@@ -202,7 +203,7 @@ static enum seal_status step_read(struct receiver *r, void *arg, struct seal_err
 
 	reading->batch->n = 0;
 	reading->result = READ_IDLE;
-	return source->ops->read(source, reading->batch, STREAM_BATCH_RECORDS, READ_MS, &reading->result, err);
+	return source->ops->read(source, reading->batch, reading->batch->cap, READ_MS, &reading->result, err);
 }
 
 /* ---- the run ---- */
@@ -271,6 +272,12 @@ static enum seal_status run(struct receiver *r, struct seal_err *err)
 	enum seal_status rc = SEAL_OK;
 
 	arena_init(&batch.arena, STREAM_BATCH_BYTES);
+	batch.cap = BATCH_RECORDS;
+	batch.records = mem_calloc(batch.cap, sizeof(*batch.records));
+	if (batch.records == NULL) {
+		rc = err_memory(err);
+		goto out;
+	}
 	while (r->options->watch.stop() == 0 && !has_enough(r) && reading.result != READ_END) {
 		SEAL_TRY(patiently(r, step_read, &reading, err));
 		if (reading.result == READ_SOME) {
