@@ -2,54 +2,21 @@
  * `policy test`: runs the tests of a policy through the engine, under keys made for this run.
  *
  *   policy ─ stand-ins for its keys ─▶ keyring in a temporary directory ─▶ plan, engine ─▶ tests
+ *          └ stand-ins for its stores ─▶ files in others
  *
- * No real key is opened and no key outlives the run; but Transform is done by the server, if there is one. What is printed
+ * No real key or store is opened and no key outlives the run; but Transform is done by the server, if there is one. What is printed
  * of a record is the test's own data.
  */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "base/log.h"
 #include "cmd/output.h"
 #include "cmd/policy.h"
 #include "cmd/policy_check.h"
 #include "cmd/policy_test_keys.h"
+#include "cmd/policy_test_stores.h"
 #include "cmd/registry.h"
-
-#define TEMPLATE "/sealstream-test.XXXXXX"
+#include "cmd/temporary.h"
 
 static const struct opt_row rows[] = {POLICY_ROW_FILE, POLICY_ROW_JSON, OPT_END};
-
-/* A directory of our own; its path is in the call's arena. */
-static enum seal_status make_directory(struct arena *arena, char **out, struct seal_err *err)
-{
-	const char *base = getenv("TMPDIR");
-	char *path = arena_printf(arena, "%s" TEMPLATE, base != NULL && base[0] == '/' ? base : "/tmp");
-
-	if (path == NULL)
-		return err_memory(err);
-	if (mkdtemp(path) == NULL)
-		return err_set_errno(err, SEAL_FATAL, SEAL_E_CREATE, errno, "cannot make the temporary directory %s",
-				     path);
-	*out = path;
-	return SEAL_OK;
-}
-
-static void remove_directory(const char *path)
-{
-	DIR *dir = path ? opendir(path) : NULL;
-	const struct dirent *entry;
-
-	if (dir == NULL)
-		return;
-	while ((entry = readdir(dir)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			unlinkat(dirfd(dir), entry->d_name, 0);
-	closedir(dir);
-	rmdir(path);
-}
 
 /* A run of the tests, and how it went. */
 struct run {
@@ -174,7 +141,7 @@ out:
 static enum seal_status run_in(const char *directory, const struct vault_options *server, struct run *run,
 			       struct seal_err *err)
 {
-	const struct engine_registry stand_ins = {registry.methods, test_keys_sources, registry.stores};
+	const struct engine_registry stand_ins = {registry.methods, test_keys_sources, test_stores};
 	struct key_source_config config;
 	struct seal_err why = SEAL_ERR_INIT;
 	struct plan *plan = NULL;
@@ -208,11 +175,11 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 		log_say(LOG_WARNING, "%s has no tests; docs/POLICY.md shows how to write them", tests.file);
 	tests.policy = policy;
 	SEAL_TRY(find_server(call, &vault, &server, err));
-	SEAL_TRY(make_directory(call->arena, &directory, err));
+	SEAL_TRY(temporary_make(call->arena, &directory, err));
 	SEAL_TRY(run_in(directory, server, &tests, err));
 	*exit_code = tests.failed > 0;
 out:
-	remove_directory(directory);
+	temporary_remove(directory);
 	policy_free(policy);
 	return rc;
 }
@@ -223,7 +190,8 @@ const struct command command_policy_test = {
 	.summary = "Run the tests that a policy brings along",
 	.details = "Each test protects its record and compares the result with what it expects; with round_trip the "
 		   "result is revealed, too. Keys are made for the run in a temporary directory, so no real key is "
-		   "needed, wherever the policy's keys live. Only the server does transform: tests of topics with "
+		   "needed, wherever the policy's keys live, and no store is touched. Only the server does "
+		   "transform: tests of topics with "
 		   "such a "
 		   "rule are done by the one that VAULT_ADDR or --vault-addr names, and are left out where there is "
 		   "none. "
