@@ -6,6 +6,7 @@
 
 #include "keys/keyring.h"
 #include "methods/builtin.h"
+#include "stores/postgresql/postgresql.h"
 #include "stores/sqlite/sqlite.h"
 #include "vault/vault.h"
 
@@ -41,10 +42,12 @@ static const struct key_scheme schemes[] = {
 
 static const struct store_ops *const stores[] = {
 	&sqlite_store,
+	&postgresql_store,
 	NULL,
 };
 static const struct key_scheme store_schemes[] = {
 	{"sqlite", "a file, for programs on one machine", sqlite_address_check},
+	{"postgresql", "a server that many machines share", postgresql_address_check},
 	{.name = NULL},
 };
 

@@ -24,6 +24,14 @@
 
 static const struct store_ops *suite_ops;
 static const char *suite_address;
+static bool in_child; /* a process of a test's: it ends where a test would */
+
+#define BROKEN(...)                                                                                                  \
+	do {                                                                                                         \
+		if (in_child)                                                                                        \
+			_exit(1);                                                                                    \
+		fail_msg(__VA_ARGS__);                                                                               \
+	} while (0)
 
 struct store *suite_open(const struct store_ops *ops, const char *address, bool create)
 {
@@ -31,7 +39,7 @@ struct store *suite_open(const struct store_ops *ops, const char *address, bool 
 	struct store *store = NULL;
 
 	if (ops->open(address, &(struct store_config){create}, &store, &err) != SEAL_OK)
-		fail_msg("open: %s", err.text);
+		BROKEN("open: %s", err.text);
 	return store;
 }
 
@@ -41,7 +49,7 @@ struct store_session *suite_session(struct store *store)
 	struct store_session *session = NULL;
 
 	if (store->ops->session(store, &session, &err) != SEAL_OK)
-		fail_msg("session: %s", err.text);
+		BROKEN("session: %s", err.text);
 	return session;
 }
 
@@ -73,13 +81,13 @@ static void bench_close(struct bench *b)
 static void get(struct bench *b, const char *space, struct store_item *items, size_t n)
 {
 	if (suite_ops->get(b->session, space, items, n, &b->call, &b->err) != SEAL_OK)
-		fail_msg("get: %s", b->err.text);
+		BROKEN("get: %s", b->err.text);
 }
 
 static void insert(struct bench *b, const char *space, struct store_item *items, size_t n)
 {
 	if (suite_ops->insert(b->session, space, items, n, &b->call, &b->err) != SEAL_OK)
-		fail_msg("insert: %s", b->err.text);
+		BROKEN("insert: %s", b->err.text);
 }
 
 static bool swap(struct bench *b, const char *space, const char *key, const char *from, const char *to, bool erase)
@@ -346,6 +354,7 @@ static pid_t start_inserter(int report, const char *value)
 
 	if (pid != 0)
 		return pid;
+	in_child = true;
 	bench_open(&b);
 	items = make_lot(&b.arena, "p", RACE_ROWS, value);
 	for (size_t at = 0; at < RACE_ROWS; at += 50) {
@@ -384,6 +393,7 @@ static pid_t start_victim(size_t round)
 
 	if (pid != 0)
 		return pid;
+	in_child = true;
 	bench_open(&b);
 	for (size_t lot = 0;; lot++) {
 		char prefix[32];

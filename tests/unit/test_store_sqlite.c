@@ -150,7 +150,7 @@ static void other_files(void **state)
 	sql("newer.db", "PRAGMA user_version = 0");
 	fails_to_open(address_of("newer.db"), true, SEAL_USAGE, SEAL_E_CONFIG, "another program's");
 	sqlite_store.free(suite_open(&sqlite_store, address_of("changed.db"), true));
-	sql("changed.db", "ALTER TABLE seal_row RENAME COLUMN value TO price");
+	sql("changed.db", "ALTER TABLE sealstream_row RENAME COLUMN value TO price");
 	fails_to_open(address_of("changed.db"), true, SEAL_FATAL, SEAL_E_KEY_FILE, "is damaged");
 	write_file("text.db", "This is a text and no data base, though it is a file.\n", 54);
 	fails_to_open(address_of("text.db"), true, SEAL_FATAL, SEAL_E_KEY_FILE, "is damaged");
@@ -199,8 +199,8 @@ static void odd_rows(void **state)
 
 		/* Without its constraints the table takes everything. */
 		snprintf(text, sizeof(text),
-			 "DROP TABLE seal_row; CREATE TABLE seal_row (space, key, value);"
-			 "INSERT INTO seal_row VALUES ('s', x'6b', %s)",
+			 "DROP TABLE sealstream_row; CREATE TABLE sealstream_row (space, key, value);"
+			 "INSERT INTO sealstream_row VALUES ('s', x'6b', %s)",
 			 odd[i]);
 		sql("odd.db", text);
 		err_clear(&w.err);
@@ -343,7 +343,7 @@ static void erased_under_a_reader(void **state)
 	work_open(&w, "reader.db");
 	assert_int_equal(sqlite_store.insert(w.session, "s", &item, 1, &w.call, &w.err), SEAL_OK);
 	assert_int_equal(sqlite3_open(path_of("reader.db"), &reader), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT * FROM seal_row", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT * FROM sealstream_row", NULL, NULL, NULL), SQLITE_OK);
 	w.call.deadline_ms = clock_mono_ms() + 200;
 	assert_int_equal(sqlite_store.swap(w.session, "s", item.key, BYTES_LIT("the old value"), BYTES_LIT("new"),
 					   true, &swapped, &w.call, &w.err),
