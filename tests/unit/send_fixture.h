@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/encode.h"
@@ -44,14 +45,15 @@ struct send_fixture {
 	size_t record_max;
 	atomic_int away; /* so many writes answer RETRY */
 	size_t refused; /* longer values are refused by check; 0: none */
-	int log; /* -1, or where kept records go, for another process */
+	int log; /* -1, or a datagram socket: another process gets the records' values as well */
+	long write_ns; /* how long a write takes */
 	void (*before_write)(struct send_fixture *f, const struct record *record);
 	bool finished;
 
 	/* the watch */
 	atomic_bool stop;
 	size_t stop_after; /* records; 0: never */
-	unsigned started, resumed, done, failed, abandoned, waits, goes_on;
+	atomic_uint started, resumed, done, failed, abandoned, waits, goes_on;
 	uint64_t progress; /* the most bytes told */
 	char last_failed[300], last_why[SEAL_ERR_TEXT_MAX];
 };
@@ -105,17 +107,8 @@ static void keep(struct send_fixture *f, const struct record *r)
 	memcpy(k->bytes + r->key.len, r->value.ptr, r->value.len);
 	for (size_t i = 0; i < r->n_headers; i++)
 		keep_header(k, &r->headers[i]);
-	if (f->log >= 0) {
-		uint32_t len = (uint32_t)r->value.len;
-		uint8_t *line = malloc(4 + r->value.len);
-
-		memcpy(line, &len, 4);
-		memcpy(line + 4, r->value.ptr, r->value.len);
-		if (write(f->log, line, 4 + r->value.len) !=
-		    (ssize_t)(4 + r->value.len)) /* one write: whole or not */
-			_exit(99);
-		free(line);
-	}
+	if (f->log >= 0 && send(f->log, r->value.ptr, r->value.len, 0) != (ssize_t)r->value.len)
+		_exit(99);
 	f->n_kept++;
 }
 
@@ -125,6 +118,8 @@ static enum seal_status fake_write(struct sink *sink, const struct record *recor
 	struct send_fixture *f = of_sink(sink);
 	enum seal_status rc = SEAL_OK;
 
+	if (f->write_ns > 0)
+		nanosleep(&(struct timespec){.tv_nsec = f->write_ns}, NULL);
 	if (f->before_write != NULL)
 		f->before_write(f, records);
 	in_thread(pthread_mutex_trylock(&f->lock) == 0); /* else two are in the sink */

@@ -1,0 +1,403 @@
+/* send: many workers; a directory that is watched while others write to it; several senders at once; senders that are killed. */
+#include "send_fixture.h"
+
+#include "base/clock.h"
+
+#define RUN(f)                                                                                                       \
+	do {                                                                                                         \
+		if (send_run(f) != SEAL_OK)                                                                          \
+			fail_msg("%s:%d: %s", __FILE__, __LINE__, (f)->err.text);                                    \
+	} while (0)
+
+static int setup(void **state)
+{
+	*state = send_fixture_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	send_fixture_free(*state);
+	return 0;
+}
+
+#define FILES 60
+
+/* Sizes from nothing to 40 chunks. */
+static size_t size_of(unsigned i)
+{
+	return (size_t)i * i * 11;
+}
+
+static void make_many(struct send_fixture *f, unsigned n)
+{
+	char name[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "file-%u", i);
+		make_file(f, name, size_of(i), i);
+	}
+}
+
+static void expect_many(struct send_fixture *f, unsigned n)
+{
+	char name[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "file-%u", i);
+		if (arrived(f, name, size_of(i), i) != 1)
+			fail_msg("%s arrived %u times", name, arrived(f, name, size_of(i), i));
+	}
+}
+
+static void test_many(void **state)
+{
+	struct send_fixture *f = *state;
+
+	make_many(f, FILES);
+	f->options.parallel = 16;
+	RUN(f);
+	expect_many(f, FILES);
+	assert_int_equal(f->counts.files, FILES);
+	assert_int_equal(atomic_load(&f->done), FILES);
+}
+
+/* None waits for another: the first chunks of all come before the last of any. */
+static void test_interleaved(void **state)
+{
+	struct send_fixture *f = *state;
+	size_t first[3] = {SIZE_MAX, SIZE_MAX, SIZE_MAX}, last[3] = {0, 0, 0};
+
+	make_file(f, "a", 100 * 1024, 1);
+	make_file(f, "b", 100 * 1024, 2);
+	make_file(f, "c", 100 * 1024, 3);
+	f->options.parallel = 3;
+	f->write_ns = 100000;
+	RUN(f);
+	for (size_t i = 0; i < f->n_kept; i++) {
+		size_t which = (size_t)(f->kept[i].name[0] - 'a');
+
+		first[which] = first[which] == SIZE_MAX ? i : first[which];
+		last[which] = i;
+	}
+	for (size_t i = 0; i < 3; i++)
+		for (size_t j = 0; j < 3; j++)
+			assert_true(first[i] < last[j]);
+	assert_true(f->progress > 0);
+}
+
+/* ---- watching ---- */
+
+struct scene {
+	struct send_fixture *f;
+	void (*play)(struct send_fixture *f);
+	pthread_t thread;
+};
+
+static void *scene_main(void *arg)
+{
+	struct scene *scene = arg;
+
+	scene->play(scene->f);
+	atomic_store(&scene->f->stop, true);
+	return NULL;
+}
+
+static enum seal_status run_scene(struct send_fixture *f, void (*play)(struct send_fixture *f))
+{
+	struct scene scene = {.f = f, .play = play};
+	enum seal_status rc;
+
+	f->options.once = false;
+	f->options.parallel = 2;
+	in_thread(pthread_create(&scene.thread, NULL, scene_main, &scene) == 0);
+	rc = send_run(f);
+	pthread_join(scene.thread, NULL);
+	return rc;
+}
+
+static void wait_done(struct send_fixture *f, unsigned n)
+{
+	uint64_t end = clock_mono_ms() + 20000;
+
+	while (atomic_load(&f->done) < n && clock_mono_ms() < end)
+		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+	in_thread(atomic_load(&f->done) == n);
+}
+
+static void pause_ms(long ms)
+{
+	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+static void write_slowly(struct send_fixture *f)
+{
+	uint8_t bytes[3000];
+	char path[200];
+	int fd;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = byte_at(i, 4);
+	snprintf(path, sizeof(path), "%s/slow", f->dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	for (size_t i = 0; i < 10; i++) {
+		in_thread(write(fd, bytes + 300 * i, 300) == 300);
+		pause_ms(40); /* the file settles after 200 */
+	}
+	wait_done(f, 4); /* still open */
+	close(fd);
+}
+
+static void come_and_change(struct send_fixture *f)
+{
+	char from[200], to[200];
+
+	wait_done(f, 1);
+	make_file(f, "written", 2000, 2);
+	wait_done(f, 2);
+	make_file(f, ".moved", 2500, 3);
+	snprintf(from, sizeof(from), "%s/.moved", f->dir);
+	snprintf(to, sizeof(to), "%s/moved", f->dir);
+	in_thread(rename(from, to) == 0);
+	wait_done(f, 3);
+	write_slowly(f);
+	make_file(f, "written", 2000, 5);
+	wait_done(f, 5);
+	/* A link that is made here was never opened here. */
+	make_file(f, ".linked", 100, 6);
+	snprintf(from, sizeof(from), "%s/.linked", f->dir);
+	snprintf(to, sizeof(to), "%s/linked", f->dir);
+	in_thread(link(from, to) == 0);
+	wait_done(f, 6);
+}
+
+static void test_watch(void **state)
+{
+	struct send_fixture *f = *state;
+
+	make_file(f, "there", 1000, 1);
+	f->options.settle_ms = 200;
+	if (run_scene(f, come_and_change) != SEAL_OK)
+		fail_msg("%s", f->err.text);
+	assert_int_equal(arrived(f, "there", 1000, 1), 1);
+	assert_int_equal(arrived(f, "written", 2000, 2), 1);
+	assert_int_equal(arrived(f, "moved", 2500, 3), 1);
+	assert_int_equal(arrived(f, "slow", 3000, 4), 1);
+	assert_int_equal(arrived(f, "written", 2000, 5), 1);
+	assert_int_equal(arrived(f, "linked", 100, 6), 1);
+	assert_int_equal(f->counts.files, 6);
+	assert_int_equal(f->counts.failed, 0);
+}
+
+/* Written again while it is under way: the newest content arrives. */
+static void write_again(struct send_fixture *f)
+{
+	for (unsigned i = 2; i < 12; i++) {
+		make_file(f, "busy", 50 * 1024, i);
+		pause_ms(15);
+	}
+	make_file(f, "busy", 50 * 1024, 99);
+	make_file(f, "other", 10, 1);
+	for (uint64_t end = clock_mono_ms() + 20000; clock_mono_ms() < end; pause_ms(5)) {
+		/* `sent` has no line "begin" without its "done" or "gone", so that nothing is under way. */
+		char path[200], line[1000];
+		int open = 0, lines = 0;
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/sent", f->state);
+		file = fopen(path, "r");
+		while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+			open += strncmp(line, "begin", 5) == 0;
+			open -= strncmp(line, "done", 4) == 0 || strncmp(line, "gone", 4) == 0;
+			lines++;
+		}
+		if (file != NULL)
+			fclose(file);
+		if (open == 0 && lines > 4 && atomic_load(&f->done) > 1)
+			break;
+	}
+	pause_ms(300);
+}
+
+static void test_watch_rewritten(void **state)
+{
+	struct send_fixture *f = *state;
+
+	make_file(f, "busy", 50 * 1024, 1);
+	f->write_ns = 500000;
+	if (run_scene(f, write_again) != SEAL_OK)
+		fail_msg("%s", f->err.text);
+	assert_int_equal(arrived(f, "busy", 50 * 1024, 99), 1);
+	assert_int_equal(arrived(f, "other", 10, 1), 1);
+}
+
+static void move_directory(struct send_fixture *f)
+{
+	char to[200];
+
+	wait_done(f, 1);
+	snprintf(to, sizeof(to), "%s/elsewhere", f->keys.dir);
+	in_thread(rename(f->dir, to) == 0);
+	pause_ms(2000);
+}
+
+static void test_directory_moved(void **state)
+{
+	struct send_fixture *f = *state;
+
+	make_file(f, "a", 10, 1);
+	assert_int_equal(run_scene(f, move_directory), SEAL_USAGE);
+	assert_int_equal(f->err.code, SEAL_E_NO_INPUT);
+	assert_non_null(strstr(f->err.text, "removed or moved"));
+}
+
+static void remove_directory(struct send_fixture *f)
+{
+	wait_done(f, 1);
+	in_thread(nftw(f->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
+	pause_ms(2000);
+}
+
+static void test_directory_removed(void **state)
+{
+	struct send_fixture *f = *state;
+
+	make_file(f, "a", 10, 1);
+	assert_int_equal(run_scene(f, remove_directory), SEAL_USAGE);
+	assert_non_null(strstr(f->err.text, "removed or moved"));
+}
+
+/* ---- processes ---- */
+
+/* Forks a sender whose records come out of `socket`. */
+static pid_t start_sender(struct send_fixture *f, int socket)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return pid;
+	f->log = socket;
+	_exit(send_run(f) == SEAL_OK && f->counts.failed == 0 ? 0 : 1);
+}
+
+static void take_record(struct send_fixture *f, const uint8_t *value, size_t len)
+{
+	struct kept *k = &f->kept[f->n_kept++];
+	struct file_part part;
+
+	assert_true(f->n_kept < KEPT_MAX);
+	OK(&f->keys, file_part_parse(bytes_of(value, len), &part, &f->keys.err));
+	*k = (struct kept){.key_len = 32, .value_len = len, .bytes = malloc(32 + len)};
+	hex_encode(bytes_of(part.header.id, FILE_ID_LEN), (char *)k->bytes);
+	memcpy(k->bytes + 32, value, len);
+}
+
+/* What comes within `ms`. */
+static void take_records(struct send_fixture *f, int socket, uint64_t ms)
+{
+	static uint8_t value[65536];
+	uint64_t end = clock_mono_ms() + ms;
+	ssize_t n;
+
+	do {
+		while ((n = recv(socket, value, sizeof(value), MSG_DONTWAIT)) > 0)
+			take_record(f, value, (size_t)n);
+		if (clock_mono_ms() < end)
+			pause_ms(1);
+	} while (clock_mono_ms() < end);
+}
+
+/* No data key has sealed two chunks of one index. */
+static void expect_fresh_nonces(struct send_fixture *f)
+{
+	for (size_t i = 0; i < f->n_kept; i++) {
+		struct file_part a, b;
+
+		OK(&f->keys,
+		   file_part_parse(bytes_of(f->kept[i].bytes + 32, f->kept[i].value_len), &a, &f->keys.err));
+		for (size_t j = 0; j < i; j++) {
+			OK(&f->keys,
+			   file_part_parse(bytes_of(f->kept[j].bytes + 32, f->kept[j].value_len), &b, &f->keys.err));
+			assert_false(a.index == b.index && memcmp(a.header.commitment, b.header.commitment, 32) == 0);
+		}
+	}
+}
+
+static void test_two_senders(void **state)
+{
+	struct send_fixture *f = *state;
+	int sockets[2], status;
+	pid_t senders[2];
+	unsigned ended = 0;
+
+	make_many(f, FILES);
+	f->options.parallel = 3;
+	f->write_ns = 100000;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets), 0);
+	for (size_t i = 0; i < 2; i++)
+		senders[i] = start_sender(f, sockets[1]);
+	while (ended < 2) {
+		take_records(f, sockets[0], 5);
+		for (size_t i = 0; i < 2; i++) {
+			if (senders[i] > 0 && waitpid(senders[i], &status, WNOHANG) > 0) {
+				assert_int_equal(status, 0);
+				senders[i] = 0;
+				ended++;
+			}
+		}
+	}
+	take_records(f, sockets[0], 5);
+	expect_many(f, FILES);
+	close(sockets[0]);
+	close(sockets[1]);
+}
+
+static void test_killed(void **state)
+{
+	struct send_fixture *f = *state;
+	unsigned dice = 7;
+	int sockets[2], status;
+	pid_t pid;
+
+	make_many(f, 30);
+	f->options.parallel = 3;
+	f->write_ns = 300000;
+	atomic_store(&f->lag, 2);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		pid = start_sender(f, sockets[1]);
+		dice = dice * 1103515245u + 12345u;
+		take_records(f, sockets[0], 5 + (dice >> 16) % 60);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		take_records(f, sockets[0], 0);
+	}
+	assert_true(f->n_kept > 0);
+	atomic_store(&f->lag, 0);
+	pid = start_sender(f, sockets[1]);
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		take_records(f, sockets[0], 1);
+	assert_int_equal(status, 0);
+	take_records(f, sockets[0], 0);
+	expect_many(f, 30);
+	expect_fresh_nonces(f);
+	close(sockets[0]);
+	close(sockets[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_interleaved, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_watch_rewritten, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_directory_moved, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_directory_removed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_two_senders, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
