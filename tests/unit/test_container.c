@@ -470,14 +470,16 @@ static void forged_metas(void **state)
 		const char *what, *part;
 		uint8_t text[40];
 		size_t len;
+		bool foreign; /* the commitment is another key's, all else in order */
 	} cases[] = {
-		{"later version", "newer", {2, 0, 0, 4}, 29},
-		{"tail", "not what it should be", {1, 0, 0, 4}, 30},
-		{"name too long", "not what it should be", {[0] = 1, [3] = 4, [21] = 0xff}, 29},
-		{"chunk of 1023", "chunk size", {1, 0, 0, 3, 0xff}, 29},
-		{"too large", "256 TiB", {1, 0, 0, 4, 0, 0x7f}, 29},
-		{"control in type", "media type", {[0] = 1, [3] = 4, [28] = 1, [29] = '\n'}, 30},
-		{"fine", NULL, {1, 0, 0, 4}, 29},
+		{"later version", "newer", {2, 0, 0, 4}, 29, false},
+		{"tail", "not what it should be", {1, 0, 0, 4}, 30, false},
+		{"name too long", "not what it should be", {[0] = 1, [3] = 4, [21] = 0xff}, 29, false},
+		{"chunk of 1023", "chunk size", {1, 0, 0, 3, 0xff}, 29, false},
+		{"too large", "256 TiB", {1, 0, 0, 4, 0, 0x7f}, 29, false},
+		{"control in type", "media type", {[0] = 1, [3] = 4, [28] = 1, [29] = '\n'}, 30, false},
+		{"foreign commitment", "not of the key", {1, 0, 0, 4}, 29, true},
+		{"fine", NULL, {1, 0, 0, 4}, 29, false},
 	};
 	static const uint8_t nonce[AEAD_NONCE_LEN];
 
@@ -497,6 +499,7 @@ static void forged_metas(void **state)
 				     &b.f.err));
 		OK(&b.f, buf_append(&header, BYTES_LIT("SEALFILE\1idididididididid"), &b.f.err));
 		OK(&b.f, buf_append_lp32(&header, wrapped, &b.f.err));
+		commitment.ptr[31] ^= cases[i].foreign;
 		OK(&b.f, buf_append(&header, secret_bytes(&commitment), &b.f.err));
 		OK(&b.f, buf_reserve(&header, 100, &b.f.err));
 		OK(&b.f, aead_new(secret_bytes(&meta), &aead, &b.f.err));
