@@ -234,6 +234,9 @@ static void no_nonce_comes_twice(void **state)
 	OK(&b.f, file_seal(b.sealer, UINT32_MAX, true, full, b.sealed, &b.f.err));
 	FAILS(&b.f, file_seal(b.sealer, UINT32_MAX, true, full, b.sealed, &b.f.err), SEAL_FATAL, SEAL_E_INTERNAL, "");
 	FAILS(&b.f, file_seal(b.sealer, 0, false, full, b.sealed, &b.f.err), SEAL_FATAL, SEAL_E_INTERNAL, "chunk 0");
+	box_seal(&b, FILE_SIZE_UNKNOWN);
+	OK(&b.f, file_seal(b.sealer, 0, true, full, b.sealed, &b.f.err)); /* nothing follows the last one */
+	FAILS(&b.f, file_seal(b.sealer, 1, true, full, b.sealed, &b.f.err), SEAL_FATAL, SEAL_E_INTERNAL, "chunk 1");
 	box_close(&b);
 }
 

@@ -64,6 +64,9 @@ static void names_of_attackers(void **state)
 		{"a\xc2\x85z", "a_z"}, /* a control of C1 */
 		{"invoice\xe2\x80\xaegpj.exe", "invoice_gpj.exe"}, /* right-to-left override */
 		{"a\xe2\x81\xa6z", "a_z"},
+		{"a\xd8\x9cz", "a_z"},
+		{"a\xe2\x80\x8ez", "a_z"},
+		{"a\xe2\x80\xa8z", "a_z"},
 		{"\xef\xbb\xbf"
 		 "bom",
 		 "_bom"},
