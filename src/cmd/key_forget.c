@@ -255,11 +255,11 @@ static void tell(const struct target *target, bool admit, enum person_state was)
 	if (was == PERSON_UNKNOWN)
 		log_say(LOG_WARNING, "no key was there to forget: is the id written as it stands at %s?",
 			target->path);
-	log_say(LOG_INFO,
-		"processes that are running obey within %lld s (max_age); backups and replicas of the store still "
-		"hold "
-		"the key until they are gone, too",
-		(long long)((target->max_age_ms + 999) / 1000));
+	else
+		log_say(LOG_INFO,
+			"processes that are running obey within %lld s (max_age); backups and replicas of the store "
+			"still hold the key until they are gone, too",
+			(long long)((target->max_age_ms + 999) / 1000));
 }
 
 static enum seal_status change(const struct command_call *call, const struct policy *policy,

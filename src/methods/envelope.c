@@ -183,6 +183,7 @@ static enum seal_status envelope_open(const struct policy_method *spec, const st
 	m->kek = needs->key;
 	SEAL_TRY(m->kek->ops->info(m->kek, &info, err));
 	limits.derived = m->derived = info.derived;
+	limits.latest_version = info.latest_version;
 	alike = find_alike(m, needs);
 	m->borrowed = alike != NULL;
 	if (alike != NULL)
