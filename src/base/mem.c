@@ -1,6 +1,7 @@
 /* The one door to malloc. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,6 +71,16 @@ char *mem_strndup(const char *from, size_t len)
 char *mem_strdup(const char *from)
 {
 	return mem_strndup(from, strlen(from));
+}
+
+void mem_keep_little(void)
+{
+#ifdef __GLIBC__
+	/* Otherwise a freed buffer raises both thresholds to its own size, and each thread has a heap of its own. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	mallopt(M_TRIM_THRESHOLD, 4 << 20);
+	mallopt(M_ARENA_MAX, 2);
+#endif
 }
 
 void mem_free(void *ptr)

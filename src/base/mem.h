@@ -21,6 +21,12 @@ char *mem_strndup(const char *from, size_t len);
 char *mem_strdup(const char *from);
 void mem_free(void *ptr);
 
+/*
+ * For programs that move large buffers from thread to thread: what is freed goes back to the system soon, instead of being kept
+ * for each thread. Whole process; call before threads start.
+ */
+void mem_keep_little(void);
+
 /* Overwrites memory so that the compiler can't leave it out. NULL is fine with size 0. */
 void mem_wipe(void *ptr, size_t size);
 

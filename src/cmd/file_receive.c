@@ -1,8 +1,11 @@
 /* `file receive`: the files of a topic, into a directory. */
+#include "base/mem.h"
 #include "cmd/file_progress.h"
 #include "cmd/file_use.h"
 #include "cmd/kafka_use.h"
 #include "cmd/stream_open.h"
+
+#define SOURCE_BYTES (24 << 20) /* read ahead; the chunks in work come on top, and all must stay below 64 MiB */
 
 struct receive_command {
 	struct kafka_connection connection;
@@ -143,6 +146,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	struct transfer_counts counts = {0};
 	enum seal_status rc;
 
+	mem_keep_little();
 	kafka_config_init(&config);
 	SEAL_TRY(kafka_connection_load(&o->connection, &config, err));
 	SEAL_TRY(choose(o, &config, call->arena, err));
@@ -153,7 +157,8 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 								     .group = o->group,
 								     .partition = -1,
 								     .exit_at_end = o->exit_at_end,
-								     .config = &config},
+								     .config = &config,
+								     .memory_bytes = SOURCE_BYTES},
 				      &source, err);
 	if (stop_before_start(rc, exit_code, err)) {
 		rc = SEAL_OK;

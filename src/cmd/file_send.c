@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "cmd/file_progress.h"
 #include "cmd/file_use.h"
 #include "cmd/kafka_use.h"
@@ -133,6 +134,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	const char *topic = NULL;
 	enum seal_status rc;
 
+	mem_keep_little();
 	kafka_config_init(&config);
 	SEAL_TRY(kafka_connection_load(&o->connection, &config, err));
 	SEAL_TRY(choose(call, &config, &send, &topic, err));
