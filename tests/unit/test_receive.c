@@ -526,7 +526,7 @@ static void test_many_at_once(void **state)
 
 	for (int i = 0; i < N; i++) {
 		snprintf(name, sizeof(name), "f%d", i);
-		s[i] = sent_new(name, 2 * CHUNK + (size_t)i);
+		s[i] = sent_new(name, 2 * CHUNK + 1 + (size_t)i);
 		send_chunk(&s[i], 0, 0);
 	}
 	for (int i = 0; i < N; i++) {
