@@ -1,0 +1,183 @@
+"""file send and file receive against the embedded broker: whole files, once, whatever happens to either side."""
+import hashlib
+import json
+import os
+import random
+import time
+
+import pytest
+
+from broker import Broker, Program, FAST_GROUP, stop, wait_until
+
+
+@pytest.fixture
+def broker():
+    it = Broker()
+    it.tell("topic files 3")
+    yield it
+    it.stop()
+
+
+@pytest.fixture
+def program(tmp_path, broker):
+    it = Program(tmp_path, broker)
+    (tmp_path / "from").mkdir()
+    return it
+
+
+def fill(program, sizes, seed=1):
+    """Files in from/, by name: their SHA-256."""
+    made = {}
+    for number, size in enumerate(sizes):
+        data = random.Random(f"{seed}/{number}").randbytes(size)
+        name = f"{seed}-{number}.bin"
+        (program.directory / "from" / name).write_bytes(data)
+        os.utime(program.directory / "from" / name, ns=(1, 1_600_000_000_123_456_789 + number))
+        made[name] = hashlib.sha256(data).hexdigest()
+    return made
+
+
+def arrived(program, to="to"):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in (program.directory / to).iterdir() if path.is_file()}
+
+
+def check_all(program, made, to="to"):
+    assert arrived(program, to) == made
+    for path in (program.directory / to).iterdir():
+        if path.is_file():
+            assert path.stat().st_mode & 0o7777 == 0o600
+            assert path.stat().st_mtime_ns == (program.directory / "from" / path.name).stat().st_mtime_ns
+    left = [name for name in os.listdir(program.directory / to / ".sealstream") if not name.startswith("received")]
+    assert left == []
+
+
+def send_args(program, *args):
+    return ["file", "send", "-b", program.broker.address, "-t", "files", "--from", "from", "--key", "local:pii",
+            "--chunk-size", "16KiB", *args]
+
+
+def receive_args(program, *args, to="to"):
+    return ["file", "receive", "-b", program.broker.address, "-t", "files", "--to", to, "--key", "local:pii",
+            *FAST_GROUP, *args]
+
+
+def test_there_and_gone_on_with(program):
+    made = fill(program, [0, 1, 16384, 16385, 300000])
+    program.run(*send_args(program, "--once"))
+    done = program.run(*receive_args(program, "-e"))
+    check_all(program, made)
+    assert "5 of 5" in done.stderr or "received" in done.stderr
+    # nothing comes twice: neither for the group, nor for another one with the same directory
+    program.run(*receive_args(program, "-e"))
+    program.run(*receive_args(program, "-e", "-G", "other"))
+    check_all(program, made)
+    program.run(*receive_args(program, "-e", "-G", "third", to="to2"))
+    check_all(program, made, "to2")
+
+
+def test_json_progress(program):
+    fill(program, [100000])
+    program.run(*send_args(program, "--once"))
+    program.produce_plain("files", ["not a file", '{"ciphertext":1}'])
+    done = program.run(*receive_args(program, "-e", "--progress", "json"), code=1)
+    events = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert [e["event"] for e in events if e["event"] in ("started", "done", "end")] == ["started", "done", "end"]
+    foreign = [e for e in events if e["event"] == "foreign"]
+    assert len(foreign) == 2 and all(e["place"].startswith("files/") for e in foreign)
+
+
+def test_nothing_of_the_content_is_told(program):
+    (program.directory / "from" / "secret.txt").write_text("canary-5b1c " * 5000)
+    program.run(*send_args(program, "--once"))
+    done = program.run(*receive_args(program, "-e", "--log-level", "debug"))
+    assert "canary" not in done.stdout + done.stderr
+    program.kafka("consume", "-t", "files", "-e", "--plain", "--output", "held")
+    held = (program.directory / "held").read_bytes()
+    assert held.count(b"SEALFILE") == 4 and b"canary" not in held and b"secret.txt" not in held
+
+
+def test_another_key(program):
+    fill(program, [50000])
+    program.run(*send_args(program, "--once"))
+    program.run("key", "create", "other")
+    args = receive_args(program, "-e")
+    args[args.index("local:pii")] = "local:other"
+    done = program.run(*args, code=1)
+    assert arrived(program) == {}
+    assert done.stderr.count("files/") == 1  # told once, not for every chunk
+
+
+def test_settings_file(program):
+    made = fill(program, [1000])
+    (program.directory / "getting_started.ini").write_text(
+        f"[default]\nbootstrap.servers={program.broker.address}\n[consumer]\nsession.timeout.ms=6000\n"
+        "[large_payload]\ntopic=files\nsourcedir=from\ndestinationdir=to\n")
+    program.run("file", "send", "-F", "getting_started.ini", "--key", "local:pii", "--once")
+    program.run("file", "receive", "-F", "getting_started.ini", "--key", "local:pii", "-e")
+    check_all(program, made)
+
+
+@pytest.mark.parametrize("victim", ["send", "receive"])
+def test_killed_again_and_again(program, victim):
+    """kill -9 at random moments; in the end every file is there once and whole."""
+    made = fill(program, [random.Random(n).randrange(600000) for n in range(12)])
+    chance = random.Random(victim)
+    for _ in range(6):
+        running = {"send": program.start(*send_args(program, "--once")),
+                   "receive": program.start(*receive_args(program))}
+        time.sleep(chance.uniform(0.05, 4))
+        running[victim].kill()
+        for process in running.values():
+            if process is not running[victim]:
+                stop(process)
+        for process in running.values():
+            process.wait()
+            process.stdout.close()
+            process.stderr.close()
+    program.run(*send_args(program, "--once"))
+    done = program.start(*receive_args(program))
+    wait_until(lambda: len(arrived(program)) >= len(made), 60)
+    stop(done)
+    assert arrived(program) == made
+
+
+def test_two_receivers_and_a_rebalance(program):
+    """One of two members of a group, with one directory for both, is killed in the middle, another one comes."""
+    made = fill(program, [200000] * 30)
+    first, second = program.start(*receive_args(program)), program.start(*receive_args(program))
+    sender = program.start(*send_args(program, "--once", "-X", "linger.ms=1"))
+    wait_until(lambda: (program.directory / "to").is_dir() and len(arrived(program)) > 3, 60)
+    first.kill()
+    first.wait()
+    third = program.start(*receive_args(program))
+    wait_until(lambda: len(arrived(program)) >= len(made), 90)
+    sender.wait(timeout=60)
+    for process in (second, third):
+        assert stop(process)[0] == 143
+    assert arrived(program) == made
+
+
+def test_stopped_in_the_middle(program):
+    made = fill(program, [2500000])  # the embedded broker keeps 5 MB of a partition
+    program.run(*send_args(program, "--once", "--chunk-size", "1KiB"))
+    receiver = program.start(*receive_args(program))
+    state = program.directory / "to" / ".sealstream"
+    wait_until(lambda: state.is_dir() and list(state.glob("*.part")), pause=0.01)
+    code, _, _ = stop(receiver)
+    assert code == 143 and arrived(program) == {}
+    done = program.run(*receive_args(program, "-e"))
+    assert "are there already" in done.stderr
+    check_all(program, made)
+
+
+def test_bad_use(program):
+    for args, text in ((["-t", "files", "--key", "local:pii"], "--to DIR"), (["--to", "x", "--key", "local:pii"], "-t TOPIC"),
+                       (["-t", "files", "--to", "x"], "--key"),
+                       (["-t", "files", "--to", "x", "--key", "local:none"], "none"),
+                       (["-t", "files", "--to", "x", "--key", "local:cards"], "encrypt")):
+        done = program.run("file", "receive", "-b", program.broker.address, "-e", *args, code=None)
+        assert done.returncode in (64, 78), done.stderr
+        assert text in done.stderr
+    (program.directory / "plain").write_text("x")
+    assert "plain" in program.run(*receive_args(program, "-e", to="plain"), code=73).stderr
