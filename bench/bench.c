@@ -117,7 +117,8 @@ static void print_case(const struct bench *bench, const struct bench_case *c)
 {
 	const struct bench_case *reference = c->reference ? find(bench, c->reference) : NULL;
 	double gbs = c->bytes / c->ops / c->ns;
-	bool pass = (c->most_ns == 0 || c->ns <= c->most_ns) && (c->least_gbs == 0 || gbs >= c->least_gbs);
+	bool pass = (c->most_ns == 0 || c->ns <= c->most_ns) && (c->least_gbs == 0 || gbs >= c->least_gbs) &&
+		    (c->least_ratio == 0 || reference == NULL || reference->ns / c->ns >= c->least_ratio);
 
 	printf("| %s | %.1f | ", c->name, c->ns);
 	if (c->bytes > 0)
@@ -132,6 +133,8 @@ static void print_case(const struct bench *bench, const struct bench_case *c)
 		printf("≤ %.0f ns | %s |\n", c->most_ns, pass ? "pass" : "**miss**");
 	else if (c->least_gbs > 0)
 		printf("≥ %.1f GB/s | %s |\n", c->least_gbs, pass ? "pass" : "**miss**");
+	else if (c->least_ratio > 0)
+		printf("≥ %.2f x | %s |\n", c->least_ratio, pass ? "pass" : "**miss**");
 	else
 		printf("| |\n");
 }

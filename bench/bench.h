@@ -17,6 +17,7 @@ struct bench_case {
 	const char *reference; /* the case that it is compared with, or NULL */
 	double most_ns; /* target: at most this an operation; 0: none */
 	double least_gbs; /* target: at least this many GB/s; 0: none */
+	double least_ratio; /* target: at least so much of the reference's speed; 0: none */
 	double ns; /* result: an operation, median of the rounds */
 };
 

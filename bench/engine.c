@@ -1,4 +1,4 @@
-/* Whole purchases through the public API: one field under `encrypt`, one under `fpe`; and back. */
+/* Whole purchases through the public API: one field under `encrypt` or `envelope`, one under `fpe`; and back. */
 #include "bench.h"
 
 #include <ftw.h>
@@ -12,15 +12,29 @@ struct job {
 	struct seal_engine *engine;
 	const struct seal_topic *topic;
 	bool reveal;
-	struct seal_bytes values[BENCH_PURCHASES];
+	bool headers; /* records have some */
+	struct seal_bytes values[BENCH_PURCHASES], key_headers[BENCH_PURCHASES];
 };
+
+static void run_records(struct job *job)
+{
+	const struct seal_records records = {sizeof records, job->values, job->key_headers, BENCH_PURCHASES};
+	struct seal_err err = SEAL_ERR_INIT;
+
+	if (job->reveal)
+		bench_check(seal_engine_reveal_records(job->engine, job->topic, &records, &err), &err);
+	else
+		bench_check(seal_engine_protect_records(job->engine, job->topic, &records, &err), &err);
+}
 
 static void run(void *arg)
 {
 	struct job *job = arg;
 	struct seal_err err = SEAL_ERR_INIT;
 
-	if (job->reveal)
+	if (job->headers)
+		run_records(job);
+	else if (job->reveal)
 		bench_check(seal_engine_reveal(job->engine, job->topic, job->values, BENCH_PURCHASES, &err), &err);
 	else
 		bench_check(seal_engine_protect(job->engine, job->topic, job->values, BENCH_PURCHASES, &err), &err);
@@ -71,22 +85,28 @@ static struct job *job_new(const struct seal_keyring_options *keyring, const cha
 		 rules);
 	bench_check(seal_policy_load(bytes_str(text), "bench", &policy, &err), &err);
 	job->topic = seal_policy_topic(policy, "purchases");
+	job->headers = strstr(rules, "carry: header") != NULL;
 	bench_check(seal_engine_new(policy, &options, &job->engine, &err), &err);
 	memcpy(job->values, bench_purchases(), sizeof job->values);
 	return job;
+}
+
+static struct seal_bytes copy_of(struct seal_bytes value)
+{
+	return bytes_of(memcpy(malloc(value.len + 1), value.ptr, value.len), value.len);
 }
 
 /* What `from` makes of the purchases, to be revealed. */
 static struct job *job_back(const struct seal_keyring_options *keyring, const char *rules)
 {
 	struct job *from = job_new(keyring, rules), *to = job_new(keyring, rules);
-	struct seal_bytes value;
 
 	run(from);
 	for (size_t i = 0; i < BENCH_PURCHASES; i++) {
 		SEAL_INVARIANT(seal_result_status(from->engine, i) == SEAL_OK);
-		value = seal_result_value(from->engine, i);
-		to->values[i] = bytes_of(memcpy(malloc(value.len), value.ptr, value.len), value.len);
+		to->values[i] = copy_of(seal_result_value(from->engine, i));
+		if (from->headers)
+			to->key_headers[i] = copy_of(seal_result_key_header(from->engine, i));
 	}
 	/* The reader shares the writer's keys by their directory. */
 	to->reveal = true;
@@ -98,17 +118,36 @@ static struct job *job_back(const struct seal_keyring_options *keyring, const ch
 void bench_add_engine(struct bench *bench)
 {
 	static const char encrypt[] = "$.Address: {type: encrypt, key: pii}";
+	static const char envelope[] = "$.Address: {type: envelope, key: pii}";
+	static const char carried[] = "$.Address: {type: envelope, key: pii, carry: header}";
 	static const char derived[] = "$.Address: {type: encrypt, key: derived}";
 	static const char convergent[] = "$.Address: {type: encrypt, key: convergent}";
 	static const char fpe[] = "$.credit_card: {type: fpe, key: cards, alphabet: digits}";
 	static const char both[] = "$.Address: {type: encrypt, key: pii}, "
 				   "$.credit_card: {type: fpe, key: cards, alphabet: digits}";
 	static struct seal_keyring_options keyring = {.size = sizeof keyring, .dir = dir, .create = true};
-	struct bench_case c = {.run = run, .ops = BENCH_PURCHASES};
+	const double as_fast = 1 / 1.2;
+	struct bench_case c = {.run = run, .ops = BENCH_PURCHASES}, e = c;
 
 	make_keyring(&keyring);
 	c.name = "engine: protect, encrypt", c.arg = job_new(&keyring, encrypt);
 	bench_add(bench, c);
+	e.reference = "engine: protect, encrypt", e.least_ratio = as_fast;
+	e.name = "engine: protect, envelope", e.arg = job_new(&keyring, envelope);
+	bench_add(bench, e);
+	c.reference = e.reference;
+	c.name = "engine: protect, envelope, carry: header", c.arg = job_new(&keyring, carried);
+	bench_add(bench, c);
+	c.reference = NULL;
+	c.name = "engine: reveal, encrypt", c.arg = job_back(&keyring, encrypt);
+	bench_add(bench, c);
+	e.reference = c.name;
+	e.name = "engine: reveal, envelope", e.arg = job_back(&keyring, envelope);
+	bench_add(bench, e);
+	c.reference = e.reference;
+	c.name = "engine: reveal, envelope, carry: header", c.arg = job_back(&keyring, carried);
+	bench_add(bench, c);
+	c.reference = NULL;
 	c.name = "engine: protect, encrypt, derived key", c.arg = job_new(&keyring, derived);
 	bench_add(bench, c);
 	c.name = "engine: protect, encrypt, convergent key", c.arg = job_new(&keyring, convergent);

@@ -197,6 +197,12 @@ static enum seal_status take_headers(struct engine *engine, const struct engine_
 		engine->carriers[i].value = BYTES_EMPTY;
 		if (input->key_headers[i].ptr == NULL)
 			continue;
+		/* One writer's records have the same. */
+		if (i > 0 && input->key_headers[i - 1].ptr != NULL &&
+		    bytes_eq(input->key_headers[i], input->key_headers[i - 1])) {
+			engine->carriers[i].value = engine->carriers[i - 1].value;
+			continue;
+		}
 		engine->carriers[i].value = arena_copy(&engine->arena, input->key_headers[i]);
 		if (engine->carriers[i].value.ptr == NULL)
 			return err_memory(err);

@@ -24,6 +24,13 @@ static void fail_newer(struct lot *lot, struct cell *cell)
 		  "it, use that");
 }
 
+/* Records of one writer mostly share the header. */
+static bool same_header(const struct envelope_reader *r, struct seal_bytes value)
+{
+	return value.ptr != NULL && value.len == r->header_value.len &&
+	       (value.ptr == r->header_value.ptr || bytes_eq(value, r->header_value));
+}
+
 /* The header of the cell's record, parsed; false, and the cell has its error, where that is none. */
 static bool read_header(struct envelope_reader *r, struct cell *cell)
 {
@@ -35,7 +42,7 @@ static bool read_header(struct envelope_reader *r, struct cell *cell)
 			  "the way has taken the record's headers off ('carry: value' does without)");
 		return false;
 	}
-	if (r->header_value.ptr == NULL || !bytes_eq(r->header_value, value)) {
+	if (!same_header(r, value)) {
 		r->header_value = value;
 		r->like.name = NAME_NONE; /* it may be of the other header */
 		r->header_good = key_header_parse(value, &r->header);
@@ -120,7 +127,7 @@ static bool read_alike(struct envelope_reader *r, const struct cell *cell, struc
 	if (r->like.name == NAME_NONE || !bytes_starts(text, r->head_text))
 		return false;
 	if (r->like.how == ENVELOPE_CARRIED &&
-	    (r->lot->carriers == NULL || !bytes_eq(r->lot->carriers[cell->record].value, r->header_value)))
+	    (r->lot->carriers == NULL || !same_header(r, r->lot->carriers[cell->record].value)))
 		return false;
 	if (!base64url_decode(bytes_skip(text, r->head_text.len), r->room, &len) ||
 	    len < r->n_tail + ENVELOPE_MESSAGE_MIN || memcmp(r->room, r->tail, r->n_tail) != 0)
