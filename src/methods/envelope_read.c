@@ -27,7 +27,7 @@ static void fail_newer(struct lot *lot, struct cell *cell)
 /* Records of one writer mostly share the header. */
 static bool same_header(const struct envelope_reader *r, struct seal_bytes value)
 {
-	return value.ptr != NULL && value.len == r->header_value.len &&
+	return value.ptr != NULL && r->header_value.ptr != NULL && value.len == r->header_value.len &&
 	       (value.ptr == r->header_value.ptr || bytes_eq(value, r->header_value));
 }
 

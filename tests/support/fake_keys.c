@@ -118,7 +118,8 @@ static enum seal_status decrypt_one(const struct fake_key *key, struct key_item 
 	if (fails(item, index, arena, SEAL_E_NONE, "told to fail this one"))
 		return SEAL_OK;
 	version = item->in.len > PREFIX_LEN ? (uint32_t)(item->in.ptr[PREFIX_LEN - 2] - '0') : 0;
-	if (version < 1 || version > key->info.latest_version || item->in.ptr[PREFIX_LEN - 1] != ':' ||
+	if (!bytes_starts(item->in, bytes_of(PREFIX, PREFIX_LEN - 2)) || version < 1 ||
+	    version > key->info.latest_version || item->in.ptr[PREFIX_LEN - 1] != ':' ||
 	    !base64_decode(bytes_skip(item->in, PREFIX_LEN), raw, &len) || len < AEAD_NONCE_LEN + AEAD_TAG_LEN) {
 		(void)fails(item, index, arena, SEAL_E_TAMPERED, "malformed");
 		return SEAL_OK;

@@ -23,8 +23,35 @@ static const struct key_scheme schemes[] = {
 	{.name = NULL},
 };
 
-const struct engine_registry kit_registry = {.methods = methods, .sources = sources};
-const struct policy_schema kit_schema = {.methods = kinds, .schemes = schemes};
+struct store *kit_store;
+
+static bool store_check(struct seal_bytes address, const char **why)
+{
+	return true;
+}
+
+static enum seal_status store_open(const char *address, const struct store_config *config, struct store **out,
+				   struct seal_err *err)
+{
+	*out = kit_store;
+	return kit_store != NULL ? SEAL_OK : err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "the test has no store");
+}
+
+static void store_free(struct store *store)
+{
+}
+
+static const struct store_ops fake_store_ops = {.size = sizeof(struct store_ops),
+						.name = "fake",
+						.help = "",
+						.check = store_check,
+						.open = store_open,
+						.free = store_free};
+static const struct store_ops *const stores[] = {&fake_store_ops, NULL};
+static const struct key_scheme store_schemes[] = {{"fake", "a store for tests", store_check}, {.name = NULL}};
+
+const struct engine_registry kit_registry = {.methods = methods, .sources = sources, .stores = stores};
+const struct policy_schema kit_schema = {.methods = kinds, .schemes = schemes, .stores = store_schemes};
 
 enum seal_status kit_try(struct kit *kit, const char *policy, const struct key_source_config *keys,
 			 const struct engine_options *options, struct seal_err *err)

@@ -13,6 +13,9 @@
 extern const struct engine_registry kit_registry;
 extern const struct policy_schema kit_schema;
 
+/* What "fake:…" under `stores` opens; the test's, which frees it. */
+extern struct store *kit_store;
+
 struct kit {
 	struct policy *policy;
 	struct plan *plan;

@@ -6,8 +6,10 @@
 #include <cmocka.h>
 
 #include "base/encode.h"
-#include "base/mem.h"
+#include "base/clock.h"
+#include "engine/work.h"
 #include "keys/key_cache.h"
+#include "fake_store.h"
 #include "kit.h"
 #include "methods/envelope_work.h"
 #include "methods/text_form.h"
@@ -696,6 +698,112 @@ static void forged_wrapped_keys_are_not_rewrapped(void **state)
 	kit_close(&kit);
 }
 
+/* ---- keys of people ---- */
+
+#define PEOPLE                                                                                                       \
+	"version: 1\nnamespace: shop\nkeys: {k: 'fake:aes'}\nstores: {main: 'fake:x'}\ntopics: [{match: t, "         \
+	"protect: "                                                                                                  \
+	"{$.a: {type: envelope, key: {name: k, per: $.id}}}}]\n"
+
+static void people_have_keys_of_their_own(void **state)
+{
+	enum { N = 300 };
+	static struct seal_bytes in[N], copies[N];
+	static struct engine_result results[N];
+	struct seal_bytes one, two, again;
+	struct kit kit, plain;
+
+	kit_store = fake_store_new();
+	kit_open(&kit, PEOPLE);
+	for (size_t i = 0; i < N; i++)
+		in[i] = bytes_str(arena_printf(&arena, "{\"a\":\"v%zu\",\"id\":%zu}", i, i % 100));
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, in, N, results, NULL), SEAL_OK);
+	assert_int_equal(fake_control.calls, 1);
+	assert_int_equal(fake_store_count(kit_store, "people"), 100);
+	for (size_t i = 0; i < N; i++)
+		copies[N - 1 - i] = keep(results[i].value);
+	one = bytes_of_a((struct rec){.value = copies[0]});
+	two = bytes_of_a((struct rec){.value = copies[1]});
+	again = bytes_of_a((struct rec){.value = copies[100]});
+	assert_int_equal(one.len, 2 + 16 + 32 + 28 + 4);
+	assert_memory_equal(one.ptr, "\x01\x03", 2);
+	assert_memory_equal(one.ptr, again.ptr, 50); /* the same person */
+	assert_memory_not_equal(one.ptr, two.ptr, 50);
+	kit_close(&kit);
+
+	kit_open(&kit, PEOPLE); /* another process */
+	fake_control.calls = 0;
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_REVEAL, copies, N, results, NULL), SEAL_OK);
+	assert_int_equal(fake_control.calls, 1);
+	for (size_t i = 0; i < N; i++)
+		assert_true(bytes_eq(results[N - 1 - i].value, in[i]));
+	/* Nothing of them is wrapped by the key itself. */
+	assert_int_equal(good(&kit, ENGINE_REWRAP, (struct rec){.value = copies[0]}).kept, 1);
+	kit_close(&kit);
+
+	kit_open(&plain, TOPIC("$.a: " PLAIN));
+	bad(&plain, ENGINE_REVEAL, (struct rec){.value = copies[0]}, SEAL_E_KEY_UNKNOWN, "which a store has");
+	kit_close(&plain);
+	fake_store_free(kit_store);
+	kit_store = NULL;
+}
+
+static void forget(struct kit *kit, const char *person)
+{
+	const struct person_scope scope = {"shop", "fake", BYTES_LIT("aes")};
+	const struct key_call call = {&arena, clock_mono_ms() + 10000};
+	const struct envelope_session *session = (struct envelope_session *)kit->engine->sessions[0];
+	struct person_keys *people;
+	enum person_state was;
+
+	assert_int_equal(person_keys_new(kit_store, &scope, &(struct data_keys_options){0}, &people, NULL), SEAL_OK);
+	assert_int_equal(person_keys_forget(people, session->kek, bytes_str(person), &was, &call, NULL), SEAL_OK);
+	assert_int_equal(was, PERSON_LIVE);
+	person_keys_free(people);
+}
+
+static void forgotten_people_stay_so(void **state)
+{
+	struct rec one, two;
+	struct kit kit;
+
+	kit_store = fake_store_new();
+	kit_open(&kit, PEOPLE);
+	one = good(&kit, ENGINE_PROTECT, text("{\"a\":\"x\",\"id\":\"c-1\"}"));
+	two = good(&kit, ENGINE_PROTECT, text("{\"a\":\"y\",\"id\":\"c-2\"}"));
+	forget(&kit, "c-1");
+	now_ms += DATA_KEYS_MAX_AGE_DEFAULT_MS;
+	bad(&kit, ENGINE_REVEAL, one, SEAL_E_KEY_FORGOTTEN, "");
+	bad(&kit, ENGINE_PROTECT, text("{\"a\":\"z\",\"id\":\"c-1\"}"), SEAL_E_KEY_FORGOTTEN, "");
+	is(good(&kit, ENGINE_REVEAL, two), "{\"a\":\"y\",\"id\":\"c-2\"}");
+	bad(&kit, ENGINE_PROTECT, text("{\"a\":\"z\"}"), SEAL_E_MISSING, "$.id");
+	kit_close(&kit);
+	fake_store_free(kit_store);
+	kit_store = NULL;
+}
+
+static void an_unreachable_store_is_waited_for(void **state)
+{
+	struct seal_bytes value = BYTES_LIT("{\"a\":\"x\",\"id\":1}");
+	struct engine_result result;
+	struct kit kit;
+
+	kit_store = fake_store_new();
+	kit_open(&kit, PEOPLE);
+	atomic_store(&fake_store_control(kit_store)->fail, SEAL_RETRY);
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, &value, 1, &result, NULL), SEAL_RETRY);
+	assert_null(result.value.ptr);
+	atomic_store(&fake_store_control(kit_store)->fail, SEAL_OK);
+	assert_int_equal(engine_run(kit.engine, kit.topic, ENGINE_PROTECT, &value, 1, &result, NULL), SEAL_OK);
+	assert_non_null(result.value.ptr);
+	kit_close(&kit);
+	fake_store_free(kit_store);
+	kit_store = NULL;
+	bad_policy("version: 1\nkeys: {k: 'fake:aes'}\nstores: {main: 'fake:x'}\ntopics: [{match: t, protect: "
+		   "{$.a: {type: envelope, carry: header, key: {name: k, per: $.id}}}}]\n",
+		   "so there is none to carry");
+}
+
 /* ---- bounds ---- */
 
 /* A record with thousands of wrapped keys costs one call of the key server, and no more than so many keys. */
@@ -757,6 +865,9 @@ int main(void)
 		TEST(wrapped_keys_are_renewed),
 		TEST(payloads_are_rewrapped),
 		TEST(forged_wrapped_keys_are_not_rewrapped),
+		TEST(people_have_keys_of_their_own),
+		TEST(forgotten_people_stay_so),
+		TEST(an_unreachable_store_is_waited_for),
 		TEST(many_keys_are_one_call),
 	};
 
