@@ -40,7 +40,7 @@ test:
 
 test-services:
 	$(packages) build services
-	@dev/build build $(where) sealstream tests/vault/data_key
+	@dev/build build $(where) sealstream tests/vault/data_key tests/vault/data_key_threads
 	tests/services/run
 
 soak:
