@@ -563,6 +563,18 @@ static bool crashes_on_destroy(const struct kafka_config *config)
 	return rd_kafka_version() < 0x02030000 && text != NULL && strstr(text, "cooperative-sticky") != NULL;
 }
 
+/* A quarter of the bound, but never less than message.max.bytes: librdkafka refuses that, and settings files are shared with producers. */
+static int64_t answer_bytes(const struct kafka_config *config, int64_t memory_bytes)
+{
+	const char *text = kafka_config_get(config, KAFKA_CONSUMER, "message.max.bytes");
+	const uint64_t quarter = (uint64_t)memory_bytes / 4;
+	uint64_t longest = 0;
+
+	if (memory_bytes == 0 || text == NULL || !bytes_to_u64(bytes_str(text), INT32_MAX, &longest))
+		longest = 0;
+	return (int64_t)(longest > quarter ? longest : quarter);
+}
+
 static enum seal_status start(struct kafka_source *s, const struct kafka_source_options *o,
 			      struct kafka_config *config, struct seal_err *err)
 {
@@ -571,7 +583,7 @@ static enum seal_status start(struct kafka_source *s, const struct kafka_source_
 	 * pins the answer that its records are of: 1/2 + 1/4 + 1/4.
 	 */
 	const struct kafka_number numbers[] = {{"queued.max.messages.kbytes", o->memory_bytes / 2 / 1024},
-					       {"fetch.max.bytes", o->memory_bytes / 4},
+					       {"fetch.max.bytes", answer_bytes(config, o->memory_bytes)},
 					       {"fetch.message.max.bytes", o->memory_bytes / 4},
 					       {NULL, 0}};
 	struct kafka_client_setup setup = {.role = KAFKA_CONSUMER,
