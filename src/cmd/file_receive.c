@@ -1,5 +1,6 @@
 /* `file receive`: the files of a topic, into a directory. */
 #include "base/mem.h"
+#include "base/log.h"
 #include "cmd/file_progress.h"
 #include "cmd/file_use.h"
 #include "cmd/kafka_use.h"
@@ -125,6 +126,17 @@ out:
 	return rc;
 }
 
+/* A wrong key looks like this: the group stands behind them then, and must be told how to get them again. */
+static void tell_foreign(const struct receive_command *o, const struct transfer_counts *counts)
+{
+	if (counts->foreign > 0)
+		log_say(LOG_WARNING,
+			"%llu records were no part of a file under %s; group %s does not read them again, another "
+			"one "
+			"(-G) would",
+			(unsigned long long)counts->foreign, o->key, o->group);
+}
+
 /* Finished, but was everything that came a file in the end? */
 static int exit_code_for(const struct receive_command *o, const struct transfer_counts *counts)
 {
@@ -166,6 +178,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	}
 	SEAL_TRY(rc);
 	SEAL_TRY(receive(o, call, &key, source, &counts, err));
+	tell_foreign(o, &counts);
 	*exit_code = exit_code_for(o, &counts);
 out:
 	if (source != NULL)
