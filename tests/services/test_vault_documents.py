@@ -11,8 +11,8 @@ from program import ROOT
 sys.path.insert(0, str(ROOT / "tests" / "vault"))
 from documents import FILES, blocks, run_blocks  # noqa: E402
 from test_documents import (Client, test_a_producer_makes_no_key, test_policies_of_streams,  # noqa: E402, F401
-                            test_policy_of_administration, test_policy_of_data_keys, test_policy_of_hashing, test_policy_of_key_copy,
-                            test_policy_of_rewrapping_on_the_server)
+                            test_policy_of_administration, test_policy_of_data_keys, test_policy_of_data_keys_for_fields, test_policy_of_hashing,
+                            test_policy_of_key_copy, test_policy_of_rewrapping_on_the_server)
 
 
 @pytest.fixture

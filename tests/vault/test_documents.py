@@ -126,6 +126,21 @@ def test_policy_of_data_keys(client):
     assert client.run("file", "reveal", *key, "-o", "-", "x.seal", rules=policies()["consumer"])[0] == RECORD
 
 
+def test_policy_of_data_keys_for_fields(client):
+    """`envelope` asks for the same; with a key for each person a second run reads the store's own key, which is decrypted."""
+    client.write(method="envelope")
+    data = client.transform("protect", RECORD, policies()["data-keys"])
+    assert client.transform("reveal", data, policies()["consumer"]) == RECORD
+    (client.program.folder / "policy.yaml").write_text(
+        'version: 1\nkeys: {k: "vault:transit/pii"}\nstores: {main: "sqlite:people.db"}\n'
+        "topics: [{match: t, protect: {$.Address: {type: envelope, key: {name: k, per: $.Name}}}}]\n")
+    client.transform("protect", RECORD, policies()["data-keys"])
+    err = client.run("protect", "-p", "policy.yaml", input=RECORD, rules=policies()["data-keys"], exit_code=77)[1]
+    assert is_named('path "transit/decrypt/pii"', err), err
+    data = client.transform("protect", RECORD, policies()["data-keys"] + policies()["consumer"])
+    assert client.transform("reveal", data, policies()["consumer"]) == RECORD
+
+
 def test_policy_of_rewrapping_on_the_server(client):
     client.write(bind="none")
     data = client.transform("protect", RECORD)
