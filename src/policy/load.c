@@ -291,6 +291,37 @@ static void warn_unused(struct build *build)
 			build_warning(build, build->methods[i].mark, "method %s is not used", build->methods[i].name);
 }
 
+static bool same_key(const struct policy_key *a, const struct policy_key *b)
+{
+	return a != NULL && b != NULL && strcmp(a->scheme, b->scheme) == 0 && bytes_eq(a->reference, b->reference);
+}
+
+/* Does what `method` encrypts look like a wrapped data key of the same key? Both are bound to nothing. */
+static bool makes_wrapped_keys(const struct policy_method *method, const struct policy_key *key)
+{
+	return (method->flags & (METHOD_ENCRYPT_KEY | METHOD_DATA_KEYS)) == METHOD_ENCRYPT_KEY &&
+	       method->bind.mode == BIND_NONE && same_key(method->key, key);
+}
+
+static void warn_shared_keys(struct build *build)
+{
+	for (size_t i = 0; i < build->policy->n_methods; i++) {
+		const struct policy_method *wraps = &build->methods[i];
+		size_t j = 0;
+
+		if ((wraps->flags & METHOD_DATA_KEYS) == 0)
+			continue;
+		while (j < build->policy->n_methods && !makes_wrapped_keys(&build->methods[j], wraps->key))
+			j++;
+		if (j < build->policy->n_methods)
+			build_warning(
+				build, wraps->mark,
+				"method %s wraps data keys under the key of method %s, which has bind: none: who "
+				"chooses a value there chooses a data key here; give one of them another key",
+				wraps->name, build->methods[j].name);
+	}
+}
+
 static void build_policy(struct build *build, const struct node *root)
 {
 	const struct node *version = NULL, *namespace_ = NULL, *defaults = NULL, *keys = NULL, *stores = NULL,
@@ -325,8 +356,10 @@ static void build_policy(struct build *build, const struct node *root)
 			    "topics is missing: it says what to protect where");
 	if (!build->no_memory)
 		build_tests(build, tests);
-	if (!build->no_memory && build->findings->errors == 0)
-		warn_unused(build);
+	if (build->no_memory || build->findings->errors > 0)
+		return;
+	warn_unused(build);
+	warn_shared_keys(build);
 }
 
 static enum seal_status finish(struct build *build, const char *file, struct seal_err *err)

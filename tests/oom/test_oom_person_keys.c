@@ -25,7 +25,7 @@ static enum seal_status write_read_forget(struct people_fixture *f, struct perso
 	enum seal_status rc;
 
 	for (int i = 0; i < PEOPLE; i++)
-		wants[i] = (struct person_want){.person = bytes_of("abc" + i, 1)};
+		wants[i] = (struct person_want){.person = bytes_of(&"abc"[i], 1)};
 	SEAL_TRY(all(wants, person_keys_writer(people, &f->session.base, wants, PEOPLE, &f->call, err), err));
 	for (int i = 0; i < PEOPLE; i++) {
 		memcpy(reads[i].id, wants[i].id, PERSON_ID_LEN);

@@ -80,7 +80,7 @@ static const struct method_kind fake_envelope = {
 	.name = "envelope",
 	.summary = "a data key",
 	.leaks = "length",
-	.flags = METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_TEXT_FORM | METHOD_BYTES | METHOD_PER,
+	.flags = METHOD_ENCRYPT_KEY | METHOD_DATA_KEYS | METHOD_BINDS | METHOD_TEXT_FORM | METHOD_BYTES | METHOD_PER,
 	.options = fake_envelope_rows,
 	.options_size = sizeof(struct fake_options),
 };

@@ -234,6 +234,13 @@ static void methods(void **state)
 		 "legacy\n"},
 		{"version: 1\nkeys: {k: local:k}\nmethods:\n  a: {type: encrypt, key: k}\n" TOPICS,
 		 "4:3 warning: method a is not used\n"},
+		{"version: 1\nkeys: {k: local:k, same: local:k, other: local:o}\nmethods:\n"
+		 "  open: {type: encrypt, key: same, bind: none}\n  wraps: {type: envelope, key: k}\n"
+		 "  apart: {type: envelope, key: other}\n  bound: {type: encrypt, key: other}\n"
+		 "topics:\n- match: t\n  protect: {$.a: open, $.b: wraps, $.c: apart, $.d: bound}\n",
+		 "5:3 warning: method wraps wraps data keys under the key of method open, which has bind: none: who "
+		 "chooses "
+		 "a value there chooses a data key here; give one of them another key\n"},
 	};
 
 	CHECK_ALL(mistakes);
