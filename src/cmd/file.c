@@ -3,11 +3,7 @@
 #include "cmd/file_use.h"
 
 static const struct command *const subs[] = {
-	&command_file_protect,
-	&command_file_reveal,
-	&command_file_send,
-	&command_file_receive,
-	NULL,
+	&command_file_protect, &command_file_reveal, &command_file_send, &command_file_receive, NULL,
 };
 
 const struct command command_file = {
