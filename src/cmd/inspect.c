@@ -15,6 +15,7 @@
 #include "cmd/output.h"
 #include "cmd/stream_open.h"
 #include "cmd/value_walk.h"
+#include "files/container.h"
 #include "json/path.h"
 #include "json/string.h"
 #include "methods/envelope_header.h"
@@ -87,7 +88,8 @@ static void show_json(const char *place, const char *path, const struct text_for
 		fputs(",\"method\":null,\"damaged\":true", stdout);
 	else
 		printf(",\"method\":\"%s\",\"damaged\":false,\"value\":\"%s\",\"key_version\":%s", form->method,
-		       form->json ? "json" : "string", inspect_version_name(form->version, "null", name));
+		       inspect_form_name(form->method, form->json),
+		       inspect_version_name(form->version, "null", name));
 	printf(",\"bytes\":%zu", bytes);
 	if (plain >= 0)
 		printf(",\"plaintext_bytes\":%lld", (long long)plain);
@@ -104,7 +106,8 @@ static void show_text(const char *place, const char *path, const struct text_for
 		printf("damaged, %zu bytes\n", bytes);
 		return;
 	}
-	printf("%s of a %s, key version %s, %zu bytes", form->method, form->json ? "JSON value" : "string",
+	printf("%s of a %s, key version %s, %zu bytes", form->method,
+	       form->json ? "JSON value" : inspect_form_name(form->method, false),
 	       inspect_version_name(form->version, "unknown", name), bytes);
 	if (plain >= 0)
 		printf(", %lld in clear", (long long)plain);
@@ -120,24 +123,44 @@ static uint32_t carried_version(const struct record *record, const struct text_f
 	return 0;
 }
 
-/* A text that claims to be protected, found at `path`. */
+/* Something protected, or damaged, at `path`. */
+static enum seal_status tell(struct inspection *in, const char *place, const char *path, const struct text_form *form,
+			     size_t bytes, struct seal_err *err)
+{
+	in->damaged += form->method == NULL;
+	in->values++;
+	if (in->tells_values && in->options->json)
+		show_json(place, path, form, bytes);
+	else if (in->tells_values)
+		show_text(place, path, form, bytes);
+	return count(in, path, form, bytes, err);
+}
+
+/* A text that claims to be protected. */
 static enum seal_status found(struct inspection *in, const char *place, const char *path, struct seal_bytes text,
 			      struct seal_err *err)
 {
 	struct text_form form = {.method = NULL};
 
-	if (!text_form_parse(text, &form)) {
+	if (!text_form_parse(text, &form))
 		form = (struct text_form){.method = NULL};
-		in->damaged++;
-	}
 	if (form.entry != NULL)
 		form.version = carried_version(in->record, &form);
-	in->values++;
-	if (in->tells_values && in->options->json)
-		show_json(place, path, &form, text.len);
-	else if (in->tells_values)
-		show_text(place, path, &form, text.len);
-	return count(in, path, &form, text.len, err);
+	return tell(in, place, path, &form, text.len, err);
+}
+
+/* A record of a transfer: one chunk of a file. */
+static enum seal_status found_chunk(struct inspection *in, const char *place, struct seal_bytes value,
+				    struct seal_err *err)
+{
+	struct text_form key, form = {.method = NULL};
+	struct file_part part;
+
+	if (file_part_parse(value, &part, NULL) == SEAL_OK)
+		form = (struct text_form){.method = INSPECT_CHUNK,
+					  .version = text_form_parse(part.header.wrapped, &key) ? key.version : 0,
+					  .plain_len = (int64_t)(part.chunk.len - FILE_TAG_LEN)};
+	return tell(in, place, "$", &form, value.len, err);
 }
 
 static enum seal_status inspect_string(struct inspection *in, const char *place, struct seal_bytes raw, bool escaped,
@@ -187,6 +210,9 @@ static enum seal_status inspect_record(struct inspection *in, const char *place,
 	    (text_form_looks_protected(record->value) || text_form_is_raw(record->value))) {
 		any = true;
 		rc = found(in, place, "$", record->value, &why);
+	} else if (rc == SEAL_OK && bytes_starts(record->value, BYTES_LIT(FILE_MAGIC))) {
+		any = true;
+		rc = found_chunk(in, place, record->value, &why);
 	} else if (rc == SEAL_OK && record->value.ptr != NULL) {
 		rc = inspect_json(in, place, record->value, &any, &why);
 	}
@@ -334,7 +360,7 @@ const struct command command_inspect = {
 		"key, and in which form (a string, or another JSON value). When an old version has none left, the "
 		"key's minimum decryption version can be raised; sealstream rewrap moves values to the newest one.\n"
 		"With --topic it reads a Kafka topic, as no member of any group, and stops at the end of every "
-		"partition.\n"
+		"partition. A record of a file on its way (file send) counts as one value at $: a chunk of a file.\n"
 		"Of a container that sealstream file protect made it prints one line: the versions of container and "
 		"key, and sizes; with --json one object, sealstream.inspect.file/1.\n"
 		"With --json every line is an object: sealstream.inspect.value/1 for a value, and "

@@ -43,6 +43,11 @@ bool inspect_is_container(const char *path);
 /* One line, or with `json` one object, about its header. */
 SEAL_MUST_USE enum seal_status inspect_container(const char *path, bool json, struct seal_err *err);
 
+/* The "method" of a record that is a chunk of a file. */
+#define INSPECT_CHUNK "chunk"
+/* What a protected value is: "string", "json", or of a chunk "file". */
+const char *inspect_form_name(const char *method, bool json);
+
 /* The version as text; `none` for a form that does not tell it (transform's). */
 #define VERSION_NAME_MAX 12
 const char *inspect_version_name(uint32_t version, const char *none, char name[VERSION_NAME_MAX]);

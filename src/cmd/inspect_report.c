@@ -13,6 +13,13 @@ const char *inspect_version_name(uint32_t version, const char *none, char name[V
 	return name;
 }
 
+const char *inspect_form_name(const char *method, bool json)
+{
+	if (strcmp(method, INSPECT_CHUNK) == 0)
+		return "file";
+	return json ? "json" : "string";
+}
+
 static void counts_json(const struct inspection *in, const char *schema)
 {
 	printf("{\"schema\":\"%s\",\"records\":%llu,\"protected_records\":%llu,\"values\":%llu,\"damaged\":%llu,"
@@ -33,7 +40,8 @@ static void kinds_json(const struct inspection *in)
 			fputs(",\"method\":null", stdout);
 		else
 			printf(",\"method\":\"%s\",\"value\":\"%s\",\"key_version\":%s", kind->method,
-			       kind->json ? "json" : "string", inspect_version_name(kind->version, "null", name));
+			       inspect_form_name(kind->method, kind->json),
+			       inspect_version_name(kind->version, "null", name));
 		printf(",\"values\":%llu,\"bytes\":%llu}", (unsigned long long)kind->values,
 		       (unsigned long long)kind->bytes);
 	}
@@ -73,7 +81,8 @@ static void summary_text(const struct inspection *in)
 		if (kind->method == NULL)
 			puts("damaged");
 		else
-			printf("%s of a %s, key version %s\n", kind->method, kind->json ? "JSON value" : "string",
+			printf("%s of a %s, key version %s\n", kind->method,
+			       kind->json ? "JSON value" : inspect_form_name(kind->method, false),
 			       inspect_version_name(kind->version, "unknown", name));
 	}
 	if (in->beyond > 0)
@@ -95,8 +104,8 @@ static void versions_text(const struct inspection *in)
 			       kind->path);
 		else
 			printf("%12llu  %11s  %-6s  %s\n", (unsigned long long)kind->values,
-			       inspect_version_name(kind->version, "unknown", name), kind->json ? "json" : "string",
-			       kind->path);
+			       inspect_version_name(kind->version, "unknown", name),
+			       inspect_form_name(kind->method, kind->json), kind->path);
 	}
 	if (in->beyond > 0)
 		printf("%12llu  %11s  %-6s  other paths\n", (unsigned long long)in->beyond, "-", "-");

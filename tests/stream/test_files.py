@@ -103,6 +103,21 @@ def test_names_in_headers(program):
         assert found == sorted([sorted(common), sorted([*common, "X-filename"])])
 
 
+def test_inspect_counts_chunks(program):
+    """Needs no key: how many records are under which version of the key that wraps."""
+    write(program, "large.bin", bytes(1_300_000))
+    send(program, "--from", "source", "--once")
+    program.run("key", "rotate", "files")
+    write(program, "small.bin", b"1")
+    send(program, "--from", "source", "--once")
+    out = program.kafka("inspect", "-t", program.topic, "--versions").stdout
+    assert re.findall(r"^ +(\d+) +(\d+)  file +\$$", out, re.M) == [("3", "1"), ("1", "2")]
+    lines = program.kafka("inspect", "-t", program.topic).stdout.splitlines()
+    assert sum(": $: chunk of a file, key version 1, " in line and line.endswith(", 524288 in clear") for line in lines) == 2
+    program.kafka("produce", "-t", program.topic, "--plain", stdin="SEALFILE\n")  # begins like one
+    assert "1 of them damaged" in program.kafka("inspect", "-t", program.topic, "-s").stdout
+
+
 def test_watching(program):
     """Without --once: what comes is sent, a stop request ends it cleanly; so does the receiver, with lines as JSON."""
     sender = program.start(*arguments(program, "send", "--from", "source"))
