@@ -6,7 +6,7 @@
 #include "cmd/kafka_use.h"
 #include "cmd/stream_open.h"
 
-#define SOURCE_BYTES (24 << 20) /* read ahead; the chunks in work come on top, and all must stay below 64 MiB */
+#define SOURCE_BYTES (16 << 20) /* read ahead; the chunks in work come on top, and all must stay below 64 MiB */
 
 struct receive_command {
 	struct kafka_connection connection;

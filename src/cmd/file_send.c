@@ -9,7 +9,7 @@
 #include "cmd/stream_open.h"
 #include "transfer/transfer.h"
 
-#define SINK_BYTES (24 << 20) /* on their way; chunks beside it take 8 MiB, and all must stay below 64 MiB */
+#define SINK_BYTES (16 << 20) /* on their way; chunks beside it take 8 MiB, and all must stay below 64 MiB */
 
 struct send_command {
 	struct kafka_connection connection;
