@@ -87,6 +87,10 @@ static void session_free(struct method_session *base)
 		aead_free(s->contexts[i].aead);
 		data_key_unref(s->contexts[i].key);
 	}
+	for (size_t i = 0; i < ENVELOPE_RENEWED; i++) {
+		buf_clear(&s->renewed[i].old);
+		buf_clear(&s->renewed[i].new);
+	}
 	random_pool_clear(&s->nonces);
 	buf_clear(&s->raw);
 	if (s->kek != NULL)
@@ -115,6 +119,8 @@ static enum seal_status envelope_session_new(const struct method *method, struct
 	s->base.ops = &session_ops;
 	s->method = m;
 	s->raw = (struct seal_buf)BUF_INIT(RAW_MAX);
+	for (size_t i = 0; i < ENVELOPE_RENEWED; i++)
+		s->renewed[i].old = s->renewed[i].new = (struct seal_buf)BUF_INIT(DATA_KEY_WRAPPED_MAX);
 	random_pool_init(&s->nonces);
 	SEAL_TRY(m->kek->ops->session(m->kek, &s->kek, err));
 out:

@@ -3,6 +3,7 @@
  * key. The data key is the same, so nothing that it encrypted changes; values under keys of a store have nothing to rewrap.
  */
 #include "base/encode.h"
+#include "keys/key_cache.h"
 #include "methods/envelope_work.h"
 #include "methods/text_form.h"
 
@@ -21,6 +22,57 @@ struct work {
 	struct key_header header; /* scratch */
 };
 
+/* What `wrapped` became a moment ago; ptr NULL: not known. */
+static struct seal_bytes find_renewed(const struct envelope_session *s, struct seal_bytes wrapped, uint64_t now_ms)
+{
+	const uint64_t max_age_ms = (uint64_t)envelope_options_of(s)->max_age_ms;
+
+	for (size_t i = 0; i < ENVELOPE_RENEWED; i++)
+		if (bytes_eq(buf_bytes(&s->renewed[i].old), wrapped) && now_ms - s->renewed[i].asked_ms < max_age_ms)
+			return buf_bytes(&s->renewed[i].new);
+	return BYTES_EMPTY;
+}
+
+static enum seal_status remember_renewed(struct envelope_session *s, const struct key_item *item, uint64_t now_ms,
+					 struct seal_err *err)
+{
+	struct envelope_renewed *slot = &s->renewed[s->next_renewed];
+	enum seal_status rc = SEAL_OK;
+
+	if (item->err != NULL || item->out.len > DATA_KEY_WRAPPED_MAX)
+		return SEAL_OK;
+	s->next_renewed = (s->next_renewed + 1) % ENVELOPE_RENEWED;
+	buf_reset(&slot->old);
+	buf_reset(&slot->new);
+	SEAL_TRY(buf_append(&slot->new, item->out, err));
+	SEAL_TRY(buf_append(&slot->old, item->in, err));
+	slot->asked_ms = now_ms;
+out:
+	return rc;
+}
+
+static void take_renewed(struct rewrapping *key, struct seal_bytes old, struct seal_bytes renewed)
+{
+	if (!bytes_eq(old, renewed))
+		key->wrapped = renewed;
+}
+
+/* Those of group `g` that are known already are left out of `items`. */
+static bool is_known(struct work *w, size_t g, uint64_t now_ms, struct seal_err *err, enum seal_status *rc)
+{
+	const struct seal_bytes old = reader_name(w->reader, g)->second, known = find_renewed(w->s, old, now_ms);
+	struct seal_bytes copy;
+
+	if (known.ptr == NULL)
+		return false;
+	copy = arena_copy(w->lot->arena, known); /* its slot may be taken by another key of this lot */
+	if (copy.ptr == NULL)
+		*rc = err_memory(err);
+	else
+		take_renewed(&w->keys[g], old, copy);
+	return true;
+}
+
 /* All wrapped keys of the lot in one call. */
 static enum seal_status rewrap_keys(struct work *w, struct seal_err *err)
 {
@@ -29,27 +81,32 @@ static enum seal_status rewrap_keys(struct work *w, struct seal_err *err)
 	const size_t size = (r->n_groups + 1) * sizeof(*w->keys);
 	struct key_item *items =
 		arena_alloc(w->lot->arena, (r->n_groups + 1) * sizeof(*items), _Alignof(struct key_item));
+	const uint64_t now_ms = key_cache_now_ms();
+	size_t *group_of = arena_alloc(w->lot->arena, (r->n_groups + 1) * sizeof(*group_of), _Alignof(size_t));
 	enum seal_status rc = SEAL_OK;
-	size_t n = 0, at = 0;
+	size_t n = 0;
 
 	w->keys = arena_alloc(w->lot->arena, size, _Alignof(struct rewrapping));
-	if (items == NULL || w->keys == NULL)
+	if (items == NULL || w->keys == NULL || group_of == NULL)
 		return err_memory(err);
 	memset(w->keys, 0, size);
-	for (size_t g = 0; g < r->n_groups; g++)
-		if (reader_needs(r, g, false))
-			items[n++] = (struct key_item){.in = reader_name(r, g)->second,
-						       .aad = w->s->method->derived ? BYTES_LIT(DATA_KEYS_CONTEXT)
-										    : BYTES_EMPTY};
+	for (size_t g = 0; g < r->n_groups && rc == SEAL_OK; g++) {
+		if (!reader_needs(r, g, false) || is_known(w, g, now_ms, err, &rc))
+			continue;
+		group_of[n] = g;
+		items[n++] =
+			(struct key_item){.in = reader_name(r, g)->second,
+					  .aad = w->s->method->derived ? BYTES_LIT(DATA_KEYS_CONTEXT) : BYTES_EMPTY};
+	}
+	SEAL_TRY(rc);
 	if (n > 0)
 		SEAL_TRY(w->s->kek->ops->rewrap(w->s->kek, items, n, &call, err));
-	for (size_t g = 0; g < r->n_groups; g++)
-		if (reader_needs(r, g, false)) {
-			w->keys[g].err = items[at].err;
-			if (items[at].err == NULL && !bytes_eq(items[at].out, items[at].in))
-				w->keys[g].wrapped = items[at].out;
-			at++;
-		}
+	for (size_t i = 0; i < n; i++) {
+		w->keys[group_of[i]].err = items[i].err;
+		if (items[i].err == NULL)
+			take_renewed(&w->keys[group_of[i]], items[i].in, items[i].out);
+		SEAL_TRY(remember_renewed(w->s, &items[i], now_ms, err));
+	}
 out:
 	return rc;
 }

@@ -20,6 +20,7 @@
 #define ENVELOPE_CHUNK 64 /* messages on their way at once */
 #define ENVELOPE_CHUNK_BYTES ((size_t)64 << 10) /* a chunk ends where it holds more than this */
 #define ENVELOPE_CONTEXTS 256 /* keyed contexts that a session keeps; a page of locked memory each */
+#define ENVELOPE_RENEWED 32 /* renewed wrapped keys that a session remembers, for max_age */
 #define ENVELOPE_KEYS_MAX 4096 /* different data keys that one record's values may be under */
 
 enum carry { CARRY_VALUE, CARRY_HEADER, CARRY_BYTES };
@@ -45,6 +46,12 @@ struct envelope_context {
 	struct aead *aead;
 };
 
+/* A wrapped key that was renewed a moment ago: the next lots of a run have the same. */
+struct envelope_renewed {
+	struct seal_buf old, new; /* texts; empty: a free slot. Equal: it was under the newest version */
+	uint64_t asked_ms;
+};
+
 struct envelope_session {
 	struct method_session base;
 	const struct envelope_method *method;
@@ -52,6 +59,8 @@ struct envelope_session {
 	struct random_pool nonces;
 	struct envelope_context contexts[ENVELOPE_CONTEXTS];
 	struct seal_buf raw; /* a chunk's bytes before they become text; no plaintext */
+	struct envelope_renewed renewed[ENVELOPE_RENEWED];
+	size_t next_renewed; /* which one is replaced next */
 };
 
 static inline const struct envelope_options *envelope_options_of(const struct envelope_session *s)

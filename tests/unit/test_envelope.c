@@ -68,8 +68,12 @@ static struct rec run_rec(struct kit *kit, enum engine_direction direction, stru
 			   .header = keep(result.key_header),
 			   .cells = result.cells,
 			   .kept = result.kept};
-	if (result.err != NULL)
-		out.err = (const struct seal_err *)keep(bytes_of(result.err, sizeof(*result.err))).ptr;
+	if (result.err != NULL) {
+		struct seal_err *copy = ARENA_NEW(&arena, struct seal_err);
+
+		*copy = *result.err;
+		out.err = copy;
+	}
 	return out;
 }
 
@@ -665,6 +669,33 @@ static void wrapped_keys_are_renewed(void **state)
 	}
 }
 
+/* The next batch has the same wrapped keys: they are not asked for again before their age is over. */
+static void renewed_keys_are_remembered(void **state)
+{
+	struct rec sealed, once, again;
+	struct kit kit;
+
+	kit_open(&kit, OLD("$.a: " PLAIN));
+	sealed = good(&kit, ENGINE_PROTECT, text("{\"a\":\"x\"}"));
+	kit_close(&kit);
+	kit_open(&kit, TOPIC("$.a: " PLAIN));
+	fake_control.calls = 0;
+	once = good(&kit, ENGINE_REWRAP, sealed);
+	assert_int_equal(fake_control.calls, 1);
+	again = good(&kit, ENGINE_REWRAP, sealed);
+	assert_true(bytes_eq(once.value, again.value));
+	assert_int_equal(again.cells, 1);
+	assert_int_equal(fake_control.calls, 1);
+	/* One that is renewed already is remembered, too. */
+	assert_int_equal(good(&kit, ENGINE_REWRAP, once).kept, 1);
+	assert_int_equal(good(&kit, ENGINE_REWRAP, once).kept, 1);
+	assert_int_equal(fake_control.calls, 2);
+	now_ms += DATA_KEYS_MAX_AGE_DEFAULT_MS;
+	good(&kit, ENGINE_REWRAP, sealed);
+	assert_int_equal(fake_control.calls, 3);
+	kit_close(&kit);
+}
+
 static void payloads_are_rewrapped(void **state)
 {
 	struct rec sealed, newer;
@@ -863,6 +894,7 @@ int main(void)
 		TEST(payloads_come_back),
 		TEST(bad_options_are_refused),
 		TEST(wrapped_keys_are_renewed),
+		TEST(renewed_keys_are_remembered),
 		TEST(payloads_are_rewrapped),
 		TEST(forged_wrapped_keys_are_not_rewrapped),
 		TEST(people_have_keys_of_their_own),

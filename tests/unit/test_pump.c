@@ -612,6 +612,8 @@ static void test_key_header_is_taken_away(void **state)
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
 	assert_string_equal(t.headers_written, "trace=abc;");
 	use_key_headers(two_headers, 1, BYTES_EMPTY);
+	for (size_t i = 0; i < t.n_written; i++)
+		mem_free(t.written[i]);
 	t.n_written = t.committed = t.ticket = 0;
 	t.given = 0;
 	t.acknowledged = 0;
