@@ -31,7 +31,7 @@ static const struct opt_row rows[] = {
 	 AT(vault)},
 	{.name = "policy",
 	 .letter = 'p',
-	 .help = "with --vault: try each key of this policy that lives there",
+	 .help = "try each store of this policy; with --vault, each of its keys that lives there",
 	 .arg = "FILE",
 	 .env = "SEALSTREAM_POLICY",
 	 .type = OPT_STRING,
@@ -173,6 +173,8 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 		SEAL_TRY(doctor_vault(call, options->policy, &report, err));
 	else
 		look_at_machine(call, &report);
+	if (!options->vault && options->policy != NULL)
+		SEAL_TRY(doctor_stores(call, options->policy, &report, err));
 	if (options->json)
 		printf("],\"ok\":%s}\n", report.failed ? "false" : "true");
 	*exit_code = report.failed;
@@ -186,6 +188,7 @@ const struct command command_doctor = {
 	.summary = "Look at this machine: what sealstream needs, what is slow or unsafe, what to do",
 	.details =
 		"Each line is ok, warn or fail. Ends with 1 when something fails.\n"
+		"With --policy it also looks at the policy's stores: is each there, can it be read and written.\n"
 		"With --vault it looks at the Vault or OpenBao server instead: is it there, who logs in, what the "
 		"token is, and with a policy, of each key and Transform role: does it exist, can it do what the "
 		"policy "
@@ -193,6 +196,7 @@ const struct command command_doctor = {
 		"back. Nothing is created but, where a method makes tokens, the token of the test text.",
 	.examples = "sealstream doctor\n"
 		    "sealstream doctor --json\n"
+		    "sealstream doctor -p policy.yaml\n"
 		    "sealstream doctor --vault -p policy.yaml\n",
 	.options = rows,
 	.options_size = sizeof(struct doctor_options),

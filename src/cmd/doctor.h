@@ -33,4 +33,8 @@ void doctor_check_keyring(const struct command_call *call, struct doctor_result 
 SEAL_MUST_USE enum seal_status doctor_vault(const struct command_call *call, const char *policy_file,
 					    struct doctor_report *report, struct seal_err *err);
 
+/* Each store of the policy. */
+SEAL_MUST_USE enum seal_status doctor_stores(const struct command_call *call, const char *policy_file,
+					     struct doctor_report *report, struct seal_err *err);
+
 #endif

@@ -7,6 +7,7 @@
 
 struct stand_in {
 	struct store base;
+	struct store_ops ops; /* the file's, but for its life */
 	struct store *file;
 	char *directory;
 	struct arena arena; /* of texts */
@@ -24,32 +25,10 @@ static void stand_in_free(struct store *base)
 	mem_free(store);
 }
 
-/* What it gives has the ops of the file's sessions. */
 static enum seal_status stand_in_session(struct store *base, struct store_session **out, struct seal_err *err)
 {
 	return sqlite_store.session(((struct stand_in *)base)->file, out, err);
 }
-
-static enum seal_status stand_in_open(const char *address, const struct store_config *config, struct store **out,
-				      struct seal_err *err);
-
-static const struct store_ops stand_in_sqlite = {
-	.size = sizeof(struct store_ops),
-	.name = "sqlite",
-	.help = "a stand-in",
-	.open = stand_in_open,
-	.session = stand_in_session,
-	.free = stand_in_free,
-};
-
-static const struct store_ops stand_in_postgresql = {
-	.size = sizeof(struct store_ops),
-	.name = "postgresql",
-	.help = "a stand-in",
-	.open = stand_in_open,
-	.session = stand_in_session,
-	.free = stand_in_free,
-};
 
 static enum seal_status stand_in_open(const char *address, const struct store_config *config, struct store **out,
 				      struct seal_err *err)
@@ -61,7 +40,10 @@ static enum seal_status stand_in_open(const char *address, const struct store_co
 	*out = NULL;
 	if (store == NULL)
 		return err_memory(err);
-	store->base.ops = &stand_in_sqlite;
+	store->ops = sqlite_store;
+	store->ops.session = stand_in_session;
+	store->ops.free = stand_in_free;
+	store->base.ops = &store->ops;
 	arena_init(&store->arena, 0);
 	SEAL_TRY(temporary_make(&store->arena, &store->directory, err));
 	file = arena_printf(&store->arena, "sqlite:%s/store.db", store->directory);
@@ -77,5 +59,11 @@ out:
 		stand_in_free(&store->base);
 	return rc;
 }
+
+/* Only opened; what that gives has all operations. */
+static const struct store_ops stand_in_sqlite = {
+	.size = sizeof(struct store_ops), .name = "sqlite", .help = "a stand-in", .open = stand_in_open};
+static const struct store_ops stand_in_postgresql = {
+	.size = sizeof(struct store_ops), .name = "postgresql", .help = "a stand-in", .open = stand_in_open};
 
 const struct store_ops *const test_stores[] = {&stand_in_sqlite, &stand_in_postgresql, NULL};
