@@ -60,10 +60,16 @@ out:
 	return rc;
 }
 
-/* Only opened; what that gives has all operations. */
-static const struct store_ops stand_in_sqlite = {
-	.size = sizeof(struct store_ops), .name = "sqlite", .help = "a stand-in", .open = stand_in_open};
-static const struct store_ops stand_in_postgresql = {
-	.size = sizeof(struct store_ops), .name = "postgresql", .help = "a stand-in", .open = stand_in_open};
+/* Only opened and freed; what that gives has all operations. */
+static const struct store_ops stand_in_sqlite = {.size = sizeof(struct store_ops),
+						 .name = "sqlite",
+						 .help = "a stand-in",
+						 .open = stand_in_open,
+						 .free = stand_in_free};
+static const struct store_ops stand_in_postgresql = {.size = sizeof(struct store_ops),
+						     .name = "postgresql",
+						     .help = "a stand-in",
+						     .open = stand_in_open,
+						     .free = stand_in_free};
 
 const struct store_ops *const test_stores[] = {&stand_in_sqlite, &stand_in_postgresql, NULL};

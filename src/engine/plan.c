@@ -258,7 +258,7 @@ void plan_free(struct plan *plan)
 			plan->methods[i]->ops->free(plan->methods[i]);
 	for (size_t i = 0; plan->stores != NULL && i < plan->policy->n_stores; i++)
 		if (plan->stores[i].store != NULL)
-			plan->stores[i].store->ops->free(plan->stores[i].store);
+			plan->stores[i].ops->free(plan->stores[i].store);
 	for (size_t i = 0; plan->keys != NULL && i < plan->policy->n_keys; i++)
 		if (plan->keys[i].owned)
 			plan->keys[i].key->ops->free(plan->keys[i].key);

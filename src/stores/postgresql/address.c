@@ -13,18 +13,15 @@ static bool is_secret(const PQconninfoOption *option)
 bool postgresql_address_check(struct seal_bytes address, const char **why)
 {
 	PQconninfoOption *options = NULL;
-	char *text = NULL, *ignored = NULL; /* libpq's reason quotes the address */
-	bool good = true;
+	char text[ADDRESS_MAX + 1], *ignored = NULL; /* libpq's reason quotes the address */
+	bool good;
 
 	*why = "a server and its data base stand here as a URL, like postgresql://host:5432/name?sslmode=verify-full";
 	if (!bytes_starts(address, BYTES_LIT(SCHEME)) || address.len > ADDRESS_MAX ||
 	    memchr(address.ptr, '\0', address.len) != NULL)
 		return false;
-	text = mem_strndup((const char *)address.ptr, address.len);
-	if (text == NULL) {
-		*why = "out of memory";
-		return false;
-	}
+	memcpy(text, address.ptr, address.len);
+	text[address.len] = '\0';
 	options = PQconninfoParse(text, &ignored);
 	good = options != NULL;
 	for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++) {
@@ -37,6 +34,5 @@ bool postgresql_address_check(struct seal_bytes address, const char **why)
 	PQconninfoFree(options);
 	PQfreemem(ignored);
 	mem_wipe(text, address.len);
-	mem_free(text);
 	return good;
 }
