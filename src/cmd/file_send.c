@@ -189,8 +189,8 @@ const struct command command_file_send = {
 		   "SIGINT or "
 		   "SIGTERM ends it cleanly with 130 or 143. It ends with 1 when single files could not be sent.",
 	.examples = "sealstream file send -F getting_started.ini --key vault:transit/files\n"
-		    "sealstream file send -b broker:9092 -t files --key local:pii --from source --once\n"
-		    "sealstream file send -b broker:9092 -t files --key local:pii report.csv photo.jpg\n",
+		    "sealstream file send -b broker:9092 -t files --key local:pii --from out --once\n"
+		    "sealstream file send -b broker:9092 -t files --key local:pii a.csv photo.jpg\n",
 	.options = rows,
 	.options_size = sizeof(struct send_command),
 	.args_max = SIZE_MAX,
