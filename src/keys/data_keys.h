@@ -28,7 +28,8 @@ struct data_keys_options {
 	uint64_t max_age_ms; /* 0: the default */
 	size_t readers; /* keys kept for reading; 0: the default */
 	bool derived; /* of the KEK, key_info.derived */
-	uint32_t latest_version; /* of the KEK, key_info's; people's store keys under an older one are rewrapped. 0: none */
+	uint32_t
+		latest_version; /* of the KEK, key_info's; people's store keys under an older one are rewrapped. 0: none */
 };
 
 /* Puts the defaults where there is a 0. */
