@@ -1,4 +1,5 @@
 """file send and file receive against the embedded broker: whole files, once, whatever happens to either side."""
+import base64
 import hashlib
 import json
 import os
@@ -6,6 +7,7 @@ import random
 import time
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from broker import Broker, Program, FAST_GROUP, stop, wait_until
 
@@ -181,3 +183,48 @@ def test_bad_use(program):
         assert text in done.stderr
     (program.directory / "plain").write_text("x")
     assert "plain" in program.run(*receive_args(program, "-e", to="plain"), code=73).stderr
+
+
+# ---- the original script's messages, made here as it made them ----
+
+DATA_KEY = b"0123456789abcdef-32-bytes-of-key"
+
+
+def wrapped_key(program):
+    """DATA_KEY under the key `pii`, as Transit's text: what `datakey/plaintext` gives in its ciphertext."""
+    (program.directory / "wrap.yaml").write_text(
+        "version: 1\nkeys: {pii: local:pii}\nmethods: {it: {type: encrypt, key: pii, bind: none}}\n"
+        "topics: [{match: t, protect: {$.k: it}}]\n")
+    done = program.run("protect", "-p", "wrap.yaml", "-t", "t", stdin=json.dumps({"k": DATA_KEY.decode()}) + "\n")
+    return json.loads(done.stdout)["k"]
+
+
+def script_message(data, form):
+    nonce = os.urandom(32)
+    encryptor = Cipher(algorithms.AES(DATA_KEY), modes.GCM(nonce)).encryptor()
+    ciphertext = encryptor.update(base64.b64encode(data)) + encryptor.finalize()
+    return json.dumps({"ciphertext": form(ciphertext), "tag": form(encryptor.tag),
+                       "nonce": base64.b64encode(nonce).decode()})
+
+
+def test_topic_of_the_original_script(program):
+    key = wrapped_key(program)
+    assert key.startswith("vault:v1:")
+    files = {"picture.png": os.urandom(100000), "nothing": b"", "../escape.txt": b"text"}
+    envelopes = []
+    for number, (name, data) in enumerate(files.items()):
+        form = bytes.hex if number % 2 else lambda b: base64.b64encode(b).decode()
+        envelopes.append({"headers": ["X-encryptionkey", key, "X-filename", name], "ts": 1_600_000_000_123,
+                          "payload": script_message(data, form)})
+    envelopes.append({"headers": ["X-filename", "no-key"], "payload": script_message(b"x", bytes.hex)})
+    bad = dict(envelopes[1])
+    bad["payload"] = bad["payload"].replace('"tag": "', '"tag": "00')
+    envelopes.append(bad)
+    program.produce_plain("files", [json.dumps(e) for e in envelopes], "-J")
+    done = program.run(*receive_args(program, "-e"), code=1)
+    assert arrived(program) == {name.rpartition("/")[2]: hashlib.sha256(data).hexdigest()
+                                for name, data in files.items()}
+    assert (program.directory / "to" / "picture.png").stat().st_mtime_ns == 1_600_000_000_123_000_000
+    assert done.stderr.count("warning: files/") == 2
+    program.run(*receive_args(program, "-e", "-G", "again"), code=1)  # each of them once
+    assert len(arrived(program)) == 3
