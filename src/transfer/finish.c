@@ -148,10 +148,8 @@ static enum seal_status take_all(struct receiver *r, struct seal_err *err)
 		}
 		SEAL_TRY(received_has(r->received, t->id, &has, err));
 		if (has) {
-			r->counts->files_known--;
-			r->counts->bytes_known -= t->size;
 			partial_remove(&t->work->part);
-			incoming_forget(r, t);
+			incoming_abandon(r, t);
 			continue;
 		}
 		SEAL_TRY(received_take(r->received, t->id, t->work->part.stem, bytes_str(t->name), err));

@@ -448,6 +448,14 @@ enum seal_status incoming_save(struct receiver *r, bool all, struct seal_err *er
 	return rc;
 }
 
+void incoming_abandon(struct receiver *r, struct incoming *t)
+{
+	r->counts->files_known--;
+	r->counts->bytes_known -= t->size == FILE_SIZE_UNKNOWN ? 0 : t->size;
+	receiver_tell(r, TRANSFER_ABANDONED, t, t->name, NULL);
+	incoming_forget(r, t);
+}
+
 /* For a new owner that has the same directory; one that has another, or finds no state, gets it all again. */
 static void save_for_others(struct incoming *t)
 {
@@ -470,7 +478,7 @@ void incoming_lose(struct receiver *r, int32_t partition)
 		if (!held)
 			continue;
 		save_for_others(t);
-		incoming_forget(r, t);
+		incoming_abandon(r, t);
 	}
 }
 

@@ -133,6 +133,8 @@ SEAL_MUST_USE enum seal_status incoming_write(struct receiver *r, struct incomin
 					      struct seal_bytes plain, struct seal_err *err);
 /* It fails: told, counted, its part removed, not taken up again. */
 void incoming_fail(struct receiver *r, struct incoming *t, const struct seal_err *why);
+/* Another receiver's now: no longer counted, told, and forgotten. */
+void incoming_abandon(struct receiver *r, struct incoming *t);
 /* Out of memory; files stay. */
 void incoming_forget(struct receiver *r, struct incoming *t);
 /* All of a partition that was taken away. */

@@ -40,7 +40,8 @@ struct transfer_event {
 		TRANSFER_DONE, /* sender: acknowledged; receiver: under its final name */
 		TRANSFER_FAILED, /* `why` says; others go on */
 		TRANSFER_RESUMED, /* after a restart; `bytes` are there already */
-		TRANSFER_ABANDONED /* sender: the file changed meanwhile; it begins anew, as another transfer */
+		TRANSFER_ABANDONED /* sender: the file changed meanwhile; it begins anew, as another transfer. Receiver: another
+				     * one goes on with it, or has finished it */
 	} what;
 	const char *name; /* safe to print: as it is (sender), or as it will be (receiver) in the directory */
 	uint8_t id[FILE_ID_LEN];

@@ -230,7 +230,7 @@ static struct {
 	struct receive_options options;
 	struct transfer_counts counts;
 	struct seal_err err;
-	unsigned events[TRANSFER_RESUMED + 1];
+	unsigned events[TRANSFER_ABANDONED + 1];
 	char last_name[300], last_why[SEAL_ERR_TEXT_MAX];
 	uint64_t last_bytes;
 	unsigned foreign, waits, resumes;

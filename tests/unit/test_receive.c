@@ -736,6 +736,9 @@ static void rebalance(bool same)
 	check_file(&stays, "stays");
 	assert_int_equal(topic.marks->at[0], 0);
 	assert_int_equal(count_files(), 1);
+	assert_int_equal(t.counts.files_known, 1);
+	assert_int_equal(t.counts.bytes_known, stays.size);
+	assert_int_equal(t.events[TRANSFER_ABANDONED], 1);
 	topic.before_read = NULL;
 	topic.assignment[0] = 2;
 	topic_rewind();
@@ -843,6 +846,8 @@ static void test_finished_by_another(void **state)
 	assert_int_equal(count_files(), 0);
 	assert_int_equal(t.counts.files, 0);
 	assert_int_equal(t.counts.files_known, 0);
+	assert_int_equal(t.counts.bytes_known, 0);
+	assert_int_equal(t.events[TRANSFER_ABANDONED], 1);
 	assert_int_equal(topic.marks->at[0], 3);
 	check_state_empty();
 	sent_clear(&twice);
