@@ -127,10 +127,13 @@ void sender_wait_over(struct sender *s, struct send_wait *wait, bool answered)
 
 void sender_event(struct sender *s, const struct job *job, int what, const struct seal_err *why)
 {
-	struct transfer_event event = {.name = job->shown, .size = job->file.size, .why = why};
+	struct transfer_event event = {.size = job->file.size, .why = why};
+	char shown[JOB_SHOWN_MAX];
 
 	if (s->o->watch.event == NULL)
 		return;
+	job_show(job, shown);
+	event.name = shown;
 	event.what = what;
 	memcpy(event.id, job->transfer.id, FILE_ID_LEN);
 	event.bytes = job->transfer.acknowledged * s->o->chunk_size;

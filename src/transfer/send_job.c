@@ -43,11 +43,12 @@ struct job *job_find(const struct sender *s, const char *path)
 }
 
 /* What would command a terminal, or is no text, becomes '?'. */
-static void show_name(struct seal_bytes name, char *out, size_t room)
+void job_show(const struct job *job, char out[JOB_SHOWN_MAX])
 {
+	const struct seal_bytes name = job->file.name;
 	size_t at = 0, len = 0;
 
-	while (at < name.len && len + 5 < room) {
+	while (at < name.len && len + 5 < JOB_SHOWN_MAX) {
 		uint32_t c = 0;
 		size_t start = at;
 
@@ -77,7 +78,6 @@ enum seal_status job_new(struct sender *s, const char *path, bool named, const s
 	slash = strrchr(job->path, '/');
 	job->file.name = bytes_str(slash != NULL ? slash + 1 : job->path);
 	journal_file_set(&job->file, st);
-	show_name(job->file.name, job->shown, sizeof(job->shown));
 	rc = table_add(&s->jobs, &job->by_path, table_hash(TABLE_SEED, bytes_str(path)), err);
 	if (rc != SEAL_OK) {
 		mem_free(job);

@@ -11,7 +11,6 @@
 #define SEND_PARALLEL_MAX 64
 #define SEND_KEY_TIMEOUT_MS 10000 /* of one try */
 #define SEND_TRIES_MAX 5 /* `once`: of a file that changes again and again */
-#define SEND_SHOWN_MAX 256
 
 enum job_state {
 	JOB_LATER, /* looked at again when due_ms has come */
@@ -39,7 +38,6 @@ struct job {
 	uint64_t chunks;
 	uint64_t noted; /* of `acknowledged` */
 	uint64_t told_ms; /* of the last TRANSFER_PROGRESS */
-	char shown[SEND_SHOWN_MAX]; /* the name, safe to print */
 	char path[]; /* from the directory, or as named */
 };
 
@@ -129,6 +127,9 @@ void job_remove(struct sender *s, struct job *job);
 /* The same, and it does not count as known any more. */
 void job_drop(struct sender *s, struct job *job);
 void job_fail(struct sender *s, struct job *job, const struct seal_err *why);
+/* Its name, safe to print. */
+#define JOB_SHOWN_MAX 256
+void job_show(const struct job *job, char out[JOB_SHOWN_MAX]);
 /* All of it, at the end of the run. */
 void jobs_clear(struct sender *s);
 
