@@ -32,7 +32,7 @@ void store_pool_free(struct store_pool *pool)
 	if (pool == NULL)
 		return;
 	for (size_t i = 0; i < pool->n_idle; i++)
-		pool->store->ops->session_free(pool->idle[i]);
+		pool->idle[i]->ops->session_free(pool->idle[i]);
 	pthread_mutex_destroy(&pool->lock);
 	mem_free(pool->idle);
 	mem_free(pool);
@@ -89,7 +89,7 @@ void store_pool_give(struct store_pool *pool, struct store_session *session, boo
 	if (session == NULL)
 		return;
 	if (!good) {
-		pool->store->ops->session_free(session);
+		session->ops->session_free(session);
 		count_closed(pool);
 		return;
 	}

@@ -183,6 +183,57 @@ static void batches_go_there_and_back(void **state)
 	seal_engine_free(there);
 }
 
+/* What carries a key beside the record goes there and back; without headers it is refused. */
+static void records_with_headers_go_there_and_back(void **state)
+{
+	static const char carried[] = "version: 1\nkeys: {pii: 'local:pii'}\ntopics:\n- match: t\n"
+				      "  protect: {$.a: {type: envelope, key: pii, carry: header}}\n";
+	struct seal_bytes values[3] = {text("{\"a\":\"x\"}"), {NULL, 0}, text("{\"a\":1}")};
+	struct seal_bytes headers[3] = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
+	struct seal_records records = {sizeof(records), values, headers, 3};
+	struct seal_inspection form = {.size = sizeof(form)};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct seal_engine *here, *there;
+	const struct seal_topic *topic;
+	struct seal_policy *mine;
+
+	(void)state;
+	assert_int_equal(seal_policy_load(text(carried), "carried", &mine, &err), SEAL_OK);
+	topic = seal_policy_topic(mine, "t");
+	assert_int_equal(seal_engine_new(mine, &options, &here, &err), SEAL_OK);
+	assert_int_equal(seal_engine_new(mine, &options, &there, &err), SEAL_OK);
+	assert_int_equal(seal_engine_protect(here, topic, values, 3, &err), SEAL_USAGE);
+	assert_int_equal(err.code, SEAL_E_CONFIG);
+	records.key_headers = NULL;
+	assert_int_equal(seal_engine_protect_records(here, topic, &records, NULL), SEAL_USAGE);
+	records.key_headers = headers;
+	assert_int_equal(seal_engine_protect_records(here, topic, &records, NULL), SEAL_OK);
+	assert_int_equal(seal_result_count(here), 3);
+	assert_null(seal_result_key_header(here, 1).ptr);
+	assert_null(seal_result_key_header(here, 3).ptr);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(seal_result_status(here, i), SEAL_OK);
+		values[i] = seal_result_value(here, i);
+		headers[i] = seal_result_key_header(here, i);
+	}
+	assert_non_null(headers[0].ptr);
+	assert_true(seal_inspect((struct seal_bytes){values[0].ptr + 6, values[0].len - 8}, &form));
+	assert_string_equal(form.method, "envelope");
+	assert_int_equal(form.key_version, 0);
+	assert_int_equal(seal_engine_reveal_records(here, topic, &records, NULL), SEAL_USAGE); /* its own results */
+	assert_int_equal(seal_engine_reveal_records(there, topic, &records, NULL), SEAL_OK);
+	assert_memory_equal(seal_result_value(there, 0).ptr, "{\"a\":\"x\"}", 9);
+	assert_null(seal_result_key_header(there, 0).ptr);
+	assert_memory_equal(seal_result_value(there, 2).ptr, "{\"a\":1}", 7);
+	headers[0] = (struct seal_bytes){NULL, 0};
+	assert_int_equal(seal_engine_reveal_records(there, topic, &records, NULL), SEAL_OK);
+	assert_int_equal(seal_result_status(there, 0), SEAL_DATA);
+	assert_int_equal(seal_result_error(there, 0)->code, SEAL_E_MISSING);
+	seal_engine_free(there);
+	seal_engine_free(here);
+	seal_policy_free(mine);
+}
+
 /* A name that no entry matches must not end in a crash or in clear text. */
 static void topics_are_of_the_policy(void **state)
 {
@@ -433,11 +484,17 @@ static void engines_work_side_by_side(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_and_versions),	     cmocka_unit_test(policies_can_be_read),
-		cmocka_unit_test(policies_are_checked),	     cmocka_unit_test(batches_go_there_and_back),
-		cmocka_unit_test(topics_are_of_the_policy),  cmocka_unit_test(dead_letters_go_there_and_back),
-		cmocka_unit_test(engines_say_what_is_wrong), cmocka_unit_test(keyrings_are_kept),
-		cmocka_unit_test(keys_are_derived),	     cmocka_unit_test(engines_work_side_by_side),
+		cmocka_unit_test(names_and_versions),
+		cmocka_unit_test(policies_can_be_read),
+		cmocka_unit_test(policies_are_checked),
+		cmocka_unit_test(batches_go_there_and_back),
+		cmocka_unit_test(records_with_headers_go_there_and_back),
+		cmocka_unit_test(topics_are_of_the_policy),
+		cmocka_unit_test(dead_letters_go_there_and_back),
+		cmocka_unit_test(engines_say_what_is_wrong),
+		cmocka_unit_test(keyrings_are_kept),
+		cmocka_unit_test(keys_are_derived),
+		cmocka_unit_test(engines_work_side_by_side),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

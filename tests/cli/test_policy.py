@@ -287,3 +287,43 @@ def test_mistakes_of_the_docs(run, policy, text):
     source, said = text.split("---\n")
     done = run("policy", "lint", policy(source, "policy.yaml"))
     assert done.stdout == said
+
+
+ENVELOPES = """\
+version: 1
+keys: {pii: local:pii}
+stores: {main: "sqlite:keys.db"}
+topics:
+  - match: people
+    protect: {$.a: {type: envelope, key: {name: pii, per: $.id}}}
+  - match: carried
+    protect: {$.a: {type: envelope, key: pii, carry: header}}
+  - match: payloads
+    format: bytes
+    protect: {$: {type: envelope, key: pii, carry: bytes}}
+tests:
+  - {topic: people, in: {a: x, id: c-1}, out: {a: {like: "seal:e1:.*"}}, round_trip: true}
+  - {topic: people, in: {a: x}, error: missing}
+  - {topic: carried, in: {a: [1, 2]}, out: {a: {like: "json.seal:e1:.{30,60}"}}, round_trip: true}
+  - {topic: payloads, in: payload, round_trip: true}
+"""
+
+
+def test_envelopes_are_tested_without_touching_a_store(run, home):
+    """Headers go from protecting to revealing, and people's keys into a store that is gone afterwards."""
+    (home / "p.yaml").write_text(ENVELOPES)
+    done = run("policy", "test", "p.yaml")
+    assert (done.returncode, done.stderr) == (0, "") and "4 passed, 0 failed" in done.stdout
+    assert not (home / "keys.db").exists()
+
+
+@pytest.mark.parametrize("method, says", [
+    ("{type: envelope, key: {name: pii, per: $.id}, carry: header}", "there is none to carry"),
+    ("{type: envelope, key: pii, carry: bytes}", "they are for format: bytes"),
+    ("{type: envelope, key: pii, max_uses: 0}", "max_uses"),
+    ("{type: envelope, key: pii, max_age: 8d}", "max_age"),
+], ids=["carry", "bytes", "uses", "age"])
+def test_envelopes_that_cannot_be(run, home, method, says):
+    (home / "p.yaml").write_text(ENVELOPES.replace("{type: envelope, key: {name: pii, per: $.id}}", method, 1))
+    done = run("policy", "lint", "p.yaml")
+    assert done.returncode == 78 and "p.yaml:6:" in done.stderr + done.stdout and says in done.stderr + done.stdout
