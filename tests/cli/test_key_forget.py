@@ -173,7 +173,7 @@ def test_a_running_process_obeys_within_max_age(tmp_path):
 
 def store_keys(folder):
     with sqlite3.connect(folder / "keys.db") as db:
-        rows = db.execute("SELECT value FROM seal_row WHERE space = 'keys'").fetchall()
+        rows = db.execute("SELECT value FROM sealstream_row WHERE space = 'keys'").fetchall()
     return [row[0][33:] for row in rows if row[0][0] == 3]
 
 
