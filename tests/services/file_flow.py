@@ -1,4 +1,4 @@
-"""What the tests of file transfers share: files to send, a sender or receiver at work with its memory watched, and the comparison."""
+"""What the tests of file transfers share: files to send, a sender or receiver at work with its memory watched, a comparison."""
 import contextlib
 import hashlib
 import os
