@@ -3,8 +3,8 @@
  *
  *   row replaced ──▶ its page in the log ──▶ log written back and cut ──▶ is the value still in the file? ──▶ VACUUM
  *
- * SQLite overwrites what is deleted (secure_delete), but not what it leaves behind where rows moved to another page as pages
- * were split: a live row may have such a copy, which outlives it. So the file is searched, and made anew when one is found.
+ * SQLite overwrites what is deleted (secure_delete), but a tool that writes to the file without that leaves copies. So the file is
+ * searched, and made anew when one is found.
  *
  * The file is read through SQLite's own handle: another one, when closed, would take away the process's locks (POSIX).
  */
