@@ -21,8 +21,8 @@ struct simple_session {
 };
 
 SEAL_MUST_USE enum seal_status simple_open(const struct method_ops *ops, const struct method_session_ops *session_ops,
-					   const struct policy_method *spec, const struct method_needs *needs, struct method **out,
-					   struct seal_err *err);
+					   const struct policy_method *spec, const struct method_needs *needs,
+					   struct method **out, struct seal_err *err);
 void simple_free(struct method *method);
 
 /* The members `session` of method_ops, `free` of method_session_ops. */

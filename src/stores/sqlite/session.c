@@ -23,10 +23,12 @@ static const char *const texts[STATEMENTS] = {
 	[STATEMENT_BEGIN_WRITE] = "BEGIN IMMEDIATE",
 	[STATEMENT_COMMIT] = "COMMIT",
 	[STATEMENT_GET] = "SELECT value FROM sealstream_row WHERE space = ?1 AND key = ?2",
-	[STATEMENT_INSERT] = "INSERT INTO sealstream_row (space, key, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+	[STATEMENT_INSERT] =
+		"INSERT INTO sealstream_row (space, key, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
 	[STATEMENT_UPDATE] = "UPDATE sealstream_row SET value = ?4 WHERE space = ?1 AND key = ?2 AND value = ?3",
 	[STATEMENT_DELETE] = "DELETE FROM sealstream_row WHERE space = ?1 AND key = ?2 AND value = ?3",
-	[STATEMENT_SCAN] = "SELECT value, key FROM sealstream_row WHERE space = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+	[STATEMENT_SCAN] =
+		"SELECT value, key FROM sealstream_row WHERE space = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
 };
 
 /* Numbers are those of APPLICATION_ID and SCHEMA_VERSION. */
