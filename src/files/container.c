@@ -146,7 +146,7 @@ static bool is_plain(struct seal_bytes text, uint8_t from)
 static const char *meta_fault(const struct file_meta *meta)
 {
 	if (meta->chunk_size < FILE_CHUNK_MIN || meta->chunk_size > FILE_CHUNK_MAX)
-		return "the chunk size is not between 1 KiB and 16 MiB";
+		return "the chunk size is not between 1 KiB and 8 MiB";
 	if (meta->name.len > FILE_NAME_LEN_MAX)
 		return "the name is longer than 4096 bytes";
 	if (meta->media_type.len > FILE_TYPE_LEN_MAX || !is_plain(meta->media_type, ' '))

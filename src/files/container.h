@@ -26,7 +26,7 @@
 #define FILE_TAG_LEN 16
 #define FILE_CHUNK_DEFAULT (512u << 10)
 #define FILE_CHUNK_MIN 1024u
-#define FILE_CHUNK_MAX (16u << 20)
+#define FILE_CHUNK_MAX (8u << 20)
 #define FILE_CHUNKS_MAX (1ull << 32) /* the index has 4 bytes */
 #define FILE_SIZE_MAX (1ull << 48) /* what one AES-GCM key may encrypt with ease */
 #define FILE_NAME_LEN_MAX 4096 /* bytes of a name, as sent; whether it may become a file is names.h' business */

@@ -240,7 +240,7 @@ static void no_nonce_comes_twice(void **state)
 	box_close(&b);
 }
 
-/* 2^32 chunks of 16 MiB would be more than one key may encrypt. */
+/* 2^32 chunks of 8 MiB would be more than one key may encrypt. */
 static void indexes_end(void **state)
 {
 	struct file_meta meta = meta_of(FILE_SIZE_UNKNOWN);
