@@ -2,7 +2,11 @@
  * The log of whole transfers.
  *
  *   on disk    │ lines that were read: `seen` bytes │ what others added since │ perhaps a torn line of a process that died
- *   in memory  ids of done lines; `pending`: lines of the next flush
+ *   in memory  ids of done lines; `taken`: takes without their done; `pending`: lines of the next flush
+ *
+ * Whoever gets the lock ends what a dead process had taken, not only at its start: another receiver that runs already may have
+ * all records of that transfer as well, and would give the file a second name. Nobody begins a transfer that is taken before that
+ * is settled: its part would stand for the dead one's.
  *
  * Invariants: only the holder of the lock appends, after the last newline. Lines that mean nothing (torn, of a newer release) are
  * skipped. A rewritten log takes the old one's name; whoever has the old one open sees that and reads the new one.
@@ -30,19 +34,20 @@
 #define DONE_LINE_LEN (5 + ID_HEX + 1) /* without a name */
 #define REWRITE_MIN (1u << 20) /* bytes below which a log is left as it is */
 
-struct received {
-	int dir, fd, lock; /* dir: the caller's */
-	bool locked;
-	struct id_set ids;
-	uint64_t seen; /* bytes of the log that were read */
-	struct seal_buf pending;
-};
-
-/* A take without its done, while the log is read. */
+/* A take without its done. */
 struct taken {
 	struct taken *next;
 	uint8_t id[FILE_ID_LEN];
 	char stem[PARTIAL_STEM_MAX];
+};
+
+struct received {
+	int dir, fd, lock; /* dir: the caller's */
+	bool locked;
+	struct id_set ids;
+	struct taken *taken; /* the newest first */
+	uint64_t seen; /* bytes of the log that were read */
+	struct seal_buf pending;
 };
 
 void received_line_parse(struct seal_bytes line, struct received_line *out)
@@ -110,11 +115,47 @@ out:
 	return rc;
 }
 
-static enum seal_status add_done(void *arg, const struct received_line *line, struct seal_err *err)
+static void forget_taken(struct received *r, const uint8_t *id)
+{
+	struct taken **at = &r->taken, *found;
+
+	while (*at != NULL && memcmp((*at)->id, id, FILE_ID_LEN) != 0)
+		at = &(*at)->next;
+	found = *at;
+	if (found != NULL)
+		*at = found->next;
+	mem_free(found);
+}
+
+static enum seal_status add_taken(struct received *r, const struct received_line *line, struct seal_err *err)
+{
+	struct taken *taken = mem_calloc(1, sizeof(*taken));
+
+	if (taken == NULL)
+		return err_memory(err);
+	memcpy(taken->id, line->id, FILE_ID_LEN);
+	memcpy(taken->stem, line->stem.ptr, line->stem.len);
+	taken->next = r->taken;
+	r->taken = taken;
+	return SEAL_OK;
+}
+
+static enum seal_status take_in(void *arg, const struct received_line *line, struct seal_err *err)
 {
 	struct received *r = arg;
 
-	return line->what == RECEIVED_DONE ? id_set_add(&r->ids, line->id, err) : SEAL_OK;
+	if (line->what == RECEIVED_OTHER)
+		return SEAL_OK;
+	forget_taken(r, line->id);
+	return line->what == RECEIVED_DONE ? id_set_add(&r->ids, line->id, err) : add_taken(r, line, err);
+}
+
+static void forget_all(struct received *r)
+{
+	id_set_clear(&r->ids);
+	while (r->taken != NULL)
+		forget_taken(r, r->taken->id);
+	r->seen = 0;
 }
 
 static enum seal_status open_log(struct received *r, struct seal_err *err)
@@ -135,13 +176,23 @@ static enum seal_status refresh(struct received *r, struct seal_err *err)
 	if (fstat(r->fd, &opened) != 0 || fstatat(r->dir, LOG_NAME, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
 	    named.st_ino != opened.st_ino || named.st_dev != opened.st_dev) {
 		SEAL_TRY(open_log(r, err));
-		id_set_clear(&r->ids);
+		forget_all(r);
 	} else if ((uint64_t)opened.st_size < r->seen) {
-		r->seen = 0; /* a flush that failed was taken back */
+		forget_all(r); /* a flush that failed was taken back */
 	}
-	SEAL_TRY(read_lines(r, &r->seen, add_done, r, err));
+	SEAL_TRY(read_lines(r, &r->seen, take_in, r, err));
 out:
 	return rc;
+}
+
+/* By a process that names its file now, or has died. */
+static bool is_taken(const struct received *r, const uint8_t *id)
+{
+	const struct taken *taken = r->taken;
+
+	while (taken != NULL && memcmp(taken->id, id, FILE_ID_LEN) != 0)
+		taken = taken->next;
+	return taken != NULL;
 }
 
 enum seal_status received_has(struct received *received, const uint8_t *id, bool *has, struct seal_err *err)
@@ -152,6 +203,10 @@ enum seal_status received_has(struct received *received, const uint8_t *id, bool
 	if (*has)
 		return SEAL_OK;
 	SEAL_TRY(refresh(received, err));
+	if (!received->locked && is_taken(received, id)) {
+		SEAL_TRY(received_lock(received, err));
+		received_unlock(received);
+	}
 	*has = id_set_has(&received->ids, id);
 out:
 	return rc;
@@ -239,60 +294,6 @@ enum seal_status received_done(struct received *received, const uint8_t *id, str
 	return note(received, "done", id, NULL, name, err);
 }
 
-enum seal_status received_lock(struct received *received, struct seal_err *err)
-{
-	enum seal_status rc;
-
-	SEAL_INVARIANT(!received->locked);
-	if (flock(received->lock, LOCK_EX | LOCK_NB) != 0)
-		return errno == EWOULDBLOCK || errno == EINTR
-			       ? err_set(err, SEAL_RETRY, SEAL_E_BUSY,
-					 "another receiver is giving files their names in the same directory")
-			       : place_failed(errno, "lock", LOCK_NAME, err);
-	received->locked = true;
-	SEAL_TRY(refresh(received, err));
-	SEAL_TRY(end_last_line(received, err));
-out:
-	if (rc != SEAL_OK)
-		received_unlock(received);
-	return rc;
-}
-
-void received_unlock(struct received *received)
-{
-	SEAL_INVARIANT(received->locked);
-	flock(received->lock, LOCK_UN);
-	received->locked = false;
-	buf_reset(&received->pending);
-}
-
-/* ---- at the start, under the lock ---- */
-
-static enum seal_status collect(void *arg, const struct received_line *line, struct seal_err *err)
-{
-	struct taken **all = arg, **at = all, *found;
-
-	if (line->what == RECEIVED_OTHER)
-		return SEAL_OK;
-	while (*at != NULL && memcmp((*at)->id, line->id, FILE_ID_LEN) != 0)
-		at = &(*at)->next;
-	found = *at;
-	if (found != NULL) {
-		*at = found->next;
-		mem_free(found);
-	}
-	if (line->what == RECEIVED_DONE)
-		return SEAL_OK;
-	found = mem_calloc(1, sizeof(*found));
-	if (found == NULL)
-		return err_memory(err);
-	memcpy(found->id, line->id, FILE_ID_LEN);
-	memcpy(found->stem, line->stem.ptr, line->stem.len);
-	found->next = *all;
-	*all = found;
-	return SEAL_OK;
-}
-
 /*
  * Has what was taken left its part? A part with two names was linked, on a file system that cannot rename without replacing; the
  * process died before it took the first one away.
@@ -314,24 +315,48 @@ static bool has_left(const struct received *r, const struct taken *taken)
 /* Files that got their name from a process that died before it could say so. */
 static enum seal_status end_taken(struct received *r, struct seal_err *err)
 {
-	struct taken *all = NULL, *next;
-	uint64_t at = 0;
-	enum seal_status rc;
+	enum seal_status rc = SEAL_OK;
 
-	SEAL_TRY(read_lines(r, &at, collect, &all, err));
-	for (struct taken *t = all; t != NULL; t = t->next)
+	for (const struct taken *t = r->taken; t != NULL; t = t->next)
 		if (has_left(r, t))
 			SEAL_TRY(received_done(r, t->id, BYTES_EMPTY, err));
-	if (r->pending.len > 0)
-		SEAL_TRY(received_flush(r, err));
+	if (r->pending.len == 0)
+		return rc;
+	SEAL_TRY(received_flush(r, err));
 	SEAL_TRY(refresh(r, err));
 out:
-	for (; all != NULL; all = next) {
-		next = all->next;
-		mem_free(all);
-	}
 	return rc;
 }
+
+enum seal_status received_lock(struct received *received, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	SEAL_INVARIANT(!received->locked);
+	if (flock(received->lock, LOCK_EX | LOCK_NB) != 0)
+		return errno == EWOULDBLOCK || errno == EINTR
+			       ? err_set(err, SEAL_RETRY, SEAL_E_BUSY,
+					 "another receiver is giving files their names in the same directory")
+			       : place_failed(errno, "lock", LOCK_NAME, err);
+	received->locked = true;
+	SEAL_TRY(refresh(received, err));
+	SEAL_TRY(end_last_line(received, err));
+	SEAL_TRY(end_taken(received, err));
+out:
+	if (rc != SEAL_OK)
+		received_unlock(received);
+	return rc;
+}
+
+void received_unlock(struct received *received)
+{
+	SEAL_INVARIANT(received->locked);
+	flock(received->lock, LOCK_UN);
+	received->locked = false;
+	buf_reset(&received->pending);
+}
+
+/* ---- tidying ---- */
 
 struct rewrite {
 	uint64_t skip; /* done lines, the oldest */
@@ -404,7 +429,6 @@ enum seal_status received_open(int dir, struct received **out, struct seal_err *
 	}
 	SEAL_TRY(open_log(r, err));
 	SEAL_TRY(received_lock(r, err));
-	SEAL_TRY(end_taken(r, err));
 	SEAL_TRY(received_tidy(r, err));
 	received_unlock(r);
 	*out = r;
@@ -422,7 +446,7 @@ void received_close(struct received *received)
 		close(received->fd);
 	if (received->lock >= 0)
 		close(received->lock);
-	id_set_clear(&received->ids);
+	forget_all(received);
 	buf_clear(&received->pending);
 	mem_free(received);
 }

@@ -7,7 +7,7 @@
  *   done ID NAME          has become one; NAME is for people and may be left out
  *
  * Appended under the lock of `received.lock`, which its holder keeps from the first `take` to the last `done`. So a `take` without
- * `done` that somebody else sees under the lock is of a process that died: where the part is gone, the file has its name.
+ * `done` that somebody sees who has just got the lock is of a process that died: where the part is gone, the file has its name.
  *
  * Memory: 16 bytes an id, at most RECEIVED_MAX of them; then the older half is forgotten. (Ids only come again from behind the
  * committed offsets.) Belongs to one thread.
@@ -22,16 +22,16 @@
 
 struct received;
 
-/* Opens or makes it, and ends what a dead process had begun. `dir`: the state directory, which stays the caller's. */
+/* Opens or makes it. `dir`: the state directory, which stays the caller's. */
 SEAL_MUST_USE enum seal_status received_open(int dir, struct received **out, struct seal_err *err);
 void received_close(struct received *received); /* accepts NULL */
 
-/* Looks at what others have added first. */
+/* Looks at what others have added first. SEAL_RETRY: another process is giving it its name. */
 SEAL_MUST_USE enum seal_status received_has(struct received *received, const uint8_t *id, bool *has,
 					    struct seal_err *err);
 size_t received_count(const struct received *received);
 
-/* SEAL_RETRY/SEAL_E_BUSY while another process holds it. After it, received_has is exact until unlock. */
+/* SEAL_RETRY/SEAL_E_BUSY while another process holds it. Ends what a dead process had begun. After it, received_has is exact until unlock. */
 SEAL_MUST_USE enum seal_status received_lock(struct received *received, struct seal_err *err);
 void received_unlock(struct received *received);
 

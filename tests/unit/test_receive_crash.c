@@ -16,11 +16,14 @@ static struct {
 	unsigned calls, at; /* the first is 1 */
 	bool for_good; /* and at all later ones */
 	bool no_noreplace; /* a file system without RENAME_NOREPLACE */
+	bool names_only; /* only calls of renameat2 count */
 } plan;
 
 /* True where this call fails for want of room. */
 static bool before(bool needs_room)
 {
+	if (plan.names_only)
+		return false;
 	plan.calls++;
 	if (plan.calls == plan.at && plan.how == EXIT_BEFORE)
 		_exit(77);
@@ -82,6 +85,7 @@ int __wrap_renameat2(int from, const char *a, int to, const char *b, unsigned fl
 	if (before(true))
 		return -1;
 	done = __real_renameat2(from, a, to, b, flags);
+	plan.calls += plan.names_only;
 	after();
 	return done;
 }
@@ -253,6 +257,39 @@ static void test_disk_full_for_good(void **state)
 	}
 }
 
+/* Another receiver of the directory, which is killed where the file has its name, but the log does not say so. */
+static void other_dies(void)
+{
+	int status;
+	pid_t child;
+
+	topic.before_read = NULL;
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		plan.how = EXIT_AFTER;
+		plan.calls = 0;
+		plan.at = 1;
+		plan.names_only = true;
+		_exit(receive_now() == SEAL_OK ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 77);
+}
+
+/* This one runs already when it dies, and has all records as well. */
+static void test_other_dies_meanwhile(void **state)
+{
+	a = sent_new("a", 3 * CHUNK);
+	send_all(&a, 0);
+	topic.before_read = other_dies;
+	receive_ok();
+	check_file(&a, "a");
+	assert_int_equal(count_files(), 1);
+	assert_int_equal(count_names(".sealstream", ".part"), 0);
+	sent_clear(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +299,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dies_where_files_are_linked, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_disk_full_once, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_disk_full_for_good, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_other_dies_meanwhile, fake_setup, fake_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
