@@ -406,11 +406,13 @@ out:
 enum seal_status received_tidy(struct received *received, struct seal_err *err)
 {
 	uint64_t needed = received_count(received) * DONE_LINE_LEN;
+	struct seal_err why = SEAL_ERR_INIT;
 
 	SEAL_INVARIANT(received->locked && received->pending.len == 0);
 	if (received_count(received) < RECEIVED_MAX && (received->seen < REWRITE_MIN || received->seen / 4 < needed))
 		return SEAL_OK;
-	return rewrite(received, err);
+	/* On a full disk the old one does as well, until there is room. */
+	return rewrite(received, &why) != SEAL_OK && why.code == SEAL_E_MEMORY ? err_memory(err) : SEAL_OK;
 }
 
 enum seal_status received_open(int dir, struct received **out, struct seal_err *err)

@@ -43,7 +43,8 @@ SEAL_MUST_USE enum seal_status received_done(struct received *received, const ui
 /* Under the lock: all that was noted is on disk, or (SEAL_RETRY: no room …) nothing of it is, and it is forgotten. */
 SEAL_MUST_USE enum seal_status received_flush(struct received *received, struct seal_err *err);
 
-/* Under the lock, with nothing noted: writes the log anew where most of it is needed by nobody, or it has too many ids. */
+/* Under the lock, with nothing noted: writes the log anew where most of it is needed by nobody, or it has too many ids; where it cannot, the
+ * next one tries again. SEAL_FATAL: memory. */
 SEAL_MUST_USE enum seal_status received_tidy(struct received *received, struct seal_err *err);
 
 /* One line without its newline; for the fuzzer. `stem` and `name` are views. */

@@ -290,6 +290,40 @@ static void test_other_dies_meanwhile(void **state)
 	sent_clear(&a);
 }
 
+/* A log that is to be written anew, for which there is no room. */
+static void test_disk_full_for_a_new_log(void **state)
+{
+	char path[128], line[] = "take 00112233445566778899aabbccddeeff 00112233445566778899aabbccddeeff x\n";
+	unsigned n, calls = 1;
+
+	for (n = 1; n <= calls; n++) {
+		FILE *log;
+
+		a = sent_new("a", CHUNK);
+		send_all(&a, 0);
+		mkdir(t.to, 0700);
+		snprintf(path, sizeof(path), "%s/.sealstream", t.to);
+		mkdir(path, 0700);
+		snprintf(path, sizeof(path), "%s/.sealstream/received", t.to);
+		log = fopen(path, "w");
+		for (size_t i = 0; i < (2u << 20) / sizeof(line); i++)
+			fputs(line, log);
+		fclose(log);
+		plan.how = NO_SPACE;
+		plan.calls = 0;
+		plan.at = n;
+		receive_ok();
+		calls = plan.calls;
+		plan.how = NEVER;
+		check_file(&a, "a");
+		assert_int_equal(count_files(), 1);
+		sent_clear(&a);
+		assert_int_equal(fake_teardown(state), 0);
+		assert_int_equal(fake_setup(state), 0);
+	}
+	assert_in_range(n, 10, 60);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +333,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dies_where_files_are_linked, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_disk_full_once, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_disk_full_for_good, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_disk_full_for_a_new_log, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_other_dies_meanwhile, fake_setup, fake_teardown),
 	};
 
