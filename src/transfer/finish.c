@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "base/mem.h"
 #include "files/names.h"
 #include "transfer/receiver.h"
@@ -96,26 +97,56 @@ static void remember_number(struct receiver *r, const char *name, unsigned n)
 	r->numbered = n;
 }
 
-static enum seal_status name_one(struct receiver *r, struct incoming *t, struct seal_err *err)
+/* `safe`, or where that is taken, the next number that is free. *code is what the last try came to. */
+static enum seal_status try_names(struct receiver *r, struct incoming *t, const char *safe, int *code,
+				  struct seal_err *err)
 {
 	struct incoming_work *work = t->work;
 	char part[PARTIAL_STEM_MAX + sizeof(PARTIAL_PART)];
 	enum seal_status rc = SEAL_OK;
-	int code = EEXIST;
 
+	*code = EEXIST;
 	snprintf(part, sizeof(part), "%s%s", work->part.stem, PARTIAL_PART);
-	for (unsigned n = 1; code == EEXIST && n < NUMBER_MAX; n = n == 1 ? first_number(r, t->name) : n + 1) {
-		SEAL_TRY(candidate(t->name, n, &work->placed, err));
-		code = rename_to(r, part, (const char *)work->placed.ptr);
-		if (code == 0 && n > 1)
-			remember_number(r, t->name, n);
+	for (unsigned n = 1; *code == EEXIST && n < NUMBER_MAX; n = n == 1 ? first_number(r, safe) : n + 1) {
+		SEAL_TRY(candidate(safe, n, &work->placed, err));
+		*code = rename_to(r, part, (const char *)work->placed.ptr);
+		if (*code == 0 && n > 1)
+			remember_number(r, safe, n);
+	}
+out:
+	return rc;
+}
+
+/*
+ * May it be that another name would do? File systems have rules of their own (no ':' on FAT, 143 bytes under eCryptfs), and what is
+ * to be replaced may be somebody else's, immutable, or a mount point.
+ */
+static bool is_about_name(int code)
+{
+	return code == EINVAL || code == EILSEQ || code == ENAMETOOLONG || code == EPERM || code == EACCES ||
+	       code == EBUSY;
+}
+
+/* A file whose name cannot be has the hex digits of its transfer: what somebody calls a file must not stop the others. */
+static enum seal_status name_one(struct receiver *r, struct incoming *t, struct seal_err *err)
+{
+	char plain[2 * FILE_ID_LEN + 1];
+	int code, again;
+	enum seal_status rc;
+
+	SEAL_TRY(try_names(r, t, t->name, &code, err));
+	if (is_about_name(code)) {
+		hex_encode(bytes_of(t->id, FILE_ID_LEN), plain);
+		plain[sizeof(plain) - 1] = '\0';
+		SEAL_TRY(try_names(r, t, plain, &again, err));
+		code = again == 0 || !is_about_name(again) ? again : code;
 	}
 	if (code != 0)
-		rc = code == ENOENT ? gone(r, work->part.stem, err)
+		rc = code == ENOENT ? gone(r, t->work->part.stem, err)
 				    : place_failed(code, "give its name to", t->name, err);
 out:
 	if (rc != SEAL_OK)
-		buf_reset(&work->placed);
+		buf_reset(&t->work->placed);
 	return rc;
 }
 

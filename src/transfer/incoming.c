@@ -404,14 +404,18 @@ enum seal_status incoming_write(struct receiver *r, struct incoming *t, uint32_t
 
 	if (!fits(r, t, index, last, plain.len))
 		return SEAL_OK;
-	SEAL_TRY(partial_write(part, (uint64_t)index * t->chunk_size, plain, err));
-	rc = ranges_add(&part->have, index, &why);
+	rc = partial_write(part, (uint64_t)index * t->chunk_size, plain, &why);
+	if (rc == SEAL_OK)
+		rc = ranges_add(&part->have, index, &why);
 	if (rc == SEAL_DATA) {
 		incoming_fail(r, t, &why);
 		return SEAL_OK;
 	}
-	if (rc != SEAL_OK)
-		return err_memory(err);
+	if (rc != SEAL_OK) {
+		if (err != NULL)
+			*err = why;
+		goto out;
+	}
 	part->unsaved += plain.len;
 	t->bytes += plain.len;
 	if (last && !learn_size(r, t, index, plain.len))

@@ -48,7 +48,7 @@ struct partial {
  */
 SEAL_MUST_USE enum seal_status partial_open(int dir, const uint8_t *id, const uint8_t *meta, uint32_t chunk_size,
 					    struct partial *out, struct seal_err *err);
-/* At byte `offset`. SEAL_RETRY: no room; may be repeated. */
+/* At byte `offset`. SEAL_RETRY: no room; may be repeated. SEAL_DATA: no file can be so large there. */
 SEAL_MUST_USE enum seal_status partial_write(const struct partial *partial, uint64_t offset, struct seal_bytes bytes,
 					     struct seal_err *err);
 /* What has come is safe, and known to be so, when it returns. */

@@ -18,6 +18,8 @@ enum seal_status place_failed(int code, const char *what, const char *name, stru
 	case EMFILE:
 	case ENFILE:
 		return err_set_errno(err, SEAL_RETRY, SEAL_E_IO, code, "cannot %s %s", what, name);
+	case EFBIG:
+		return err_set_errno(err, SEAL_DATA, SEAL_E_LIMIT, code, "cannot %s %s", what, name);
 	case EACCES:
 	case EPERM:
 	case EROFS:
@@ -83,6 +85,8 @@ static enum seal_status check(struct place *place, struct seal_err *err)
 	if (faccessat(place->files, ".", W_OK | X_OK, AT_EACCESS) != 0)
 		return err_set_errno(err, SEAL_DENIED, SEAL_E_CREATE, errno, "cannot write into %s", place->path);
 	place->capacity = (uint64_t)system.f_blocks * system.f_frsize;
+	if (place->capacity == 0) /* one that does not tell: ramfs, many in user space */
+		place->capacity = UINT64_MAX;
 	return SEAL_OK;
 }
 

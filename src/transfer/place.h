@@ -10,7 +10,7 @@
 struct place {
 	const char *path; /* of the destination, for messages; the caller's */
 	int files, state; /* directories; -1: closed */
-	uint64_t capacity; /* bytes that the file system could ever hold */
+	uint64_t capacity; /* bytes that the file system could ever hold; UINT64_MAX: not known */
 };
 
 #define PLACE_INIT                                                                                                   \
@@ -28,7 +28,7 @@ void place_close(struct place *place);
 
 /*
  * The error of a system call in one of them. SEAL_RETRY where there is no room (space, quota, descriptors): it may come back;
- * SEAL_DENIED, SEAL_FATAL else.
+ * SEAL_DATA where a file would be larger than one can be there; SEAL_DENIED, SEAL_FATAL else.
  */
 enum seal_status place_failed(int code, const char *what, const char *name, struct seal_err *err);
 

@@ -4,7 +4,9 @@
  */
 #include "receive_fake.h"
 
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 
 static void test_one_file(void **state)
 {
@@ -439,6 +441,29 @@ static void test_too_large(void **state)
 	check_state_empty();
 	sent_clear(&big);
 	sent_clear(&pipe);
+	sent_clear(&ok);
+}
+
+/* The disk has room for it, but no file there can be so large: it fails alone. */
+static void test_larger_than_files_can_be(void **state)
+{
+	struct sent big = sent_new("big", 300 * CHUNK), ok = sent_new("ok", 3);
+	struct rlimit limit, was;
+
+	send_all(&big, 0);
+	send_all(&ok, 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	limit = (struct rlimit){200 * CHUNK, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	receive_ok();
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	check_file(&ok, "ok");
+	assert_int_equal(count_files(), 1);
+	assert_int_equal(t.counts.failed, 1);
+	assert_int_equal(topic.marks->at[0], 301);
+	check_state_empty();
+	sent_clear(&big);
 	sent_clear(&ok);
 }
 
@@ -1017,6 +1042,7 @@ int main(void)
 		T(test_taken_names),
 		T(test_overwrite),
 		T(test_too_large),
+		T(test_larger_than_files_can_be),
 		T(test_size_that_lies),
 		T(test_behind_the_last),
 		T(test_many_at_once),

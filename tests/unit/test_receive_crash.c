@@ -16,6 +16,7 @@ static struct {
 	unsigned calls, at; /* the first is 1 */
 	bool for_good; /* and at all later ones */
 	bool no_noreplace; /* a file system without RENAME_NOREPLACE */
+	bool no_colon; /* one that has no names with it, nor links: FAT */
 	bool names_only; /* only calls of renameat2 count */
 } plan;
 
@@ -69,8 +70,24 @@ WRAPPED(int, ftruncate64, false, (int fd, off_t len), (fd, len))
 WRAPPED(int, futimens, true, (int fd, const struct timespec *times), (fd, times))
 WRAPPED(int, fchmod, false, (int fd, mode_t mode), (fd, mode))
 WRAPPED(int, renameat, true, (int from, const char *a, int to, const char *b), (from, a, to, b))
-WRAPPED(int, linkat, true, (int from, const char *a, int to, const char *b, int flags), (from, a, to, b, flags))
 WRAPPED(int, unlinkat, false, (int fd, const char *name, int flags), (fd, name, flags))
+
+int __real_linkat(int from, const char *a, int to, const char *b, int flags);
+int __wrap_linkat(int from, const char *a, int to, const char *b, int flags);
+int __wrap_linkat(int from, const char *a, int to, const char *b, int flags)
+{
+	int done;
+
+	if (plan.no_colon) {
+		errno = EPERM;
+		return -1;
+	}
+	if (before(true))
+		return -1;
+	done = __real_linkat(from, a, to, b, flags);
+	after();
+	return done;
+}
 
 int __real_renameat2(int from, const char *a, int to, const char *b, unsigned flags);
 int __wrap_renameat2(int from, const char *a, int to, const char *b, unsigned flags);
@@ -78,7 +95,7 @@ int __wrap_renameat2(int from, const char *a, int to, const char *b, unsigned fl
 {
 	int done;
 
-	if (plan.no_noreplace) {
+	if (plan.no_noreplace || (plan.no_colon && strchr(b, ':') != NULL)) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -290,6 +307,27 @@ static void test_other_dies_meanwhile(void **state)
 	sent_clear(&a);
 }
 
+/* A name that this file system does not have stops neither its file nor others. */
+static void test_name_that_cannot_be(void **state)
+{
+	char name[2 * FILE_ID_LEN + 1] = "";
+
+	a = sent_new("12:30", 3 * CHUNK);
+	b = sent_new("b", 10);
+	send_all(&a, 0);
+	send_all(&b, 0);
+	plan.no_colon = true;
+	receive_ok();
+	plan.no_colon = false;
+	hex_encode(bytes_of(a.id, FILE_ID_LEN), name);
+	check_file(&a, name);
+	check_file(&b, "b");
+	assert_int_equal(count_files(), 2);
+	assert_int_equal(t.counts.files, 2);
+	sent_clear(&a);
+	sent_clear(&b);
+}
+
 /* A log that is to be written anew, for which there is no room. */
 static void test_disk_full_for_a_new_log(void **state)
 {
@@ -333,6 +371,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dies_where_files_are_linked, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_disk_full_once, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_disk_full_for_good, fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_name_that_cannot_be, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_disk_full_for_a_new_log, fake_setup, fake_teardown),
 		cmocka_unit_test_setup_teardown(test_other_dies_meanwhile, fake_setup, fake_teardown),
 	};
