@@ -259,7 +259,11 @@ static void send_reset(struct send_fixture *f)
 		.settle_ms = 50,
 		.sink = &f->sink,
 		.key = f->key,
-		.watch = {watch_stop, watch_event, watch_waiting, watch_resumed, f},
+		.watch = {.stop = watch_stop,
+			  .event = watch_event,
+			  .waiting = watch_waiting,
+			  .resumed = watch_resumed,
+			  .arg = f},
 	};
 }
 
