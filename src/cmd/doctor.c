@@ -18,7 +18,7 @@
 #define LOCK_BYTES (256u << 10) /* what keys of a large policy and a few workers take */
 
 struct doctor_options {
-	const char *policy;
+	const char *policy, *key;
 	bool json, vault;
 };
 
@@ -36,6 +36,11 @@ static const struct opt_row rows[] = {
 	 .env = "SEALSTREAM_POLICY",
 	 .type = OPT_STRING,
 	 AT(policy)},
+	{.name = "key",
+	 .help = "with --vault, try this key of files, too, as `file` commands use it: vault:MOUNT/NAME",
+	 .arg = "KEY",
+	 .type = OPT_STRING,
+	 AT(key)},
 	{.name = "json", .help = "print one JSON object", .type = OPT_FLAG, AT(json)},
 	OPT_END};
 
@@ -167,10 +172,12 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 				       .width = options->vault ? WIDTH_VAULT : WIDTH};
 	enum seal_status rc = SEAL_OK;
 
+	if (options->key != NULL && !options->vault)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "--key is a key of a server: say --vault, too");
 	if (options->json)
 		printf("{\"schema\":\"sealstream.doctor/1\",\"version\":\"%s\",\"checks\":[", seal_version());
 	if (options->vault)
-		SEAL_TRY(doctor_vault(call, options->policy, &report, err));
+		SEAL_TRY(doctor_vault(call, options->policy, options->key, &report, err));
 	else
 		look_at_machine(call, &report);
 	if (!options->vault && options->policy != NULL)
@@ -192,12 +199,14 @@ const struct command command_doctor = {
 		"With --vault it looks at the Vault or OpenBao server instead: is it there, who logs in, what the "
 		"token is, and with a policy, of each key and Transform role: does it exist, can it do what the "
 		"policy "
-		"asks, what may the token do with it (and which line of a policy to add), and does a test text come "
-		"back. Nothing is created but, where a method makes tokens, the token of the test text.",
+		"asks, what may the token do with it (and which line of a policy to add), and does a test text, or a "
+		"data key, come back. With --key it tries a key of files in the same way. Nothing is created but, "
+		"where a method makes tokens, the token of the test text.",
 	.examples = "sealstream doctor\n"
 		    "sealstream doctor --json\n"
 		    "sealstream doctor -p policy.yaml\n"
-		    "sealstream doctor --vault -p policy.yaml\n",
+		    "sealstream doctor --vault -p policy.yaml\n"
+		    "sealstream doctor --vault --key vault:transit/files\n",
 	.options = rows,
 	.options_size = sizeof(struct doctor_options),
 	.keys = true,

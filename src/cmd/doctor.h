@@ -29,9 +29,12 @@ struct doctor_check {
 void doctor_check_kafka(const struct command_call *call, struct doctor_result *result);
 void doctor_check_keyring(const struct command_call *call, struct doctor_result *result);
 
-/* `doctor --vault`: the server, the login, and each key and role of the policy in the file (NULL: none). */
+/*
+ * `doctor --vault`: the server, the login, each key and role of the policy in the file, and the key of files that `file_key`
+ * names (each NULL: none).
+ */
 SEAL_MUST_USE enum seal_status doctor_vault(const struct command_call *call, const char *policy_file,
-					    struct doctor_report *report, struct seal_err *err);
+					    const char *file_key, struct doctor_report *report, struct seal_err *err);
 
 /* Each store of the policy. */
 SEAL_MUST_USE enum seal_status doctor_stores(const struct command_call *call, const char *policy_file,

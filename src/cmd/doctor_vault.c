@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "cmd/key_use.h"
 #include "cmd/policy.h"
 #include "vault/vault.h"
 
@@ -150,15 +151,30 @@ static bool visit_login(struct vault_visit *visit, const struct vault_options *o
 	return false;
 }
 
-/* What the methods that use the key need of it. */
-static unsigned flags_of(const struct policy *policy, const struct policy_key *key)
+static unsigned uses_of_method(const struct policy_method *method)
 {
-	unsigned flags = 0;
+	unsigned uses = ((method->flags & METHOD_HMAC_KEY) != 0 ? VISIT_HMAC : 0) |
+			((method->flags & METHOD_TRANSFORM_KEY) != 0 ? VISIT_ROLE : 0);
 
+	if ((method->flags & METHOD_DATA_KEYS) != 0)
+		uses |= VISIT_DATA_KEYS | (method->per.text != NULL ? VISIT_PEOPLE : 0);
+	else if ((method->flags & METHOD_ENCRYPT_KEY) != 0)
+		uses |= VISIT_VALUES;
+	return uses;
+}
+
+/* True when some method uses the key; *uses: all that they do with it. */
+static bool uses_of(const struct policy *policy, const struct policy_key *key, unsigned *uses)
+{
+	bool any = false;
+
+	*uses = 0;
 	for (size_t i = 0; i < policy->n_methods; i++)
-		if (policy->methods[i].key == key)
-			flags |= policy->methods[i].flags;
-	return flags;
+		if (policy->methods[i].key == key) {
+			*uses |= uses_of_method(&policy->methods[i]);
+			any = true;
+		}
+	return any;
 }
 
 static void visit_keys(struct vault_visit *visit)
@@ -167,56 +183,80 @@ static void visit_keys(struct vault_visit *visit)
 
 	for (size_t i = 0; i < visit->policy->n_keys; i++) {
 		const struct policy_key *key = &visit->policy->keys[i];
-		const unsigned flags = flags_of(visit->policy, key);
+		unsigned uses;
 
-		if (strcmp(key->scheme, vault_source.name) != 0 || (flags & METHOD_ANY_KEY) == 0)
+		if (strcmp(key->scheme, vault_source.name) != 0 || !uses_of(visit->policy, key, &uses))
 			continue;
 		n++;
-		if ((flags & METHOD_TRANSFORM_KEY) != 0)
+		if ((uses & VISIT_ROLE) != 0)
 			visit_role(visit, key);
 		else
-			visit_key(visit, key, flags);
+			visit_key(visit, key->reference, uses);
 	}
 	if (n == 0)
 		visit_tell(visit, DOCTOR_WARN, "policy", "", "write it as vault:transit/NAME",
 			   "no method of the policy uses a key of this server");
 }
 
-/* With address, server and login in order. */
-static enum seal_status visit_policy(struct vault_visit *visit, const struct vault_options *options,
-				     struct seal_err *err)
+/* With address, server and login in order. `file_key` ptr NULL: none. */
+static enum seal_status visit_all_keys(struct vault_visit *visit, const struct vault_options *options,
+				       struct seal_bytes file_key, struct seal_err *err)
 {
 	const struct key_source_config config = {.vault = options};
 	enum seal_status rc = SEAL_OK;
 
-	if (visit->policy == NULL)
-		visit_tell(visit, DOCTOR_OK, "policy", "", "give one with -p, and each of its keys is tried",
+	if (visit->policy == NULL && file_key.ptr == NULL) {
+		visit_tell(visit, DOCTOR_OK, "policy", "",
+			   "give one with -p, and each of its keys is tried; a key of files with --key",
 			   "none given");
-	else
-		SEAL_TRY(vault_source.open(&config, &visit->source, err));
+		return SEAL_OK;
+	}
+	SEAL_TRY(vault_source.open(&config, &visit->source, err));
 	if (visit->policy != NULL)
 		visit_keys(visit);
+	if (file_key.ptr != NULL)
+		visit_key(visit, file_key, VISIT_DATA_KEYS);
 out:
 	if (visit->source != NULL)
 		vault_source.free(visit->source);
 	return rc;
 }
 
-enum seal_status doctor_vault(const struct command_call *call, const char *policy_file, struct doctor_report *report,
-			      struct seal_err *err)
+/* "vault:transit/files"; NULL stays none. */
+static enum seal_status find_file_key(const char *text, struct seal_bytes *reference, struct seal_err *err)
+{
+	struct managed_key found = {.text = NULL};
+	enum seal_status rc = SEAL_OK;
+
+	*reference = BYTES_EMPTY;
+	if (text == NULL)
+		return SEAL_OK;
+	SEAL_TRY(key_use_find(text, &found, err));
+	*reference = found.reference;
+	if (found.source != &vault_source)
+		rc = err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+			     "--key %s is not a key of a server; write it as vault:transit/NAME", text);
+out:
+	return rc;
+}
+
+enum seal_status doctor_vault(const struct command_call *call, const char *policy_file, const char *file_key,
+			      struct doctor_report *report, struct seal_err *err)
 {
 	struct vault_options options = call->global->vault;
 	struct vault_visit visit = {
 		.report = report, .arena = call->arena, .deadline_ms = clock_mono_ms() + VISIT_MS};
 	struct policy *policy = NULL;
+	struct seal_bytes reference;
 	enum seal_status rc = SEAL_OK;
 
+	SEAL_TRY(find_file_key(file_key, &reference, err));
 	if (policy_file != NULL)
 		SEAL_TRY(policy_command_load(policy_file, &policy, err));
 	visit.policy = policy;
 	SEAL_TRY(vault_options_env(&options, call->arena, err));
 	if (visit_address(&visit, &options) && visit_server(&visit) && visit_login(&visit, &options))
-		SEAL_TRY(visit_policy(&visit, &options, err));
+		SEAL_TRY(visit_all_keys(&visit, &options, reference, err));
 out:
 	vault_probe_free(visit.probe);
 	policy_free(policy);

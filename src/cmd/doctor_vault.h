@@ -25,8 +25,17 @@ void visit_tell(struct vault_visit *visit, enum doctor_status status, const char
 enum vault_right visit_needs(struct vault_visit *visit, const char *subject, const char *path, const char *capability,
 			     const char *to, enum doctor_status otherwise);
 
-/* A Transit key, with what the policy does with it: METHOD_ENCRYPT_KEY, METHOD_HMAC_KEY. */
-void visit_key(struct vault_visit *visit, const struct policy_key *key, unsigned flags);
+/* What a key is used for. */
+enum visit_use {
+	VISIT_VALUES = 1 << 0, /* it encrypts values */
+	VISIT_DATA_KEYS = 1 << 1, /* it wraps data keys: of envelope, of files */
+	VISIT_PEOPLE = 1 << 2, /* … a key for each person, so that writers open data keys, too */
+	VISIT_HMAC = 1 << 3,
+	VISIT_ROLE = 1 << 4 /* of Transform: visit_role */
+};
+
+/* A Transit key, by its checked reference, "transit/pii", with all that it is used for. */
+void visit_key(struct vault_visit *visit, struct seal_bytes reference, unsigned uses);
 /* A Transform role, with each method that uses it. */
 void visit_role(struct vault_visit *visit, const struct policy_key *key);
 

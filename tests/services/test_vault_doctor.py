@@ -13,6 +13,12 @@ keys: {{pii: vault:{mount}/pii, lookup: vault:{mount}/lookup}}
 topics:
   - {{match: t, protect: {{$.a: {{type: encrypt, key: pii}}, $.b: {{type: hash, key: lookup}}}}}}
 """
+DATA_KEYS = """\
+version: 1
+keys: {{pii: vault:{mount}/pii}}
+topics:
+  - {{match: t, protect: {{$.a: {{type: envelope, key: pii}}}}}}
+"""
 TRANSFORM = """\
 version: 1
 methods:
@@ -47,11 +53,9 @@ def doctor(vault, sealstream):
     return Doctor(vault, sealstream)
 
 
-def test_the_lines_that_it_names_are_enough(vault, transit, doctor):
-    """From a token that may nothing, line by line, to one with which all is well."""
-    vault.key("pii", transit)
-    vault.call("POST", f"{transit}/keys/lookup", {"type": "hmac", "key_size": 32})
-    policy, rules, rounds = TRANSIT.format(mount=transit), {}, 0
+def from_nothing(vault, transit, doctor, policy):
+    """From a token that may nothing, line by line, to one with which all is well: those lines, and what is said then."""
+    rules, rounds = {}, 0
     while True:
         vault.policy(f"{transit}-doctor", **(rules or {"nothing": ["read"]}))
         found = doctor.run(policy, vault.make_token(f"{transit}-doctor"), exit_code=1 if rounds == 0 else 0)
@@ -62,11 +66,25 @@ def test_the_lines_that_it_names_are_enough(vault, transit, doctor):
         assert rounds < 3, found
         rules |= {path: [capability] for path, capability in missing}
         rounds += 1
-    assert sorted(rules) == sorted(f"{transit}/{path}" for path in
-                                   ("keys/pii", "keys/lookup", "encrypt/pii", "decrypt/pii", "hmac/lookup/sha2-256"))
     bad = {name: lines for name, lines in found.items() if name not in ("address", "login") and lines[0][0] != "ok"}
     assert bad == {}
+    return sorted(rules), found
+
+
+def test_the_lines_that_it_names_are_enough(vault, transit, doctor):
+    vault.key("pii", transit)
+    vault.call("POST", f"{transit}/keys/lookup", {"type": "hmac", "key_size": 32})
+    rules, found = from_nothing(vault, transit, doctor, TRANSIT.format(mount=transit))
+    assert rules == sorted(f"{transit}/{path}" for path in
+                           ("keys/pii", "keys/lookup", "encrypt/pii", "decrypt/pii", "hmac/lookup/sha2-256"))
     assert "encrypted and decrypted" in found[f"{transit}/pii: round trip"][0][1]
+
+
+def test_the_lines_for_data_keys(vault, transit, doctor):
+    vault.key("pii", transit)
+    rules, found = from_nothing(vault, transit, doctor, DATA_KEYS.format(mount=transit))
+    assert rules == sorted(f"{transit}/{path}" for path in ("keys/pii", "datakey/plaintext/pii", "decrypt/pii"))
+    assert "a data key was made and opened" in found[f"{transit}/pii: round trip"][0][1]
 
 
 def test_rights_that_are_too_many(vault, transit, doctor):

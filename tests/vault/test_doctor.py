@@ -121,6 +121,70 @@ def test_a_token_that_may_nothing(doctor):
     assert any(status == "fail" and "neither encrypt nor decrypt" in text for status, text, _ in found["transit/pii: policy"])
 
 
+DATA_KEYS = """\
+version: 1
+keys: {pii: vault:transit/pii}
+topics:
+  - {match: t, protect: {$.a: {type: envelope, key: pii}}}
+"""
+PEOPLE = DATA_KEYS.replace("key: pii}}}", "key: {name: pii, per: $.id}}}}").replace("topics:", "stores: {main: 'sqlite:people.db'}\ntopics:")
+MAKE, OPEN, ENCRYPT = "transit/datakey/plaintext/pii", "transit/decrypt/pii", "transit/encrypt/pii"
+
+
+def line_for(path):
+    return f'add to the token\'s policy: path "{path}" {{ capabilities = ["update"] }}'
+
+
+def test_data_keys(doctor):
+    """What writers and readers of envelopes need, and nothing that they do not."""
+    look = ("transit/keys/pii", "read")
+    found = doctor.run(policy=DATA_KEYS, VAULT_TOKEN=doctor.vault.token_for(look, (MAKE, "update"), (OPEN, "update"), ttl=20000))
+    assert {status for lines in statuses(found).values() for status in lines} == {"ok"}, found
+    assert "a data key was made and opened, in" in found["transit/pii: round trip"][0][1]
+    writer = doctor.vault.token_for(look, (MAKE, "update"))
+    found = doctor.run(policy=DATA_KEYS, VAULT_TOKEN=writer)
+    assert found["transit/pii: policy"] == [("warn", "the token may not decrypt: reveal will fail", line_for(OPEN))]
+    assert "a data key was made, in" in found["transit/pii: round trip"][0][1]
+    found = doctor.run(policy=DATA_KEYS, VAULT_TOKEN=doctor.vault.token_for(look, (OPEN, "update"), (ENCRYPT, "update")))
+    assert found["transit/pii: policy"] == [("warn", "the token may not make data keys: protect and send will fail", line_for(MAKE))]
+    assert "transit/pii: round trip" not in found
+    found = doctor.run(policy=DATA_KEYS, VAULT_TOKEN=doctor.vault.token_for(look, (ENCRYPT, "update")), exit_code=1)
+    assert ("fail", "the token may neither make data keys nor decrypt", None) in found["transit/pii: policy"]
+    found = doctor.run(policy=PEOPLE, VAULT_TOKEN=writer)
+    assert found["transit/pii: policy"] == [
+        ("warn", "the token may not decrypt: reveal will fail, and protect with a key for each person", line_for(OPEN))]
+
+
+def test_a_key_of_values_and_data_keys(doctor):
+    policy = DATA_KEYS.replace("{$.a:", "{$.b: {type: encrypt, key: pii}, $.a:")
+    token = doctor.vault.token_for(("transit/keys/pii", "read"), (OPEN, "update"))
+    found = doctor.run(policy=policy, VAULT_TOKEN=token)
+    assert [hint for _, _, hint in found["transit/pii: policy"]] == [line_for(ENCRYPT), line_for(MAKE)]
+    found = doctor.run(policy=policy)
+    assert [text.split(", in")[0] for _, text, _ in found["transit/pii: round trip"]] == [
+        "a test text was encrypted and decrypted", "a data key was made and opened"]
+
+
+def test_a_derived_key_of_data_keys(doctor):
+    doctor.vault.api("POST", "transit/keys/derived", {"derived": True})
+    found = doctor.run(policy=DATA_KEYS.replace("transit/pii", "transit/derived"))
+    assert "a data key was made and opened" in found["transit/derived: round trip"][0][1]
+
+
+def test_a_key_of_files(doctor):
+    token = doctor.vault.token_for(("transit/keys/pii", "read"), (MAKE, "update"), (OPEN, "update"), ttl=20000)
+    found = doctor.run("--key", "vault:transit/pii", VAULT_TOKEN=token)
+    assert {status for lines in statuses(found).values() for status in lines} == {"ok"}, found
+    assert "a data key was made and opened" in found["transit/pii: round trip"][0][1] and "policy" not in found
+    found = doctor.run("--key", "vault:transit/lookup", exit_code=1)
+    assert found["transit/lookup: key"][0][0] == "fail" and "transit/lookup: round trip" not in found
+    found = doctor.run("--key", "vault:transit/pie", exit_code=1)
+    assert found["transit/pie: key"][0][0] == "fail" and list(found)[-1] == "transit/pie: key"
+    for words, said in ((["--vault", "--key", "local:pii"], "vault:transit/NAME"), (["--key", "vault:transit/pii"], "say --vault"),
+                        (["--vault", "--key", "vault:pii"], "not a key name")):
+        assert said in doctor.program.run("doctor", *words, exit_code=64, environment=doctor.vault.environment())[1]
+
+
 def test_keys_that_are_not_there_or_of_another_type(doctor):
     policy = TRANSIT.replace("transit/pii", "transit/pie").replace("lookup: vault:transit/lookup", "lookup: vault:transit/pii")
     found = doctor.run(policy=policy, exit_code=1)
