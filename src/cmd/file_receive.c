@@ -126,15 +126,19 @@ out:
 	return rc;
 }
 
-/* A wrong key looks like this: the group stands behind them then, and must be told how to get them again. */
+/* What did not become a file: passed over, or, when nothing opened at all, left for a run with the right key. */
 static void tell_foreign(const struct receive_command *o, const struct transfer_counts *counts)
 {
-	if (counts->foreign > 0)
+	const unsigned long long foreign = counts->foreign, unopened = counts->unopened;
+
+	if (unopened > 0)
 		log_say(LOG_WARNING,
-			"%llu records were no part of a file under %s; group %s does not read them again, another "
-			"one "
-			"(-G) would",
-			(unsigned long long)counts->foreign, o->key, o->group);
+			"nothing opened under %s, and %llu record%s did not: is it the right key? They were not "
+			"committed; group %s reads them again",
+			o->key, unopened, unopened == 1 ? "" : "s", o->group);
+	else if (foreign > 0)
+		log_say(LOG_WARNING, "%llu record%s no part of a file under %s; group %s has passed over %s", foreign,
+			foreign == 1 ? " was" : "s were", o->key, o->group, foreign == 1 ? "it" : "them");
 }
 
 /* Finished, but was everything that came a file in the end? */
@@ -199,7 +203,9 @@ const struct command command_file_receive = {
 		"taken. A run that ended, however it did, is gone on with by the next one from what is there "
 		"already; several receivers of one group may share a directory.\n"
 		"A record that is no part of a file, was changed, or is under another key is told with its topic, "
-		"partition and offset, and left; a file to which nothing comes any more is given up after "
+		"partition and offset, and passed over, once something has opened under the key: a run with a "
+		"wrong key commits none of it, and the next one reads it again. "
+		"A file to which nothing comes any more is given up after "
 		"--transfer-timeout, with the list of what is missing. Either ends a run with 1, as does -e when a "
 		"file is "
 		"not whole yet.\n"

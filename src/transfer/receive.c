@@ -2,10 +2,11 @@
  * The run of a receiver. One thread: read a batch, deal with its records in order, name what is whole, mark what is safe.
  *
  *   lanes[p]   position   behind the last record of partition p that was dealt with
- *              mark       the first record of the oldest transfer under way there, else the position
+ *              mark       the first record of the oldest transfer under way there, else the position; not behind the first
+ *                         one that the key did not open while it has opened none
  *
  * Invariant: an offset is marked only when everything before it is of no use any more: of files that have their names, of transfers
- * that were given up, or no part of a transfer at all.
+ * that were given up, or no part of a transfer at all, as far as a key that has proved itself can tell.
  */
 #include "transfer/transfer.h"
 
@@ -93,6 +94,25 @@ static enum seal_status grow_lanes(struct receiver *r, int32_t partition, struct
 	return SEAL_OK;
 }
 
+void receiver_opened(struct receiver *r)
+{
+	r->proved = true;
+	r->counts->unopened = 0;
+}
+
+void receiver_unopened(struct receiver *r, const struct record *record)
+{
+	struct lane *lane = lane_of(r, record->partition);
+
+	if (r->proved)
+		return;
+	r->counts->unopened++;
+	if (lane != NULL && !lane->has_unopened) {
+		lane->has_unopened = true;
+		lane->unopened = record->offset;
+	}
+}
+
 /* Partitions that were taken away, or came back: what was under way there is another's, or comes again. */
 static void look_at_assignments(struct receiver *r)
 {
@@ -109,8 +129,11 @@ static void look_at_assignments(struct receiver *r)
 /* The first record that is still needed of each partition. */
 static void find_needed(const struct receiver *r, int64_t *needed)
 {
-	for (size_t i = 0; i < r->n_lanes; i++)
-		needed[i] = r->lanes[i].position;
+	for (size_t i = 0; i < r->n_lanes; i++) {
+		const struct lane *lane = &r->lanes[i];
+
+		needed[i] = lane->has_unopened && !r->proved ? lane->unopened : lane->position;
+	}
 	for (const struct incoming *t = r->oldest; t != NULL; t = t->newer)
 		for (size_t i = 0; i < t->n_holds; i++)
 			if (lane_of(r, t->holds[i].partition) != NULL &&

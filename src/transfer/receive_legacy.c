@@ -39,10 +39,6 @@ static enum seal_status unwrap(struct receiver *r, struct seal_bytes wrapped, st
 	struct key_call call = receiver_call(r);
 	enum seal_status rc;
 
-	if (wrapped.len == 0 || wrapped.len > DATA_KEY_WRAPPED_MAX)
-		return err_set(err, SEAL_DATA, SEAL_E_SYNTAX,
-			       "a message of the original script's form has no header " TRANSFER_HEADER_KEY
-			       " with a wrapped key");
 	if (r->options->key_derived)
 		return err_set(err, SEAL_DATA, SEAL_E_KEY_TYPE,
 			       "the original script's files are under a key that is not derived, and this one is");
@@ -61,11 +57,20 @@ out:
 static enum seal_status open_message(struct receiver *r, const struct record *record, struct legacy_message *message,
 				     struct seal_err *err)
 {
+	struct seal_bytes wrapped = header_of(record, TRANSFER_HEADER_KEY);
 	struct secret key = SECRET_INIT;
 	enum seal_status rc;
 
-	SEAL_TRY(unwrap(r, header_of(record, TRANSFER_HEADER_KEY), &key, err));
+	if (wrapped.len == 0 || wrapped.len > DATA_KEY_WRAPPED_MAX)
+		return err_set(err, SEAL_DATA, SEAL_E_SYNTAX,
+			       "a message of the original script's form has no header " TRANSFER_HEADER_KEY
+			       " with a wrapped key");
+	rc = unwrap(r, wrapped, &key, err);
+	if (rc != SEAL_OK && receive_is_about_key(err))
+		receiver_unopened(r, record);
+	SEAL_TRY(rc);
 	SEAL_TRY(legacy_open(message, secret_bytes(&key), &r->plain, err));
+	receiver_opened(r);
 out:
 	secret_clear(&key);
 	return rc;

@@ -62,12 +62,16 @@ static enum seal_status ask(struct receiver *r, const struct file_part *part, co
 			    struct seal_err *err)
 {
 	struct key_call call = receiver_call(r);
+	enum seal_status rc;
 
 	if (r->asked.opener != NULL && memcmp(r->asked.header, hash, SHA256_LEN) == 0)
 		return SEAL_OK;
 	file_opener_free(r->asked.opener);
 	memcpy(r->asked.header, hash, SHA256_LEN);
-	return file_opener_new(&part->header, r->kek, r->options->key_derived, &call, &r->asked.opener, err);
+	rc = file_opener_new(&part->header, r->kek, r->options->key_derived, &call, &r->asked.opener, err);
+	if (rc == SEAL_OK)
+		receiver_opened(r);
+	return rc;
 }
 
 /* The key of this header; *t is the transfer, begun where it is new, or NULL where it cannot be. */
@@ -154,11 +158,14 @@ static enum seal_status take_part(struct receiver *r, const struct record *recor
 	SEAL_TRY(sha256(part->header.all, hash, err));
 	if (receiver_has_refused(r, hash)) {
 		r->counts->foreign++;
+		receiver_unopened(r, record);
 		goto out;
 	}
 	rc = find_opener(r, part, hash, &t, &opener, err);
-	if (rc != SEAL_OK && err != NULL && receive_is_about_key(err))
+	if (rc != SEAL_OK && err != NULL && receive_is_about_key(err)) {
 		receiver_refuse(r, hash);
+		receiver_unopened(r, record);
+	}
 	SEAL_TRY(rc);
 	if (t == NULL)
 		goto out;

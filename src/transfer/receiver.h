@@ -73,6 +73,8 @@ struct lane {
 	uint64_t assignment; /* 0: nothing of it was read, or it is not ours */
 	int64_t position; /* behind the last record that was dealt with */
 	int64_t marked;
+	int64_t unopened; /* the first record that the key did not open, where has_unopened */
+	bool has_unopened;
 };
 
 struct receiver {
@@ -97,6 +99,7 @@ struct receiver {
 	uint8_t refused[REFUSED_MAX][REFUSED_LEN];
 	size_t n_refused, next_refused;
 
+	bool proved; /* the key has opened something in this run: what it does not open is not ours */
 	struct lane *lanes; /* by partition */
 	size_t n_lanes;
 	uint64_t waited_ms; /* in waits: not counted against transfers */
@@ -112,6 +115,12 @@ void receiver_tell(const struct receiver *r, int what, const struct incoming *t,
 		   const struct seal_err *why);
 bool receiver_has_refused(const struct receiver *r, const uint8_t *mark);
 void receiver_refuse(struct receiver *r, const uint8_t *mark); /* REFUSED_LEN bytes */
+/*
+ * The key opened something, or did not open this record. Until it has opened something it may be the wrong one, and then what it
+ * did not open is left for a run with the right one: it is read on, but not marked from there.
+ */
+void receiver_opened(struct receiver *r);
+void receiver_unopened(struct receiver *r, const struct record *record);
 
 /* ---- incoming.c ---- */
 

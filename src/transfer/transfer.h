@@ -15,7 +15,8 @@
  * Receiver     DIR/.sealstream/ID.part    what has come, verified; ID.state which chunks; renamed when whole
  *              DIR/.sealstream/received   ids that are whole: what comes again is dropped
  *              Offsets of a partition are committed up to the first record of the oldest transfer under way there: a new
- *              owner reads again what it needs, whatever directory it has.
+ *              owner reads again what it needs, whatever directory it has. Records that the key does not open are
+ *              passed over only when it has opened something in this run: a wrong key loses nothing.
  */
 #ifndef TRANSFER_TRANSFER_H
 #define TRANSFER_TRANSFER_H
@@ -53,6 +54,8 @@ struct transfer_counts {
 	uint64_t files, failed, bytes; /* done */
 	uint64_t files_known, bytes_known; /* done or not: what the total's bar is measured against */
 	uint64_t foreign; /* receiver: records that are no part of any transfer */
+	uint64_t
+		unopened; /* of them: under keys that --key did not open, while it has opened nothing; they come again */
 	uint64_t before; /* sender: files that had been sent already by earlier runs, or are by another sender */
 };
 

@@ -100,7 +100,7 @@ def test_nothing_of_the_content_is_told(program):
 
 
 def test_another_key(program):
-    fill(program, [50000])
+    made = fill(program, [50000])
     program.run(*send_args(program, "--once"))
     program.run("key", "create", "other")
     args = receive_args(program, "-e")
@@ -108,6 +108,31 @@ def test_another_key(program):
     done = program.run(*args, code=1)
     assert arrived(program) == {}
     assert done.stderr.count("files/") == 1  # told once, not for every chunk
+    assert "nothing opened under local:other, and 4 records did not: is it the right key?" in done.stderr
+    program.run(*args, code=1)
+    # nothing was committed: the same group gets it all with the right key, and passes over what is not under it from then on
+    program.run(*receive_args(program, "-e"))
+    check_all(program, made)
+    done = program.run(*receive_args(program, "-e"))
+    assert "record" not in done.stderr
+
+
+def test_what_others_write_is_passed_over(program):
+    """Files under another key, and one that opens: none of them comes again."""
+    program.run("key", "create", "other")
+    fill(program, [50000], seed=1)
+    args = send_args(program, "--once")
+    args[args.index("local:pii")] = "local:other"
+    program.run(*args)
+    for path in (program.directory / "from").iterdir():
+        if path.is_file():
+            path.unlink()
+    made = fill(program, [1000], seed=2)
+    program.run(*send_args(program, "--once"))
+    done = program.run(*receive_args(program, "-e"), code=1)
+    check_all(program, made)
+    assert "4 records were no part of a file under local:pii; group sealstream.files.files has passed over them" in done.stderr
+    program.run(*receive_args(program, "-e"))
 
 
 def test_settings_file(program):
@@ -221,6 +246,11 @@ def test_topic_of_the_original_script(program):
     bad["payload"] = bad["payload"].replace('"tag": "', '"tag": "00')
     envelopes.append(bad)
     program.produce_plain("files", [json.dumps(e) for e in envelopes], "-J")
+    program.run("key", "create", "other")
+    wrong = receive_args(program, "-e")
+    wrong[wrong.index("local:pii")] = "local:other"
+    assert "nothing opened under local:other, and 3 records did not" in program.run(*wrong, code=1).stderr
+    assert arrived(program) == {}
     done = program.run(*receive_args(program, "-e"), code=1)
     assert arrived(program) == {name.rpartition("/")[2]: hashlib.sha256(data).hexdigest()
                                 for name, data in files.items()}

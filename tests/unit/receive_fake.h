@@ -151,6 +151,7 @@ static struct {
 	unsigned unwrapped; /* calls of decrypt */
 	int away; /* calls that answer SEAL_RETRY */
 	bool denied;
+	bool wrong; /* opens nothing */
 	enum seal_code version_code; /* what an item under version 9 gets */
 } kek;
 
@@ -195,7 +196,8 @@ static enum seal_status fake_decrypt(struct key_session *session, struct key_ite
 		if (bytes_starts(items[i].in, BYTES_LIT("vault:v9:")))
 			err_set(why, kek.version_code == SEAL_E_KEY_MINIMUM ? SEAL_DENIED : SEAL_DATA,
 				kek.version_code, "there is no version 9");
-		else if (!bytes_starts(items[i].in, BYTES_LIT("vault:v1:")) || !base64_decode(text, raw, &len))
+		else if (kek.wrong || !bytes_starts(items[i].in, BYTES_LIT("vault:v1:")) ||
+			 !base64_decode(text, raw, &len))
 			err_set(why, SEAL_DATA, SEAL_E_TAMPERED, "the wrapped key does not open");
 		else
 			items[i].err = NULL;

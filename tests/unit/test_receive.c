@@ -701,6 +701,85 @@ static void test_key_denied(void **state)
 	sent_clear(&s);
 }
 
+/* What a wrong key does not open is not passed: a run with the right one gets it. What is no container is. */
+static void test_wrong_key(void **state)
+{
+	struct sent a = sent_new("a", 5 * CHUNK), b = sent_new("b", 9);
+
+	topic_add(0, BYTES_LIT("no container"));
+	send_all(&a, 0);
+	topic_add(0, BYTES_LIT("no container"));
+	send_all(&b, 1);
+	topic_add(2, BYTES_LIT("no container"));
+	kek.wrong = true;
+	for (int run = 0; run < 2; run++) {
+		topic_rewind();
+		receive_ok();
+		assert_int_equal(t.counts.foreign, run == 0 ? 9 : 7);
+		assert_int_equal(t.counts.unopened, 6);
+		assert_int_equal(topic.marks->at[0], 1);
+		assert_int_equal(topic.marks->at[1], 0);
+		assert_int_equal(topic.marks->at[2], 1);
+		assert_int_equal(count_files(), 0);
+	}
+	kek.wrong = false;
+	topic_rewind();
+	receive_ok();
+	assert_int_equal(t.counts.unopened, 0);
+	check_file(&a, "a");
+	check_file(&b, "b");
+	assert_int_equal(topic.marks->at[0], topic.logs[0].n);
+	assert_int_equal(topic.marks->at[1], topic.logs[1].n);
+	sent_clear(&a);
+	sent_clear(&b);
+}
+
+static unsigned hostile_reads;
+
+/* More headers than are remembered, each another one, before anything that opens; then a file. */
+static void write_hostile(void)
+{
+	static const unsigned reads = 100, each = 30;
+	static struct sent s, ok;
+
+	if (hostile_reads == 0) {
+		s = sent_new("s", 9);
+		ok = sent_new("ok", 9);
+	}
+	if (hostile_reads++ < reads) {
+		assert_int_equal(topic.marks->at[0], 0);
+		for (unsigned i = 0; i < each; i++) {
+			struct record *bad = send_chunk(&s, 0, 0);
+
+			char *text = memmem(bad->value.ptr, bad->value.len, "vault:v1:", 9);
+			char number[9];
+
+			snprintf(number, sizeof(number), "%08u", hostile_reads * each + i);
+			memcpy(text + 9, number, 8);
+		}
+	} else if (hostile_reads == reads + 1) {
+		assert_int_equal(topic.logs[0].next, reads * each); /* all was read, file or not */
+		send_all(&ok, 1);
+	} else if (hostile_reads == reads + 2) {
+		check_file(&ok, "ok");
+		sent_clear(&s);
+		sent_clear(&ok);
+	}
+}
+
+static void test_hostile_writer_before_the_first_file(void **state)
+{
+	hostile_reads = 0;
+	topic.batch = 64;
+	topic.before_read = write_hostile;
+	receive_ok();
+	assert_true(hostile_reads > 100);
+	assert_int_equal(t.counts.foreign, topic.logs[0].n);
+	assert_int_equal(t.counts.unopened, 0);
+	assert_int_equal(topic.marks->at[0], topic.logs[0].n);
+	assert_int_equal(topic.marks->at[1], topic.logs[1].n);
+}
+
 /* A version that the key does not have: asked once for the whole file, told once, passed by. */
 static void key_version_unknown(enum seal_code code)
 {
@@ -1052,6 +1131,8 @@ int main(void)
 		T(test_key_away_for_too_long),
 		T(test_stop_while_waiting),
 		T(test_key_denied),
+		T(test_wrong_key),
+		T(test_hostile_writer_before_the_first_file),
 		T(test_key_version_unknown),
 		T(test_key_version_below_minimum),
 		T(test_rebalance_same_directory),
