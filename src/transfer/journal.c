@@ -15,14 +15,17 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "crypto/random.h"
 #include "transfer/journal_line.h"
 #include "transfer/table.h"
+#include "transfer/transfer.h"
 
 #define NAME "sent"
 #define LOCK_NAME "sent.lock"
@@ -38,6 +41,7 @@ struct entry {
 	bool sent;
 	uint32_t chunk_size;
 	uint64_t acknowledged;
+	int64_t heard_s;
 	struct journal_file file; /* its name is a view of `text` */
 	struct seal_bytes target; /* so is this */
 	uint8_t text[];
@@ -122,7 +126,7 @@ static enum seal_status add_entry(struct journal *j, const struct journal_line *
 	e = mem_alloc(sizeof(*e) + line->target.len + line->file.name.len);
 	if (e == NULL)
 		return err_memory(err);
-	*e = (struct entry){.chunk_size = line->chunk_size, .file = line->file};
+	*e = (struct entry){.chunk_size = line->chunk_size, .heard_s = line->at_s, .file = line->file};
 	memcpy(e->id, line->id, FILE_ID_LEN);
 	memcpy(e->text, line->file.name.ptr, line->file.name.len);
 	if (line->target.len > 0)
@@ -155,6 +159,7 @@ static enum seal_status apply(struct journal *j, const struct journal_line *line
 		return SEAL_OK;
 	if (line->event == JOURNAL_ACKED) {
 		e->acknowledged = line->acknowledged;
+		e->heard_s = line->at_s;
 	} else if (line->event == JOURNAL_DONE) {
 		table_remove(&j->by_id, &e->by_id);
 		e->sent = true;
@@ -285,6 +290,11 @@ out:
 	return rc;
 }
 
+static int64_t now_s(void)
+{
+	return clock_unix_ms() / 1000;
+}
+
 /* ---- locks ---- */
 
 static bool set_lock(const struct journal *j, int command, short type, off_t at)
@@ -377,7 +387,7 @@ static void set_id(struct journal_line *line, const uint8_t *id)
 enum seal_status journal_note_acknowledged(struct journal *j, const uint8_t *id, uint64_t chunks,
 					   struct seal_err *err)
 {
-	struct journal_line line = {.event = JOURNAL_ACKED, .acknowledged = chunks};
+	struct journal_line line = {.event = JOURNAL_ACKED, .acknowledged = chunks, .at_s = now_s()};
 
 	set_id(&line, id);
 	return note(j, &line, err);
@@ -424,9 +434,15 @@ static bool is_as_sent(const struct entry *e, const struct journal_file *file)
 	return e != NULL && e->sent && e->file.size == file->size && e->file.mtime_ns == file->mtime_ns;
 }
 
+/* A clock that was set back a little is none of its business. */
+static bool is_recent(const struct entry *e)
+{
+	return llabs(now_s() - e->heard_s) <= TRANSFER_RESUME_MAX_S;
+}
+
 static bool can_go_on(const struct entry *e, const struct journal_file *file, uint32_t chunk_size)
 {
-	return e != NULL && !e->sent && e->chunk_size == chunk_size && e->file.dev == file->dev &&
+	return e != NULL && !e->sent && is_recent(e) && e->chunk_size == chunk_size && e->file.dev == file->dev &&
 	       e->file.size == file->size && e->file.mtime_ns == file->mtime_ns && e->file.ctime_ns == file->ctime_ns;
 }
 
@@ -443,11 +459,14 @@ bool journal_has_sent(struct journal *j, const struct journal_file *file)
 static enum seal_status begin(struct journal *j, const struct journal_file *file, uint32_t chunk_size,
 			      struct journal_transfer *transfer, struct seal_err *err)
 {
-	struct journal_line line = {
-		.event = JOURNAL_BEGIN, .target = j->target, .file = *file, .chunk_size = chunk_size};
+	struct journal_line line = {.event = JOURNAL_BEGIN,
+				    .target = j->target,
+				    .file = *file,
+				    .chunk_size = chunk_size,
+				    .at_s = now_s()};
 	enum seal_status rc;
 
-	*transfer = (struct journal_transfer){.acknowledged = 0};
+	*transfer = (struct journal_transfer){.heard_s = line.at_s};
 	SEAL_TRY(random_bytes(transfer->id, FILE_ID_LEN, err));
 	set_id(&line, transfer->id);
 	SEAL_TRY(append_line(j, &line, err));
@@ -474,6 +493,7 @@ enum seal_status journal_take(struct journal *j, const struct journal_file *file
 	} else if (can_go_on(e, file, chunk_size)) {
 		memcpy(transfer->id, e->id, FILE_ID_LEN);
 		transfer->acknowledged = e->acknowledged;
+		transfer->heard_s = e->heard_s;
 		*claim = JOURNAL_RESUME;
 	} else {
 		SEAL_TRY(begin(j, file, chunk_size, transfer, err));
@@ -516,7 +536,8 @@ static enum seal_status write_entry(const struct entry *e, struct seal_buf *text
 				    .target = e->target,
 				    .file = e->file,
 				    .chunk_size = e->chunk_size,
-				    .acknowledged = e->acknowledged};
+				    .acknowledged = e->acknowledged,
+				    .at_s = e->heard_s};
 	enum seal_status rc;
 
 	set_id(&line, e->id);

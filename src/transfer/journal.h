@@ -3,13 +3,14 @@
  * all senders of a directory:
  *
  *   sealstream sent 1
- *   begin ID TARGET DEV INODE SIZE MTIME_NS CTIME_NS CHUNK_SIZE NAME     before the first chunk leaves
- *   acked ID N                                                           chunks 0 … N-1 are safe; now and then
- *   done ID                                                              all are
- *   gone ID                                                              given up: the file changed
+ *   begin ID TARGET DEV INODE SIZE MTIME_NS CTIME_NS CHUNK_SIZE NAME TIME     before the first chunk leaves
+ *   acked ID N TIME                                                           chunks 0 … N-1 are safe; now and then
+ *   done ID                                                                   all are
+ *   gone ID                                                                   given up: the file changed
  *
  * ID is 32 hex digits; TARGET and NAME are percent-encoded. A file that was sent is known by target, name, inode, size and
- * mtime; it is gone on with only if device and ctime are the same as well.
+ * mtime; it is gone on with only if device and ctime are the same as well, and the last line about it is at most
+ * TRANSFER_RESUME_MAX_S old (TIME is Unix time in seconds): receivers may have given it up since.
  *
  * DIR/sent.lock holds locks of open file descriptions, which go with their process: byte 0 for whoever reads or writes `sent`,
  * one byte further up for each file that is being sent. A last line that was cut is taken away; it never counted.
@@ -34,6 +35,7 @@ struct journal_file {
 struct journal_transfer {
 	uint8_t id[FILE_ID_LEN];
 	uint64_t acknowledged; /* chunks that need not be sent again */
+	int64_t heard_s; /* Unix time of the last line about it */
 };
 
 enum journal_claim {

@@ -46,8 +46,10 @@ enum seal_status journal_line_write(struct seal_buf *out, const struct journal_l
 				    (unsigned long long)f->inode, (unsigned long long)f->size, (long long)f->mtime_ns,
 				    (long long)f->ctime_ns, line->chunk_size));
 		SEAL_TRY(put_name(out, f->name, err));
+		SEAL_TRY(buf_printf(out, err, " %lld", (long long)line->at_s));
 	} else if (line->event == JOURNAL_ACKED) {
-		SEAL_TRY(buf_printf(out, err, " %llu", (unsigned long long)line->acknowledged));
+		SEAL_TRY(buf_printf(out, err, " %llu %lld", (unsigned long long)line->acknowledged,
+				    (long long)line->at_s));
 	}
 	SEAL_TRY(buf_append_u8(out, '\n', err));
 out:
@@ -150,6 +152,9 @@ bool journal_line_parse(uint8_t *text, size_t len, struct journal_line *line)
 	if (line->event == JOURNAL_BEGIN && !take_begin(&w, line))
 		return false;
 	if (line->event == JOURNAL_ACKED && !take_number(&w, UINT64_MAX, &line->acknowledged))
+		return false;
+	if (w.at != NULL && (line->event == JOURNAL_BEGIN || line->event == JOURNAL_ACKED) &&
+	    !take_time(&w, &line->at_s))
 		return false;
 	return w.at == NULL;
 }

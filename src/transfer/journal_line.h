@@ -18,6 +18,7 @@ struct journal_line {
 	struct journal_file file;
 	uint32_t chunk_size;
 	uint64_t acknowledged; /* of JOURNAL_ACKED */
+	int64_t at_s; /* of these two: when it was noted, Unix time; 0: not known */
 };
 
 /* Appends the line and its newline. */

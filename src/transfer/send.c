@@ -154,6 +154,21 @@ static struct job *take_finished(struct sender *s)
 	return job;
 }
 
+/* All is acknowledged, but too late to be sure that anybody still wanted the rest of it. */
+static enum seal_status begin_anew(struct sender *s, struct job *job, struct seal_err *err)
+{
+	struct journal_file file = job->file;
+	enum seal_status rc;
+
+	SEAL_TRY(journal_note_gone(s->journal, job->transfer.id, err));
+	journal_release(s->journal, &file);
+	pthread_mutex_lock(&s->lock);
+	job_restart(s, job);
+	pthread_mutex_unlock(&s->lock);
+out:
+	return rc;
+}
+
 static enum seal_status finish_job(struct sender *s, struct job *job, struct seal_err *err)
 {
 	struct journal_file file = job->file;
@@ -161,6 +176,8 @@ static enum seal_status finish_job(struct sender *s, struct job *job, struct sea
 	char *path = NULL;
 	bool again;
 
+	if (job->late)
+		return begin_anew(s, job, err);
 	SEAL_TRY(journal_note_done(s->journal, job->transfer.id, err));
 	journal_release(s->journal, &file);
 	pthread_mutex_lock(&s->lock);

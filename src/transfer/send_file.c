@@ -29,6 +29,7 @@ enum outcome {
 	SENT_BEFORE, /* by another sender, or run */
 	TAKEN, /* another sender is at it */
 	CHANGED, /* while it was sent */
+	LATE, /* receivers may have given up what was sent of it */
 	VANISHED,
 	FAILED, /* this file */
 	ENDED /* the run; the file is gone on with by the next */
@@ -39,7 +40,7 @@ struct sending {
 	struct sender *sender;
 	struct job *job;
 	int fd;
-	bool claimed;
+	bool claimed, resumed;
 	struct file_sealer *sealer;
 	char id[ID_TEXT_LEN]; /* in hex */
 	uint64_t first; /* the chunk to begin with */
@@ -156,12 +157,14 @@ static enum outcome claim(struct sending *g)
 	if (claim == JOURNAL_SENT || claim == JOURNAL_BUSY)
 		return claim == JOURNAL_SENT ? SENT_BEFORE : TAKEN;
 	g->claimed = true;
+	g->resumed = claim == JOURNAL_RESUME;
 	hex_encode(bytes_of(transfer.id, FILE_ID_LEN), g->id);
 	pthread_mutex_lock(&s->lock);
 	if (transfer.acknowledged > job->chunks)
 		transfer.acknowledged = job->chunks;
 	g->first = transfer.acknowledged;
 	job->transfer = transfer;
+	job->late = false;
 	job->noted = transfer.acknowledged;
 	sender_event(s, job, transfer.acknowledged > 0 ? TRANSFER_RESUMED : TRANSFER_STARTED, NULL);
 	pthread_mutex_unlock(&s->lock);
@@ -289,6 +292,16 @@ static enum outcome send_chunk(struct sending *g, const struct chunk *chunk)
 	return write_chunk(g, chunk, (size_t)(plain - chunk->buffer) + chunk->len + FILE_TAG_LEN);
 }
 
+static bool is_late(struct sending *g)
+{
+	bool late;
+
+	pthread_mutex_lock(&g->sender->lock);
+	late = job_is_late(g->job);
+	pthread_mutex_unlock(&g->sender->lock);
+	return late;
+}
+
 static enum outcome send_chunks(struct sending *g)
 {
 	const uint32_t chunk_size = g->sender->o->chunk_size;
@@ -303,7 +316,7 @@ static enum outcome send_chunks(struct sending *g)
 
 		if (chunk.buffer == NULL)
 			return ENDED;
-		outcome = send_chunk(g, &chunk);
+		outcome = is_late(g) ? LATE : send_chunk(g, &chunk);
 		give_buffer(g->sender, chunk.buffer);
 	}
 	return outcome;
@@ -321,6 +334,11 @@ static enum outcome send_file(struct sending *g)
 		return outcome;
 	(void)posix_fadvise(g->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	outcome = make_sealer(g);
+	if (!g->resumed) { /* nobody waits for it yet, however long the key server was away */
+		pthread_mutex_lock(&g->sender->lock);
+		g->job->transfer.heard_s = clock_unix_ms() / 1000;
+		pthread_mutex_unlock(&g->sender->lock);
+	}
 	return outcome == WRITTEN ? send_chunks(g) : outcome;
 }
 
@@ -361,6 +379,9 @@ static void conclude(struct sending *g, enum outcome outcome)
 			job_later(s, job, now + (s->once ? CHANGED_AGAIN_MS : s->o->settle_ms));
 		}
 		break;
+	case LATE:
+		job_restart(s, job);
+		break;
 	case FAILED:
 		job_fail(s, job, &g->err);
 		break;
@@ -380,7 +401,8 @@ static void run_job(struct worker *w, struct job *job)
 	enum outcome outcome = send_file(&g);
 
 	file = job->file;
-	if (outcome == CHANGED && g.claimed && journal_note_gone(s->journal, job->transfer.id, &g.err) != SEAL_OK)
+	if ((outcome == CHANGED || outcome == LATE) && g.claimed &&
+	    journal_note_gone(s->journal, job->transfer.id, &g.err) != SEAL_OK)
 		outcome = end_run(&g, SEAL_FATAL);
 	if (g.claimed && outcome != WRITTEN && outcome != ENDED)
 		journal_release(s->journal, &file);

@@ -143,6 +143,17 @@ void job_fail(struct sender *s, struct job *job, const struct seal_err *why)
 	job_set(s, job, JOB_FAILED);
 }
 
+bool job_is_late(const struct job *job)
+{
+	return job->late || clock_unix_ms() / 1000 - job->transfer.heard_s > TRANSFER_RESUME_MAX_S;
+}
+
+void job_restart(struct sender *s, struct job *job)
+{
+	sender_event(s, job, TRANSFER_ABANDONED, NULL);
+	job_later(s, job, clock_mono_ms());
+}
+
 void jobs_clear(struct sender *s)
 {
 	struct table_node *node;

@@ -106,6 +106,8 @@ static void land(struct sender *s, const struct flight *flight, uint64_t now)
 	}
 	if (flight->attempt != job->attempt || (job->state != JOB_ACTIVE && job->state != JOB_FLYING))
 		return;
+	job->late = job_is_late(job);
+	job->transfer.heard_s = clock_unix_ms() / 1000;
 	job->transfer.acknowledged = flight->end;
 	if (now - job->told_ms >= PROGRESS_MS && flight->end < job->chunks) {
 		job->told_ms = now;

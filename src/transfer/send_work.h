@@ -37,6 +37,7 @@ struct job {
 	struct journal_transfer transfer; /* active, flying, finished; its `acknowledged` grows */
 	uint64_t chunks;
 	uint64_t noted; /* of `acknowledged` */
+	bool late; /* receivers may have given up what is under way */
 	uint64_t told_ms; /* of the last TRANSFER_PROGRESS */
 	char path[]; /* from the directory, or as named */
 };
@@ -132,6 +133,11 @@ void job_fail(struct sender *s, struct job *job, const struct seal_err *why);
 void job_show(const struct job *job, char out[JOB_SHOWN_MAX]);
 /* All of it, at the end of the run. */
 void jobs_clear(struct sender *s);
+
+/* Nothing of it was acknowledged for so long that receivers may have given it up. */
+bool job_is_late(const struct job *job);
+/* It begins anew; its old transfer has been noted as gone. */
+void job_restart(struct sender *s, struct job *job);
 
 /* ---- send_watch.c: which files there are ---- */
 

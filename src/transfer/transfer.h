@@ -11,7 +11,8 @@
  * Sender       DIR/.sealstream/sent       what was sent and what is under way, one line each; files are claimed with locks, so
  *                                         several senders may share a directory. Interrupted: goes on after the last
  *                                         acknowledged chunk, same transfer id, under a new data key (a nonce never comes
- *                                         twice, even if the file changed), provided that the file has not changed.
+ *                                         twice, even if the file changed), provided that the file has not changed, and that it is not
+ *                                         long ago (TRANSFER_RESUME_MAX_S).
  * Receiver     DIR/.sealstream/ID.part    what has come, verified; ID.state which chunks; renamed when whole
  *              DIR/.sealstream/received   ids that are whole: what comes again is dropped
  *              Offsets of a partition are committed up to the first record of the oldest transfer under way there: a new
@@ -27,6 +28,11 @@
 #define TRANSFER_STATE_DIR ".sealstream"
 /* Of a record besides its chunk, at most: headers of container and record with the longest names and wrapped keys there are. */
 #define TRANSFER_RECORD_ROOM 2048
+/*
+ * A transfer of which nothing was heard for longer is not gone on with: it begins anew, as another one. Receivers forget what they
+ * gave up (file receive --transfer-timeout, 1 h), and would never have the first half of it. In seconds.
+ */
+#define TRANSFER_RESUME_MAX_S (30 * 60)
 #define TRANSFER_HEADER_KEY "X-encryptionkey"
 #define TRANSFER_HEADER_NAME "X-filename"
 #define TRANSFER_HEADER_ID "seal-transfer"
@@ -41,7 +47,7 @@ struct transfer_event {
 		TRANSFER_DONE, /* sender: acknowledged; receiver: under its final name */
 		TRANSFER_FAILED, /* `why` says; others go on */
 		TRANSFER_RESUMED, /* after a restart; `bytes` are there already */
-		TRANSFER_ABANDONED /* sender: the file changed meanwhile; it begins anew, as another transfer. Receiver: another
+		TRANSFER_ABANDONED /* sender: the file changed meanwhile, or it took too long; it begins anew, as another transfer. Receiver: another
 				     * one goes on with it, or has finished it */
 	} what;
 	const char *name; /* safe to print: as it is (sender), or as it will be (receiver) in the directory */

@@ -9,7 +9,7 @@ static void check_same(const struct journal_line *a, const struct journal_line *
 	CHECK(a->acknowledged == b->acknowledged && a->chunk_size == b->chunk_size);
 	CHECK(bytes_eq(a->target, b->target) && bytes_eq(a->file.name, b->file.name));
 	CHECK(a->file.dev == b->file.dev && a->file.inode == b->file.inode && a->file.size == b->file.size);
-	CHECK(a->file.mtime_ns == b->file.mtime_ns && a->file.ctime_ns == b->file.ctime_ns);
+	CHECK(a->file.mtime_ns == b->file.mtime_ns && a->file.ctime_ns == b->file.ctime_ns && a->at_s == b->at_s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -239,6 +239,8 @@ static void test_refused(void **state)
 					  "acked " ID " -1",
 					  "acked " ID " 99999999999999999999",
 					  "begin " ID " t 1 2 3 4 5 1024 a b",
+					  "begin " ID " t 1 2 3 4 5 1024 a 1 2",
+					  "acked " ID " 1 x",
 					  "begin " ID " t 1 2 3 4 5 1024 ",
 					  "begin " ID " t 1 2 3 4 5 1024 %",
 					  "begin " ID " t 1 2 3 4 5 1024 %4",
@@ -303,12 +305,12 @@ static void test_tidy(void **state)
 	assert_int_equal(take_file(t, &under_way, &transfer), JOURNAL_NEW);
 	OK(t, journal_open(t->fd, t->dir, -1, "topic", &second, &t->err));
 	OK(t, journal_tidy(t->journal, &t->err));
-	assert_non_null(strstr(read_text(t), " gone\n")); /* too short to be worthwhile */
+	assert_non_null(strstr(read_text(t), " gone ")); /* too short to be worthwhile */
 	for (uint64_t i = 1; i <= 1000; i++)
 		OK(t, journal_note_acknowledged(t->journal, transfer.id, i, &t->err));
 	OK(t, journal_tidy(t->journal, &t->err));
 	assert_true(strlen(read_text(t)) < 600);
-	assert_null(strstr(read_text(t), " gone\n"));
+	assert_null(strstr(read_text(t), " gone "));
 	/* Whoever has the old file open finds the new one, and what is added to it. */
 	OK(t, journal_note_acknowledged(second, transfer.id, 1001, &t->err));
 	assert_true(journal_has_sent(second, &sent));

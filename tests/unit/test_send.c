@@ -206,6 +206,73 @@ static void test_resume(void **state)
 	assert_string_not_equal(f->kept[first].wrapped, f->kept[0].wrapped);
 }
 
+/* The clock of files and journals, so much later. */
+static _Atomic int64_t later_ms;
+
+int64_t __real_clock_unix_ms(void);
+int64_t __wrap_clock_unix_ms(void);
+int64_t __wrap_clock_unix_ms(void)
+{
+	return __real_clock_unix_ms() + later_ms;
+}
+
+/* Receivers have given it up: they would drop the rest, and never have the start. */
+static void test_resume_too_late(void **state)
+{
+	struct send_fixture *f = *state;
+	char ids[4][33];
+
+	make_file(f, "big", 20 * 1024, 1);
+	f->fail_after = 12;
+	f->lag = 3;
+	assert_int_equal(send_run(f), SEAL_FATAL);
+	forget_kept(f); /* as receivers do */
+	send_reset(f);
+	later_ms = (TRANSFER_RESUME_MAX_S + 60) * 1000ll;
+	RUN(f);
+	later_ms = 0;
+	assert_int_equal(f->resumed, 0);
+	assert_int_equal(f->started, 1);
+	assert_int_equal(transfers_of(f, ids, 4), 1);
+	SENT(f, "big", 20 * 1024, 1, 1);
+}
+
+static size_t late_at;
+
+static void wait_long(struct send_fixture *f, const struct record *record)
+{
+	if (f->n_kept == late_at)
+		later_ms += (TRANSFER_RESUME_MAX_S + 60) * 1000ll;
+}
+
+/* The same within one run: the brokers were away, in the middle (5) or before the last chunk (19). */
+static void test_late_meanwhile(void **state)
+{
+	struct send_fixture *f = *state;
+	struct rebuilt anew;
+	char ids[4][33];
+
+	make_file(f, "big", 20 * 1024, 1);
+	for (size_t at = 5; at < 20; at += 14) {
+		send_reset(f);
+		forget_kept(f);
+		later_ms = 0;
+		f->options.target = at == 5 ? "one" : "other";
+		late_at = at;
+		f->before_write = wait_long;
+		RUN(f);
+		later_ms = 0;
+		assert_int_equal(f->abandoned, 1);
+		assert_int_equal(f->done, 1);
+		assert_int_equal(f->counts.files, 1);
+		assert_int_equal(f->counts.failed, 0);
+		assert_int_equal(transfers_of(f, ids, 4), 2);
+		anew = rebuild(f, ids[1]);
+		assert_true(anew.whole);
+		rebuilt_free(&anew);
+	}
+}
+
 static void test_changed_before_resume(void **state)
 {
 	struct send_fixture *f = *state;
@@ -582,6 +649,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_files_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changed_is_sent_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resume, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_resume_too_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_late_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changed_before_resume, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_touched_before_resume, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_chunk_size, setup, teardown),
