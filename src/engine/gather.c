@@ -246,6 +246,10 @@ static enum seal_status read_person(struct engine *engine, const char *name, str
 	if (cell.kind != CELL_STRING && cell.json_type != JSON_NUMBER)
 		return err_set(&engine->err, SEAL_DATA, SEAL_E_MISSING,
 			       "%s says whose key the value gets, and must be text or a number", name);
+	/* Somebody has protected it on the way: each record would be a person of its own, whom nobody can forget. */
+	if (text_form_looks_protected(cell.in))
+		return err_set(&engine->err, SEAL_DATA, SEAL_E_PROTECTED,
+			       "%s says whose key the value gets, but is protected itself; reveal it first", name);
 	if (cell.in.len == 0 || cell.in.len > CELL_PERSON_MAX)
 		return err_set(&engine->err, SEAL_DATA, SEAL_E_LIMIT,
 			       "%s says whose key the value gets, and must have 1 to %d bytes", name,

@@ -185,6 +185,11 @@ static void nobody_to_be_told(void **state)
 		refuses(&kit, text, SEAL_E_MISSING,
 			"$.id says whose key the value gets, and must be text or a number");
 	}
+	/* Protected on the way, under a key or a person's: nobody's name any more. */
+	refuses(&kit, "{\"id\":\"vault:v1:abcd\",\"a\":1}", SEAL_E_PROTECTED,
+		"$.id says whose key the value gets, but is protected itself; reveal it first");
+	refuses(&kit, "{\"id\":\"json+seal\\u003ae1:AQ\",\"a\":1}", SEAL_E_PROTECTED,
+		"$.id says whose key the value gets, but is protected itself; reveal it first");
 	memset(long_id, 'x', CELL_PERSON_MAX + 64);
 	memcpy(long_id, "{\"a\":1,\"id\":\"", 13);
 	memcpy(long_id + 13 + CELL_PERSON_MAX, "\"}", 3);
