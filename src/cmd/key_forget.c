@@ -223,7 +223,7 @@ static void close_target(struct opened *open)
 static enum seal_status open_target(const struct command_call *call, const struct policy *policy,
 				    const struct target *target, struct opened *open, struct seal_err *err)
 {
-	struct data_keys_options limits = {0};
+	struct data_keys_options limits = {.max_age_ms = (uint64_t)target->max_age_ms};
 	struct person_scope scope = {policy->namespace_, target->key->scheme, target->key->reference};
 	struct key_info info;
 	enum seal_status rc;

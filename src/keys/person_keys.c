@@ -16,6 +16,18 @@
 #define SCOPE_MAX (1u << 20)
 #define TRIES 100 /* races lost one after the other before it is time to say so */
 
+static uint64_t real_unix_ms(void)
+{
+	return (uint64_t)clock_unix_ms();
+}
+
+static uint64_t (*unix_now_ms)(void) = real_unix_ms;
+
+void person_keys_test_clock(uint64_t (*unix_ms)(void))
+{
+	unix_now_ms = unix_ms != NULL ? unix_ms : real_unix_ms;
+}
+
 /* LP(namespace) ‖ LP("scheme:reference") */
 static enum seal_status write_scope(const struct person_scope *scope, struct seal_buf *out, struct seal_err *err)
 {
@@ -45,6 +57,7 @@ enum seal_status person_keys_new(struct store *store, const struct person_scope 
 		return err_memory(err);
 	data_keys_defaults(&filled);
 	people->derived = filled.derived;
+	people->max_age_ms = filled.max_age_ms;
 	SEAL_TRY(write_scope(scope, &text, err));
 	SEAL_TRY(store_pool_new(store, &people->pool, err));
 	SEAL_TRY(store_keys_new(buf_bytes(&text), &filled, &people->store_keys, err));
@@ -236,7 +249,7 @@ static enum seal_status forget_once(struct person_work *w, const uint8_t *id, en
 				    struct seal_err *err)
 {
 	uint8_t bytes[ROW_FORGOTTEN_LEN];
-	const struct row mark = {.kind = ROW_FORGOTTEN, .number = (uint64_t)clock_unix_ms()};
+	const struct row mark = {.kind = ROW_FORGOTTEN, .number = unix_now_ms()};
 	struct store_item item = {.key = bytes_of(id, PERSON_ID_LEN),
 				  .value = bytes_of(bytes, row_write(&mark, bytes))};
 	const struct store_call call = person_store_call(w);
@@ -260,21 +273,43 @@ out:
 	return rc;
 }
 
+/*
+ * Other processes may hold the key that was forgotten for max_age still, and protect under it. Values of somebody who was
+ * admitted meanwhile would be lost without a word.
+ */
+static enum seal_status check_waited(const struct person_work *w, uint64_t forgotten_ms, struct seal_err *err)
+{
+	const uint64_t now_ms = unix_now_ms(), max_age_ms = w->people->max_age_ms;
+	/* A mark from the future is another machine's clock: one that is far off must not keep them out for years. */
+	const uint64_t since_ms = now_ms > forgotten_ms ? now_ms - forgotten_ms : forgotten_ms - now_ms;
+
+	if (since_ms >= max_age_ms)
+		return SEAL_OK;
+	return err_set(
+		err, SEAL_RETRY, SEAL_E_BUSY,
+		"this person was forgotten a moment ago: processes that are running may still protect under the "
+		"key that is gone, and what they make of somebody admitted now would be lost; try again in %llu "
+		"s (max_age)",
+		(unsigned long long)((max_age_ms - since_ms + 999) / 1000));
+}
+
 static enum seal_status admit_once(struct person_work *w, const uint8_t *id, enum person_state *was, bool *done,
 				   struct seal_err *err)
 {
 	struct store_item item = {.key = bytes_of(id, PERSON_ID_LEN)};
 	const struct store_call call = person_store_call(w);
 	enum seal_status rc;
+	struct row row;
 
 	SEAL_TRY(w->use.store->ops->get(w->use.store, PEOPLE_SPACE, &item, 1, &call, err));
-	*was = item.value.ptr == NULL			     ? PERSON_UNKNOWN
-	       : row_parse(item.value).kind == ROW_FORGOTTEN ? PERSON_FORGOTTEN
-							     : PERSON_LIVE;
+	row = row_parse(item.value);
+	*was = item.value.ptr == NULL ? PERSON_UNKNOWN : row.kind == ROW_FORGOTTEN ? PERSON_FORGOTTEN : PERSON_LIVE;
 	*done = *was != PERSON_FORGOTTEN;
-	if (!*done)
-		SEAL_TRY(w->use.store->ops->swap(w->use.store, PEOPLE_SPACE, item.key, item.value, BYTES_EMPTY, false,
-						 done, &call, err));
+	if (*done)
+		goto out;
+	SEAL_TRY(check_waited(w, row.number, err));
+	SEAL_TRY(w->use.store->ops->swap(w->use.store, PEOPLE_SPACE, item.key, item.value, BYTES_EMPTY, false, done,
+					 &call, err));
 out:
 	return rc;
 }

@@ -65,7 +65,10 @@ enum person_state { PERSON_UNKNOWN, PERSON_LIVE, PERSON_FORGOTTEN };
 SEAL_MUST_USE enum seal_status person_keys_forget(struct person_keys *people, struct key_session *kek,
 						  struct seal_bytes person, enum person_state *was,
 						  const struct key_call *call, struct seal_err *err);
-/* Takes the mark away: later records get a new key; older ones stay unreadable. */
+/*
+ * Takes the mark away: later records get a new key; older ones stay unreadable. SEAL_RETRY/SEAL_E_BUSY until max_age_ms after
+ * they were forgotten: writers elsewhere may hold the old key.
+ */
 SEAL_MUST_USE enum seal_status person_keys_admit(struct person_keys *people, struct key_session *kek,
 						 struct seal_bytes person, enum person_state *was,
 						 const struct key_call *call, struct seal_err *err);

@@ -13,6 +13,7 @@ struct person_keys {
 	struct store_pool *pool;
 	struct store_keys *store_keys;
 	struct key_cache *writers, *readers; /* by id */
+	uint64_t max_age_ms;
 	bool derived; /* of the KEK */
 };
 
@@ -32,6 +33,9 @@ static inline struct store_call person_store_call(const struct person_work *w)
 {
 	return (struct store_call){w->arena, w->use.call->deadline_ms};
 }
+
+/* For tests: what tells when somebody was forgotten; NULL: the real clock. */
+void person_keys_test_clock(uint64_t (*unix_ms)(void));
 
 /* Finds and settles the people that this call has to; `make`: those who have no key get one. The seeks' names are ids. */
 void person_find_mine(struct person_work *w, struct key_cache *cache, struct key_seek *seeks, size_t n, bool make);

@@ -17,7 +17,7 @@ keys: {{pii: "local:pii", mac: "local:mac"}}
 stores: {{main: "sqlite:keys.db", other: "sqlite:other.db"}}
 methods:
   own: {{type: envelope, key: {{name: pii, per: $.customer, store: main}}, max_age: {max_age}}}
-  also: {{type: envelope, key: {{name: pii, per: $.customer, store: main}}, carry: value}}
+  also: {{type: envelope, key: {{name: pii, per: $.customer, store: main}}, max_age: {also}, carry: value}}
   order: {{type: envelope, key: {{name: pii, per: $.order, store: {orders}}}}}
   plain: {{type: envelope, key: pii}}
 topics:
@@ -32,11 +32,11 @@ ANN, BOB = {"customer": "c-1", "name": "Ann", "mail": "ann@example.org", "free":
 
 
 class People(Program):
-    def __init__(self, folder, orders="other", max_age="10m"):
+    def __init__(self, folder, orders="other", max_age="10m", also="10m"):
         super().__init__(folder)
         self.run("key", "create", "pii")
         self.environment["SEALSTREAM_POLICY"] = str(folder / "policy.yaml")
-        (folder / "policy.yaml").write_text(POLICY.format(orders=orders, max_age=max_age))
+        (folder / "policy.yaml").write_text(POLICY.format(orders=orders, max_age=max_age, also=also))
 
     def lines(self, command, *records, topic="people", exit_code=0):
         data = "".join(json.dumps(one) + "\n" for one in records).encode()
@@ -88,16 +88,27 @@ def test_numbers_count_by_their_digits(people):
     assert people.lines("protect", BOB, {**BOB, "customer": "2"}, {**BOB, "customer": 2.0}, exit_code=1)[0][0]["customer"] == 2.0
 
 
-def test_admitted_anew(people):
+def test_admitted_anew(tmp_path):
+    people = People(tmp_path, max_age="1s", also="1s")
     [old] = people.protect(ANN)
     assert people.forget("c-1", "--admit")[0] == "key pii, store main: this person was not forgotten; nothing has changed\n"
     people.forget("c-1")
+    time.sleep(1)
     assert "admitted; the next record makes a new key" in people.forget("c-1", "--admit")[0]
     assert "was not forgotten, and has no key yet" in people.forget("c-1", "--admit")[0]
     [new] = people.protect(ANN)
     assert people.reveal(new) == [ANN]
     said = people.lines("reveal", old, exit_code=1)[1]
     assert "this person has another key now" in said
+
+
+def test_nobody_is_admitted_too_early(people):
+    """A process that still knows the old key would protect under it what nobody could ever read."""
+    people.protect(ANN)
+    people.forget("c-1")
+    out, said = people.forget("c-1", "--admit", exit_code=75)
+    assert out == "" and "processes that are running" in said and "(max_age)" in said
+    assert people.lines("protect", ANN, exit_code=1)[0] == []
 
 
 def test_before_the_first_record(people):

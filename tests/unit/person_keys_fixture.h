@@ -4,7 +4,7 @@
 
 #include "data_keys_fixture.h"
 #include "fake_store.h"
-#include "keys/person_keys.h"
+#include "keys/person_work.h"
 
 struct people_fixture {
 	struct fake_kek kek;
@@ -17,6 +17,14 @@ struct people_fixture {
 };
 
 static const struct person_scope shop_scope = {"shop", "local", {(const uint8_t *)"pii", 3}};
+
+/* Whoever was forgotten was so long ago. */
+static inline uint64_t days_clock(void)
+{
+	static atomic_uint_fast64_t days;
+
+	return (uint64_t)24 * 60 * 60 * 1000 * (atomic_fetch_add(&days, 1) + 1);
+}
 
 static inline struct person_keys *people_new(struct people_fixture *f, struct data_keys_options options)
 {
@@ -35,6 +43,7 @@ static inline void people_open(struct people_fixture *f, struct data_keys_option
 	f->call = (struct key_call){&f->arena, DEADLINE_NONE};
 	fixed_now_ms = 1000;
 	key_cache_test_clock(fixed_clock);
+	person_keys_test_clock(days_clock);
 	f->people = people_new(f, options);
 	f->other = people_new(f, options);
 }
@@ -46,6 +55,7 @@ static inline void people_close(struct people_fixture *f)
 	fake_store_free(f->store);
 	arena_clear(&f->arena);
 	key_cache_test_clock(NULL);
+	person_keys_test_clock(NULL);
 }
 
 /* One person's key for writing, or NULL with f->err; the test unrefs it. `want` may be NULL. */

@@ -197,6 +197,39 @@ static void forgetting(void **state)
 	people_close(&f);
 }
 
+/*
+ * Writers elsewhere hold the old key for max_age: nobody is admitted before, or what is protected meanwhile would be lost. By
+ * whatever a machine's clock says.
+ */
+static void admitted_too_early(void **state)
+{
+	enum person_state was;
+	struct people_fixture f;
+
+	people_open(&f, (struct data_keys_options){.max_age_ms = 5000});
+	person_keys_test_clock(fixed_clock);
+	data_key_unref(person_write(&f, f.other, "c-1", NULL));
+	fixed_now_ms += 100000;
+	assert_int_equal(person_forget(&f, f.people, "c-1"), PERSON_LIVE);
+	for (int i = 0; i < 2; i++) {
+		fixed_now_ms += i == 0 ? 4999 : -9998; /* a clock that is behind */
+		err_clear(&f.err);
+		assert_int_equal(person_keys_admit(f.other, &f.session.base, BYTES_LIT("c-1"), &was, &f.call, &f.err),
+				 SEAL_RETRY);
+		assert_int_equal(f.err.code, SEAL_E_BUSY);
+		assert_non_null(strstr(f.err.text, "try again in 1 s (max_age)"));
+	}
+	assert_null(person_write(&f, f.people, "c-1", NULL));
+	assert_int_equal(f.err.code, SEAL_E_KEY_FORGOTTEN);
+	fixed_now_ms += 9999;
+	assert_int_equal(person_admit(&f, f.other, "c-1"), PERSON_FORGOTTEN);
+	/* and one that is far off keeps nobody out */
+	assert_int_equal(person_forget(&f, f.people, "c-1"), PERSON_UNKNOWN);
+	fixed_now_ms = 1000;
+	assert_int_equal(person_admit(&f, f.other, "c-1"), PERSON_FORGOTTEN);
+	people_close(&f);
+}
+
 /* Somebody who has no key yet is forgotten before their first record, in a store that nobody has used. */
 static void forgotten_beforehand(void **state)
 {
@@ -563,7 +596,7 @@ int main(void)
 		cmocka_unit_test(away),		  cmocka_unit_test(rewrapping),
 		cmocka_unit_test(hostile_store),  cmocka_unit_test(lost_rows),
 		cmocka_unit_test(scopes),	  cmocka_unit_test(derived_kek),
-		cmocka_unit_test(row_lengths),
+		cmocka_unit_test(row_lengths),	  cmocka_unit_test(admitted_too_early),
 	};
 
 	return cmocka_run_group_tests_name("person_keys", tests, NULL, NULL);
