@@ -99,14 +99,17 @@ static void release(struct pump *p, struct slot *slot)
 	slot->batch.n = 0;
 }
 
-/* Under read_lock: commits and releases what is safe. A commit that has to wait is made with a later one. */
+/*
+ * Under read_lock: commits and releases what is safe. `safe` may be older than what another thread has committed since it was
+ * looked up: then there is nothing to do. A commit that has to wait is made with a later one.
+ */
 static void commit(struct pump *p, uint64_t safe)
 {
 	struct source *source = p->options->source;
 	struct seal_err err = SEAL_ERR_INIT;
 	enum seal_status rc = SEAL_OK;
 
-	if (safe == p->committed || p->commit_failed)
+	if (safe <= p->committed || p->commit_failed)
 		return;
 	if (source->ops->commit != NULL)
 		rc = source->ops->commit(source, &p->slots[(safe - 1) % p->max_batches].batch, &err);

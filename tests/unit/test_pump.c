@@ -2,6 +2,7 @@
  * pump: order, at least once, back-pressure, failures. Source, sink and engine are stand-ins: the engine puts "P:" before a
  * value, fails values that start with "bad", and is away for as many calls as a test says.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -62,6 +63,8 @@ static struct {
 	bool stop_while_waiting;
 	atomic_int calls_before_away; /* good calls before `away` counts */
 	int dead_letters_away; /* so many dead-letter calls answer RETRY */
+	bool slow_trylock; /* see pthread_mutex_trylock */
+	atomic_uint trylocks;
 	/* key headers */
 	bool uses_key_header;
 	const struct record_header *headers; /* of every record read; NULL: the usual one */
@@ -71,6 +74,19 @@ static struct {
 	struct seal_bytes key_header_out; /* what it answers */
 	char headers_written[256]; /* of the last record, "name=value;" each */
 } t;
+
+/*
+ * In the C library's place: threads that look around at the same time come to the lock late, the first one last, so that
+ * what it saw before is old.
+ */
+int pthread_mutex_trylock(pthread_mutex_t *mutex)
+{
+	const struct timespec past = {0, 0}, late = {0, 10000000L * (3 - atomic_fetch_add(&t.trylocks, 1) % 4)};
+
+	if (t.slow_trylock)
+		nanosleep(&late, NULL);
+	return pthread_mutex_timedlock(mutex, &past);
+}
 
 /* ---- the engine ---- */
 
@@ -472,6 +488,17 @@ static void test_waiting_of_many_threads(void **state)
 	whole_run();
 	assert_in_range(t.waits, 1, 8);
 	assert_int_equal(t.resumes, t.waits);
+}
+
+/* Threads that wait commit for each other: never what a faster one has committed and released already. */
+static void test_waiting_threads_commit_forward(void **state)
+{
+	options.threads = 4;
+	t.slow_trylock = true;
+	t.lag = 2;
+	atomic_store(&t.calls_before_away, 20);
+	atomic_store(&t.away, 12);
+	whole_run();
 }
 
 /* What was read but not transformed is not committed, and nothing of it is written. */
@@ -973,6 +1000,7 @@ int main(void)
 		TEST(test_services_away_for_a_while),
 		TEST(test_waiting_is_told_once),
 		TEST(test_waiting_of_many_threads),
+		TEST(test_waiting_threads_commit_forward),
 		TEST(test_stop_while_waiting),
 		TEST(test_what_went_out_is_committed_during_a_wait),
 		TEST(test_an_outage_makes_no_dead_letter),
