@@ -164,13 +164,21 @@ void incoming_expire(struct receiver *r)
 
 /* ---- open and parked ---- */
 
-/* Saved and out of memory. A failure that room could mend is one to wait for, whatever it is called. */
-static enum seal_status park(struct receiver *r, struct incoming *t, struct seal_err *err)
+/* A failure that room could mend is one to wait for, whatever it is called. */
+static enum seal_status save_now(struct partial *part, struct seal_err *err)
 {
-	enum seal_status rc = partial_save(&t->work->part, err);
+	enum seal_status rc = partial_save(part, err);
 
 	if (rc == SEAL_FATAL && err != NULL && (err->code == SEAL_E_IO || err->code == SEAL_E_CREATE))
 		rc = err->status = SEAL_RETRY;
+	return rc;
+}
+
+/* Saved and out of memory. */
+static enum seal_status park(struct receiver *r, struct incoming *t, struct seal_err *err)
+{
+	enum seal_status rc = save_now(&t->work->part, err);
+
 	if (rc == SEAL_OK)
 		work_free(r, t);
 	return rc;
@@ -331,20 +339,24 @@ out:
 	return rc;
 }
 
-enum seal_status incoming_touch(struct receiver *r, struct incoming *t, const struct record *record,
-				struct seal_err *err)
+void incoming_touch(struct receiver *r, struct incoming *t, const struct record *record)
 {
 	t->touched_ms = receiver_now(r);
 	unlink_list(r, t);
 	append_list(r, t);
-	for (size_t i = 0; i < t->n_holds; i++)
-		if (t->holds[i].partition == record->partition)
-			return SEAL_OK;
+	for (size_t i = 0; i < t->n_holds; i++) {
+		struct hold *hold = &t->holds[i];
+
+		if (hold->partition != record->partition)
+			continue;
+		hold->offset = record->offset < hold->offset ? record->offset : hold->offset;
+		return;
+	}
+	/* Copies may stand in any partition; they must not take the place of the rest of it. */
 	if (t->n_holds == INCOMING_HOLDS_MAX)
-		return err_set(err, SEAL_DATA, SEAL_E_LIMIT, "one transfer comes from more than %d partitions",
-			       INCOMING_HOLDS_MAX);
-	t->holds[t->n_holds++] = (struct hold){record->partition, record->offset};
-	return SEAL_OK;
+		t->save_always = true;
+	else
+		t->holds[t->n_holds++] = (struct hold){record->partition, record->offset};
 }
 
 /* ---- chunks ---- */
@@ -424,6 +436,8 @@ enum seal_status incoming_write(struct receiver *r, struct incoming *t, uint32_t
 		SEAL_INVARIANT(r->n_whole < INCOMING_WHOLE_MAX);
 		t->whole = true;
 		r->whole[r->n_whole++] = t;
+	} else if (t->save_always) {
+		SEAL_TRY(save_now(&t->work->part, err));
 	}
 	tell_progress(r, t);
 out:
@@ -469,17 +483,24 @@ static void save_for_others(struct incoming *t)
 		t->work->part.unsaved = 0;
 }
 
+/* False where nothing of it came from there. */
+static bool let_go(struct incoming *t, int32_t partition)
+{
+	for (size_t i = 0; i < t->n_holds; i++)
+		if (t->holds[i].partition == partition) {
+			t->holds[i] = t->holds[--t->n_holds];
+			return true;
+		}
+	return false;
+}
+
 void incoming_lose(struct receiver *r, int32_t partition)
 {
 	struct incoming *next;
 
 	for (struct incoming *t = r->oldest; t != NULL; t = next) {
-		bool held = false;
-
 		next = t->newer;
-		for (size_t i = 0; i < t->n_holds; i++)
-			held = held || t->holds[i].partition == partition;
-		if (!held)
+		if (!let_go(t, partition) || t->n_holds > 0)
 			continue;
 		save_for_others(t);
 		incoming_abandon(r, t);

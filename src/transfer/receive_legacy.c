@@ -112,7 +112,7 @@ enum seal_status receive_legacy(struct receiver *r, const struct record *record,
 		SEAL_TRY(begin(r, record, digest, &t, err));
 	if (t == NULL)
 		goto out;
-	SEAL_TRY(incoming_touch(r, t, record, err));
+	incoming_touch(r, t, record);
 	SEAL_TRY(incoming_write(r, t, 0, true, buf_bytes(&r->plain), err));
 out:
 	legacy_clear(&message);

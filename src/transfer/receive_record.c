@@ -153,8 +153,10 @@ static enum seal_status take_part(struct receiver *r, const struct record *recor
 	SEAL_TRY(find_transfer(r, part, &t, &done, err));
 	if (done)
 		goto out;
-	if (t != NULL && ranges_has(&t->work->part.have, part->index))
-		return incoming_touch(r, t, record, err);
+	if (t != NULL && ranges_has(&t->work->part.have, part->index)) {
+		incoming_touch(r, t, record);
+		goto out;
+	}
 	SEAL_TRY(sha256(part->header.all, hash, err));
 	if (receiver_has_refused(r, hash)) {
 		r->counts->foreign++;
@@ -169,7 +171,7 @@ static enum seal_status take_part(struct receiver *r, const struct record *recor
 	SEAL_TRY(rc);
 	if (t == NULL)
 		goto out;
-	SEAL_TRY(incoming_touch(r, t, record, err));
+	incoming_touch(r, t, record);
 	if (!ranges_has(&t->work->part.have, part->index))
 		SEAL_TRY(take_chunk(r, t, part, opener, err));
 out:

@@ -64,6 +64,7 @@ struct incoming {
 	uint64_t touched_ms; /* the receiver's clock */
 	struct hold holds[INCOMING_HOLDS_MAX];
 	size_t n_holds;
+	bool save_always; /* something came from where nothing holds it back */
 	struct incoming_work *work; /* NULL: parked */
 	bool whole;
 };
@@ -131,9 +132,8 @@ struct incoming *incoming_find(const struct receiver *r, const uint8_t *id);
  */
 SEAL_MUST_USE enum seal_status incoming_begin(struct receiver *r, const struct file_meta *meta, const uint8_t *digest,
 					      struct incoming **out, struct seal_err *err);
-/* Something came for it; notes where. SEAL_DATA: from too many partitions. */
-SEAL_MUST_USE enum seal_status incoming_touch(struct receiver *r, struct incoming *t, const struct record *record,
-					      struct seal_err *err);
+/* Something came for it; notes where. */
+void incoming_touch(struct receiver *r, struct incoming *t, const struct record *record);
 /* Opens it if it is parked; *gone: its part was lost meanwhile, and it has been given up. */
 SEAL_MUST_USE enum seal_status incoming_unpark(struct receiver *r, struct incoming *t, bool *gone,
 					       struct seal_err *err);
@@ -146,7 +146,7 @@ void incoming_fail(struct receiver *r, struct incoming *t, const struct seal_err
 void incoming_abandon(struct receiver *r, struct incoming *t);
 /* Out of memory; files stay. */
 void incoming_forget(struct receiver *r, struct incoming *t);
-/* All of a partition that was taken away. */
+/* All of a partition that was taken away, but for what comes from another one as well. */
 void incoming_lose(struct receiver *r, int32_t partition);
 /* Gives up what has waited too long. */
 void incoming_expire(struct receiver *r);

@@ -23,7 +23,7 @@
 #include "crypto/random.h"
 #include "transfer/transfer.h"
 
-#define FAKE_PARTITIONS 3
+#define FAKE_PARTITIONS 6
 #define CHUNK FILE_CHUNK_MIN
 
 /* ---- the topic ---- */

@@ -867,6 +867,48 @@ static void test_rebalance_other_directory(void **state)
 	rebalance(false);
 }
 
+/* Who has no key can write copies to any partition. Those take nothing away from the rest of the file. */
+static void test_copies_elsewhere(void **state)
+{
+	struct sent s = sent_new("s", 6 * CHUNK);
+
+	for (int p = 0; p < 5; p++)
+		send_chunk(&s, p, 0);
+	send_all(&s, 5);
+	receive_ok();
+	check_file(&s, "s");
+	assert_int_equal(t.counts.foreign, 0);
+	assert_int_equal(topic.marks->at[5], 6);
+	sent_clear(&s);
+}
+
+static void lose_copy(void)
+{
+	if (topic.logs[0].next == 1)
+		topic.assignment[0] = 0;
+}
+
+/* A partition with a copy is taken away; where the file comes from, all of it is still needed. */
+static void test_copy_is_lost(void **state)
+{
+	struct sent s = sent_new("s", 6 * CHUNK);
+
+	send_chunk(&s, 0, 0);
+	for (uint32_t i = 0; i < 3; i++)
+		send_chunk(&s, 1, i);
+	topic.before_read = lose_copy;
+	receive_ok();
+	topic.before_read = NULL;
+	assert_int_equal(topic.marks->at[1], 0);
+	for (uint32_t i = 3; i < 6; i++)
+		send_chunk(&s, 1, i);
+	topic_rewind();
+	snprintf(t.to, sizeof(t.to), "%s/other", t.dir);
+	receive_ok();
+	check_file(&s, "s");
+	sent_clear(&s);
+}
+
 static void give_back(void)
 {
 	if (topic.logs[0].next == 3 && topic.assignment[0] == 1) {
@@ -1137,6 +1179,8 @@ int main(void)
 		T(test_key_version_below_minimum),
 		T(test_rebalance_same_directory),
 		T(test_rebalance_other_directory),
+		T(test_copies_elsewhere),
+		T(test_copy_is_lost),
 		T(test_partition_comes_back),
 		T(test_part_held_by_another),
 		T(test_finished_by_another),
