@@ -152,6 +152,15 @@ static void give_up(struct receiver *r, struct incoming *t, const char *because)
 	incoming_fail(r, t, &why);
 }
 
+void incoming_forgive(struct receiver *r, uint64_t ms)
+{
+	const uint64_t now = receiver_now(r);
+
+	for (struct incoming *t = r->oldest; t != NULL; t = t->newer)
+		t->touched_ms = now - t->touched_ms > ms ? t->touched_ms + ms : now;
+	r->start_ms = now - r->start_ms > ms ? r->start_ms + ms : now;
+}
+
 void incoming_expire(struct receiver *r)
 {
 	const uint64_t timeout = r->options->timeout_ms, now = receiver_now(r);

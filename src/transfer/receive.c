@@ -19,6 +19,7 @@
 #define CALL_MS 30000 /* for one call of the key store */
 #define LOOK_MS 500 /* between looks at what is due */
 #define SWEEP_MS 60000
+#define STALLED_MS 5000 /* between looks: what is longer is no time in which records could come */
 #define LANES_MAX (1u << 20)
 
 /* ---- what the other files need ---- */
@@ -278,6 +279,8 @@ static enum seal_status look_after(struct receiver *r, struct seal_err *err)
 
 	if (now - r->looked_ms < LOOK_MS)
 		return SEAL_OK;
+	if (now - r->looked_ms > STALLED_MS)
+		incoming_forgive(r, now - r->looked_ms - LOOK_MS);
 	r->looked_ms = now;
 	incoming_expire(r);
 	if (now - r->swept_ms >= sweep_ms) {
@@ -329,7 +332,7 @@ static enum seal_status receiver_open(struct receiver *r, struct seal_err *err)
 	SEAL_TRY(patiently(r, step_open_log, NULL, err));
 	SEAL_TRY(o->key->ops->session(o->key, &r->kek, err));
 	r->start_ms = receiver_now(r);
-	r->swept_ms = clock_mono_ms();
+	r->swept_ms = r->looked_ms = clock_mono_ms();
 	incoming_sweep(r);
 out:
 	return rc;

@@ -148,6 +148,8 @@ void incoming_abandon(struct receiver *r, struct incoming *t);
 void incoming_forget(struct receiver *r, struct incoming *t);
 /* All of a partition that was taken away, but for what comes from another one as well. */
 void incoming_lose(struct receiver *r, int32_t partition);
+/* The process was stopped for so long, or the disk, or had much to do: not counted against transfers. */
+void incoming_forgive(struct receiver *r, uint64_t ms);
 /* Gives up what has waited too long. */
 void incoming_expire(struct receiver *r);
 /* Saves what is due (`all`: everything), as far as there is room. SEAL_FATAL: memory. */

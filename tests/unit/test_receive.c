@@ -8,6 +8,16 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 
+/* The clock of timeouts, so much later. */
+static uint64_t clock_shift_ms;
+
+uint64_t __real_clock_mono_ms(void);
+uint64_t __wrap_clock_mono_ms(void);
+uint64_t __wrap_clock_mono_ms(void)
+{
+	return __real_clock_mono_ms() + clock_shift_ms;
+}
+
 static void test_one_file(void **state)
 {
 	struct sent s = sent_new("report.csv", 10 * CHUNK + 17);
@@ -867,6 +877,36 @@ static void test_rebalance_other_directory(void **state)
 	rebalance(false);
 }
 
+static void stall(void)
+{
+	if (topic.logs[0].next == 3) {
+		clock_shift_ms += 3600000;
+		topic.before_read = NULL;
+	}
+}
+
+/* The process was stopped for an hour: what lies in the topic had no chance to come. */
+static void test_stalled(void **state)
+{
+	struct sent s = sent_new("s", 6 * CHUNK), other = sent_new("other", 20 * CHUNK);
+
+	for (uint32_t i = 0; i < 3; i++)
+		send_chunk(&s, 0, i);
+	for (uint32_t i = 0; i < 3; i++)
+		send_chunk(&other, 0, i);
+	for (uint32_t i = 3; i < 6; i++)
+		send_chunk(&s, 0, i);
+	topic.batch = 3;
+	topic.before_read = stall;
+	t.options.timeout_ms = 1800000;
+	receive_ok();
+	clock_shift_ms = 0;
+	assert_int_equal(t.counts.failed, 0);
+	check_file(&s, "s");
+	sent_clear(&s);
+	sent_clear(&other);
+}
+
 /* Who has no key can write copies to any partition. Those take nothing away from the rest of the file. */
 static void test_copies_elsewhere(void **state)
 {
@@ -1179,6 +1219,7 @@ int main(void)
 		T(test_key_version_below_minimum),
 		T(test_rebalance_same_directory),
 		T(test_rebalance_other_directory),
+		T(test_stalled),
 		T(test_copies_elsewhere),
 		T(test_copy_is_lost),
 		T(test_partition_comes_back),
