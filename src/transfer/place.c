@@ -76,7 +76,7 @@ static enum seal_status check(struct place *place, struct seal_err *err)
 			"%s and its state directory are on different file systems, so that a whole file could not "
 			"take its name at once; name another state directory",
 			place->path);
-	if ((state.st_mode & 077) != 0 || (state.st_uid != geteuid() && geteuid() != 0))
+	if ((state.st_mode & 077) != 0 || state.st_uid != geteuid())
 		return err_set(
 			err, SEAL_DENIED, SEAL_E_DENIED,
 			"the state directory of %s is open to others (mode %03o) or another user's; take it away "

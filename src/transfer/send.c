@@ -469,6 +469,22 @@ static enum seal_status open_directory(int at, const char *path, int flags, int 
 			     path);
 }
 
+/* Whoever may write there could say of a file that it was sent, so that it never is. */
+static enum seal_status check_state(const struct sender *s, const char *path, struct seal_err *err)
+{
+	struct stat st;
+
+	if (fstat(s->state, &st) != 0)
+		return err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot look at %s", path);
+	if ((st.st_uid == geteuid() || st.st_uid == 0) && (st.st_mode & 002) == 0)
+		return SEAL_OK;
+	return err_set(
+		err, SEAL_DENIED, SEAL_E_DENIED,
+		"%s, where what was sent is kept, is another user's, or everybody may write to it (mode %03o); "
+		"remove it, or name another place with --state",
+		path, (unsigned)st.st_mode & 0777);
+}
+
 /* `base`: the directory that TRANSFER_STATE_DIR is made in, unless options name another state. */
 static enum seal_status open_state(struct sender *s, const char *base, int base_fd, struct seal_err *err)
 {
@@ -490,6 +506,7 @@ static enum seal_status open_state(struct sender *s, const char *base, int base_
 		goto out;
 	}
 	SEAL_TRY(open_directory(at, state ? state : TRANSFER_STATE_DIR, O_NOFOLLOW, &s->state, err));
+	SEAL_TRY(check_state(s, path, err));
 	SEAL_TRY(journal_open(s->state, path, state == NULL ? base_fd : -1, s->o->target, &s->journal, err));
 	SEAL_TRY(journal_tidy(s->journal, err));
 out:

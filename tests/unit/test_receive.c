@@ -1078,6 +1078,13 @@ static void test_state_open_to_others(void **state)
 	assert_int_equal(fchmodat(to_fd(), ".sealstream", 0755, 0), 0);
 	assert_int_equal(receive_now(), SEAL_DENIED);
 	assert_non_null(strstr(t.err.text, "chmod 700"));
+	if (geteuid() != 0)
+		return;
+	/* Root may not be made to put files together where a user can exchange them. */
+	assert_int_equal(fchmodat(to_fd(), ".sealstream", 0700, 0), 0);
+	assert_int_equal(fchownat(to_fd(), ".sealstream", 65534, 65534, 0), 0);
+	assert_int_equal(receive_now(), SEAL_DENIED);
+	assert_int_equal(fchownat(to_fd(), ".sealstream", 0, 0, 0), 0);
 }
 
 static void test_state_elsewhere(void **state)

@@ -273,6 +273,27 @@ static void test_late_meanwhile(void **state)
 	}
 }
 
+/* In a directory that everybody may write to, somebody else was there first, and says what was sent. */
+static void test_state_of_another(void **state)
+{
+	struct send_fixture *f = *state;
+
+	make_file(f, "a", 3000, 1);
+	assert_int_equal(mkdir(f->state, 0700), 0);
+	assert_int_equal(chmod(f->state, 0777), 0);
+	assert_int_equal(send_run(f), SEAL_DENIED);
+	assert_non_null(strstr(f->err.text, "everybody may write to it (mode 777)"));
+	assert_int_equal(chmod(f->state, 0700), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(f->state, 65534, 65534), 0);
+		assert_int_equal(send_run(f), SEAL_DENIED);
+		assert_int_equal(chown(f->state, 0, 0), 0);
+	}
+	assert_int_equal(f->n_kept, 0);
+	RUN(f);
+	SENT(f, "a", 3000, 1, 1);
+}
+
 static void test_changed_before_resume(void **state)
 {
 	struct send_fixture *f = *state;
@@ -652,6 +673,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_resume_too_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_late_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changed_before_resume, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_state_of_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_touched_before_resume, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_chunk_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
