@@ -191,19 +191,19 @@ static enum seal_status splice_bytes(struct engine *engine, size_t record, struc
 }
 
 /* What the record's header must be now. After a reveal nobody needs it where no value under such a key is left. */
-static struct seal_bytes key_header(const struct engine *engine, size_t record)
+static struct seal_bytes key_header(const struct engine *engine, size_t record, bool used)
 {
 	const struct seal_bytes value = engine->results[record].value, header = engine->carriers[record].value;
 
-	if (header.ptr != NULL && value.ptr != NULL && engine->direction == ENGINE_REVEAL &&
-	    engine_uses_key_header(engine->topic) &&
-	    memmem(value.ptr, value.len, TEXT_FORM_ENVELOPE, sizeof(TEXT_FORM_ENVELOPE) - 1) == NULL)
+	if (used && header.ptr != NULL && value.ptr != NULL && engine->direction == ENGINE_REVEAL &&
+	    !text_form_has_envelope(value))
 		return BYTES_EMPTY;
 	return header;
 }
 
 enum seal_status engine_splice(struct engine *engine, struct seal_err *err)
 {
+	const bool used = engine->headers && engine_uses_key_header(engine->topic);
 	enum seal_status rc = SEAL_OK;
 
 	for (size_t i = 0; i < engine->n; i++) {
@@ -219,7 +219,7 @@ enum seal_status engine_splice(struct engine *engine, struct seal_err *err)
 			continue;
 		SEAL_TRY(rc);
 		if (engine->headers)
-			engine->results[i].key_header = key_header(engine, i);
+			engine->results[i].key_header = key_header(engine, i, used);
 	}
 	rc = SEAL_OK;
 out:

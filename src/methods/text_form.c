@@ -115,6 +115,43 @@ static bool parse_transform(struct seal_bytes rest, struct text_form *form)
 	return true;
 }
 
+/* Sixteen neighbours at a time: `found` gets bits where an envelope may begin in the LOOK_LEN bytes at `at`. */
+typedef uint8_t neighbours __attribute__((vector_size(16)));
+#define ENVELOPE_LEN (sizeof(TEXT_FORM_ENVELOPE) - 1)
+#define LOOK_LEN (sizeof(neighbours) + ENVELOPE_LEN - 1)
+
+static inline void look_at(const uint8_t *at, neighbours *found)
+{
+	neighbours first, fifth, last;
+
+	memcpy(&first, at, sizeof(first));
+	memcpy(&fifth, at + 4, sizeof(fifth));
+	memcpy(&last, at + ENVELOPE_LEN - 1, sizeof(last));
+	*found |= (neighbours)(first == TEXT_FORM_ENVELOPE[0]) & (neighbours)(fifth == TEXT_FORM_ENVELOPE[4]) &
+		  (neighbours)(last == TEXT_FORM_ENVELOPE[ENVELOPE_LEN - 1]);
+}
+
+/* False for nearly all records that have none. */
+static bool may_have_envelope(struct seal_bytes text)
+{
+	neighbours found = {0};
+	uint64_t halves[2];
+
+	if (text.len < LOOK_LEN)
+		return true;
+	for (size_t i = 0; i + LOOK_LEN < text.len; i += sizeof(neighbours))
+		look_at(text.ptr + i, &found);
+	look_at(text.ptr + text.len - LOOK_LEN, &found);
+	memcpy(halves, &found, sizeof(halves));
+	return (halves[0] | halves[1]) != 0;
+}
+
+bool text_form_has_envelope(struct seal_bytes text)
+{
+	return text.len >= ENVELOPE_LEN && may_have_envelope(text) &&
+	       memmem(text.ptr, text.len, TEXT_FORM_ENVELOPE, ENVELOPE_LEN) != NULL;
+}
+
 bool text_form_parse(struct seal_bytes text, struct text_form *form)
 {
 	struct seal_bytes rest;

@@ -32,6 +32,8 @@ struct text_form {
  * not the rest is well-formed: such a value is never taken for plaintext.
  */
 bool text_form_looks_protected(struct seal_bytes text);
+/* Does TEXT_FORM_ENVELOPE stand anywhere in it? For whole records: as fast as they can be read. */
+bool text_form_has_envelope(struct seal_bytes text);
 /* Takes "json+" off *text; false, and *text as it was, when it is not there. */
 bool text_form_strip_json(struct seal_bytes *text);
 /* The same for a payload that an envelope is in as bytes. */

@@ -127,6 +127,29 @@ static void text_forms_are_recognised(void **state)
 }
 
 /* Bodies longer than the piece that is checked at once. */
+/* At every place in texts of many lengths, and never where it only looks like one. */
+static void envelopes_are_found_anywhere(void **state)
+{
+	static const char almost[] = "seal:x1:seal:e2:seal;e1:s,al:e1:Seal:e1:seal:e1;";
+	uint8_t text[100];
+
+	for (size_t len = 0; len <= sizeof(text); len++) {
+		for (size_t i = 0; i < len; i++)
+			text[i] = (uint8_t)almost[i % (sizeof(almost) - 1)];
+		assert_false(text_form_has_envelope(bytes_of(text, len)));
+		for (size_t at = 0; at + 8 <= len; at++) {
+			uint8_t before[8];
+
+			memcpy(before, text + at, 8);
+			memcpy(text + at, TEXT_FORM_ENVELOPE, 8);
+			assert_true(text_form_has_envelope(bytes_of(text, len)));
+			assert_false(text_form_has_envelope(bytes_of(text, at + 7)));
+			memcpy(text + at, before, 8);
+		}
+	}
+	assert_false(text_form_has_envelope(BYTES_EMPTY));
+}
+
 static void long_text_forms_are_checked_to_the_end(void **state)
 {
 	static const size_t lengths[] = {252, 256, 260, 512, 516, 1024};
@@ -657,6 +680,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_forms_are_recognised),
+		cmocka_unit_test(envelopes_are_found_anywhere),
 		cmocka_unit_test(long_text_forms_are_checked_to_the_end),
 		cmocka_unit_test(alphabets_have_an_order),
 		cmocka_unit_test(bad_alphabets_are_refused),
