@@ -13,6 +13,7 @@
 #include "methods/envelope_work.h"
 
 #include "base/mem.h"
+#include "keys/key_cache.h"
 #include "methods/builtin.h"
 
 #define RAW_MAX (AEAD_MESSAGE_MAX + 4 * ENVELOPE_CHUNK_BYTES)
@@ -59,6 +60,22 @@ static unsigned flags_of(const void *options)
 	       (o->carry == CARRY_BYTES ? METHOD_BYTES_ONLY : 0);
 }
 
+static void drop_context(struct envelope_context *context)
+{
+	aead_free(context->aead);
+	data_key_unref(context->key);
+	*context = (struct envelope_context){NULL, NULL, 0};
+}
+
+void envelope_contexts_expire(struct envelope_session *s)
+{
+	const uint64_t now_ms = key_cache_now_ms(), max_age_ms = (uint64_t)envelope_options_of(s)->max_age_ms;
+
+	for (size_t i = 0; i < ENVELOPE_CONTEXTS; i++)
+		if (s->contexts[i].key != NULL && now_ms - s->contexts[i].since_ms >= max_age_ms)
+			drop_context(&s->contexts[i]);
+}
+
 enum seal_status envelope_context_get(struct envelope_session *s, struct data_key *key, struct aead **out,
 				      struct seal_err *err)
 {
@@ -66,11 +83,10 @@ enum seal_status envelope_context_get(struct envelope_session *s, struct data_ke
 	enum seal_status rc = SEAL_OK;
 
 	if (context->key != key) {
-		aead_free(context->aead);
-		data_key_unref(context->key);
-		*context = (struct envelope_context){NULL, NULL};
+		drop_context(context);
 		SEAL_TRY(aead_new(data_key_cipher_key(key), &context->aead, err));
 		context->key = data_key_ref(key);
+		context->since_ms = key_cache_now_ms();
 	}
 	*out = context->aead;
 out:
@@ -83,10 +99,8 @@ static void session_free(struct method_session *base)
 
 	if (s == NULL)
 		return;
-	for (size_t i = 0; i < ENVELOPE_CONTEXTS; i++) {
-		aead_free(s->contexts[i].aead);
-		data_key_unref(s->contexts[i].key);
-	}
+	for (size_t i = 0; i < ENVELOPE_CONTEXTS; i++)
+		drop_context(&s->contexts[i]);
 	for (size_t i = 0; i < ENVELOPE_RENEWED; i++) {
 		buf_clear(&s->renewed[i].old);
 		buf_clear(&s->renewed[i].new);

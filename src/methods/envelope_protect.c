@@ -60,6 +60,28 @@ static enum seal_status allocate_keys(struct work *w, size_t n, struct seal_err 
 	return SEAL_OK;
 }
 
+/* What readers would refuse is not made: a record's values under more keys than any record may have. */
+static void check_key_counts(struct work *w)
+{
+	uint32_t record = UINT32_MAX, first = 0;
+
+	for (size_t i = 0; i < w->lot->n; i++) {
+		struct cell *cell = &w->lot->cells[i];
+
+		if (w->group_of[i] == NAME_NONE)
+			continue;
+		if (cell->record != record)
+			first = w->group_of[i];
+		record = cell->record;
+		if (w->group_of[i] - first < ENVELOPE_KEYS_MAX)
+			continue;
+		w->group_of[i] = NAME_NONE;
+		cell_fail(w->lot, cell, SEAL_E_LIMIT,
+			  "the record's values would be under more than %d different data keys; raise max_uses",
+			  ENVELOPE_KEYS_MAX);
+	}
+}
+
 /* Runs of cells under one key each; mostly there is one run. */
 static enum seal_status take_keys(struct work *w, struct seal_err *err)
 {
@@ -76,6 +98,7 @@ static enum seal_status take_keys(struct work *w, struct seal_err *err)
 		SEAL_TRY(data_keys_writer(w->s->method->keys, w->s->kek, n, &call, &w->keys[w->n_keys].key, err));
 		w->n_keys++;
 	}
+	check_key_counts(w);
 out:
 	return rc;
 }
@@ -375,6 +398,7 @@ enum seal_status envelope_protect(struct method_session *base, struct lot *lot, 
 	w.group_of = arena_alloc(lot->arena, (lot->n + 1) * sizeof(uint32_t), _Alignof(uint32_t));
 	if (w.group_of == NULL)
 		return err_memory(err);
+	envelope_contexts_expire(w.s);
 	check_sizes(&w);
 	SEAL_TRY(by_person ? take_persons_keys(&w, &ids, err) : take_keys(&w, err));
 	SEAL_TRY(make_heads(&w, ids, err));

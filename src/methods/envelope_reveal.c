@@ -186,6 +186,7 @@ enum seal_status envelope_reveal(struct method_session *base, struct lot *lot, s
 
 	if (reader == NULL)
 		return err_memory(err);
+	envelope_contexts_expire(w.s);
 	SEAL_TRY(envelope_read_lot(reader, lot, err));
 	SEAL_TRY(open_keys(&w, err));
 	SEAL_TRY(open_cells(&w, err));

@@ -44,6 +44,7 @@ struct envelope_method {
 struct envelope_context {
 	struct data_key *key; /* a reference; NULL: free */
 	struct aead *aead;
+	uint64_t since_ms;
 };
 
 /* A wrapped key that was renewed a moment ago: the next lots of a run have the same. */
@@ -71,6 +72,9 @@ static inline const struct envelope_options *envelope_options_of(const struct en
 /* Valid until the next call; a key that hashes to the same slot takes the other's place. */
 SEAL_MUST_USE enum seal_status envelope_context_get(struct envelope_session *s, struct data_key *key,
 						    struct aead **out, struct seal_err *err);
+
+/* Before each lot: keys that are older than max_age here are let go of, so that what was forgotten is not held on to. */
+void envelope_contexts_expire(struct envelope_session *s);
 
 SEAL_MUST_USE enum seal_status envelope_protect(struct method_session *base, struct lot *lot, struct seal_err *err);
 SEAL_MUST_USE enum seal_status envelope_reveal(struct method_session *base, struct lot *lot, struct seal_err *err);

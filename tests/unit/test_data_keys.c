@@ -200,7 +200,7 @@ static void readers_are_bounded(void **state)
 {
 	const size_t before = secret_slot_pages();
 	struct data_keys_fixture f;
-	struct data_key *first, *key;
+	struct data_key *first, *key, *keys[5];
 
 	fixture_open(&f, (struct data_keys_options){.readers = 4});
 	first = foreign_key(&f.kek, 0);
@@ -214,9 +214,46 @@ static void readers_are_bounded(void **state)
 	}
 	assert_int_equal(atomic_load(&f.kek.decrypts), 101);
 	assert_true(secret_slot_pages() - before <= 1);
+	for (uint32_t i = 0; i < 5; i++) {
+		keys[i] = foreign_key(&f.kek, 1000 + i);
+		assert_int_equal(open_one(&f, want_of(keys[i])), SEAL_OK);
+	}
+	assert_int_equal(atomic_load(&f.kek.decrypts), 106);
+	for (uint32_t i = 5; i > 0; i--) /* the newest four are there, the fifth and `first` made room */
+		assert_int_equal(open_one(&f, want_of(keys[i - 1])), SEAL_OK);
+	assert_int_equal(atomic_load(&f.kek.decrypts), 107);
+	assert_int_equal(open_one(&f, want_of(first)), SEAL_OK);
+	assert_int_equal(atomic_load(&f.kek.decrypts), 108);
+	for (uint32_t i = 0; i < 5; i++)
+		data_key_unref(keys[i]);
 	data_key_unref(first);
 	fixture_close(&f);
 	assert_int_equal(secret_slot_pages(), before);
+}
+
+/* Forgotten while somebody fetches it: they get it, nobody after them does. */
+static void dropped_on_the_way(void **state)
+{
+	struct fake_kek kek = FAKE_KEK_INIT;
+	struct key_seek one = {.name = BYTES_LIT("a")}, two = one;
+	struct data_key *key = foreign_key(&kek, 1);
+	struct key_cache *cache;
+
+	assert_int_equal(key_cache_new(4, 1000, &cache, NULL), SEAL_OK);
+	assert_int_equal(key_cache_seek(cache, &one, 1, NULL), SEAL_OK);
+	assert_true(one.mine);
+	key_cache_drop(cache, BYTES_LIT("a"));
+	key_cache_settle(cache, &one, key, NULL);
+	assert_ptr_equal(one.key, key);
+	assert_int_equal(key_cache_count(cache), 0);
+	assert_int_equal(key_cache_seek(cache, &two, 1, NULL), SEAL_OK);
+	assert_true(two.mine);
+	key_cache_settle(cache, &two, key, NULL);
+	assert_int_equal(key_cache_count(cache), 1);
+	key_seeks_release(&one, 1);
+	key_seeks_release(&two, 1);
+	data_key_unref(key);
+	key_cache_free(cache);
 }
 
 /* A lot of many keys, some of them twice, some bad: one call of the KEK, and each bad one fails alone. */
@@ -441,6 +478,7 @@ int main(void)
 		cmocka_unit_test(reader_age),
 		cmocka_unit_test(kek_away),
 		cmocka_unit_test(readers_are_bounded),
+		cmocka_unit_test(dropped_on_the_way),
 		cmocka_unit_test(one_call_per_lot),
 		cmocka_unit_test(derived_kek),
 		cmocka_unit_test(ends),

@@ -274,6 +274,62 @@ static void uses_are_limited(void **state)
 	kit_close(&kit);
 }
 
+/* Keys of methods whose key encryption keys differ are never mixed, whatever else is alike. */
+static void other_keys_are_other_keys(void **state)
+{
+	const char *topics =
+		"topics: [{match: t, protect: {$.a: {type: envelope, key: k}, $.b: {type: envelope, key: l}}}]\n";
+	struct rec sealed;
+	struct kit kit;
+
+	kit_open(&kit, arena_printf(&arena, "version: 1\nkeys: {k: 'fake:aes', l: 'fake:aes1'}\n%s", topics));
+	sealed = good(&kit, ENGINE_PROTECT, text("{\"a\":\"x\",\"b\":\"x\"}"));
+	assert_int_equal(fake_control.calls, 2);
+	is(good(&kit, ENGINE_REVEAL, sealed), "{\"a\":\"x\",\"b\":\"x\"}");
+	kit_close(&kit);
+	kit_open(&kit, arena_printf(&arena, "version: 1\nkeys: {k: 'fake:aes', l: 'fake:aes1'}\n%s", topics));
+	is(good(&kit, ENGINE_REVEAL, sealed), "{\"a\":\"x\",\"b\":\"x\"}");
+	kit_close(&kit);
+}
+
+/* A method's own limits hold beside another one's. */
+static void other_limits_are_other_keys(void **state)
+{
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.a: " PLAIN ", $.b: {type: envelope, key: k, max_uses: 1}, "
+			     "$.c: {type: envelope, key: k, max_age: 1s}"));
+	for (int i = 0; i < 2; i++) {
+		good(&kit, ENGINE_PROTECT, text("{\"a\":1,\"b\":1,\"c\":1}"));
+		now_ms += 1000;
+	}
+	assert_int_equal(fake_control.calls, 1 + 2 + 2);
+	kit_close(&kit);
+}
+
+/* A session lets go of what it has keyed, once that is too old: forgotten people's keys, above all. */
+static void keyed_contexts_end(void **state)
+{
+	const struct envelope_session *session;
+	struct rec sealed;
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("$.a: {type: envelope, key: k, max_uses: 1, max_age: 5m}"));
+	session = (const struct envelope_session *)kit.engine->sessions[kit.topic->rules[0].method->index];
+	for (int i = 0; i < 20; i++)
+		sealed = good(&kit, ENGINE_PROTECT, text("{\"a\":\"x\"}"));
+	for (int reveal = 0; reveal < 2; reveal++) {
+		size_t n = 0;
+
+		now_ms += 5 * 60 * 1000;
+		sealed = good(&kit, reveal ? ENGINE_REVEAL : ENGINE_PROTECT, reveal ? sealed : text("{\"a\":\"x\"}"));
+		for (size_t i = 0; i < ENVELOPE_CONTEXTS; i++)
+			n += session->contexts[i].key != NULL;
+		assert_int_equal(n, 1);
+	}
+	kit_close(&kit);
+}
+
 /* Away for less than the age: nobody notices. For longer: nothing goes through. */
 static void an_outage_is_bridged_for_the_age(void **state)
 {
@@ -373,6 +429,18 @@ static void damaged_and_newer_ones_are_told_apart(void **state)
 	changed = keep(raw);
 	((uint8_t *)changed.ptr)[1] = 4;
 	bad(&kit, ENGINE_REVEAL, with_a(changed, BYTES_EMPTY), SEAL_E_SYNTAX, "newer release");
+	/* a wrapped key has one spelling */
+	changed.ptr = arena_alloc(&arena, 2 * raw.len, 1);
+	memcpy((uint8_t *)changed.ptr, raw.ptr, 2);
+	snprintf((char *)changed.ptr + 5, 32, "vault:v%u:", be32_load(raw.ptr + 3));
+	changed.len = strlen((char *)changed.ptr + 5);
+	changed.len += base64_encode(bytes_of(raw.ptr + 9, WRAPPED_RAW), (char *)changed.ptr + 5 + changed.len);
+	((uint8_t *)changed.ptr)[2] = ((uint8_t *)changed.ptr)[3] = 0;
+	((uint8_t *)changed.ptr)[4] = (uint8_t)changed.len;
+	changed.len += 5;
+	memcpy((uint8_t *)changed.ptr + changed.len, raw.ptr + 9 + WRAPPED_RAW, raw.len - 9 - WRAPPED_RAW);
+	changed.len += raw.len - 9 - WRAPPED_RAW;
+	bad(&kit, ENGINE_REVEAL, with_a(changed, BYTES_EMPTY), SEAL_E_TAMPERED, "damaged");
 	bad(&kit, ENGINE_REVEAL, text("{\"a\":\"seal:e2:AAAA\"}"), SEAL_E_SYNTAX, "newer release");
 	bad(&kit, ENGINE_REVEAL, text("{\"a\":\"seal:e1:A\"}"), SEAL_E_TAMPERED, "damaged");
 	bad(&kit, ENGINE_REVEAL, text("{\"a\":\"vault:v1:AAAA\"}"), SEAL_E_PLAINTEXT, "not an envelope");
@@ -515,6 +583,23 @@ static void a_full_header_is_told(void **state)
 	bad(&kit, ENGINE_PROTECT, in, SEAL_E_SYNTAX, "not a list of wrapped data keys");
 	buf_clear(&header);
 	kit_close(&kit);
+}
+
+/* Few entries, but too many bytes. */
+static void a_large_header_is_none(void **state)
+{
+	const size_t entry = 43 + 1 + 4000;
+	struct key_header *header = ARENA_NEW(&arena, struct key_header);
+	char *value = arena_alloc(&arena, 17 * (entry + 1), 1);
+
+	for (size_t i = 0; i < 17; i++) {
+		memset(value + i * (entry + 1), 'A', entry + 1);
+		value[i * (entry + 1) + 43] = '.';
+		value[i * (entry + 1) + entry] = ',';
+	}
+	assert_true(key_header_parse(bytes_of(value, 16 * (entry + 1) - 1), header));
+	assert_int_equal(header->n, 16);
+	assert_false(key_header_parse(bytes_of(value, 17 * (entry + 1) - 1), header));
 }
 
 static void streams_without_headers_are_refused(void **state)
@@ -868,6 +953,33 @@ static void many_keys_are_one_call(void **state)
 	kit_close(&kit);
 }
 
+/* What protect makes can be revealed: it refuses more keys for a record than readers take. */
+static void a_record_has_so_many_keys(void **state)
+{
+	struct seal_buf value = BUF_INIT(64 << 20);
+	struct rec sealed;
+	struct kit kit;
+
+	kit_open(&kit, TOPIC("'$.*': {type: envelope, key: k, max_uses: 1, bind: none}"));
+	for (unsigned i = 0; i < ENVELOPE_KEYS_MAX; i++)
+		assert_int_equal(buf_printf(&value, NULL, "%s\"a%u\":1", i ? "," : "{", i), SEAL_OK);
+	assert_int_equal(buf_append_str(&value, "}", NULL), SEAL_OK);
+	sealed = good(&kit, ENGINE_PROTECT, (struct rec){.value = buf_bytes(&value)});
+	assert_true(bytes_eq(good(&kit, ENGINE_REVEAL, sealed).value, buf_bytes(&value)));
+	value.len--;
+	assert_int_equal(buf_append_str(&value, ",\"one too many\":1}", NULL), SEAL_OK);
+	bad(&kit, ENGINE_PROTECT, (struct rec){.value = buf_bytes(&value)}, SEAL_E_LIMIT, "raise max_uses");
+	/* made by somebody who does not know the limit */
+	value.len = 0;
+	assert_int_equal(buf_append(&value, bytes_of(sealed.value.ptr, sealed.value.len - 1), NULL), SEAL_OK);
+	sealed = good(&kit, ENGINE_PROTECT, text("{\"a\":1}"));
+	assert_int_equal(buf_append_u8(&value, ',', NULL), SEAL_OK);
+	assert_int_equal(buf_append(&value, bytes_skip(sealed.value, 1), NULL), SEAL_OK);
+	bad(&kit, ENGINE_REVEAL, (struct rec){.value = buf_bytes(&value)}, SEAL_E_LIMIT, "different data keys");
+	buf_clear(&value);
+	kit_close(&kit);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -878,6 +990,9 @@ int main(void)
 		TEST(the_bytes_are_as_described),
 		TEST(one_key_does_for_many),
 		TEST(uses_are_limited),
+		TEST(other_keys_are_other_keys),
+		TEST(other_limits_are_other_keys),
+		TEST(keyed_contexts_end),
 		TEST(an_outage_is_bridged_for_the_age),
 		TEST(values_are_bound),
 		TEST(keys_are_committed_to),
@@ -888,6 +1003,7 @@ int main(void)
 		TEST(a_lost_header_is_told),
 		TEST(headers_are_not_mixed_up),
 		TEST(a_full_header_is_told),
+		TEST(a_large_header_is_none),
 		TEST(streams_without_headers_are_refused),
 		TEST(all_forms_are_read_under_any_option),
 		TEST(tombstones_and_failures_keep_what_they_have),
@@ -901,6 +1017,7 @@ int main(void)
 		TEST(forgotten_people_stay_so),
 		TEST(an_unreachable_store_is_waited_for),
 		TEST(many_keys_are_one_call),
+		TEST(a_record_has_so_many_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,7 @@ static void forgetting(void **state)
 	key = person_write(&f, f.people, "c-1", &want);
 	data_key_unref(person_write(&f, f.other, "c-1", NULL));
 	data_key_unref(person_read(&f, f.other, want.id, data_key_commitment(key)));
+	data_key_unref(person_read(&f, f.people, want.id, data_key_commitment(key)));
 	assert_int_equal(person_forget(&f, f.people, "c-1"), PERSON_LIVE);
 	assert_int_equal(atomic_load(&fake_store_control(f.store)->erasures), 1);
 	assert_int_equal(fake_store_row(f.store, "people", 0, NULL).len, ROW_FORGOTTEN_LEN);
@@ -430,6 +431,26 @@ static void rewrapping(void **state)
 	people_close(&f);
 }
 
+/* The key of ids is remembered for max_age, too: not for as long as the process lives. */
+static void pepper_age(void **state)
+{
+	struct seal_bytes row = BYTES_EMPTY;
+	struct people_fixture f;
+
+	people_open(&f, (struct data_keys_options){.max_age_ms = 10});
+	data_key_unref(person_write(&f, f.people, "a", NULL));
+	for (size_t i = 0; row.ptr == NULL || row.ptr[0] != ROW_PEPPER; i++)
+		row = fake_store_row(f.store, "keys", i, NULL);
+	((uint8_t *)row.ptr)[row.len - 1] ^= 1;
+	fixed_now_ms += 9;
+	data_key_unref(person_write(&f, f.people, "b", NULL));
+	assert_int_equal(f.err.status, SEAL_OK);
+	fixed_now_ms += 1;
+	assert_null(person_write(&f, f.people, "a", NULL));
+	assert_int_equal(f.err.code, SEAL_E_TAMPERED);
+	people_close(&f);
+}
+
 /* Whoever writes to the store can destroy, but not move a key to somebody else or make one of their own. */
 static void hostile_store(void **state)
 {
@@ -589,14 +610,23 @@ static void row_lengths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_person),	  cmocka_unit_test(store_knows_nobody),
-		cmocka_unit_test(many_people),	  cmocka_unit_test(mixed_lot),
-		cmocka_unit_test(forgetting),	  cmocka_unit_test(forgotten_beforehand),
-		cmocka_unit_test(store_keys_end), cmocka_unit_test(races),
-		cmocka_unit_test(away),		  cmocka_unit_test(rewrapping),
-		cmocka_unit_test(hostile_store),  cmocka_unit_test(lost_rows),
-		cmocka_unit_test(scopes),	  cmocka_unit_test(derived_kek),
-		cmocka_unit_test(row_lengths),	  cmocka_unit_test(admitted_too_early),
+		cmocka_unit_test(one_person),
+		cmocka_unit_test(store_knows_nobody),
+		cmocka_unit_test(many_people),
+		cmocka_unit_test(mixed_lot),
+		cmocka_unit_test(forgetting),
+		cmocka_unit_test(forgotten_beforehand),
+		cmocka_unit_test(store_keys_end),
+		cmocka_unit_test(races),
+		cmocka_unit_test(away),
+		cmocka_unit_test(rewrapping),
+		cmocka_unit_test(hostile_store),
+		cmocka_unit_test(lost_rows),
+		cmocka_unit_test(scopes),
+		cmocka_unit_test(derived_kek),
+		cmocka_unit_test(row_lengths),
+		cmocka_unit_test(pepper_age),
+		cmocka_unit_test(admitted_too_early),
 	};
 
 	return cmocka_run_group_tests_name("person_keys", tests, NULL, NULL);
