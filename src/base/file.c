@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TEMPORARY_TRIES 10000
+
 static enum seal_status fail_open(const char *path, int code, struct seal_err *err)
 {
 	if (code == EACCES || code == EPERM)
@@ -75,10 +77,14 @@ enum seal_status file_temporary_at(int dirfd, const char *name, unsigned mode, c
 				   char temporary[FILE_TEMPORARY_MAX], int *fd, struct seal_err *err)
 {
 	static atomic_uint serial;
+	unsigned tries = 0;
 
-	snprintf(temporary, FILE_TEMPORARY_MAX, ".%.200s.%ld.%u.tmp", name, (long)getpid(),
-		 atomic_fetch_add(&serial, 1));
-	*fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	/* Another process of this number (in a container it is always 1) may have died and left some. */
+	do {
+		snprintf(temporary, FILE_TEMPORARY_MAX, ".%.200s.%ld.%u.tmp", name, (long)getpid(),
+			 atomic_fetch_add(&serial, 1));
+		*fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	} while (*fd < 0 && errno == EEXIST && ++tries < TEMPORARY_TRIES);
 	if (*fd < 0)
 		return err_set_errno(err, errno == EACCES ? SEAL_DENIED : SEAL_FATAL, SEAL_E_CREATE, errno,
 				     "cannot create a file beside %s", path);

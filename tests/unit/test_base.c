@@ -377,6 +377,31 @@ static void files_are_replaced_durably(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+/* In a container a program has the same number each time: what it left when it was killed must not stop the next one. */
+static void leftovers_are_passed_by(void **state)
+{
+	char path[] = "/tmp/sealbaseXXXXXX", name[FILE_TEMPORARY_MAX];
+	int dir, fd;
+
+	assert_non_null(mkdtemp(path));
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(dir >= 0);
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), ".x.%ld.%u.tmp", (long)getpid(), i);
+		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		assert_true(fd >= 0);
+		close(fd);
+	}
+	assert_int_equal(file_replace_at(dir, "x", BYTES_LIT("abc"), 0600, "x", NULL), SEAL_OK);
+	assert_int_equal(unlinkat(dir, "x", 0), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), ".x.%ld.%u.tmp", (long)getpid(), i);
+		assert_int_equal(unlinkat(dir, name, 0), 0);
+	}
+	close(dir);
+	assert_int_equal(rmdir(path), 0);
+}
+
 static bool refuse(void *arg, size_t size)
 {
 	return false;
@@ -571,6 +596,7 @@ int main(void)
 		cmocka_unit_test(secrets_are_locked_and_not_dumped),
 		cmocka_unit_test(processes_are_hardened),
 		cmocka_unit_test(files_are_replaced_durably),
+		cmocka_unit_test(leftovers_are_passed_by),
 		cmocka_unit_test(allocation_can_fail),
 		cmocka_unit_test(errors_keep_the_first),
 		cmocka_unit_test(option_values),
