@@ -585,11 +585,14 @@ static bool is_worthwhile(struct journal *j)
 
 enum seal_status journal_tidy(struct journal *j, struct seal_err *err)
 {
+	struct seal_err why = SEAL_ERR_INIT;
 	enum seal_status rc;
 
 	SEAL_TRY(enter(j, err));
 	if (is_worthwhile(j)) {
-		SEAL_TRY(rewrite(j, err));
+		/* Where there is no room, the old one does as well. */
+		if (rewrite(j, &why) != SEAL_OK && why.code == SEAL_E_MEMORY)
+			rc = err_memory(err);
 		j->looked_at = j->lines;
 	}
 out:

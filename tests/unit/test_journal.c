@@ -2,6 +2,8 @@
 #include "keyring_fixture.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "transfer/journal.h"
 #include "transfer/journal_line.h"
@@ -283,7 +285,8 @@ static void test_tidy(void **state)
 	struct journal_file sent = file_of("sent", 0), under_way = file_of("under-way", 0),
 			    gone = file_of("gone", 99);
 	struct journal_transfer transfer, again;
-	struct journal *second = NULL;
+	struct journal *second, *third = NULL;
+	struct rlimit was;
 	struct stat st;
 	char path[200];
 
@@ -308,6 +311,15 @@ static void test_tidy(void **state)
 	assert_non_null(strstr(read_text(t), " gone ")); /* too short to be worthwhile */
 	for (uint64_t i = 1; i <= 1000; i++)
 		OK(t, journal_note_acknowledged(t->journal, transfer.id, i, &t->err));
+	/* No room for another one: the old one goes on to be used. */
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){64, was.rlim_max}), 0);
+	OK(t, journal_open(t->fd, t->dir, t->files, "topic", &third, &t->err));
+	OK(t, journal_tidy(third, &t->err));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	journal_close(third);
+	assert_non_null(strstr(read_text(t), " gone "));
 	OK(t, journal_tidy(t->journal, &t->err));
 	assert_true(strlen(read_text(t)) < 600);
 	assert_null(strstr(read_text(t), " gone "));
