@@ -70,7 +70,7 @@ static struct {
 	const struct record_header *headers; /* of every record read; NULL: the usual one */
 	size_t n_headers;
 	struct seal_bytes key_header_in; /* as the engine saw it last */
-	bool headers_given; /* … it saw any */
+	_Atomic bool headers_given; /* … it saw any */
 	struct seal_bytes key_header_out; /* what it answers */
 	char headers_written[256]; /* of the last record, "name=value;" each */
 } t;
