@@ -64,6 +64,7 @@ enum seal_status seal_engine_new(const struct seal_policy *policy, const struct 
 	*out = NULL;
 	SEAL_TRY(api_read_options(options, &known, sizeof(known), "struct seal_engine_options", err));
 	SEAL_TRY(api_key_config(known.keyring, &keys, err));
+	keys.create_stores = true; /* an engine protects, too */
 	shared = mem_calloc(1, sizeof(*shared));
 	if (shared == NULL) {
 		rc = err_memory(err);

@@ -236,7 +236,8 @@ enum seal_status test_keys_make(const struct policy *policy, const char *directo
 	struct keyring *keyring = NULL;
 	enum seal_status rc;
 
-	*config = (struct key_source_config){.keyring_dir = directory, .create = true, .vault = server};
+	*config = (struct key_source_config){
+		.keyring_dir = directory, .create = true, .create_stores = true, .vault = server};
 	SEAL_TRY(keyring_open(config, &keyring, err));
 	for (size_t i = 0; i < policy->n_methods; i++)
 		if (policy->methods[i].key != NULL && (policy->methods[i].flags & METHOD_TRANSFORM_KEY) == 0)

@@ -42,8 +42,9 @@ static void tell_plan(const struct plan *plan)
 			log_say(LOG_WARNING, "%s", text);
 }
 
-enum seal_status policy_use_open_any(const char *file, const char *const *topics, const struct global_options *global,
-				     struct policy_use *out, struct seal_err *err)
+enum seal_status policy_use_open_any(const char *file, const char *const *topics, enum engine_direction direction,
+				     const struct global_options *global, struct policy_use *out,
+				     struct seal_err *err)
 {
 	struct key_source_config keys = global_key_config(global);
 	struct policy_findings findings;
@@ -56,6 +57,7 @@ enum seal_status policy_use_open_any(const char *file, const char *const *topics
 	policy_findings_clear(&findings);
 	SEAL_TRY(rc);
 	SEAL_TRY(choose_topic(file, topics, out, err));
+	keys.create_stores = direction == ENGINE_PROTECT;
 	SEAL_TRY(plan_new(out->policy, &registry, &keys, &out->plan, err));
 	tell_plan(out->plan);
 	if (!secret_all_locked())
@@ -68,12 +70,12 @@ out:
 	return rc;
 }
 
-enum seal_status policy_use_open(const char *file, const char *topic, const struct global_options *global,
-				 struct policy_use *out, struct seal_err *err)
+enum seal_status policy_use_open(const char *file, const char *topic, enum engine_direction direction,
+				 const struct global_options *global, struct policy_use *out, struct seal_err *err)
 {
 	const char *topics[] = {topic, NULL};
 
-	return policy_use_open_any(file, topic ? topics : NULL, global, out, err);
+	return policy_use_open_any(file, topic ? topics : NULL, direction, global, out, err);
 }
 
 enum seal_status policy_is_needed(struct seal_err *err)

@@ -22,7 +22,8 @@ static enum seal_status open_policy(const struct stream_job *job, const struct c
 		return SEAL_OK;
 	if (job->options->policy == NULL)
 		return policy_is_needed(err);
-	return policy_use_open_any(job->options->policy, only[0] ? only : job->topics, call->global, use, err);
+	return policy_use_open_any(job->options->policy, only[0] ? only : job->topics, job->direction, call->global,
+				   use, err);
 }
 
 enum seal_status stream_job_run(const struct stream_job *job, struct command_call *call, int *exit_code,

@@ -134,7 +134,7 @@ enum seal_status transform_run(struct command_call *call, enum engine_direction 
 	enum seal_status rc;
 
 	progress_attach(&progress, call->global, strcmp(options->output, "-") == 0, &pump);
-	rc = policy_use_open(options->policy, options->topic, call->global, &use, err);
+	rc = policy_use_open(options->policy, options->topic, direction, call->global, &use, err);
 	if (rc == SEAL_OK)
 		rc = open_streams(call, &source, &sink, err);
 	if (stop_before_start(rc, exit_code, err)) {

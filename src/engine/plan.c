@@ -131,9 +131,9 @@ bool plan_warning(const struct plan *plan, size_t index, char out[SEAL_ERR_TEXT_
 }
 
 static enum seal_status open_store(struct plan *plan, const struct policy_store *spec,
-				   const struct engine_registry *registry, struct seal_err *err)
+				   const struct engine_registry *registry, bool create, struct seal_err *err)
 {
-	static const struct store_config config = {.create = true};
+	const struct store_config config = {.create = create};
 	struct plan_store *store = &plan->stores[spec->index];
 	enum seal_status rc = SEAL_OK;
 
@@ -176,7 +176,7 @@ static enum seal_status open_method(struct plan *plan, size_t index, const struc
 		needs.key = plan->keys[spec->key->index].key;
 	}
 	if (spec->per.text != NULL) {
-		SEAL_TRY(open_store(plan, spec->per.store, registry, err));
+		SEAL_TRY(open_store(plan, spec->per.store, registry, config->create_stores, err));
 		needs.store = plan->stores[spec->per.store->index].store;
 	}
 	rc = ops->open(spec, &needs, &plan->methods[index], err);

@@ -158,6 +158,7 @@ struct key_source_config {
 	const char *master_key_file; /* raw 32 bytes; NULL: see keyring.h */
 	const char *passphrase_file; /* scrypt; NULL: none */
 	bool create; /* make keyring and master key when absent (only `key create`, `demo`) */
+	bool create_stores; /* make the policy's stores of keys when absent: only what protects; else SEAL_E_NO_INPUT */
 	const struct vault_options *vault; /* vault/options.h; NULL: the environment's */
 };
 

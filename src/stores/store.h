@@ -41,7 +41,7 @@ struct store_call {
 };
 
 struct store_config {
-	bool create; /* make the data base and its tables where they are missing: the default of commands that write */
+	bool create; /* make the data base and its tables where they are missing: only what protects */
 };
 
 struct store_ops {

@@ -110,6 +110,22 @@ def test_doctor(run, home, policy, key):
     assert (code, check["status"]) == (1, "fail") and "is not reachable" in check["text"]
 
 
+def test_only_protect_makes_a_store(run, home, policy, key):
+    protected = run("protect", "-p", policy(), input=RECORDS).stdout.encode()
+    policy("sqlite:kyes.db")
+    for words in (("reveal", "-p", "p.yaml"), ("rewrap", "-p", "p.yaml"), ("key", "forget", "-p", "p.yaml", "--per", "7"),
+                  ("consume", "-p", "p.yaml", "-b", "127.0.0.1:1", "-t", "shop")):
+        done = run(*words, input=protected)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (66, "", 1), done.stderr
+        assert "policy store 'main'" in done.stderr and "there is no store ./kyes.db: what protects makes it" in done.stderr
+        assert not (home / "kyes.db").exists()
+    (home / "kyes.db").touch()
+    assert "is empty: nothing was put there yet" in run("reveal", "-p", "p.yaml", input=protected).stderr
+    assert (home / "kyes.db").stat().st_size == 0
+    assert run("protect", "-p", "p.yaml", input=RECORDS).returncode == 0
+    assert rows(home / "kyes.db")[1] == ("people", 7)
+
+
 def test_explain_and_schema(run, policy):
     text = run("policy", "explain", policy()).stdout
     assert " pii local:pii, one per $.id in main " in text

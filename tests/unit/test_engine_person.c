@@ -26,12 +26,13 @@ static size_t opened, freed;
 static enum seal_status fail_open;
 static char last_address[64];
 
+static bool create_stores; /* what the plan is told, and has to tell */
 static const struct store_ops memory_ops;
 
 static enum seal_status memory_open(const char *address, const struct store_config *config, struct store **out,
 				    struct seal_err *err)
 {
-	assert_true(config->create);
+	assert_int_equal(config->create, create_stores);
 	snprintf(last_address, sizeof(last_address), "%s", address);
 	*out = NULL;
 	if (fail_open != SEAL_OK)
@@ -102,7 +103,7 @@ static const struct policy_schema schema = {kinds, schemes, store_schemes};
 
 static enum seal_status try_kit(struct kit *kit, const char *policy, struct seal_err *err)
 {
-	static const struct key_source_config no_keys;
+	const struct key_source_config no_keys = {.create_stores = create_stores};
 	enum seal_status rc;
 
 	opened = freed = 0;
@@ -216,6 +217,11 @@ static void stores_of_methods(void **state)
 	assert_null(given[3]);
 	kit_close(&kit);
 	assert_int_equal(freed, 2);
+	create_stores = true;
+	open_kit(&kit, TOPIC("$.a: one, $.b: two, $.c: third, $.d: all"));
+	assert_int_equal(opened, 2);
+	kit_close(&kit);
+	create_stores = false;
 }
 
 static void stores_that_fail(void **state)
