@@ -40,6 +40,12 @@ void err_prefix(struct seal_err *err, const char *fmt, ...) __attribute__((forma
  */
 void err_plain(char *text);
 
+/* For counts in texts: the s of `n` things. */
+static inline const char *plural_s(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 /* Empties `err`, so that it can take another error. */
 void err_clear(struct seal_err *err);
 

@@ -200,9 +200,9 @@ static void say_total(const struct file_progress *p)
 	bars_bytes(total.size == BAR_SIZE_UNKNOWN ? total.bytes : total.size, size);
 	bars_bytes((uint64_t)total.rate, rate);
 	bars_time(bars_left(&total), left);
-	log_say(LOG_INFO, "%llu of %llu files %s, %llu failed, %s of %s, %s/s, %s left, %zu under way",
-		(unsigned long long)p->files_done, (unsigned long long)files_known(p), p->done,
-		(unsigned long long)p->files_failed, bytes, size, rate, left, p->n);
+	log_say(LOG_INFO, "%llu of %llu file%s %s, %llu failed, %s of %s, %s/s, %s left, %zu under way",
+		(unsigned long long)p->files_done, (unsigned long long)files_known(p), plural_s(files_known(p)),
+		p->done, (unsigned long long)p->files_failed, bytes, size, rate, left, p->n);
 }
 
 static void say_failed(const struct transfer_event *e)
@@ -479,20 +479,22 @@ void file_progress_watch(struct file_progress *progress, struct transfer_watch *
 					 .arg = progress};
 }
 
-void file_progress_end(struct file_progress *p)
+void file_progress_end(struct file_progress *p, bool failed)
 {
 	double seconds = (double)(clock_mono_ms() - p->start_ms + 1) / 1000;
 	char bytes[BAR_TEXT_ROOM], rate[BAR_TEXT_ROOM];
 
 	bars_hide(&p->shown);
+	if (failed && files_known(p) == 0 && p->files_failed == 0)
+		return; /* it did not begin: the error says it all */
 	if (p->form == SHOW_JSON) {
 		json_total(p, "end");
 		return;
 	}
 	bars_bytes(p->bytes_done, bytes);
 	bars_bytes((uint64_t)((double)p->moved / seconds), rate);
-	log_say(LOG_INFO, "%llu files %s, %s in %.1f s, %s/s, %llu failed%s", (unsigned long long)p->files_done,
-		p->done, bytes, seconds, rate, (unsigned long long)p->files_failed,
+	log_say(LOG_INFO, "%llu file%s %s, %s in %.1f s, %s/s, %llu failed%s", (unsigned long long)p->files_done,
+		plural_s(p->files_done), p->done, bytes, seconds, rate, (unsigned long long)p->files_failed,
 		p->n > 0 ? "; what is under way goes on with the next run" : "");
 }
 

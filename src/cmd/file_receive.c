@@ -120,7 +120,7 @@ static enum seal_status receive(const struct receive_command *o, const struct co
 	SEAL_TRY(file_progress_new(o->progress, "received", counts, call->global, &progress, err));
 	file_progress_watch(progress, &options.watch);
 	rc = transfer_receive(&options, counts, err);
-	file_progress_end(progress);
+	file_progress_end(progress, rc != SEAL_OK);
 out:
 	file_progress_free(progress);
 	return rc;
@@ -135,7 +135,7 @@ static void tell_foreign(const struct receive_command *o, const struct transfer_
 		log_say(LOG_WARNING,
 			"nothing opened under %s, and %llu record%s did not: is it the right key? They were not "
 			"committed; group %s reads them again",
-			o->key, unopened, unopened == 1 ? "" : "s", o->group);
+			o->key, unopened, plural_s(unopened), o->group);
 	else if (foreign > 0)
 		log_say(LOG_WARNING, "%llu record%s no part of a file under %s; group %s has passed over %s", foreign,
 			foreign == 1 ? " was" : "s were", o->key, o->group, foreign == 1 ? "it" : "them");

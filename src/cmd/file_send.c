@@ -151,10 +151,10 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	SEAL_TRY(file_progress_new(o->progress, "sent", &counts, call->global, &progress, err));
 	file_progress_watch(progress, &send.watch);
 	rc = transfer_send(&send, &counts, err);
-	file_progress_end(progress);
+	file_progress_end(progress, rc != SEAL_OK);
 	SEAL_TRY(rc);
 	if (counts.before > 0)
-		log_say(LOG_INFO, "%" PRIu64 " files had been sent before", counts.before);
+		log_say(LOG_INFO, "%" PRIu64 " file%s had been sent before", counts.before, plural_s(counts.before));
 	*exit_code = stop_requested() ? 128 + stop_requested() : counts.failed > 0 ? 1 : 0;
 out:
 	file_progress_free(progress);

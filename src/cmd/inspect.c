@@ -55,7 +55,7 @@ static enum seal_status count(struct inspection *in, const char *path, const str
 
 	for (; kind < end; kind++)
 		if (kind->method == form->method && kind->json == form->json && kind->version == form->version &&
-		    strcmp(kind->path, path) == 0)
+		    kind->stored == form->stored && strcmp(kind->path, path) == 0)
 			break;
 	if (kind == end && in->n_kinds == KINDS_MAX) {
 		in->beyond++;
@@ -65,6 +65,7 @@ static enum seal_status count(struct inspection *in, const char *path, const str
 		*kind = (struct kind){.path = arena_strndup(in->arena, path, strlen(path)),
 				      .method = form->method,
 				      .json = form->json,
+				      .stored = form->stored,
 				      .version = form->version};
 		if (kind->path == NULL)
 			return err_memory(err);
@@ -103,12 +104,12 @@ static void show_text(const char *place, const char *path, const struct text_for
 
 	printf("%s: %s: ", place, path);
 	if (form->method == NULL) {
-		printf("damaged, %zu bytes\n", bytes);
+		printf("damaged, %zu byte%s\n", bytes, plural_s(bytes));
 		return;
 	}
-	printf("%s of a %s, key version %s, %zu bytes", form->method,
+	printf("%s of a %s, key version %s, %zu byte%s", form->method,
 	       form->json ? "JSON value" : inspect_form_name(form->method, false),
-	       inspect_version_name(form->version, "unknown", name), bytes);
+	       inspect_version_name(form->version, inspect_no_version(form->stored), name), bytes, plural_s(bytes));
 	if (plain >= 0)
 		printf(", %lld in clear", (long long)plain);
 	putchar('\n');
@@ -351,7 +352,9 @@ const struct command command_inspect = {
 	.details =
 		"Needs no policy and no key, and decrypts nothing. For each protected value it prints where it "
 		"stands, the "
-		"method, the version of the key (of envelope: of the key that wraps the data key), and sizes; then a "
+		"method, the version of the key (of envelope: of the key that wraps the data key, or that it is in "
+		"the "
+		"policy's store, which is not read), and sizes; then a "
 		"summary. Values made by fpe, mask, redact and "
 		"hash look "
 		"like any other text and cannot be told.\n"

@@ -19,7 +19,7 @@ struct inspect_options {
 struct kind {
 	const char *path; /* in the run's arena */
 	const char *method; /* NULL: damaged */
-	bool json;
+	bool json, stored;
 	uint32_t version;
 	uint64_t values, bytes;
 };
@@ -48,7 +48,9 @@ SEAL_MUST_USE enum seal_status inspect_container(const char *path, bool json, st
 /* What a protected value is: "string", "json", or of a chunk "file". */
 const char *inspect_form_name(const char *method, bool json);
 
-/* The version as text; `none` for a form that does not tell it (transform's). */
+/* For people: why a form does not tell its version. */
+const char *inspect_no_version(bool stored);
+/* The version as text; `none` for a form that does not tell it (transform's, one whose key is in a store). */
 #define VERSION_NAME_MAX 12
 const char *inspect_version_name(uint32_t version, const char *none, char name[VERSION_NAME_MAX]);
 

@@ -5,6 +5,11 @@
 
 #include "cmd/output.h"
 
+const char *inspect_no_version(bool stored)
+{
+	return stored ? "in store" : "unknown";
+}
+
 const char *inspect_version_name(uint32_t version, const char *none, char name[VERSION_NAME_MAX])
 {
 	if (version == 0)
@@ -65,8 +70,9 @@ static void versions_json(const struct inspection *in)
 
 static void counts_text(const struct inspection *in)
 {
-	printf("%llu records, %llu of them with protected values; %llu values", (unsigned long long)in->records,
-	       (unsigned long long)in->protected_records, (unsigned long long)in->values);
+	printf("%llu record%s, %llu of them with protected values; %llu value%s", (unsigned long long)in->records,
+	       plural_s(in->records), (unsigned long long)in->protected_records, (unsigned long long)in->values,
+	       plural_s(in->values));
 	printf(in->damaged ? ", %llu of them damaged\n" : "\n", (unsigned long long)in->damaged);
 }
 
@@ -83,10 +89,10 @@ static void summary_text(const struct inspection *in)
 		else
 			printf("%s of a %s, key version %s\n", kind->method,
 			       kind->json ? "JSON value" : inspect_form_name(kind->method, false),
-			       inspect_version_name(kind->version, "unknown", name));
+			       inspect_version_name(kind->version, inspect_no_version(kind->stored), name));
 	}
 	if (in->beyond > 0)
-		printf("  other paths: %llu values\n", (unsigned long long)in->beyond);
+		printf("  other paths: %llu value%s\n", (unsigned long long)in->beyond, plural_s(in->beyond));
 }
 
 /* The path last: it may be of any length. */
@@ -104,7 +110,7 @@ static void versions_text(const struct inspection *in)
 			       kind->path);
 		else
 			printf("%12llu  %11s  %-6s  %s\n", (unsigned long long)kind->values,
-			       inspect_version_name(kind->version, "unknown", name),
+			       inspect_version_name(kind->version, inspect_no_version(kind->stored), name),
 			       inspect_form_name(kind->method, kind->json), kind->path);
 	}
 	if (in->beyond > 0)
@@ -123,6 +129,8 @@ static int compare(const void *a, const void *b)
 		return x->method == NULL ? 1 : -1;
 	if (x->version != y->version)
 		return x->version < y->version ? -1 : 1;
+	if (x->stored != y->stored)
+		return x->stored ? 1 : -1;
 	return (int)x->json - (int)y->json;
 }
 

@@ -66,15 +66,18 @@ static int conclude(const struct pump_counts *counts, enum engine_direction dire
 		(unsigned long long)counts->bytes_out);
 	if (counts->failed > 0 && in_place)
 		log_say(LOG_WARNING,
-			"%llu of %llu records failed, so %s stays as it was: in its place they would be lost; give "
+			"%llu of %llu record%s failed, so %s stays as it was: in its place they would be lost; give "
 			"another output",
-			(unsigned long long)counts->failed, (unsigned long long)counts->records_in, output);
+			(unsigned long long)counts->failed, (unsigned long long)counts->records_in,
+			plural_s(counts->records_in), output);
 	else if (counts->failed > 0)
-		log_say(LOG_WARNING, "%llu of %llu records failed and were left out",
-			(unsigned long long)counts->failed, (unsigned long long)counts->records_in);
+		log_say(LOG_WARNING, "%llu of %llu record%s failed and %s left out",
+			(unsigned long long)counts->failed, (unsigned long long)counts->records_in,
+			plural_s(counts->records_in), counts->failed == 1 ? "was" : "were");
 	if (stop_requested() == 0)
 		return counts->failed > 0 ? 1 : 0;
-	log_say(LOG_WARNING, "stopped after %llu records%s%s", (unsigned long long)counts->records_in,
+	log_say(LOG_WARNING, "stopped after %llu record%s%s%s", (unsigned long long)counts->records_in,
+		plural_s(counts->records_in),
 		strcmp(output, "-") == 0 ? "" : "; not written: ", strcmp(output, "-") == 0 ? "" : output);
 	return 128 + stop_requested();
 }

@@ -74,11 +74,11 @@ static enum seal_status check_size(const struct run *run, struct seal_err *err)
 	have = body_size(run);
 	want = sealed_size(run->meta);
 	if (have < want)
-		return err_set(err, SEAL_DATA, SEAL_E_TAMPERED, "%s is cut: %llu bytes are missing", in->path,
-			       (unsigned long long)(want - have));
+		return err_set(err, SEAL_DATA, SEAL_E_TAMPERED, "%s is cut: %llu byte%s missing", in->path,
+			       (unsigned long long)(want - have), want - have == 1 ? " is" : "s are");
 	if (have > want)
-		return err_set(err, SEAL_DATA, SEAL_E_TAMPERED, "%s has %llu bytes after its end", in->path,
-			       (unsigned long long)(have - want));
+		return err_set(err, SEAL_DATA, SEAL_E_TAMPERED, "%s has %llu byte%s after its end", in->path,
+			       (unsigned long long)(have - want), plural_s(have - want));
 	return SEAL_OK;
 }
 
@@ -163,8 +163,8 @@ static enum seal_status part_bounds(struct run *run, uint64_t *chunks, uint64_t 
 		size = sealed - (*chunks * FILE_TAG_LEN < sealed ? *chunks * FILE_TAG_LEN : sealed);
 	if (how->offset > size)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
-			       "offset %llu is beyond the end of the file, which has %llu bytes",
-			       (unsigned long long)how->offset, (unsigned long long)size);
+			       "offset %llu is beyond the end of the file, which has %llu byte%s",
+			       (unsigned long long)how->offset, (unsigned long long)size, plural_s(size));
 	*end = how->length < size - how->offset ? how->offset + how->length : size;
 	return SEAL_OK;
 }
@@ -198,8 +198,8 @@ out:
 static void tell_not_whole(const struct file_target *out, struct seal_err *err)
 {
 	if (!file_target_is_file(out) && out->written > 0)
-		err_prefix(err, "what was written is not the whole file (%llu bytes of it)",
-			   (unsigned long long)out->written);
+		err_prefix(err, "what was written is not the whole file (%llu byte%s of it)",
+			   (unsigned long long)out->written, plural_s(out->written));
 }
 
 enum seal_status file_reveal(const struct file_reveal *how, int64_t *mtime_ns, struct seal_err *err)

@@ -79,6 +79,7 @@ static bool parse_envelope(struct seal_bytes head, size_t len, struct text_form 
 	form->method = "envelope";
 	form->version = parsed.key_version;
 	form->plain_len = (int64_t)(len - parsed.len - ENVELOPE_MESSAGE_MIN);
+	form->stored = parsed.how == ENVELOPE_STORED;
 	if (parsed.how == ENVELOPE_CARRIED) {
 		memcpy(form->entry_bytes, parsed.commitment, ENVELOPE_NAME_LEN);
 		form->entry = form->entry_bytes;

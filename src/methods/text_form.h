@@ -11,6 +11,7 @@ struct text_form {
 	bool json; /* "json+" stands before it: the plaintext is JSON text */
 	const char *method; /* "encrypt": the `type` of the method that made it; static */
 	uint32_t version; /* of the key; envelope: of the key that wraps its data key; 0 where the form has none */
+	bool stored; /* the wrapped data key, and so the version, is in the policy's store */
 	int64_t plain_len; /* bytes of the plaintext; -1: it does not tell */
 	struct seal_bytes body; /* without "json+" */
 	struct seal_bytes tweak; /* transform: base64url, not empty */

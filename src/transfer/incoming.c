@@ -128,7 +128,7 @@ static void missing_text(const struct incoming *t, char *out, size_t room)
 	char list[256];
 
 	if (t->work == NULL) {
-		snprintf(out, room, "%" PRIu64 " bytes of it had come", t->bytes);
+		snprintf(out, room, "%" PRIu64 " byte%s of it had come", t->bytes, plural_s(t->bytes));
 		return;
 	}
 	ranges_missing_text(&t->work->part.have, chunks, list, sizeof(list));
@@ -331,7 +331,8 @@ enum seal_status incoming_begin(struct receiver *r, const struct file_meta *meta
 	if (because != NULL) {
 		struct seal_err why = SEAL_ERR_INIT;
 
-		err_set(&why, SEAL_DATA, SEAL_E_LIMIT, "a file of %" PRIu64 " bytes %s", meta->size, because);
+		err_set(&why, SEAL_DATA, SEAL_E_LIMIT, "a file of %" PRIu64 " byte%s %s", meta->size,
+			plural_s(meta->size), because);
 		refuse(r, meta, t->name, &why);
 		goto out;
 	}

@@ -257,7 +257,7 @@ def test_stop_is_clean(shop, number, code):
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
-    assert b"stopped after 1 records; not written: out" in err
+    assert b"stopped after 1 record; not written: out" in err
     assert not (shop.folder / "out").exists() and not list(shop.folder.glob("*.tmp"))
 
 

@@ -110,6 +110,18 @@ def test_doctor(run, home, policy, key):
     assert (code, check["status"]) == (1, "fail") and "is not reachable" in check["text"]
 
 
+def test_inspect_tells_where_the_version_is(run, home, policy, key):
+    protected = run("protect", "-p", policy(), input=RECORDS[:RECORDS.index(b"\n") + 1]).stdout.encode()
+    out = run("inspect", input=protected).stdout.splitlines()
+    assert out[0].startswith("stdin:1: $['name']: envelope of a string, key version in store, ")
+    assert out[1:] == ["1 record, 1 of them with protected values; 1 value",
+                       "  $['name']: 1 x envelope of a string, key version in store"]
+    (line,) = run("inspect", "--versions", input=protected).stdout.splitlines()[2:]
+    assert line.split() == ["1", "in", "store", "string", "$['name']"]
+    kind = json.loads(run("inspect", "-s", "--json", input=protected).stdout)["kinds"][0]
+    assert kind["key_version"] is None
+
+
 def test_only_protect_makes_a_store(run, home, policy, key):
     protected = run("protect", "-p", policy(), input=RECORDS).stdout.encode()
     policy("sqlite:kyes.db")

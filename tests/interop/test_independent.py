@@ -156,7 +156,7 @@ def test_sealstream_refuses_another_place(program, path, bound, kind):
     record = made_here(1)
     walk(record, path[:-1])[path[-1]] = sealed.encrypt(PII[1], 1, plain_of(walk(RECORD, path), kind), b"elsewhere", kind)
     out, message = program.run("reveal", "-p", "policy.yaml", input=json.dumps(record).encode() + b"\n", exit_code=1)
-    assert out == b"" and "1 of 1 records failed" in message
+    assert out == b"" and "1 of 1 record failed" in message
 
 
 def test_many_cards(program):

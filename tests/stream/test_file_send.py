@@ -66,7 +66,7 @@ def test_files_arrive_once(program):
     assert arrived(program) == files
     # changed: sent again, and nothing else
     files["file-3.bin"] = make(program, "file-3.bin", 5000, seed=1)
-    assert "1 files sent" in send(program, "--once").stderr
+    assert "1 file sent" in send(program, "--once").stderr
 
 
 def test_what_an_admin_sees(program):
@@ -91,11 +91,16 @@ def test_settings_file(program):
     assert arrived(program) == {"a.bin": content}
 
 
+def test_nothing_is_counted_before_the_run_began(program):
+    done = program.run(*args(program, "--from", "nowhere", "--once"), code=66)
+    assert done.stderr.count("\n") == 1 and "nowhere" in done.stderr and "files" not in done.stderr
+
+
 def test_files_named(program):
     content = make(program, "a.bin", 1000)
     make(program, "b.bin", 1000)
     done = program.run(*args(program, "source/a.bin", "source/none"), code=1)
-    assert "none: cannot look at it" in done.stderr and "1 files sent" in done.stderr
+    assert "none: cannot look at it" in done.stderr and "1 file sent" in done.stderr
     receive(program)
     assert arrived(program) == {"a.bin": content}
 
@@ -204,7 +209,7 @@ def test_unreadable_directory(program):
     (program.directory / "source/a.bin").chmod(0)
     assert "a.bin" in send(program, "--once", code=1).stderr
     (program.directory / "source/a.bin").chmod(0o644)
-    assert "1 files sent" in send(program, "--once").stderr
+    assert "1 file sent" in send(program, "--once").stderr
 
 
 def test_stopped_in_the_middle(program):

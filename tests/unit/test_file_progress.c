@@ -208,10 +208,10 @@ static void test_bars(void **state)
 	assert_non_null(strstr(rows[BARS_MAX - 2], "and 13 more")); /* 21 under way, 8 shown */
 	assert_non_null(strstr(rows[BARS_MAX - 1], "total, 1 of 22"));
 	assert_int_equal(rows[BARS_MAX][0], '\0');
-	file_progress_end(progress);
+	file_progress_end(progress, false);
 	file_progress_free(progress);
 	screen(listen_on(true), 80, rows);
-	assert_memory_equal(rows[0], "sealstream: 1 files sent, 20.0 MB in ", 37);
+	assert_memory_equal(rows[0], "sealstream: 1 file sent, 20.0 MB in ", 36);
 	assert_int_equal(rows[2][0], '\0'); /* the bars are gone; that line took two */
 }
 
@@ -235,7 +235,7 @@ static void test_resize(void **state)
 	assert_non_null(strstr(rows[2], "total, 0 of 6"));
 	for (size_t i = 0; i < 40; i++)
 		assert_true(strlen(rows[i]) < 30);
-	file_progress_end(progress);
+	file_progress_end(progress, false);
 	file_progress_free(progress);
 }
 
@@ -326,9 +326,9 @@ static void test_lines(void **state)
 	raise(SIGUSR1);
 	assert_int_equal(watch.stop(), 0);
 	assert_non_null(strstr(listen_now(), "sealstream: 1 of 3 files sent, 1 failed, 1.0 MB of 4.0 MB, "));
-	file_progress_end(progress);
+	file_progress_end(progress, false);
 	text = listen_now();
-	assert_non_null(strstr(text, "sealstream: 1 files sent, 5.0 kB in "));
+	assert_non_null(strstr(text, "sealstream: 1 file sent, 5.0 kB in "));
 	assert_non_null(strstr(text, "1 failed; what is under way goes on with the next run\n"));
 	file_progress_free(progress);
 }
@@ -342,8 +342,31 @@ static void test_quiet(void **state)
 	tell(TRANSFER_DONE, 1, "a.csv", 5000, 5000);
 	assert_string_equal(listen_now(), "");
 	tell_failed(3, "c.txt", "not readable"); /* an error is told in any case */
-	file_progress_end(progress);
+	file_progress_end(progress, false);
 	assert_string_equal(listen_now(), "sealstream: error: c.txt: not readable\r\n");
+	file_progress_free(progress);
+}
+
+/* A run that failed before any file was known has nothing to count; one that failed later has. */
+static void test_failed(void **state)
+{
+	in_log();
+	open_progress(AUTO, false);
+	file_progress_end(progress, true);
+	assert_string_equal(listen_now(), "");
+	file_progress_free(progress);
+	open_progress(JSON, false);
+	file_progress_end(progress, true);
+	assert_string_equal(listen_now(), "");
+	file_progress_free(progress);
+	open_progress(AUTO, false);
+	file_progress_end(progress, false);
+	assert_non_null(strstr(listen_now(), "sealstream: 0 files sent, "));
+	file_progress_free(progress);
+	open_progress(AUTO, false);
+	tell(TRANSFER_STARTED, 1, "a.csv", 0, 5000);
+	file_progress_end(progress, true);
+	assert_non_null(strstr(listen_now(), "sealstream: 0 files sent, "));
 	file_progress_free(progress);
 }
 
@@ -410,7 +433,7 @@ static void test_json(void **state)
 	assert_non_null(strstr(text, "\"event\":\"total\""));
 	assert_non_null(
 		strstr(text, "\"files\":1,\"files_known\":2,\"failed\":1,\"bytes\":5000,\"bytes_known\":5010,"));
-	file_progress_end(progress);
+	file_progress_end(progress, false);
 	text = listen_now();
 	assert_non_null(strstr(text, "\"event\":\"end\""));
 	assert_non_null(strstr(text, "\"rate\":"));
@@ -465,6 +488,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_resize, back),
 		cmocka_unit_test_teardown(test_lines, back),
 		cmocka_unit_test_teardown(test_quiet, back),
+		cmocka_unit_test_teardown(test_failed, back),
 		cmocka_unit_test_teardown(test_json, back),
 		cmocka_unit_test_teardown(test_forms, back),
 		cmocka_unit_test_teardown(test_no_memory, back),

@@ -109,10 +109,12 @@ static void sizes_are_compared_first(void **state)
 	OK(&x.f, files_protect(&x, bytes_of(x.plain, 3 * CHUNK), true));
 	OK(&x.f, buf_append_u8(&x.out, 0, &x.f.err));
 	sealed = files_copy(&x);
-	FAILS(&x.f, files_reveal(&x, sealed, true, NULL), SEAL_DATA, SEAL_E_TAMPERED, "1 bytes after its end");
+	FAILS(&x.f, files_reveal(&x, sealed, true, NULL), SEAL_DATA, SEAL_E_TAMPERED, "1 byte after its end");
 	assert_int_equal(x.out.len, 0);
 	FAILS(&x.f, files_reveal(&x, bytes_of(sealed.ptr, sealed.len - 3), true, NULL), SEAL_DATA, SEAL_E_TAMPERED,
 	      "2 bytes are missing");
+	FAILS(&x.f, files_reveal(&x, bytes_of(sealed.ptr, sealed.len - 2), true, NULL), SEAL_DATA, SEAL_E_TAMPERED,
+	      "1 byte is missing");
 	assert_int_equal(x.out.len, 0);
 	/* From a pipe it is found on the way, and whoever reads the output hears it. */
 	FAILS(&x.f, files_reveal(&x, sealed, false, NULL), SEAL_DATA, SEAL_E_TAMPERED,
