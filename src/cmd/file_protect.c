@@ -99,7 +99,8 @@ const struct command command_file_protect = {
 	.details = "OUT appears when it is whole, with mode 0600; FILE is left as it is. Its name, size, time and "
 		   "media type "
 		   "are kept in the container, encrypted. The key is asked for one data key; the file stays here. "
-		   "Memory does not grow with the file.",
+		   "Memory does not grow with the file. A run that is killed (kill -9, a power cut) leaves "
+		   ".OUT.PID.N.tmp beside OUT, which may be removed.",
 	.examples = "sealstream file protect --key local:pii report.csv\n"
 		    "tar c photos | sealstream file protect --key vault:transit/pii -o photos.seal\n",
 	.options = rows,

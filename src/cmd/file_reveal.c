@@ -102,7 +102,8 @@ const struct command command_file_reveal = {
 	.usage = "[FILE|-]",
 	.summary = "Get a protected file back",
 	.details = "OUT appears when the last chunk has been verified, with mode 0600 and the time that the file "
-		   "had. To "
+		   "had; a run that is killed (kill -9, a power cut) leaves .OUT.PID.N.tmp beside it, with what was "
+		   "revealed so far in clear: remove it. To "
 		   "standard output each chunk goes once it is verified; when a later one turns out to be missing or "
 		   "changed, the command says that what it wrote is not the whole file and ends with 65. The name "
 		   "inside the container is not used.\n"

@@ -231,6 +231,19 @@ def test_a_stop_leaves_nothing(files):
     assert listing(files) == ["report.csv"]
 
 
+def test_killed(files):
+    """What the manual says is left, and nothing else; a next run is not in its way."""
+    child = files.start("file", "protect", "-o", "out.seal", stdin=subprocess.PIPE)
+    deadline = time.monotonic() + 20
+    while not (left := list(files.folder.glob(".out.seal.*"))) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    child.kill()
+    child.communicate()
+    assert [path.name for path in left] == [f".out.seal.{child.pid}.0.tmp"] and not (files.folder / "out.seal").exists()
+    files.run("file", "protect", "-o", "out.seal", input=b"x")
+    assert left[0].exists()
+
+
 def test_memory_does_not_grow(files):
     if os.environ.get("SANITIZED"):
         pytest.skip("sanitizers have their own memory")
