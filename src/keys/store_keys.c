@@ -119,6 +119,11 @@ void store_keys_hear(struct store_keys *keys, struct seal_bytes wrapped)
 			break;
 }
 
+bool store_keys_is_older(struct store_keys *keys, struct seal_bytes wrapped)
+{
+	return version_of(wrapped) < atomic_load(&keys->known_version);
+}
+
 /* Puts the new wrapped form in the old one's place, unless somebody else was faster. */
 static void store_rewrapped(struct store_keys *keys, const struct store_keys_use *use, const struct load *load,
 			    struct seal_bytes wrapped)
@@ -148,7 +153,7 @@ static void rewrap_older(struct store_keys *keys, const struct store_keys_use *u
 	size_t count = 0;
 
 	for (size_t i = 0; texts != NULL && of != NULL && i < n; i++) {
-		if (loads[i].err != NULL || version_of(loads[i].row.wrapped) >= atomic_load(&keys->known_version))
+		if (loads[i].err != NULL || !store_keys_is_older(keys, loads[i].row.wrapped))
 			continue;
 		texts[count] = loads[i].row.wrapped;
 		of[count++] = &loads[i];

@@ -6,17 +6,19 @@
  *   max_uses reached         a new store key's row, then current = {new key, block} (compare and swap); a key whose process
  *                            lost that race goes away again
  *
- * Invariants: `current` in the store is never below what was wrapped. A store that has a current key has a pepper: where it
+ * Invariants: `current` in the store is never below what was wrapped. A store that has a store key has a pepper: where it
  * does not, the pepper was lost, and no new one is made, since under that every person would be somebody new, forgotten
  * ones too.
  */
 #include "base/clock.h"
 #include "base/cond.h"
+#include "base/log.h"
 #include "crypto/random.h"
 #include "keys/store_keys_work.h"
 
 /* The first reservation is as large as what is wanted; each is twice the one before, up to this. */
 #define BLOCK_MAX 16384
+#define RENEW_MAX 64 /* rows looked at in one go */
 /* Races lost one after the other before it is time to say so. */
 #define TRIES 100
 
@@ -274,9 +276,28 @@ out:
 	return rc;
 }
 
-/* The pepper's row, ROW_BAD where the store is a new one. */
-static enum seal_status find_pepper(struct store_keys *keys, const struct store_keys_use *use, struct row *row,
-				    struct seal_err *err)
+/* Rows of the scope's store keys: those after the one named `after` (empty: from the first), `max` at most. */
+static enum seal_status scan_store_keys(struct store_keys *keys, const struct store_keys_use *use,
+					struct seal_bytes after, size_t max, struct store_item **items, size_t *n,
+					struct seal_err *err)
+{
+	const struct row_name before = row_name(keys, 'k', NULL);
+	const struct store_call call = store_call_of(use);
+	enum seal_status rc;
+	size_t found = 0;
+
+	*n = 0;
+	SEAL_TRY(use->store->ops->scan(use->store, STORE_KEYS_SPACE, after.len > 0 ? after : row_name_bytes(&before),
+				       max, items, &found, &call, err));
+	while (*n < found && bytes_starts((*items)[*n].key, row_name_bytes(&before)))
+		(*n)++;
+out:
+	return rc;
+}
+
+/* *there: a row of the pepper, or one that never is without. */
+static enum seal_status get_pepper(struct store_keys *keys, const struct store_keys_use *use, struct row *row,
+				   bool *there, struct seal_err *err)
 {
 	const struct row_name names[2] = {row_name(keys, 'p', NULL), row_name(keys, 'c', NULL)};
 	struct store_item items[2] = {{.key = row_name_bytes(&names[0])}, {.key = row_name_bytes(&names[1])}};
@@ -285,10 +306,78 @@ static enum seal_status find_pepper(struct store_keys *keys, const struct store_
 
 	SEAL_TRY(use->store->ops->get(use->store, STORE_KEYS_SPACE, items, 2, &call, err));
 	*row = row_parse(items[0].value);
-	if (row->kind != ROW_PEPPER && (items[0].value.ptr != NULL || items[1].value.ptr != NULL))
+	*there = items[0].value.ptr != NULL || items[1].value.ptr != NULL;
+out:
+	return rc;
+}
+
+/* The pepper's row, ROW_BAD where the store is a new one. */
+static enum seal_status find_pepper(struct store_keys *keys, const struct store_keys_use *use, struct row *row,
+				    struct seal_err *err)
+{
+	struct store_item *items;
+	bool there = false;
+	enum seal_status rc;
+	size_t n = 0;
+
+	SEAL_TRY(get_pepper(keys, use, row, &there, err));
+	if (!there) {
+		SEAL_TRY(scan_store_keys(keys, use, BYTES_EMPTY, 1, &items, &n, err));
+		if (n > 0) /* made between the two looks, or what it came with was taken away */
+			SEAL_TRY(get_pepper(keys, use, row, &there, err));
+	}
+	if (row->kind != ROW_PEPPER && (there || n > 0))
 		rc = store_keys_damaged("the key that makes ids of people", err);
 out:
 	return rc;
+}
+
+/* Those of `items` that are under an older version of the KEK are opened, which renews them. */
+static enum seal_status renew_some(struct store_keys *keys, const struct store_keys_use *use,
+				   const struct store_item *items, size_t n, struct seal_err *err)
+{
+	struct store_key_want wants[RENEW_MAX];
+	enum seal_status rc = SEAL_OK;
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct row row = row_parse(items[i].value);
+
+		if (row.kind == ROW_STORE_KEY && items[i].key.len == ROW_NAME_MAX &&
+		    store_keys_is_older(keys, row.wrapped))
+			wants[count++] = (struct store_key_want){.id = items[i].key.ptr + ROW_ID_LEN + 1};
+	}
+	if (count > 0)
+		SEAL_TRY(store_keys_open(keys, use, wants, count, err));
+	for (size_t i = 0; i < count; i++)
+		data_key_unref(wants[i].key);
+out:
+	return rc;
+}
+
+/*
+ * After a rotation of the KEK all store keys come under its newest version, those of people nobody asks about, too: else the
+ * old version could never be retired. As far as this process may; data does not wait for it.
+ */
+static void renew_all(struct store_keys *keys, const struct store_keys_use *use)
+{
+	struct seal_err why = SEAL_ERR_INIT;
+	struct seal_bytes after = BYTES_EMPTY;
+	struct store_item *items;
+	enum seal_status rc = SEAL_OK;
+	size_t n = RENEW_MAX;
+
+	if (atomic_load(&keys->known_version) < 2)
+		return;
+	while (rc == SEAL_OK && n == RENEW_MAX) {
+		rc = scan_store_keys(keys, use, after, RENEW_MAX, &items, &n, &why);
+		if (rc == SEAL_OK)
+			rc = renew_some(keys, use, items, n, &why);
+		if (n > 0)
+			after = items[n - 1].key;
+	}
+	if (rc != SEAL_OK)
+		log_say(LOG_DEBUG, "not all keys of people's keys were looked at: %s", why.text);
 }
 
 static enum seal_status load_pepper(struct store_keys *keys, const struct store_keys_use *use, struct seal_err *err)
@@ -314,6 +403,7 @@ static enum seal_status load_pepper(struct store_keys *keys, const struct store_
 	keys->pepper_asked_ms = asked_ms;
 	pthread_mutex_unlock(&keys->lock);
 	secret_slot_clear(&old);
+	renew_all(keys, use);
 out:
 	return rc;
 }

@@ -43,6 +43,8 @@ static inline struct store_call store_call_of(const struct store_keys_use *use)
 
 /* Hears of the KEK's version that made `wrapped`. */
 void store_keys_hear(struct store_keys *keys, struct seal_bytes wrapped);
+/* Was `wrapped` made by an older version of the KEK than the newest that this process has heard of? */
+bool store_keys_is_older(struct store_keys *keys, struct seal_bytes wrapped);
 /* One store key; as store_keys_open. */
 SEAL_MUST_USE enum seal_status store_keys_open_one(struct store_keys *keys, const struct store_keys_use *use,
 						   const uint8_t *id, struct data_key **out, struct seal_err *err);

@@ -185,6 +185,50 @@ out:
 	return rc;
 }
 
+struct scan {
+	const char *space;
+	struct seal_bytes after;
+	struct store_item *items;
+	size_t n, max;
+};
+
+static void scan_row(const void *node, VISIT which, void *arg)
+{
+	struct fake_row *row = *(struct fake_row *const *)node;
+	struct scan *scan = arg;
+
+	if ((which == postorder || which == leaf) && strcmp(row->space, scan->space) == 0 && scan->n < scan->max &&
+	    bytes_cmp(row->key, scan->after) > 0)
+		scan->items[scan->n++] = (struct store_item){.key = row->key, .value = row->value};
+}
+
+static enum seal_status scan(struct store_session *base, const char *space, struct seal_bytes after, size_t max,
+			     struct store_item **items, size_t *n, const struct store_call *call,
+			     struct seal_err *err)
+{
+	struct fake_store *s = ((struct fake_store_session *)base)->store;
+	struct scan scan = {space, after, NULL, 0, max};
+	enum seal_status rc;
+
+	atomic_fetch_add(&s->control.queries, 1);
+	SEAL_TRY(told_to_fail(s, SEAL_OK, err));
+	*items = scan.items = arena_alloc(call->arena, max * sizeof(**items), _Alignof(struct store_item));
+	if (scan.items == NULL)
+		return err_memory(err);
+	pthread_mutex_lock(&s->lock);
+	twalk_r(s->rows, scan_row, &scan);
+	for (size_t i = 0; i < scan.n && rc == SEAL_OK; i++) {
+		scan.items[i].key = arena_copy(call->arena, scan.items[i].key);
+		scan.items[i].value = arena_copy(call->arena, scan.items[i].value);
+		if (scan.items[i].key.ptr == NULL || scan.items[i].value.ptr == NULL)
+			rc = err_memory(err);
+	}
+	pthread_mutex_unlock(&s->lock);
+	*n = scan.n;
+out:
+	return rc;
+}
+
 static const struct store_ops ops = {
 	.size = sizeof(struct store_ops),
 	.name = "fake",
@@ -192,6 +236,7 @@ static const struct store_ops ops = {
 	.get = get,
 	.insert = insert,
 	.swap = swap,
+	.scan = scan,
 	.session_free = session_free,
 };
 

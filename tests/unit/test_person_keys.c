@@ -431,6 +431,53 @@ static void rewrapping(void **state)
 	people_close(&f);
 }
 
+static size_t under_version(struct people_fixture *f, const char *prefix)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < fake_store_count(f->store, "keys"); i++) {
+		const struct row row = row_parse(fake_store_row(f->store, "keys", i, NULL));
+
+		count += row.kind == ROW_STORE_KEY && bytes_starts(row.wrapped, bytes_str(prefix));
+	}
+	return count;
+}
+
+/* People whom nobody asks about do not keep an old version of the KEK alive: it can be retired. */
+static void retired_version(void **state)
+{
+	enum { PEOPLE = 150 };
+	struct person_want wants[PEOPLE];
+	struct person_keys *later;
+	char names[PEOPLE][8];
+	struct data_key *read;
+	struct people_fixture f;
+
+	people_open(&f, (struct data_keys_options){.max_uses = 1});
+	for (int i = 0; i < PEOPLE; i++) {
+		snprintf(names[i], sizeof(names[i]), "%d", i);
+		data_key_unref(person_write(&f, f.people, names[i], &wants[i]));
+	}
+	assert_true(under_version(&f, "vault:v1:") > PEOPLE);
+	atomic_store(&f.kek.latest, 2);
+	later = people_new(&f, (struct data_keys_options){.max_uses = 1, .latest_version = 2});
+	atomic_store(&f.kek.fail_rewrap, SEAL_DENIED);
+	read = person_write(&f, later, "0", NULL); /* who may not renew goes on */
+	assert_non_null(read);
+	data_key_unref(read);
+	assert_true(under_version(&f, "vault:v1:") > PEOPLE);
+	person_keys_free(later);
+	atomic_store(&f.kek.fail_rewrap, SEAL_OK);
+	later = people_new(&f, (struct data_keys_options){.max_uses = 1, .latest_version = 2});
+	data_key_unref(person_write(&f, later, "somebody else", NULL));
+	assert_int_equal(under_version(&f, "vault:v1:"), 0);
+	read = person_read(&f, later, wants[PEOPLE - 1].id, data_key_commitment(wants[PEOPLE - 1].key));
+	assert_non_null(read);
+	data_key_unref(read);
+	person_keys_free(later);
+	people_close(&f);
+}
+
 /* The key of ids is remembered for max_age, too: not for as long as the process lives. */
 static void pepper_age(void **state)
 {
@@ -501,9 +548,9 @@ static void hostile_store(void **state)
 /* A store that has lost a part fails closed; above all no new pepper makes strangers of those who were forgotten. */
 static void lost_rows(void **state)
 {
-	const enum row_kind kinds[] = {ROW_STORE_KEY, ROW_PEPPER};
+	const enum row_kind kinds[] = {ROW_STORE_KEY, ROW_PEPPER, ROW_PEPPER};
 
-	for (size_t k = 0; k < 2; k++) {
+	for (size_t k = 0; k < 3; k++) {
 		struct people_fixture f;
 		struct seal_bytes key;
 
@@ -516,6 +563,10 @@ static void lost_rows(void **state)
 				break;
 			}
 		}
+		if (k == 2)
+			for (size_t i = 0; i < fake_store_count(f.store, "keys"); i++)
+				if (row_parse(fake_store_row(f.store, "keys", i, &key)).kind == ROW_CURRENT)
+					fake_store_remove(f.store, "keys", key);
 		assert_null(person_write(&f, f.other, "gone", NULL));
 		assert_int_equal(f.err.code, SEAL_E_TAMPERED);
 		assert_null(person_write(&f, f.other, "c-1", NULL));
@@ -626,6 +677,7 @@ int main(void)
 		cmocka_unit_test(derived_kek),
 		cmocka_unit_test(row_lengths),
 		cmocka_unit_test(pepper_age),
+		cmocka_unit_test(retired_version),
 		cmocka_unit_test(admitted_too_early),
 	};
 
