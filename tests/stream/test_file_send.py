@@ -156,12 +156,12 @@ def test_killed(program):
     command = args(program, "--from", "source", "--once", "--chunk-size", "1KiB")
     killed = 0
     for _ in range(20):
-        process = subprocess.Popen([PROGRAM, *command], env=program.env, cwd=program.directory,
-                                   stderr=subprocess.DEVNULL)
+        process = program.start(*command)
         time.sleep(dice.uniform(0.02, 0.25))
-        killed += process.poll() is None
         process.kill()
-        process.wait()
+        _, err = process.communicate()
+        killed += process.returncode == -9
+        assert process.returncode in (-9, 0), err
     assert killed > 0
     program.run(*command)
     receive(program)
