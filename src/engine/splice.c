@@ -190,13 +190,19 @@ static enum seal_status splice_bytes(struct engine *engine, size_t record, struc
 	return check_size(engine, record, value.len, err);
 }
 
+/* May a value that was not revealed need the header? One whose ASCII somebody wrote with escapes counts, unread. */
+static bool may_need_header(struct seal_bytes value)
+{
+	return text_form_has_envelope(value) || memmem(value.ptr, value.len, "\\u00", 4) != NULL;
+}
+
 /* What the record's header must be now. After a reveal nobody needs it where no value under such a key is left. */
 static struct seal_bytes key_header(const struct engine *engine, size_t record, bool used)
 {
 	const struct seal_bytes value = engine->results[record].value, header = engine->carriers[record].value;
 
 	if (used && header.ptr != NULL && value.ptr != NULL && engine->direction == ENGINE_REVEAL &&
-	    !text_form_has_envelope(value))
+	    !may_need_header(value))
 		return BYTES_EMPTY;
 	return header;
 }
