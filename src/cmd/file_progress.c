@@ -23,6 +23,8 @@
 #define DRAW_EVERY_MS 100
 #define LINE_EVERY_MS 30000
 #define JSON_EVERY_MS 1000
+#define FOREIGN_EVERY_MS 10000
+#define FOREIGN_TOLD_MAX 50 /* in that time */
 #define RATE_EVERY_MS 500
 #define RATE_MEMORY_MS 4000 /* of how long ago it remembers, about */
 #define SCHEMA "sealstream.file.progress/1"
@@ -57,6 +59,7 @@ struct file_progress {
 	uint64_t moved; /* bytes, in this run */
 	struct rate rate;
 	uint64_t start_ms, drawn_ms, line_ms, json_ms;
+	uint64_t foreign_ms, foreign_told, foreign_more; /* since then; told, and passed over */
 	struct bars shown;
 	FILE *text; /* a JSON line is written here first */
 	char *line;
@@ -407,11 +410,36 @@ static void on_resumed(void *arg, uint64_t waited_ms)
 	json_end(p);
 }
 
+/*
+ * Whoever may write to the topic can write any number of such records, and must not fill the disk with lines about them. How many
+ * were passed over is told with the next one that is told (not as JSON: the total of all is there).
+ */
+static bool foreign_is_told(struct file_progress *p)
+{
+	const uint64_t now = clock_mono_ms();
+
+	if (now - p->foreign_ms >= FOREIGN_EVERY_MS) {
+		if (p->foreign_more > 0 && p->form != SHOW_JSON)
+			log_say(LOG_WARNING, "%llu more records were no part of a file",
+				(unsigned long long)p->foreign_more);
+		p->foreign_ms = now;
+		p->foreign_told = p->foreign_more = 0;
+	}
+	if (p->foreign_told == FOREIGN_TOLD_MAX) {
+		p->foreign_more++;
+		return false;
+	}
+	p->foreign_told++;
+	return true;
+}
+
 static void on_foreign(void *arg, const struct seal_err *why)
 {
 	struct file_progress *p = arg;
 
 	bars_hide(&p->shown);
+	if (!foreign_is_told(p))
+		return;
 	if (p->form != SHOW_JSON) {
 		log_err(LOG_WARNING, why);
 		return;

@@ -63,7 +63,7 @@ static const struct opt_row rows[] = {
 	 .type = OPT_FLAG,
 	 AT(overwrite)},
 	{.name = "transfer-timeout",
-	 .help = "give a file up to which nothing came for so long; 0: never",
+	 .help = "give a file up to which nothing came for so long; 0: never. Senders go on within 30m",
 	 .arg = "TIME",
 	 .def = "1h",
 	 .max = INT64_MAX,

@@ -504,4 +504,22 @@ static inline void check_state_empty(void)
 	assert_int_equal(count_names(".sealstream", ".tmp"), 0);
 }
 
+/* The destination, for *at calls; closed at the end of the process. */
+static inline int to_fd(void)
+{
+	static int fd = -1;
+
+	if (fd >= 0)
+		close(fd);
+	mkdir(t.to, 0700);
+	fd = open(t.to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static inline bool when_failed(void)
+{
+	return t.events[TRANSFER_FAILED] > 0;
+}
+
 #endif

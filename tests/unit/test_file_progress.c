@@ -479,6 +479,24 @@ static void test_no_memory(void **state)
 	file_progress_free(progress);
 }
 
+/* Anybody who may write to the topic can make such records: a log tells some of them, and how many. */
+static void test_many_foreign(void **state)
+{
+	struct seal_err why = SEAL_ERR_INIT;
+	unsigned lines = 0;
+
+	in_log();
+	open_progress(LINES, false);
+	(void)err_set(&why, SEAL_DATA, SEAL_E_SYNTAX, "this is no sealstream container");
+	for (int i = 0; i < 300; i++)
+		watch.foreign(watch.arg, &why);
+	for (const char *at = listen_now(); (at = strstr(at, "no sealstream container")) != NULL; at++)
+		lines++;
+	assert_int_equal(lines, 50);
+	file_progress_end(progress, false);
+	file_progress_free(progress);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -489,6 +507,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_lines, back),
 		cmocka_unit_test_teardown(test_quiet, back),
 		cmocka_unit_test_teardown(test_failed, back),
+		cmocka_unit_test_teardown(test_many_foreign, back),
 		cmocka_unit_test_teardown(test_json, back),
 		cmocka_unit_test_teardown(test_forms, back),
 		cmocka_unit_test_teardown(test_no_memory, back),
