@@ -2,6 +2,7 @@
 
     owner     made the server; password PASSWORD
 """
+import contextlib
 import os
 import pathlib
 import shutil
@@ -56,7 +57,8 @@ class PostgresqlNode:
     def freeze(self, stop=True):
         """All its processes stand still, or go on."""
         for pid in [self.process.pid, *self.children()]:
-            os.kill(pid, signal.SIGSTOP if stop else signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):  # a backend that has just ended
+                os.kill(pid, signal.SIGSTOP if stop else signal.SIGCONT)
 
     def children(self):
         path = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
