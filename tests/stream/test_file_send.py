@@ -155,14 +155,19 @@ def test_killed(program):
     files = {f"file-{n}.bin": make(program, f"file-{n}.bin", 4000 * n) for n in range(30)}
     command = args(program, "--from", "source", "--once", "--chunk-size", "1KiB")
     killed = 0
-    for _ in range(20):
+    for n in range(20):
+        name = f"late-{n}.bin"
+        files[name] = make(program, name, 60000)
         process = program.start(*command)
-        time.sleep(dice.uniform(0.02, 0.25))
+        if n % 2 == 0:  # at its start, or in the middle of a file
+            begun = program.directory / "source/.sealstream/sent"
+            wait_until(lambda: begun.exists() and name in begun.read_text() or process.poll() is not None, pause=0.002)
+        time.sleep(dice.uniform(0, 0.03))
         process.kill()
         _, err = process.communicate()
         killed += process.returncode == -9
         assert process.returncode in (-9, 0), err
-    assert killed > 0
+    assert killed >= 5
     program.run(*command)
     receive(program)
     assert arrived(program) == files
