@@ -190,10 +190,24 @@ static enum seal_status splice_bytes(struct engine *engine, size_t record, struc
 	return check_size(engine, record, value.len, err);
 }
 
-/* May a value that was not revealed need the header? One whose ASCII somebody wrote with escapes counts, unread. */
+/* Is one of the letters of "seal:e1:" (0x31 to 0x73) written as an escape somewhere? */
+static bool has_escaped_letters(struct seal_bytes value)
+{
+	const struct seal_bytes escape = BYTES_LIT("\\u00");
+	const uint8_t *at;
+
+	while ((at = memmem(value.ptr, value.len, escape.ptr, escape.len)) != NULL) {
+		value = bytes_skip(value, (size_t)(at - value.ptr) + escape.len);
+		if (value.len > 0 && value.ptr[0] >= '3' && value.ptr[0] <= '7')
+			return true;
+	}
+	return false;
+}
+
+/* May a value that was not revealed need the header? What could hide one counts, unread. */
 static bool may_need_header(struct seal_bytes value)
 {
-	return text_form_has_envelope(value) || memmem(value.ptr, value.len, "\\u00", 4) != NULL;
+	return text_form_has_envelope(value) || has_escaped_letters(value);
 }
 
 /* What the record's header must be now. After a reveal nobody needs it where no value under such a key is left. */
