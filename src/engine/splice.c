@@ -193,12 +193,13 @@ static enum seal_status splice_bytes(struct engine *engine, size_t record, struc
 /* Is one of the letters of "seal:e1:" (0x31 to 0x73) written as an escape somewhere? */
 static bool has_escaped_letters(struct seal_bytes value)
 {
-	const struct seal_bytes escape = BYTES_LIT("\\u00");
+	const struct seal_bytes escape = BYTES_LIT("u00");
 	const uint8_t *at;
 
-	while ((at = memmem(value.ptr, value.len, escape.ptr, escape.len)) != NULL) {
-		value = bytes_skip(value, (size_t)(at - value.ptr) + escape.len);
-		if (value.len > 0 && value.ptr[0] >= '3' && value.ptr[0] <= '7')
+	while (value.len > 0 && (at = memchr(value.ptr, '\\', value.len)) != NULL) {
+		value = bytes_skip(value, (size_t)(at - value.ptr) + 1);
+		if (value.len > escape.len && bytes_starts(value, escape) && value.ptr[escape.len] >= '3' &&
+		    value.ptr[escape.len] <= '7')
 			return true;
 	}
 	return false;
