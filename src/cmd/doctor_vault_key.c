@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cmd/doctor_vault.h"
-#include "keys/data_keys.h"
+#include "keys/kek.h"
 #include "vault/reference.h"
 #include "vault/vault.h"
 
@@ -168,7 +168,7 @@ static void try_encrypt(const struct trial *trial, struct key_session *session)
 static void try_data_key(const struct trial *trial, struct key_session *session, bool derived)
 {
 	const struct key_call call = {trial->visit->arena, trial->visit->deadline_ms};
-	const struct seal_bytes context = derived ? BYTES_LIT(DATA_KEYS_CONTEXT) : BYTES_EMPTY;
+	const struct seal_bytes context = kek_context(derived);
 	struct key_item item = {.aad = context};
 	struct secret plain = SECRET_INIT;
 	struct seal_err err = SEAL_ERR_INIT;

@@ -16,7 +16,7 @@
 #include "crypto/aead.h"
 #include "crypto/mac.h"
 #include "keys/data_key.h"
-#include "keys/data_keys.h"
+#include "keys/kek.h"
 
 #define CONTAINER_VERSION 1
 #define META_VERSION 1
@@ -126,11 +126,6 @@ static enum seal_status derive_chunks(const struct secret *key, struct seal_byte
 	SEAL_TRY(derive_aead(key, LABEL_CHUNKS, bytes_of(hash, sizeof(hash)), out, err));
 out:
 	return rc;
-}
-
-static struct seal_bytes kek_context(bool derived)
-{
-	return derived ? BYTES_LIT(DATA_KEYS_CONTEXT) : BYTES_EMPTY;
 }
 
 /* Printable ASCII, which may be shown, and sent as a header. */
@@ -414,27 +409,20 @@ out:
 	return rc;
 }
 
-/* Asks the KEK. What came leaves the call's arena for secret memory at once. */
-static enum seal_status unwrap(struct seal_bytes wrapped, struct key_session *kek, bool derived,
+/* Asks the KEK. */
+static enum seal_status unwrap(struct seal_bytes wrapped, struct key_session *session, bool derived,
 			       const struct key_call *call, struct secret *key, struct seal_err *err)
 {
-	struct key_item item = {.in = wrapped, .aad = kek_context(derived)};
+	const struct kek kek = {session, derived};
 	enum seal_status rc;
 
-	if (kek->ops->decrypt == NULL)
+	if (session->ops->decrypt == NULL)
 		return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
 			       "this key unwraps no data keys; files need one that decrypts");
-	SEAL_TRY(kek->ops->decrypt(kek, &item, 1, call, err));
-	if (item.err != NULL) {
-		rc = err_set(err, item.err->status, item.err->code, "%s", item.err->text);
-		err_prefix(err, "the container's key");
-	} else if (item.out.len != DATA_KEY_LEN) {
+	SEAL_TRY(kek_unwrap_raw(&kek, wrapped, "the container's key", call, key, err));
+	if (key->len != DATA_KEY_LEN)
 		rc = err_set(err, SEAL_DATA, SEAL_E_TAMPERED, "the container's key is not one of %d bytes",
 			     DATA_KEY_LEN);
-	} else {
-		rc = secret_copy(key, item.out, err);
-	}
-	mem_wipe((uint8_t *)item.out.ptr, item.out.len); /* the arena is ours to wipe, its view only looks const */
 out:
 	return rc;
 }

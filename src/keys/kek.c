@@ -8,9 +8,11 @@
 #include "keys/data_keys.h"
 #include "keys/item_err.h"
 
-static struct seal_bytes context_of(const struct kek *kek)
+#define RAW_MAX 64 /* bytes of the longest data key */
+
+struct seal_bytes kek_context(bool derived)
 {
-	return kek->derived ? BYTES_LIT(DATA_KEYS_CONTEXT) : BYTES_EMPTY;
+	return derived ? BYTES_LIT(DATA_KEYS_CONTEXT) : BYTES_EMPTY;
 }
 
 enum seal_status kek_make(const struct kek *kek, const struct key_call *call, struct data_key **out,
@@ -24,7 +26,8 @@ enum seal_status kek_make(const struct kek *kek, const struct key_call *call, st
 	if (kek->session->ops->data_key == NULL)
 		return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
 			       "a key of this type makes no data keys; take one of type aes256-gcm96");
-	SEAL_TRY(kek->session->ops->data_key(kek->session, DATA_KEY_LEN, context_of(kek), &raw, &wrapped, call, err));
+	SEAL_TRY(kek->session->ops->data_key(kek->session, DATA_KEY_LEN, kek_context(kek->derived), &raw, &wrapped,
+					     call, err));
 	SEAL_TRY(data_key_new(secret_bytes(&raw), wrapped, out, err));
 out:
 	secret_clear(&raw);
@@ -79,11 +82,30 @@ enum seal_status kek_unwrap(const struct kek *kek, struct kek_item *items, size_
 
 	if (lot == NULL || asked == NULL)
 		return err_memory(err);
-	count = choose(items, n, context_of(kek), lot, asked, call->arena);
+	count = choose(items, n, kek_context(kek->derived), lot, asked, call->arena);
 	if (count > 0)
 		SEAL_TRY(kek->session->ops->decrypt(kek->session, lot, count, call, err));
 	for (size_t i = 0; i < count; i++)
 		take(&lot[i], asked[i], call->arena, &last);
+out:
+	return rc;
+}
+
+enum seal_status kek_unwrap_raw(const struct kek *kek, struct seal_bytes wrapped, const char *what,
+				const struct key_call *call, struct secret *raw, struct seal_err *err)
+{
+	struct key_item item = {.in = wrapped, .aad = kek_context(kek->derived)};
+	enum seal_status rc;
+
+	SEAL_TRY(kek->session->ops->decrypt(kek->session, &item, 1, call, err));
+	if (item.err != NULL) {
+		rc = err_set(err, item.err->status, item.err->code, "%s", item.err->text);
+		if (what != NULL)
+			err_prefix(err, "%s", what);
+	} else if (item.out.len > 0 && item.out.len <= RAW_MAX) {
+		rc = secret_copy(raw, item.out, err);
+	}
+	mem_wipe((uint8_t *)item.out.ptr, item.out.len); /* the arena is ours to wipe, its view only looks const */
 out:
 	return rc;
 }
@@ -99,7 +121,7 @@ enum seal_status kek_rewrap(const struct kek *kek, struct seal_bytes *texts, siz
 	if (kek->session->ops->rewrap == NULL)
 		return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE, "a key of this type rewraps nothing");
 	for (size_t i = 0; i < n; i++)
-		lot[i] = (struct key_item){.in = texts[i], .aad = context_of(kek)};
+		lot[i] = (struct key_item){.in = texts[i], .aad = kek_context(kek->derived)};
 	SEAL_TRY(kek->session->ops->rewrap(kek->session, lot, n, call, err));
 	for (size_t i = 0; i < n; i++)
 		texts[i] = lot[i].err == NULL ? lot[i].out : BYTES_EMPTY;

@@ -25,6 +25,16 @@ struct kek_item {
 SEAL_MUST_USE enum seal_status kek_unwrap(const struct kek *kek, struct kek_item *items, size_t n,
 					  const struct key_call *call, struct seal_err *err);
 
+/* The context or associated data under which a KEK wraps data keys. */
+struct seal_bytes kek_context(bool derived);
+
+/*
+ * One wrapped key's bytes, whatever is to be derived of them: moved to secret memory, and wiped where they came. They are as many as
+ * were wrapped; *raw is empty where these cannot be a key's. `what` is put before an item's own error; NULL: nothing.
+ */
+SEAL_MUST_USE enum seal_status kek_unwrap_raw(const struct kek *kek, struct seal_bytes wrapped, const char *what,
+					      const struct key_call *call, struct secret *raw, struct seal_err *err);
+
 /* Text under an older version becomes text under the newest: in the arena, empty where that failed. The call fails as rewrap. */
 SEAL_MUST_USE enum seal_status kek_rewrap(const struct kek *kek, struct seal_bytes *texts, size_t n,
 					  const struct key_call *call, struct seal_err *err);

@@ -3,6 +3,7 @@
  * key. The data key is the same, so nothing that it encrypted changes; values under keys of a store have nothing to rewrap.
  */
 #include "base/encode.h"
+#include "keys/kek.h"
 #include "keys/key_cache.h"
 #include "methods/envelope_work.h"
 #include "methods/text_form.h"
@@ -95,8 +96,7 @@ static enum seal_status rewrap_keys(struct work *w, struct seal_err *err)
 			continue;
 		group_of[n] = g;
 		items[n++] =
-			(struct key_item){.in = reader_name(r, g)->second,
-					  .aad = w->s->method->derived ? BYTES_LIT(DATA_KEYS_CONTEXT) : BYTES_EMPTY};
+			(struct key_item){.in = reader_name(r, g)->second, .aad = kek_context(w->s->method->derived)};
 	}
 	SEAL_TRY(rc);
 	if (n > 0)

@@ -3,7 +3,7 @@
  * latter since a topic that was made anew counts from 0 again.
  */
 #include "base/mem.h"
-#include "keys/data_key.h"
+#include "keys/kek.h"
 #include "transfer/legacy.h"
 #include "transfer/receiver.h"
 
@@ -35,21 +35,16 @@ out:
 static enum seal_status unwrap(struct receiver *r, struct seal_bytes wrapped, struct secret *key,
 			       struct seal_err *err)
 {
-	struct key_item item = {.in = wrapped};
+	const struct kek kek = {r->kek, false};
 	struct key_call call = receiver_call(r);
 	enum seal_status rc;
 
 	if (r->options->key_derived)
 		return err_set(err, SEAL_DATA, SEAL_E_KEY_TYPE,
 			       "the original script's files are under a key that is not derived, and this one is");
-	SEAL_TRY(r->kek->ops->decrypt(r->kek, &item, 1, &call, err));
-	if (item.err != NULL)
-		rc = err_set(err, item.err->status, item.err->code, "%s", item.err->text);
-	else if (item.out.len != 32 && item.out.len != 16)
+	SEAL_TRY(kek_unwrap_raw(&kek, wrapped, NULL, &call, key, err));
+	if (key->len != 32 && key->len != 16)
 		rc = err_set(err, SEAL_DATA, SEAL_E_TAMPERED, "the wrapped key is not one of 128 or 256 bits");
-	else
-		rc = secret_copy(key, item.out, err);
-	mem_wipe((uint8_t *)item.out.ptr, item.out.len); /* the arena is ours to wipe */
 out:
 	return rc;
 }

@@ -56,7 +56,7 @@ void job_show(const struct job *job, char out[JOB_SHOWN_MAX])
 			at = start + 1;
 			c = 0;
 		}
-		if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+		if (utf8_steers(c))
 			c = '?';
 		len += utf8_put(c, (uint8_t *)out + len);
 	}
@@ -159,7 +159,7 @@ void jobs_clear(struct sender *s)
 	struct table_node *node;
 
 	for (size_t i = 0; i < s->n_flights; i++) {
-		struct job *job = s->flights[(s->first_flight + i) & (s->room_flights - 1)].job;
+		struct job *job = flight_at(s, i)->job;
 
 		if (--job->flights == 0 && job->state == JOB_DEAD)
 			mem_free(job);

@@ -51,11 +51,6 @@ static void turn_give(struct turn *turn)
 
 /* ---- flights ---- */
 
-static struct flight *flight_at(const struct sender *s, size_t i)
-{
-	return &s->flights[(s->first_flight + i) & (s->room_flights - 1)];
-}
-
 /* Room for one more. Under lock. */
 static enum seal_status make_room(struct sender *s, struct seal_err *err)
 {
@@ -133,10 +128,10 @@ static enum seal_status check_silence(struct sender *s, uint64_t now, struct sea
 	uint64_t silent = now - s->answered_ms;
 	struct seal_err why = SEAL_ERR_INIT;
 
-	if (s->n_flights == 0 && s->blocked == 0)
+	if (s->n_flights == 0 && s->blocked == 0) {
 		sink_answers(s, now);
-	if (s->n_flights == 0 && s->blocked == 0)
 		return SEAL_OK;
+	}
 	(void)err_set(&why, SEAL_RETRY, SEAL_E_SERVICE, "%s has acknowledged nothing for %.0f s",
 		      s->o->sink->ops->name, (double)silent / 1000);
 	if (silent >= SILENT_MS && !s->sink_waits) {

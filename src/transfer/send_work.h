@@ -153,6 +153,12 @@ SEAL_MUST_USE enum seal_status watch_due(struct sender *s, struct seal_err *err)
 
 /* ---- send_sink.c: turns, tickets, what was acknowledged ---- */
 
+/* The i-th of those under way. */
+static inline struct flight *flight_at(const struct sender *s, size_t i)
+{
+	return &s->flights[(s->first_flight + i) & (s->room_flights - 1)];
+}
+
 void turn_init(struct turn *turn);
 void turn_clear(struct turn *turn);
 /* Writes a chunk's record, `end` - 1, waiting while the sink takes none. SEAL_RETRY: the run ends. */

@@ -442,4 +442,22 @@ static unsigned arrived(struct send_fixture *f, const char *name, size_t size, u
 	return found;
 }
 
+#define RUN(f)                                                                                                       \
+	do {                                                                                                         \
+		if (send_run(f) != SEAL_OK)                                                                          \
+			fail_msg("%s:%d: %s", __FILE__, __LINE__, (f)->err.text);                                    \
+	} while (0)
+
+static inline int send_setup(void **state)
+{
+	*state = send_fixture_new();
+	return 0;
+}
+
+static inline int send_teardown(void **state)
+{
+	send_fixture_free(*state);
+	return 0;
+}
+
 #endif

@@ -2,23 +2,6 @@
 #include "send_fixture.h"
 
 #define SENT(f, name, size, seed, times) assert_int_equal(arrived(f, name, size, seed), times)
-#define RUN(f)                                                                                                       \
-	do {                                                                                                         \
-		if (send_run(f) != SEAL_OK)                                                                          \
-			fail_msg("%s:%d: %s", __FILE__, __LINE__, (f)->err.text);                                    \
-	} while (0)
-
-static int setup(void **state)
-{
-	*state = send_fixture_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	send_fixture_free(*state);
-	return 0;
-}
 
 /* ---- what is sent ---- */
 
@@ -664,31 +647,31 @@ static void test_too_many_chunks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_headers, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_files_named, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_changed_is_sent_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_resume, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_resume_too_late, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_late_meanwhile, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_changed_before_resume, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_state_of_another, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_touched_before_resume, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_other_chunk_size, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_change_while_sent, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_cut_while_sent, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_changes_for_ever, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_vanished, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_sink_away, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_silent_sink, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refused_record, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_record_max, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_key_away, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_one_key_each, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bad_places, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_too_many_chunks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_directory, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_headers, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_names, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_files_named, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_changed_is_sent_again, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_resume, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_resume_too_late, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_late_meanwhile, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_changed_before_resume, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_state_of_another, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_touched_before_resume, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_other_chunk_size, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_stop, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_change_while_sent, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_cut_while_sent, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_changes_for_ever, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_vanished, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_sink_away, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_silent_sink, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_refused_record, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_record_max, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_key_away, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_one_key_each, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_bad_places, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_too_many_chunks, send_setup, send_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

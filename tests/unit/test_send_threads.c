@@ -3,24 +3,6 @@
 
 #include "base/clock.h"
 
-#define RUN(f)                                                                                                       \
-	do {                                                                                                         \
-		if (send_run(f) != SEAL_OK)                                                                          \
-			fail_msg("%s:%d: %s", __FILE__, __LINE__, (f)->err.text);                                    \
-	} while (0)
-
-static int setup(void **state)
-{
-	*state = send_fixture_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	send_fixture_free(*state);
-	return 0;
-}
-
 #define FILES 60
 
 /* Sizes from nothing to 40 chunks. */
@@ -389,14 +371,14 @@ static void test_killed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_interleaved, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_watch_rewritten, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_directory_moved, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_directory_removed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_two_senders, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_interleaved, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_watch, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_watch_rewritten, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_directory_moved, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_directory_removed, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_two_senders, send_setup, send_teardown),
+		cmocka_unit_test_setup_teardown(test_killed, send_setup, send_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

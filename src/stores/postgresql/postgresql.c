@@ -156,17 +156,23 @@ out:
 	return rc;
 }
 
-static struct store_item **point_to(struct store_item *items, size_t n, const struct store_call *call,
-				    struct seal_err *err)
+/* The begin of a call: checks what is asked, notes until when, and points to all items, so that they can be put in order. */
+static enum seal_status begin(struct postgresql_session *session, const char *space, struct store_item *items,
+			      size_t n, bool with_values, const struct store_call *call, struct store_item ***all,
+			      struct seal_err *err)
 {
-	struct store_item **all =
-		arena_alloc(call->arena, n * sizeof(struct store_item *), _Alignof(struct store_item *));
+	enum seal_status rc;
 
-	for (size_t i = 0; all != NULL && i < n; i++)
-		all[i] = &items[i];
-	if (all == NULL)
-		(void)err_memory(err);
-	return all;
+	store_check_space(space);
+	session->deadline_ms = call->deadline_ms;
+	SEAL_TRY(store_check_items(items, n, with_values, err));
+	*all = arena_alloc(call->arena, n * sizeof(struct store_item *), _Alignof(struct store_item *));
+	if (*all == NULL)
+		return err_memory(err);
+	for (size_t i = 0; i < n; i++)
+		(*all)[i] = &items[i];
+out:
+	return rc;
 }
 
 static enum seal_status postgresql_get(struct store_session *base, const char *space, struct store_item *items,
@@ -176,12 +182,7 @@ static enum seal_status postgresql_get(struct store_session *base, const char *s
 	struct store_item **all;
 	enum seal_status rc;
 
-	store_check_space(space);
-	session->deadline_ms = call->deadline_ms;
-	SEAL_TRY(store_check_items(items, n, false, err));
-	all = point_to(items, n, call, err);
-	if (all == NULL)
-		return SEAL_FATAL;
+	SEAL_TRY(begin(session, space, items, n, false, call, &all, err));
 	SEAL_TRY(postgresql_connect(session, err));
 	for (size_t at = 0; at < n; at += CHUNK_ROWS)
 		SEAL_TRY(get_chunk(session, space, all + at, n - at < CHUNK_ROWS ? n - at : CHUNK_ROWS, call, err));
@@ -322,14 +323,9 @@ static enum seal_status postgresql_insert(struct store_session *base, const char
 	struct store_item **all;
 	enum seal_status rc;
 
-	store_check_space(space);
-	session->deadline_ms = call->deadline_ms;
 	for (size_t i = 0; i < n; i++)
 		items[i].inserted = false;
-	SEAL_TRY(store_check_items(items, n, true, err));
-	all = point_to(items, n, call, err);
-	if (all == NULL)
-		return SEAL_FATAL;
+	SEAL_TRY(begin(session, space, items, n, true, call, &all, err));
 	qsort(all, n, sizeof(struct store_item *), compare);
 	SEAL_TRY(postgresql_connect(session, err));
 	SEAL_TRY(insert_all(session, space, all, n, call, err));
