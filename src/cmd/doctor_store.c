@@ -24,7 +24,7 @@ static enum seal_status look(const struct store_ops *ops, const char *address, s
 			     struct seal_err *err)
 {
 	const struct store_config config = {.create = false};
-	const struct store_call call = {arena, clock_mono_ms() + LOOK_MS};
+	const struct store_call call = {.arena = arena, .deadline_ms = clock_mono_ms() + LOOK_MS};
 	struct store_item item = {.key = BYTES_LIT("none")};
 	struct store *store = NULL;
 	struct store_session *session = NULL;

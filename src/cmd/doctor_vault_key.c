@@ -142,7 +142,7 @@ static void tell_trip(const struct trial *trial, uint64_t since_ns, enum seal_st
 
 static void try_encrypt(const struct trial *trial, struct key_session *session)
 {
-	const struct key_call call = {trial->visit->arena, trial->visit->deadline_ms};
+	const struct key_call call = {.arena = trial->visit->arena, .deadline_ms = trial->visit->deadline_ms};
 	struct key_item item = {.in = test_text, .aad = test_place};
 	struct seal_err err = SEAL_ERR_INIT;
 	const uint64_t since_ns = clock_mono_ns();
@@ -167,7 +167,7 @@ static void try_encrypt(const struct trial *trial, struct key_session *session)
 /* A data key from the server and back, in the way of data keys (keys/kek.c). */
 static void try_data_key(const struct trial *trial, struct key_session *session, bool derived)
 {
-	const struct key_call call = {trial->visit->arena, trial->visit->deadline_ms};
+	const struct key_call call = {.arena = trial->visit->arena, .deadline_ms = trial->visit->deadline_ms};
 	const struct seal_bytes context = kek_context(derived);
 	struct key_item item = {.aad = context};
 	struct secret plain = SECRET_INIT;
@@ -196,7 +196,7 @@ out:
 
 static void try_hmac(const struct trial *trial, struct key_session *session, const struct key_info *info)
 {
-	const struct key_call call = {trial->visit->arena, trial->visit->deadline_ms};
+	const struct key_call call = {.arena = trial->visit->arena, .deadline_ms = trial->visit->deadline_ms};
 	struct key_item item = {.in = test_text};
 	struct seal_err err = SEAL_ERR_INIT;
 	const uint64_t since_ns = clock_mono_ns();

@@ -43,5 +43,5 @@ void file_key_close(struct file_key *key)
 
 struct key_call file_key_call(const struct command_call *call)
 {
-	return (struct key_call){call->arena, clock_mono_ms() + TIMEOUT_MS};
+	return (struct key_call){.arena = call->arena, .deadline_ms = clock_mono_ms() + TIMEOUT_MS};
 }

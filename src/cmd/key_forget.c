@@ -95,10 +95,10 @@ static void add_target(struct target *targets, size_t *n, const struct policy_me
 
 	while (i < *n && (strcmp(targets[i].key->scheme, method->key->scheme) != 0 ||
 			  !bytes_eq(targets[i].key->reference, method->key->reference) ||
-			  strcmp(targets[i].store->address, method->per.store->address) != 0))
+			  strcmp(targets[i].store->address, method->store->address) != 0))
 		i++;
 	if (i == *n)
-		targets[(*n)++] = (struct target){method->key, method->per.store, method->per.text, max_age_ms};
+		targets[(*n)++] = (struct target){method->key, method->store, method->per.text, max_age_ms};
 	else if (targets[i].max_age_ms < max_age_ms)
 		targets[i].max_age_ms = max_age_ms;
 }
@@ -266,7 +266,7 @@ static enum seal_status change(const struct command_call *call, const struct pol
 			       const struct target *target, struct seal_err *err)
 {
 	const struct forget_options *options = call->options;
-	const struct key_call limits = {call->arena, clock_mono_ms() + TIMEOUT_MS};
+	const struct key_call limits = {.arena = call->arena, .deadline_ms = clock_mono_ms() + TIMEOUT_MS};
 	struct opened open = {0};
 	enum person_state was;
 	enum seal_status rc;

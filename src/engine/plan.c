@@ -175,9 +175,9 @@ static enum seal_status open_method(struct plan *plan, size_t index, const struc
 		SEAL_TRY(check_bind(spec, &plan->keys[spec->key->index], err));
 		needs.key = plan->keys[spec->key->index].key;
 	}
-	if (spec->per.text != NULL) {
-		SEAL_TRY(open_store(plan, spec->per.store, registry, config->create_stores, err));
-		needs.store = plan->stores[spec->per.store->index].store;
+	if (spec->store != NULL) {
+		SEAL_TRY(open_store(plan, spec->store, registry, config->create_stores, err));
+		needs.store = plan->stores[spec->store->index].store;
 	}
 	rc = ops->open(spec, &needs, &plan->methods[index], err);
 	if (rc != SEAL_OK && needs.key != NULL)

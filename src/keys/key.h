@@ -90,6 +90,12 @@ struct key_call {
 	struct arena *arena; /* for results; lives longer than the items */
 	uint64_t deadline_ms; /* clock_mono_ms() scale. A server that goes on answering part after part of a lot may
 			       * take longer; one that has stopped may not */
+	/*
+	 * encrypt, rewrap: under this version of the key, so that equal values stay equal through rotations (deterministic);
+	 * 0: the newest that may encrypt. One that is unknown is SEAL_E_KEY_VERSION, one below min_encryption_version
+	 * SEAL_E_KEY_MINIMUM. Other operations take no notice.
+	 */
+	uint32_t version;
 };
 
 struct key_session {

@@ -31,7 +31,7 @@ enum seal_status person_disconnect(struct person_work *w, enum seal_status rc);
 
 static inline struct store_call person_store_call(const struct person_work *w)
 {
-	return (struct store_call){w->arena, w->use.call->deadline_ms};
+	return (struct store_call){.arena = w->arena, .deadline_ms = w->use.call->deadline_ms};
 }
 
 /* For tests: what tells when somebody was forgotten; NULL: the real clock. */

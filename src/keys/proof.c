@@ -219,7 +219,7 @@ enum seal_status key_prove(struct key_source *source, struct seal_bytes referenc
 
 	SEAL_INVARIANT(p.type != NULL && keyring_type_takes(p.type, material->bytes.len));
 	arena_init(&arena, 0);
-	p.call = (struct key_call){&arena, deadline_ms};
+	p.call = (struct key_call){.arena = &arena, .deadline_ms = deadline_ms};
 	SEAL_TRY(random_bytes(p.probe, sizeof(p.probe), err));
 	SEAL_TRY(source->ops->key(source, reference, &key, err));
 	SEAL_TRY(key->ops->info(key, &p.info, err));

@@ -38,7 +38,7 @@ static inline struct seal_bytes row_name_bytes(const struct row_name *name)
 
 static inline struct store_call store_call_of(const struct store_keys_use *use)
 {
-	return (struct store_call){use->call->arena, use->call->deadline_ms};
+	return (struct store_call){.arena = use->call->arena, .deadline_ms = use->call->deadline_ms};
 }
 
 /* Hears of the KEK's version that made `wrapped`. */

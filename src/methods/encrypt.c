@@ -58,7 +58,7 @@ typedef enum seal_status (*key_operation)(struct key_session *session, struct ke
 static enum seal_status work(struct key_session *key, key_operation operation, const struct lot *lot,
 			     struct key_item **items, struct seal_err *err)
 {
-	const struct key_call call = {lot->arena, lot->deadline_ms};
+	const struct key_call call = {.arena = lot->arena, .deadline_ms = lot->deadline_ms};
 
 	*items = simple_items(lot, err);
 	return *items != NULL ? operation(key, *items, lot->n, &call, err) : SEAL_FATAL;

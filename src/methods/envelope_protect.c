@@ -85,7 +85,7 @@ static void check_key_counts(struct work *w)
 /* Runs of cells under one key each; mostly there is one run. */
 static enum seal_status take_keys(struct work *w, struct seal_err *err)
 {
-	const struct key_call call = {w->lot->arena, w->lot->deadline_ms};
+	const struct key_call call = {.arena = w->lot->arena, .deadline_ms = w->lot->deadline_ms};
 	const size_t max = (size_t)envelope_options_of(w->s)->max_uses;
 	enum seal_status rc;
 
@@ -106,7 +106,7 @@ out:
 /* The key of each person in the lot. */
 static enum seal_status take_persons_keys(struct work *w, uint8_t **ids, struct seal_err *err)
 {
-	const struct key_call call = {w->lot->arena, w->lot->deadline_ms};
+	const struct key_call call = {.arena = w->lot->arena, .deadline_ms = w->lot->deadline_ms};
 	struct key_names names = {.arena = w->lot->arena};
 	struct person_want *wants;
 	uint32_t *described_by;

@@ -21,7 +21,7 @@ struct work {
 static enum seal_status open_wrapped(struct work *w, struct seal_err *err)
 {
 	const struct envelope_reader *r = w->reader;
-	const struct key_call call = {w->lot->arena, w->lot->deadline_ms};
+	const struct key_call call = {.arena = w->lot->arena, .deadline_ms = w->lot->deadline_ms};
 	struct data_key_want *wants =
 		arena_alloc(w->lot->arena, (r->n_groups + 1) * sizeof(*wants), _Alignof(struct data_key_want));
 	enum seal_status rc = SEAL_OK;
@@ -53,7 +53,7 @@ static enum seal_status open_stored(struct work *w, struct seal_err *err)
 		"K, per: PATH})",
 		""};
 	const struct envelope_reader *r = w->reader;
-	const struct key_call call = {w->lot->arena, w->lot->deadline_ms};
+	const struct key_call call = {.arena = w->lot->arena, .deadline_ms = w->lot->deadline_ms};
 	struct person_want *wants =
 		arena_alloc(w->lot->arena, (r->n_groups + 1) * sizeof(*wants), _Alignof(struct person_want));
 	enum seal_status rc = SEAL_OK;

@@ -78,7 +78,7 @@ static bool is_known(struct work *w, size_t g, uint64_t now_ms, struct seal_err 
 static enum seal_status rewrap_keys(struct work *w, struct seal_err *err)
 {
 	const struct envelope_reader *r = w->reader;
-	const struct key_call call = {w->lot->arena, w->lot->deadline_ms};
+	const struct key_call call = {.arena = w->lot->arena, .deadline_ms = w->lot->deadline_ms};
 	const size_t size = (r->n_groups + 1) * sizeof(*w->keys);
 	struct key_item *items =
 		arena_alloc(w->lot->arena, (r->n_groups + 1) * sizeof(*items), _Alignof(struct key_item));

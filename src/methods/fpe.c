@@ -287,7 +287,7 @@ out:
 static enum seal_status call_key(struct simple_session *session, const struct fpe_options *options, bool decrypt,
 				 struct key_fpe_item *items, size_t n, struct lot *lot, struct seal_err *err)
 {
-	const struct key_call call = {lot->arena, lot->deadline_ms};
+	const struct key_call call = {.arena = lot->arena, .deadline_ms = lot->deadline_ms};
 	const uint32_t version = (uint32_t)options->version;
 	const struct key_session_ops *ops = session->key->ops;
 

@@ -58,7 +58,7 @@ static enum seal_status protect(struct method_session *base, struct lot *lot, st
 {
 	struct simple_session *session = (struct simple_session *)base;
 	const struct hash_options *options = simple_options(base);
-	const struct key_call call = {lot->arena, lot->deadline_ms};
+	const struct key_call call = {.arena = lot->arena, .deadline_ms = lot->deadline_ms};
 	struct key_item *items = simple_items(lot, err);
 	enum seal_status rc = SEAL_FATAL;
 

@@ -90,7 +90,7 @@ struct method {
 /* What the plan opens for a method. */
 struct method_needs {
 	struct key *key; /* NULL when the kind needs none; it has the use that the kind's flags ask for */
-	struct store *store; /* METHOD_PER with `per`: where people's keys are; else NULL */
+	struct store *store; /* of spec->store; NULL when that is */
 	const char *namespace_; /* of the policy */
 	struct method *const *before; /* methods of the plan that were opened before; all are freed together */
 	size_t n_before;

@@ -24,6 +24,10 @@ struct text_form {
 /* envelope: "seal:e1:", base64url of the bytes of methods/envelope_form.h. */
 #define TEXT_FORM_ENVELOPE "seal:e1:"
 
+/* token: "seal:t1:", base64url unpadded of TOKEN_LEN random bytes. */
+#define TEXT_FORM_TOKEN "seal:t1:"
+#define TEXT_FORM_TOKEN_LEN 16
+
 /* transform with a tweak that the server makes: "seal:x1:", base64url of the tweak, a colon, the encoded value. */
 #define TEXT_FORM_TRANSFORM "seal:x1:"
 #define TEXT_FORM_TWEAK_MAX 256 /* bytes of a tweak */

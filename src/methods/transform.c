@@ -400,7 +400,7 @@ static enum seal_status run(struct method_session *base, bool decode, struct lot
 {
 	struct simple_session *session = (struct simple_session *)base;
 	const struct transform_method *method = (const struct transform_method *)session->method;
-	const struct key_call call = {lot->arena, lot->deadline_ms};
+	const struct key_call call = {.arena = lot->arena, .deadline_ms = lot->deadline_ms};
 	struct work work;
 	enum seal_status rc;
 

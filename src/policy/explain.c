@@ -94,7 +94,7 @@ static const char *key_used(const struct policy_method *method, struct arena *ar
 	if (method->per.text == NULL)
 		return arena_printf(arena, "%s %s:%.*s", key->name, key->scheme, BYTES_FMT(key->reference));
 	return arena_printf(arena, "%s %s:%.*s, one per %s in %s", key->name, key->scheme, BYTES_FMT(key->reference),
-			    method->per.text, method->per.store->name);
+			    method->per.text, method->store->name);
 }
 
 static bool make_row(struct explain *x, const struct policy_rule *rule, struct row *row)
@@ -234,15 +234,15 @@ static void write_key(struct writer *w, const struct policy_key *key)
 	write_close(w, '}');
 }
 
-static void write_per(struct writer *w, const struct policy_per *per)
+static void write_per(struct writer *w, const struct policy_method *method)
 {
-	if (per->text == NULL)
+	if (method->per.text == NULL)
 		return;
 	write_name(w, "per");
 	write_open(w, '{');
-	write_member(w, "path", per->text);
-	write_member(w, "store", per->store->name);
-	write_member(w, "address", per->store->address);
+	write_member(w, "path", method->per.text);
+	write_member(w, "store", method->store->name);
+	write_member(w, "address", method->store->address);
 	write_close(w, '}');
 }
 
@@ -257,7 +257,7 @@ static void write_rule(struct writer *w, const struct policy_rule *rule)
 	write_member(w, "method", is_in_line(rule) ? NULL : rule->method->name);
 	write_member(w, "type", rule->method->kind->name);
 	write_key(w, rule->method->key);
-	write_per(w, &rule->method->per);
+	write_per(w, rule->method);
 	write_bind(w, &rule->method->bind);
 	write_name(w, "reversible");
 	write_bool(w, is_reversible(rule));

@@ -12,7 +12,7 @@
 #include "policy/build.h"
 #include "policy/finding.h"
 #include "policy/node.h"
-#include "policy/regex.h"
+#include "base/regex.h"
 
 #define NAMESPACE_MAX 255
 #define NAME_MAX_LEN 64

@@ -9,7 +9,7 @@
 #define POLICY_PATTERN_H
 
 #include "base/bytes.h"
-#include "policy/regex.h"
+#include "base/regex.h"
 
 enum pattern_kind { PATTERN_EXACT, PATTERN_GLOB, PATTERN_REGEX };
 

@@ -15,7 +15,7 @@
 #include "policy/schema.h"
 
 struct topic_pattern; /* policy/pattern.h */
-struct regex; /* policy/regex.h */
+struct regex; /* base/regex.h */
 
 #define POLICY_FILE_MAX (4u << 20)
 #define POLICY_RULES_MAX JSON_PATHS_MAX /* in a topic entry */
@@ -26,7 +26,14 @@ enum on_missing { ON_MISSING_IGNORE, ON_MISSING_REJECT };
 enum on_protected { ON_PROTECTED_REJECT, ON_PROTECTED_KEEP };
 enum on_plaintext { ON_PLAINTEXT_REJECT, ON_PLAINTEXT_PASS };
 enum on_null { ON_NULL_PROTECT, ON_NULL_KEEP };
-enum record_format { FORMAT_JSON, FORMAT_BYTES };
+enum record_format {
+	FORMAT_JSON,
+	FORMAT_BYTES,
+	FORMAT_TEXT /* a whole value that is UTF-8 text, else the record fails: only record keys and headers */
+};
+
+/* Which part of a record an entry is about. */
+enum record_part { PART_VALUE, PART_KEY, PART_HEADER };
 
 enum bind_mode { BIND_PLACE, BIND_NONE, BIND_DOMAIN, BIND_RECORD };
 
@@ -63,7 +70,6 @@ struct policy_store {
 struct policy_per {
 	const char *text; /* the path as written; NULL: none */
 	struct json_path path;
-	const struct policy_store *store;
 };
 
 struct policy_method {
@@ -74,6 +80,7 @@ struct policy_method {
 	const struct policy_key *key; /* NULL when the kind needs none */
 	struct policy_bind bind;
 	struct policy_per per;
+	const struct policy_store *store; /* of `per`, or of a kind with METHOD_STORE; else NULL */
 	uint32_t index; /* in policy.methods */
 	struct policy_mark mark;
 };
@@ -113,13 +120,28 @@ struct policy_topic {
 	const char *dead_letter_topic; /* NULL: none */
 	const struct policy_method *dead_letter_method; /* encrypt, bound to the domain "dead-letter" */
 	bool is_dead_letter; /* this entry was made for another topic's dead letters; these come first */
+	/*
+	 * `key:` and `headers:` are entries of their own in policy.topics, which no topic's name matches (n_patterns 0): the
+	 * engine runs a batch's keys by the rules of `key`, as it runs values by these. Paths of errors and places begin with
+	 * "key" or "header:NAME" where others begin with "$".
+	 */
+	enum record_part part;
+	const char *header; /* PART_HEADER: its name */
+	const struct policy_topic *key; /* PART_VALUE: rules for record keys; NULL: they pass */
+	const struct policy_topic *const
+		*headers; /* PART_VALUE: one a name, ended by NULL; NULL: none. Each header of that
+						    * name is taken; the others pass */
+	/* `allow:`: fields that are in clear by intent, for `scan -p`; what is below them, too. No rule's path overlaps one. */
+	const struct json_path *allow;
+	const char *const *allow_text; /* as written */
+	size_t n_allow;
 	uint32_t index; /* in policy.topics */
 	struct policy_mark mark;
 };
 
 struct policy_regex {
 	struct policy_regex *next;
-	struct regex *regex; /* policy/regex.h */
+	struct regex *regex; /* base/regex.h */
 };
 
 struct policy {

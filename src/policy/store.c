@@ -128,9 +128,9 @@ bool build_per(struct build *build, const struct node *map, struct policy_method
 		return false;
 	}
 	method->key = build_key_find(build, name);
-	method->per.store = store ? find_store(build, store) : only_store(build, map);
+	method->store = store ? find_store(build, store) : only_store(build, map);
 	if (!build_sibling_path(build, per, "what a key is per", &method->per.path))
 		return false;
 	method->per.text = build_str(build, per->text);
-	return method->key != NULL && method->per.store != NULL && method->per.text != NULL;
+	return method->key != NULL && method->store != NULL && method->per.text != NULL;
 }

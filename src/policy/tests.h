@@ -3,7 +3,7 @@
 #define POLICY_TESTS_H
 
 #include "policy/policy.h"
-#include "policy/regex.h"
+#include "base/regex.h"
 
 enum expect_kind {
 	EXPECT_VALUE, /* equal to `value` */

@@ -35,9 +35,27 @@ struct store_item {
 	bool inserted; /* insert: this call made the row */
 };
 
+/* A row that must be as it is known for an insertion to take place: what it means is then settled in the same transaction. */
+struct store_guard {
+	struct seal_bytes key, value; /* in the space of the call */
+	bool failed; /* out: the row is another one by now, or gone, and nothing was done */
+};
+
+/* One compare and swap of a lot. */
+struct store_change {
+	struct seal_bytes key, from;
+	struct seal_bytes to; /* ptr NULL: the row goes away */
+	bool changed; /* out: the row's value was `from` */
+};
+
 struct store_call {
 	struct arena *arena; /* for results */
 	uint64_t deadline_ms; /* clock_mono_ms() scale */
+	/*
+	 * insert: NULL, or the row that must still be so; else the call fails with SEAL_RETRY/SEAL_E_BUSY and guard->failed. Who
+	 * changes that row (change, swap) waits for insertions that are under way, so that after it none of them is to come.
+	 */
+	struct store_guard *guard;
 };
 
 struct store_config {
@@ -68,6 +86,12 @@ struct store_ops {
 	enum seal_status (*swap)(struct store_session *session, const char *space, struct seal_bytes key,
 				 struct seal_bytes from, struct seal_bytes to, bool erase, bool *swapped,
 				 const struct store_call *call, struct seal_err *err);
+	/* A lot of compare and swaps, each for itself, in one transaction; a key comes once. Nothing is erased from files. */
+	enum seal_status (*change)(struct store_session *session, const char *space, struct store_change *changes,
+				   size_t n, const struct store_call *call, struct seal_err *err);
+	/* How many rows have a key that starts with `prefix`; counting stops at `max`. */
+	enum seal_status (*count)(struct store_session *session, const char *space, struct seal_bytes prefix,
+				  uint64_t max, uint64_t *n, const struct store_call *call, struct seal_err *err);
 	/* All rows of a space in key order, `max` at a time, after `after` (empty: from the start). */
 	enum seal_status (*scan)(struct store_session *session, const char *space, struct seal_bytes after,
 				 size_t max, struct store_item **items, size_t *n, const struct store_call *call,

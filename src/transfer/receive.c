@@ -31,7 +31,7 @@ uint64_t receiver_now(const struct receiver *r)
 
 struct key_call receiver_call(struct receiver *r)
 {
-	return (struct key_call){&r->arena, clock_mono_ms() + CALL_MS};
+	return (struct key_call){.arena = &r->arena, .deadline_ms = clock_mono_ms() + CALL_MS};
 }
 
 void receiver_tell(const struct receiver *r, int what, const struct incoming *t, const char *name,

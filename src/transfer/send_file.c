@@ -178,7 +178,7 @@ static enum seal_status ask_key(struct sending *g)
 	struct worker *w = g->worker;
 	const struct send_options *o = g->sender->o;
 	const struct journal_file *file = &g->job->file;
-	const struct key_call call = {&w->arena, clock_mono_ms() + SEND_KEY_TIMEOUT_MS};
+	const struct key_call call = {.arena = &w->arena, .deadline_ms = clock_mono_ms() + SEND_KEY_TIMEOUT_MS};
 	struct file_meta meta = {.name = file->name,
 				 .media_type = bytes_str(media_type_of(file->name)),
 				 .size = file->size,

@@ -61,7 +61,7 @@ static void check_item(enum transit_call what, const struct vault_result *result
 	struct key_item item = {.in = BYTES_LIT("some value")}, *items = &item;
 	struct seal_err err = SEAL_ERR_INIT;
 	struct arena arena;
-	const struct key_call call = {&arena, 0};
+	const struct key_call call = {.arena = &arena, .deadline_ms = 0};
 	struct transit_lot lot = {.session = &session, .call = &call, .what = what, .items = &items, .n = 1};
 	enum seal_status rc;
 

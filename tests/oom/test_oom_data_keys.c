@@ -38,7 +38,7 @@ static enum seal_status run(void *arg, struct seal_err *err)
 	struct work *w = arg;
 	enum seal_status rc;
 	struct arena arena;
-	struct key_call call = {&arena, DEADLINE_NONE};
+	struct key_call call = {.arena = &arena, .deadline_ms = DEADLINE_NONE};
 
 	arena_init(&arena, 0);
 	SEAL_TRY(data_keys_new(&options, &keys, err));

@@ -25,7 +25,7 @@ static enum seal_status use(void *arg, struct seal_err *err)
 	struct store *store = NULL;
 	struct store_session *session = NULL;
 	struct arena arena;
-	struct store_call call = {&arena, clock_mono_ms() + 20000};
+	struct store_call call = {.arena = &arena, .deadline_ms = clock_mono_ms() + 20000};
 	bool swapped = false;
 	size_t n = 0;
 	enum seal_status rc;

@@ -8,7 +8,7 @@
 
 static struct key_call later(struct arena *arena)
 {
-	return (struct key_call){arena, clock_mono_ms() + 30000};
+	return (struct key_call){.arena = arena, .deadline_ms = clock_mono_ms() + 30000};
 }
 
 static enum seal_status open_work(void *arg, struct seal_err *err)

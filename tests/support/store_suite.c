@@ -68,7 +68,7 @@ static void bench_open(struct bench *b)
 	b->store = suite_open(suite_ops, suite_address, true);
 	b->session = suite_session(b->store);
 	arena_init(&b->arena, 1 << 20);
-	b->call = (struct store_call){&b->arena, clock_mono_ms() + 60000};
+	b->call = (struct store_call){.arena = &b->arena, .deadline_ms = clock_mono_ms() + 60000};
 }
 
 static void bench_close(struct bench *b)

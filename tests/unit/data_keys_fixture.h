@@ -35,7 +35,7 @@ static inline void fixture_open(struct data_keys_fixture *f, struct data_keys_op
 	*f = (struct data_keys_fixture){.kek = FAKE_KEK_INIT};
 	f->session = fake_kek_session(&f->kek);
 	arena_init(&f->arena, 1 << 16);
-	f->call = (struct key_call){&f->arena, DEADLINE_NONE};
+	f->call = (struct key_call){.arena = &f->arena, .deadline_ms = DEADLINE_NONE};
 	fixed_now_ms = 1000;
 	key_cache_test_clock(fixed_clock);
 	assert_int_equal(data_keys_new(&options, &f->keys, NULL), SEAL_OK);

@@ -40,7 +40,7 @@ static inline void fixture_dir(struct fixture *f)
 	snprintf(f->ring, sizeof(f->ring), "%s/ring", f->dir);
 	f->config = (struct key_source_config){.keyring_dir = f->ring, .create = true};
 	arena_init(&f->arena, 1 << 20);
-	f->call = (struct key_call){&f->arena, DEADLINE_NONE};
+	f->call = (struct key_call){.arena = &f->arena, .deadline_ms = DEADLINE_NONE};
 }
 
 /* Fails the test with the error's text unless `status` is SEAL_OK. */

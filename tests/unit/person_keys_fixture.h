@@ -40,7 +40,7 @@ static inline void people_open(struct people_fixture *f, struct data_keys_option
 	f->session = fake_kek_session(&f->kek);
 	f->store = fake_store_new();
 	arena_init(&f->arena, 1 << 20);
-	f->call = (struct key_call){&f->arena, DEADLINE_NONE};
+	f->call = (struct key_call){.arena = &f->arena, .deadline_ms = DEADLINE_NONE};
 	fixed_now_ms = 1000;
 	key_cache_test_clock(fixed_clock);
 	person_keys_test_clock(days_clock);

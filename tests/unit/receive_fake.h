@@ -364,7 +364,7 @@ struct sent {
 static void sent_seal(struct sent *s)
 {
 	struct arena arena;
-	struct key_call call = {&arena, DEADLINE_NONE};
+	struct key_call call = {.arena = &arena, .deadline_ms = DEADLINE_NONE};
 	struct file_meta meta = {.name = bytes_str(s->name),
 				 .media_type = BYTES_LIT("text/plain"),
 				 .size = s->unknown_size ? FILE_SIZE_UNKNOWN : s->size,

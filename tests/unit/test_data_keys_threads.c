@@ -19,7 +19,7 @@ static void *work(void *arg)
 	struct worker *w = arg;
 	struct fake_kek_session session = fake_kek_session(&w->f->kek);
 	struct arena arena;
-	struct key_call call = {&arena, w->deadline_ms};
+	struct key_call call = {.arena = &arena, .deadline_ms = w->deadline_ms};
 
 	arena_init(&arena, 0);
 	atomic_store(&w->started, true);
@@ -126,7 +126,7 @@ static void own_deadline(void **state)
 		key = foreign_key(&f.kek, 1);
 		start(&slow, 1, &f, writer ? NULL : key);
 		from = clock_mono_ms();
-		call = (struct key_call){&f.arena, from + 50};
+		call = (struct key_call){.arena = &f.arena, .deadline_ms = from + 50};
 		want = want_of(key);
 		if (writer)
 			assert_int_equal(data_keys_writer(f.keys, &f.session.base, 1, &call, &none, &err),
@@ -184,7 +184,7 @@ static void *mix(void *arg)
 	struct mixer *m = arg;
 	struct fake_kek_session session = fake_kek_session(&m->f->kek);
 	struct arena arena;
-	struct key_call call = {&arena, DEADLINE_NONE};
+	struct key_call call = {.arena = &arena, .deadline_ms = DEADLINE_NONE};
 
 	arena_init(&arena, 1 << 16);
 	m->good = true;

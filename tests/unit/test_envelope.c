@@ -873,7 +873,7 @@ static void people_have_keys_of_their_own(void **state)
 static void forget(struct kit *kit, const char *person)
 {
 	const struct person_scope scope = {"shop", "fake", BYTES_LIT("aes")};
-	const struct key_call call = {&arena, clock_mono_ms() + 10000};
+	const struct key_call call = {.arena = &arena, .deadline_ms = clock_mono_ms() + 10000};
 	const struct envelope_session *session = (struct envelope_session *)kit->engine->sessions[0];
 	struct person_keys *people;
 	enum person_state was;

@@ -157,7 +157,7 @@ static void items_that_fail_alike_share_an_error(void **state)
 	use_begin(&u, "aes256-gcm96");
 	arena_init(&first, 0);
 	for (int call = 0; call < 2; call++) {
-		const struct key_call own = {&first, u.f.call.deadline_ms};
+		const struct key_call own = {.arena = &first, .deadline_ms = u.f.call.deadline_ms};
 
 		OK(&u.f, u.s->ops->decrypt(u.s, items, 5, call == 0 ? &own : &u.f.call, &u.f.err));
 		assert_ptr_equal(items[0].err, items[1].err);

@@ -14,7 +14,7 @@ struct worker {
 
 static bool work_once(struct key_session *s, struct arena *arena)
 {
-	struct key_call call = {arena, DEADLINE_NONE};
+	struct key_call call = {.arena = arena, .deadline_ms = DEADLINE_NONE};
 	struct key_item items[LOT] = {0};
 
 	for (int i = 0; i < LOT; i++)

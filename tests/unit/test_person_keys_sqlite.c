@@ -42,7 +42,7 @@ static void open_there(struct people_fixture *f, const struct place *p, struct d
 	*f = (struct people_fixture){.kek = FAKE_KEK_INIT};
 	f->session = fake_kek_session(&f->kek);
 	arena_init(&f->arena, 1 << 20);
-	f->call = (struct key_call){&f->arena, clock_mono_ms() + 60000};
+	f->call = (struct key_call){.arena = &f->arena, .deadline_ms = clock_mono_ms() + 60000};
 	assert_int_equal(sqlite_store.open(p->address, &config, &f->store, &f->err), SEAL_OK);
 	f->people = people_new(f, options);
 }
@@ -185,7 +185,7 @@ static void forgotten_on_disk(void **state)
 	key = person_write(&f, f.people, "c-1", &want);
 	assert_non_null(key);
 	data_key_unref(person_write(&other, other.people, "c-2", NULL));
-	call = (struct store_call){&f.arena, f.call.deadline_ms};
+	call = (struct store_call){.arena = &f.arena, .deadline_ms = f.call.deadline_ms};
 	item.key = bytes_of(want.id, PERSON_ID_LEN);
 	assert_int_equal(sqlite_store.session(f.store, &session, NULL), SEAL_OK);
 	assert_int_equal(sqlite_store.get(session, "people", &item, 1, &call, NULL), SEAL_OK);

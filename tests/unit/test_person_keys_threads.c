@@ -68,7 +68,7 @@ static void *work(void *arg)
 	struct worker *w = arg;
 	struct fake_kek_session session = fake_kek_session(&w->f->kek);
 	struct arena arena;
-	struct key_call call = {&arena, DEADLINE_NONE};
+	struct key_call call = {.arena = &arena, .deadline_ms = DEADLINE_NONE};
 	enum person_state was;
 
 	arena_init(&arena, 1 << 16);
@@ -108,7 +108,7 @@ static void *write_one(void *arg)
 	struct worker *w = arg;
 	struct fake_kek_session session = fake_kek_session(&w->f->kek);
 	struct arena arena;
-	struct key_call call = {&arena, DEADLINE_NONE};
+	struct key_call call = {.arena = &arena, .deadline_ms = DEADLINE_NONE};
 	struct person_want want = {.person = BYTES_LIT("one")};
 
 	arena_init(&arena, 0);

@@ -567,7 +567,7 @@ static void keys_per_person(void **state)
 	assert_string_equal(policy->stores[0].address, "server://h/d");
 	assert_string_equal(one->key->name, "pii");
 	assert_string_equal(one->per.text, "$.id");
-	assert_ptr_equal(one->per.store, &policy->stores[1]);
+	assert_ptr_equal(one->store, &policy->stores[1]);
 	assert_int_equal(one->per.path.n_steps, 1);
 	assert_int_equal(rules[0].per_path, 4);
 	assert_int_equal(rules[0].record_path, UINT32_MAX);
@@ -576,7 +576,7 @@ static void keys_per_person(void **state)
 	assert_int_equal(rules[2].per_path, UINT32_MAX);
 	assert_null(rules[2].method->per.text);
 	assert_int_equal(rules[3].per_path, 5);
-	assert_ptr_equal(rules[3].method->per.store, &policy->stores[0]);
+	assert_ptr_equal(rules[3].method->store, &policy->stores[0]);
 	assert_int_equal(policy->topics[1].rules[0].per_path, UINT32_MAX);
 	assert_int_equal(explain_text(policy, "p.yaml", "t", &out, NULL), SEAL_OK);
 	assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
@@ -599,7 +599,7 @@ static void the_only_store(void **state)
 	struct policy *policy = load("version: 1\nkeys: {k: local:k}\nstores: {main: lite:x}\ntopics:\n"
 				     "- {match: t, protect: {$.a: {type: envelope, key: {name: k, per: $.id}}}}\n");
 
-	assert_ptr_equal(policy->topics[0].rules[0].method->per.store, &policy->stores[0]);
+	assert_ptr_equal(policy->topics[0].rules[0].method->store, &policy->stores[0]);
 	policy_free(policy);
 }
 

@@ -453,7 +453,7 @@ static void test_size_that_lies(void **state)
 {
 	struct sent s = sent_new("s", CHUNK), last = sent_as("pipe", CHUNK, true);
 	struct arena arena;
-	struct key_call call = {&arena, DEADLINE_NONE};
+	struct key_call call = {.arena = &arena, .deadline_ms = DEADLINE_NONE};
 	struct file_meta meta = {.name = BYTES_LIT("huge"), .size = 1ull << 47, .chunk_size = FILE_CHUNK_MAX};
 	struct file_sealer *sealer = NULL;
 	uint8_t *chunk = mem_calloc(1, FILE_CHUNK_MAX + FILE_TAG_LEN);

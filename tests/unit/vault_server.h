@@ -621,7 +621,7 @@ static inline void fixture_start(struct vault_fixture *f)
 					    .connections = 2};
 	f->config.vault = &f->options;
 	arena_init(&f->arena, 1 << 20);
-	f->call = (struct key_call){&f->arena, clock_mono_ms() + 30000};
+	f->call = (struct key_call){.arena = &f->arena, .deadline_ms = clock_mono_ms() + 30000};
 }
 
 static inline void fixture_open(struct vault_fixture *f)

@@ -25,7 +25,7 @@ struct maker {
 static enum seal_status show(struct maker *m, size_t len, bool wrapped_only, struct seal_bytes bound,
 			     struct seal_err *err)
 {
-	const struct key_call call = {&m->arena, clock_mono_ms() + LIMIT_MS};
+	const struct key_call call = {.arena = &m->arena, .deadline_ms = clock_mono_ms() + LIMIT_MS};
 	struct secret plain = SECRET_INIT;
 	char text[BASE64_LEN(64) + 1] = "-";
 	struct seal_bytes wrapped;

@@ -51,7 +51,7 @@ static void *work(void *arg)
 	struct worker *w = arg;
 	struct key_session *session = NULL;
 	struct arena arena;
-	struct key_call call = {&arena, clock_mono_ms() + LIMIT_MS};
+	struct key_call call = {.arena = &arena, .deadline_ms = clock_mono_ms() + LIMIT_MS};
 	enum seal_status rc = w->crowd->key->ops->session(w->crowd->key, &session, &w->err);
 
 	arena_init(&arena, 0);

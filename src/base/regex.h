@@ -1,8 +1,8 @@
 /*
- * Regular expressions of a policy (PCRE2 syntax). They match a whole text, never a part of it, in bounded time.
+ * Regular expressions (PCRE2 syntax). They match a whole text, never a part of it, in bounded time.
  */
-#ifndef POLICY_REGEX_H
-#define POLICY_REGEX_H
+#ifndef BASE_REGEX_H
+#define BASE_REGEX_H
 
 #include "base/err.h"
 

@@ -3,7 +3,7 @@
  * policy is trusted, the names that it meets are not.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include "policy/regex.h"
+#include "base/regex.h"
 
 #include <pcre2.h>
 

@@ -1,0 +1,2 @@
+/* Detectors of one thread: their life. */
+#include "detect/detect.h"

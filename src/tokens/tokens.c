@@ -1,0 +1,2 @@
+/* Tokens of one store and key: their life. */
+#include "tokens/tokens.h"
