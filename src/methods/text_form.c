@@ -3,6 +3,7 @@
  *
  *   [json+] vault:vN: base64        what Vault's Transit makes, byte for byte
  *   [json+] seal:e1: base64url      an envelope (envelope_form.h); as a payload also its bytes, behind "SEALENV1"
+ *   [json+] seal:t1: base64url      a token of 16 random bytes, whose value is in a store
  *   seal:x1: base64url : text       what Vault's Transform made of a string, behind the tweak that it drew for it
  *   [json+] seal:X: …               reserved for forms of later versions
  *
@@ -25,6 +26,8 @@ static const struct seal_bytes envelope_prefix = {(const uint8_t *)TEXT_FORM_ENV
 static const struct seal_bytes envelope_magic = {(const uint8_t *)ENVELOPE_MAGIC, sizeof(ENVELOPE_MAGIC) - 1};
 static const struct seal_bytes transform_prefix = {(const uint8_t *)TEXT_FORM_TRANSFORM,
 						   sizeof(TEXT_FORM_TRANSFORM) - 1};
+
+static const struct seal_bytes token_prefix = {(const uint8_t *)TEXT_FORM_TOKEN, sizeof(TEXT_FORM_TOKEN) - 1};
 
 static bool is_digit(uint8_t c)
 {
@@ -116,6 +119,24 @@ static bool parse_transform(struct seal_bytes rest, struct text_form *form)
 	return true;
 }
 
+bool text_form_token(struct seal_bytes text, uint8_t token[TEXT_FORM_TOKEN_LEN])
+{
+	uint8_t raw[BASE64_RAW_MAX(TEXT_FORM_TOKEN_TEXT_LEN)];
+	size_t len;
+
+	if (!bytes_starts(text, token_prefix) || text.len != TEXT_FORM_TOKEN_TEXT_LEN ||
+	    !base64url_decode(bytes_skip(text, token_prefix.len), raw, &len) || len != TEXT_FORM_TOKEN_LEN)
+		return false;
+	memcpy(token, raw, len);
+	return true;
+}
+
+void text_form_token_write(const uint8_t token[TEXT_FORM_TOKEN_LEN], char text[TEXT_FORM_TOKEN_TEXT_LEN])
+{
+	memcpy(text, TEXT_FORM_TOKEN, token_prefix.len);
+	base64url_encode(bytes_of(token, TEXT_FORM_TOKEN_LEN), text + token_prefix.len);
+}
+
 /* Sixteen neighbours at a time: `found` gets bits where an envelope may begin in the LOOK_LEN bytes at `at`. */
 typedef uint8_t neighbours __attribute__((vector_size(16)));
 #define ENVELOPE_LEN (sizeof(TEXT_FORM_ENVELOPE) - 1)
@@ -155,6 +176,7 @@ bool text_form_has_envelope(struct seal_bytes text)
 
 bool text_form_parse(struct seal_bytes text, struct text_form *form)
 {
+	uint8_t token[TEXT_FORM_TOKEN_LEN];
 	struct seal_bytes rest;
 	uint64_t version;
 	size_t digits, raw;
@@ -164,6 +186,11 @@ bool text_form_parse(struct seal_bytes text, struct text_form *form)
 		return parse_envelope_text(bytes_skip(text, envelope_prefix.len), form);
 	if (text_form_is_raw(text) && !form->json)
 		return parse_envelope(bytes_skip(text, envelope_magic.len), text.len - envelope_magic.len, form);
+	if (bytes_starts(text, token_prefix)) {
+		form->method = "token";
+		form->stored = true;
+		return text_form_token(text, token);
+	}
 	if (bytes_starts(text, transform_prefix))
 		return parse_transform(bytes_skip(text, transform_prefix.len), form);
 	if (!bytes_starts(text, vault_prefix))

@@ -11,7 +11,7 @@ struct text_form {
 	bool json; /* "json+" stands before it: the plaintext is JSON text */
 	const char *method; /* "encrypt": the `type` of the method that made it; static */
 	uint32_t version; /* of the key; envelope: of the key that wraps its data key; 0 where the form has none */
-	bool stored; /* the wrapped data key, and so the version, is in the policy's store */
+	bool stored; /* the wrapped data key (token: the value itself), and so the version, is in the policy's store */
 	int64_t plain_len; /* bytes of the plaintext; -1: it does not tell */
 	struct seal_bytes body; /* without "json+" */
 	struct seal_bytes tweak; /* transform: base64url, not empty */
@@ -27,6 +27,7 @@ struct text_form {
 /* token: "seal:t1:", base64url unpadded of TOKEN_LEN random bytes. */
 #define TEXT_FORM_TOKEN "seal:t1:"
 #define TEXT_FORM_TOKEN_LEN 16
+#define TEXT_FORM_TOKEN_TEXT_LEN 30 /* characters, without "json+" */
 
 /* transform with a tweak that the server makes: "seal:x1:", base64url of the tweak, a colon, the encoded value. */
 #define TEXT_FORM_TRANSFORM "seal:x1:"
@@ -45,5 +46,8 @@ bool text_form_strip_json(struct seal_bytes *text);
 bool text_form_is_raw(struct seal_bytes payload);
 /* Parses, such a payload, too; false when it is not exactly one of the forms. */
 bool text_form_parse(struct seal_bytes text, struct text_form *form);
+/* The bytes of a token, whose text is without "json+"; false when it is not exactly one. */
+bool text_form_token(struct seal_bytes text, uint8_t token[TEXT_FORM_TOKEN_LEN]);
+void text_form_token_write(const uint8_t token[TEXT_FORM_TOKEN_LEN], char text[TEXT_FORM_TOKEN_TEXT_LEN]);
 
 #endif

@@ -87,6 +87,9 @@ const struct policy_method *build_dead_letter_method(struct build *build, const 
 						     struct policy_mark mark);
 /* `key: {name, per, store}` of a method. False: reported. */
 bool build_per(struct build *build, const struct node *map, struct policy_method *method);
+/* `store:` of a method at `at`; NULL: the policy's only one. False: reported. */
+bool build_method_store(struct build *build, const struct node *store, const struct node *at,
+			struct policy_method *method);
 /* The path of one field beside a value, like $.order_id; `what` is for messages. False: reported. */
 bool build_sibling_path(struct build *build, const struct node *text, const char *what, struct json_path *path);
 /* The scheme of that name; `what` it is a scheme of is for messages. NULL: reported. */

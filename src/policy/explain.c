@@ -82,7 +82,7 @@ static const char *bound_to(const struct policy_bind *bind, struct arena *arena)
 	err_bug(__FILE__, __LINE__, "a bind mode without words");
 }
 
-/* "pii vault:transit/pii, one per $.customer_id in main" */
+/* "pii vault:transit/pii, one per $.customer_id in main"; "pii vault:transit/pii, values in main" */
 static const char *key_used(const struct policy_method *method, struct arena *arena)
 {
 	const struct policy_key *key = method->key;
@@ -92,7 +92,8 @@ static const char *key_used(const struct policy_method *method, struct arena *ar
 	if (key->own)
 		return key->name;
 	if (method->per.text == NULL)
-		return arena_printf(arena, "%s %s:%.*s", key->name, key->scheme, BYTES_FMT(key->reference));
+		return arena_printf(arena, "%s %s:%.*s%s%s", key->name, key->scheme, BYTES_FMT(key->reference),
+				    method->store ? ", values in " : "", method->store ? method->store->name : "");
 	return arena_printf(arena, "%s %s:%.*s, one per %s in %s", key->name, key->scheme, BYTES_FMT(key->reference),
 			    method->per.text, method->store->name);
 }
@@ -246,6 +247,18 @@ static void write_per(struct writer *w, const struct policy_method *method)
 	write_close(w, '}');
 }
 
+/* Where a method keeps its values. */
+static void write_store(struct writer *w, const struct policy_method *method)
+{
+	if ((method->flags & METHOD_STORE) == 0)
+		return;
+	write_name(w, "store");
+	write_open(w, '{');
+	write_member(w, "name", method->store->name);
+	write_member(w, "address", method->store->address);
+	write_close(w, '}');
+}
+
 static void write_rule(struct writer *w, const struct policy_rule *rule)
 {
 	write_open(w, '{');
@@ -258,6 +271,7 @@ static void write_rule(struct writer *w, const struct policy_rule *rule)
 	write_member(w, "type", rule->method->kind->name);
 	write_key(w, rule->method->key);
 	write_per(w, rule->method);
+	write_store(w, rule->method);
 	write_bind(w, &rule->method->bind);
 	write_name(w, "reversible");
 	write_bool(w, is_reversible(rule));

@@ -201,6 +201,8 @@ static void write_kind(struct writer *w, const struct method_kind *kind)
 		write_ref(w, "key", kind->flags & METHOD_PER ? "#/$defs/key" : "#/$defs/name");
 	if (kind->flags & METHOD_BINDS)
 		write_ref(w, "bind", "#/$defs/bind");
+	if (kind->flags & METHOD_STORE)
+		write_ref(w, "store", "#/$defs/name");
 	write_rows(w, kind->options);
 	write_close(w, '}');
 	write_required(w, kind);

@@ -15,7 +15,7 @@
 
 /* The keys that every method may have. */
 struct common {
-	const struct node *type, *key, *bind;
+	const struct node *type, *key, *bind, *store;
 };
 
 static const struct method_kind *kind_find(struct build *build, struct seal_bytes name)
@@ -230,6 +230,7 @@ static bool read_options(struct build *build, const struct node *at, struct poli
 		{"type", 1 << NODE_SCALAR, &common->type},
 		{"key", 1 << NODE_SCALAR | 1 << NODE_MAP, &common->key},
 		{"bind", 1 << NODE_SCALAR | 1 << NODE_MAP, &common->bind},
+		{method->kind->flags & METHOD_STORE ? "store" : NULL, 1 << NODE_SCALAR, &common->store},
 		{NULL, 0, NULL},
 	};
 	const char *what = arena_printf(&build->scratch, "method %s", method->name);
@@ -282,7 +283,7 @@ static struct policy_method *next_method(struct build *build, const char *name, 
 const struct policy_method *build_method(struct build *build, const char *name, const struct node *at)
 {
 	struct policy_method *method = next_method(build, name, at->mark);
-	struct common common = {NULL, NULL, NULL};
+	struct common common = {NULL, NULL, NULL, NULL};
 	void *options;
 	bool good;
 
@@ -305,6 +306,8 @@ const struct policy_method *build_method(struct build *build, const char *name, 
 	method->flags = method->kind->flags_of ? method->kind->flags_of(options) : method->kind->flags;
 	good &= read_key(build, at, common.key, method);
 	good &= read_bind(build, common.bind, method);
+	if ((method->kind->flags & METHOD_STORE) != 0 && (common.store != NULL || !has_option(at, "store")))
+		good &= build_method_store(build, common.store, at, method);
 	good &= check_required(build, at, method);
 	return good && check_options(build, at, method) && read_own_key(build, at, method) ? method : NULL;
 }

@@ -1,6 +1,6 @@
 /*
- * Stores, and what a method keeps there: `stores: {main: "sqlite:tokens.db"}` and `key: {name: pii, per: $.customer_id,
- * store: main}`.
+ * Stores, and what a method keeps there: `stores: {main: "sqlite:tokens.db"}`, `key: {name: pii, per: $.customer_id,
+ * store: main}`, and `store: main` of a method that keeps its values there.
  */
 #include "policy/build.h"
 #include "policy/node.h"
@@ -82,19 +82,29 @@ static const struct policy_store *find_store(struct build *build, const struct n
 	return NULL;
 }
 
-/* The only store there is. */
-static const struct policy_store *only_store(struct build *build, const struct node *at)
+/* The only store there is. `who` needs it for its `what`. */
+static const struct policy_store *only_store(struct build *build, const struct node *at, const char *who,
+					     const char *what)
 {
 	if (build->policy->n_stores == 1)
 		return use_store(build, 0);
 	if (build->policy->n_stores == 0)
 		build_error(build, at->mark,
-			    "per needs a store for its keys; add stores: {main: \"sqlite:keys.db\"} to the policy");
+			    "%s needs a store for its %s; add stores: {main: \"sqlite:%s.db\"} to the policy", who,
+			    what, what);
 	else
-		build_error(build, at->mark,
-			    "there are several stores; say in which one the keys are, like store: %s",
-			    build->stores[0].name);
+		build_error(build, at->mark, "there are several stores; say in which one the %s are, like store: %s",
+			    what, build->stores[0].name);
 	return NULL;
+}
+
+bool build_method_store(struct build *build, const struct node *store, const struct node *at,
+			struct policy_method *method)
+{
+	const char *who = arena_printf(&build->scratch, "type %s", method->kind->name);
+
+	method->store = store ? find_store(build, store) : only_store(build, at, who ? who : "it", "tokens");
+	return method->store != NULL;
 }
 
 bool build_per(struct build *build, const struct node *map, struct policy_method *method)
@@ -128,7 +138,7 @@ bool build_per(struct build *build, const struct node *map, struct policy_method
 		return false;
 	}
 	method->key = build_key_find(build, name);
-	method->store = store ? find_store(build, store) : only_store(build, map);
+	method->store = store ? find_store(build, store) : only_store(build, map, "per", "keys");
 	if (!build_sibling_path(build, per, "what a key is per", &method->per.path))
 		return false;
 	method->per.text = build_str(build, per->text);

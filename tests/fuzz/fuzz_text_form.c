@@ -110,6 +110,17 @@ static void check_header(struct seal_bytes value)
 	arena_clear(&arena);
 }
 
+static void check_token(struct seal_bytes text, const struct text_form *form)
+{
+	uint8_t token[TEXT_FORM_TOKEN_LEN];
+	char again[TEXT_FORM_TOKEN_TEXT_LEN];
+
+	CHECK(text_form_token(form->body, token) && form->stored && form->version == 0);
+	CHECK(bytes_eq(form->body, bytes_skip(text, form->json ? sizeof(TEXT_FORM_JSON) - 1 : 0)));
+	text_form_token_write(token, again);
+	CHECK(bytes_eq(bytes_of(again, sizeof(again)), form->body));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct seal_bytes text = bytes_of(data, size), rest = text;
@@ -122,6 +133,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check_transform(text, &form);
 		else if (strcmp(form.method, "encrypt") == 0)
 			check_form(text, &form);
+		else if (strcmp(form.method, "token") == 0)
+			check_token(text, &form);
 		else if (!text_form_is_raw(text))
 			check_envelope(text, &form);
 	}

@@ -162,8 +162,18 @@ static const struct method_kind fake_role = {
 	.flags_of = fake_flags_of,
 };
 
-static const struct method_kind *const fake_methods[] = {&fake_encrypt, &fake_envelope, &fake_fpe,  &fake_hash,
-							 &fake_remove,	&fake_redact,	&fake_role, NULL};
+static const struct method_kind fake_token = {
+	.size = sizeof(struct method_kind),
+	.name = "token",
+	.summary = "a stand-in",
+	.leaks = "nothing",
+	.flags =
+		METHOD_ENCRYPT_KEY | METHOD_DATA_KEYS | METHOD_BINDS | METHOD_TEXT_FORM | METHOD_BYTES | METHOD_STORE,
+};
+
+static const struct method_kind *const fake_methods[] = {&fake_encrypt, &fake_envelope, &fake_fpe,
+							 &fake_hash,	&fake_remove,	&fake_redact,
+							 &fake_role,	&fake_token,	NULL};
 
 static inline bool fake_reference(struct seal_bytes reference, const char **why)
 {

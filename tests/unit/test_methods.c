@@ -104,6 +104,15 @@ static void text_forms_are_recognised(void **state)
 		{"seal:x1:AQIDBAUGBw==:1111", true, false, false, 0},
 		{"seal:x1:AQIDBAUGBx:1111", true, false, false, 0}, /* stray bits */
 		{"seal:x1:+/8:1111", true, false, false, 0}, /* the other alphabet */
+		{"seal:t1:AAECAwQFBgcICQoLDA0ODw", true, true, false, 0},
+		{"json+seal:t1:AAECAwQFBgcICQoLDA0ODw", true, true, true, 0},
+		{"seal:t1:AAECAwQFBgcICQoLDA0ODx", true, false, false, 0}, /* stray bits */
+		{"seal:t1:AAECAwQFBgcICQoLDA0ODw==", true, false, false, 0}, /* padding */
+		{"seal:t1:AAECAwQFBgcICQoLDA0O", true, false, false, 0}, /* 15 bytes */
+		{"seal:t1:AAECAwQFBgcICQoLDA0ODxAR", true, false, false, 0}, /* 18 bytes */
+		{"seal:t1:AAECAwQFBgcICQoLDA0OD+", true, false, false, 0}, /* the other alphabet */
+		{"seal:t1:", true, false, false, 0},
+		{"seal:t2:AAECAwQFBgcICQoLDA0ODw", true, false, false, 0},
 		{"seal:x2:AQIDBAUGBw:1111", true, false, false, 0},
 		{"seal: the deal", false, false, false, 0},
 		{"json+", false, false, false, 0},
@@ -121,7 +130,10 @@ static void text_forms_are_recognised(void **state)
 			continue;
 		assert_int_equal(form.json, rows[i].json);
 		assert_int_equal(form.version, rows[i].version);
-		assert_string_equal(form.method, rows[i].version ? "encrypt" : "transform");
+		assert_string_equal(form.method, rows[i].version			 ? "encrypt"
+						 : strstr(rows[i].text, TEXT_FORM_TOKEN) ? "token"
+											 : "transform");
+		assert_int_equal(form.stored, strcmp(form.method, "token") == 0);
 		assert_int_equal(form.body.len, text.len - (rows[i].json ? 5 : 0));
 	}
 }

@@ -603,6 +603,30 @@ static void the_only_store(void **state)
 	policy_free(policy);
 }
 
+static void stores_of_methods(void **state)
+{
+	struct policy *policy = load("version: 1\nkeys: {k: local:k}\nstores: {main: lite:x, other: lite:y}\n"
+				     "topics:\n- {match: t, protect: {$.a: {type: token, key: k, store: other}}}\n");
+	struct policy *only = load("version: 1\nkeys: {k: local:k}\nstores: {main: lite:x}\n"
+				   "topics:\n- {match: t, protect: {$.a: {type: token, key: k}}}\n");
+	struct seal_buf out = BUF_INIT(1 << 20);
+
+	assert_ptr_equal(policy->topics[0].rules[0].method->store, &policy->stores[1]);
+	assert_ptr_equal(only->topics[0].rules[0].method->store, &only->stores[0]);
+	assert_int_equal(explain_text(policy, "p.yaml", "t", &out, NULL), SEAL_OK);
+	assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
+	assert_non_null(strstr((const char *)out.ptr, " k local:k, values in other "));
+	buf_reset(&out);
+	assert_int_equal(explain_json(policy, "p.yaml", "t", &out, NULL), SEAL_OK);
+	assert_true(json_is_value(buf_bytes(&out), true));
+	assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
+	assert_non_null(strstr((const char *)out.ptr, "\"store\": {\n            \"name\": \"other\",\n"
+						      "            \"address\": \"lite:y\"\n"));
+	buf_clear(&out);
+	policy_free(policy);
+	policy_free(only);
+}
+
 /* That it describes what the compiler takes is tried with a validator, tests/cli. */
 static void schema_is_json(void **state)
 {
@@ -697,6 +721,7 @@ int main(void)
 		cmocka_unit_test(explains),
 		cmocka_unit_test(keys_per_person),
 		cmocka_unit_test(the_only_store),
+		cmocka_unit_test(stores_of_methods),
 		cmocka_unit_test(own_keys),
 		cmocka_unit_test(schema_is_json),
 		cmocka_unit_test(odd_files),

@@ -184,7 +184,7 @@ static void methods(void **state)
 		 "4:6 method b needs a type, like type: encrypt\n"
 		 "5:13 unknown method type \"encript\"; did you mean \"encrypt\"?\n"
 		 "6:13 unknown method type \"zzzzzzzzz\"; there are: encrypt, envelope, fpe, hash, remove, redact, "
-		 "role\n"
+		 "role, token\n"
 		 "7:13 type in method e must be text, not a list\n"
 		 "8:3 the name of a method has 1 to 64 letters, digits, '_', '-' or '.'\n"},
 		{"version: 1\nkeys: {cards: local:c}\nmethods:\n  a: {type: encrypt}\n  b: {type: redact, key: "
@@ -305,6 +305,33 @@ static void stores(void **state)
 }
 
 #define TWO_STORES "version: 1\nkeys: {k: local:k}\nstores: {main: lite:x, other: lite:y}\n"
+
+static void stores_of_methods(void **state)
+{
+	static const struct mistake mistakes[] = {
+		{TWO_STORES "methods:\n"
+			    "  a: {type: token, key: k, store: mian}\n"
+			    "  b: {type: token, key: k}\n"
+			    "  c: {type: token, key: k, store: [main]}\n"
+			    "  d: {type: token, key: {name: k, per: $.id, store: main}, store: main}\n"
+			    "  e: {type: encrypt, key: k, store: main}\n"
+			    "  f: {type: token, store: other}\n"
+			    "  g: {type: token, key: k, stor: main}\n" TOPICS,
+		 "5:35 unknown store \"mian\"; did you mean \"main\"?\n"
+		 "6:6 there are several stores; say in which one the tokens are, like store: main\n"
+		 "7:35 store in method c must be text, not a list\n"
+		 "8:25 type token has one key for all: write its name, like key: pii\n"
+		 "9:30 unknown key \"store\" in method e; it may have: type, key, bind\n"
+		 "10:6 method f of type token needs a key\n"
+		 "11:6 there are several stores; say in which one the tokens are, like store: main\n"
+		 "11:28 unknown key \"stor\" in method g; did you mean \"store\"?\n"},
+		{HEAD "  protect: {$.a: {type: token, key: k}}\n",
+		 "5:18 type token needs a store for its tokens; add stores: {main: \"sqlite:tokens.db\"} to the "
+		 "policy\n"},
+	};
+
+	CHECK_ALL(mistakes);
+}
 
 static void keys_per_person(void **state)
 {
@@ -580,6 +607,7 @@ int main(void)
 		cmocka_unit_test(limits),
 		cmocka_unit_test(first_error),
 		cmocka_unit_test(stores),
+		cmocka_unit_test(stores_of_methods),
 		cmocka_unit_test(keys_per_person),
 	};
 
