@@ -47,6 +47,23 @@ void *mem_realloc_array(void *old, size_t count, size_t size)
 	return ckd_mul(&total, count, size) ? NULL : mem_realloc(old, total);
 }
 
+bool mem_grow(void **array, size_t *cap, size_t need, size_t size)
+{
+	size_t wanted = *cap < 64 ? 64 : *cap;
+	void *grown;
+
+	if (need <= *cap)
+		return true;
+	while (wanted < need)
+		wanted += wanted / 2;
+	grown = mem_realloc_array(*array, wanted, size);
+	if (grown == NULL)
+		return false;
+	*array = grown;
+	*cap = wanted;
+	return true;
+}
+
 void *mem_dup(const void *from, size_t size)
 {
 	void *copy = mem_alloc(size);

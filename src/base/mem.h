@@ -15,6 +15,8 @@ void *mem_calloc(size_t count, size_t size);
 void *mem_realloc(void *old, size_t size);
 /* Grows to `count` elements of `size` bytes. */
 void *mem_realloc_array(void *old, size_t count, size_t size);
+/* Room for at least `need` elements in an array of *cap: it grows by half, from 64. False: no memory, and all is as it was. */
+bool mem_grow(void **array, size_t *cap, size_t need, size_t size);
 void *mem_dup(const void *from, size_t size);
 /* A NUL-terminated copy, for the few interfaces that need one. */
 char *mem_strndup(const char *from, size_t len);

@@ -14,19 +14,7 @@
 
 enum seal_status engine_grow(void **array, size_t *cap, size_t need, size_t size, struct seal_err *err)
 {
-	size_t wanted = *cap < 64 ? 64 : *cap;
-	void *grown;
-
-	if (need <= *cap)
-		return SEAL_OK;
-	while (wanted < need)
-		wanted += wanted / 2;
-	grown = mem_realloc_array(*array, wanted, size);
-	if (grown == NULL)
-		return err_memory(err);
-	*array = grown;
-	*cap = wanted;
-	return SEAL_OK;
+	return mem_grow(array, cap, need, size) ? SEAL_OK : err_memory(err);
 }
 
 enum seal_status engine_fail(struct engine *engine, size_t index, const struct seal_err *why, struct seal_bytes path,
