@@ -65,7 +65,10 @@ struct pump_options {
  * Only when the source ended, or max_records or end_when_idle ended the run, does it call the sink's finish. Source and
  * sink stay the caller's to close. With `end_when_idle` the first READ_IDLE ends the run: a source that has not caught up
  * yet waits inside read. commit and read of the source are never called at the same time, nor are two calls of the sink.
- * Names of headers on a dead letter: seal-error (code), seal-topic, seal-partition, seal-offset.
+ * Record keys and headers go through the rules that the topic has for them (policy_topic.key, headers), each part through an
+ * engine of its own; a record fails with any of its parts. Names of headers on a dead letter: seal-error (code), seal-topic,
+ * seal-partition, seal-offset, and seal-record-key: the encrypted key, where keys have rules. Reading a dead-letter topic
+ * with ENGINE_REVEAL puts that key back.
  */
 SEAL_MUST_USE enum seal_status pump_run(const struct pump_options *options, struct pump_counts *counts,
 					struct seal_err *err);

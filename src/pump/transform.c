@@ -7,8 +7,8 @@
  *                      ├─ dead_letter ─────────▶ out, encrypted whole, to its topic; failures
  *                      └─ drop ────────────────▶ failures
  *
- * Invariant: a value in `out` is the engine's result, or (plain) the record's own; a failed record's value leaves only
- * encrypted.
+ * Invariant: a value in `out` is the engine's result, or (plain) the record's own, and so are a key and a header that have
+ * rules; of a failed record they leave only encrypted.
  */
 #include <stdio.h>
 
@@ -22,38 +22,21 @@ static const struct pump_options *options_of(const struct worker *worker)
 
 static enum seal_status allocate(struct worker *worker, size_t n, struct seal_err *err)
 {
-	const struct pump_options *options = options_of(worker);
-	const bool headers = options->headers && !options->plain && engine_uses_key_header(options->topic);
-
-	worker->values = mem_calloc(n, sizeof(*worker->values));
-	worker->indexes = mem_calloc(n, sizeof(*worker->indexes));
-	worker->results = mem_calloc(n, sizeof(*worker->results));
+	worker->why = mem_calloc(n, sizeof(*worker->why));
 	worker->out = mem_calloc(n, sizeof(*worker->out));
 	worker->failures = mem_calloc(n, sizeof(*worker->failures));
-	worker->key_headers = headers ? mem_calloc(n, sizeof(*worker->key_headers)) : NULL;
-	if (!worker->values || !worker->indexes || !worker->results || !worker->out || !worker->failures ||
-	    (headers && !worker->key_headers))
-		return err_memory(err);
-	return SEAL_OK;
+	return worker->why && worker->out && worker->failures ? SEAL_OK : err_memory(err);
 }
 
 enum seal_status worker_init(struct worker *worker, struct pump *pump, struct seal_err *err)
 {
-	const struct pump_options *options = pump->options;
 	enum seal_status rc;
 
 	*worker = (struct worker){.pump = pump};
 	arena_init(&worker->arena, ARENA_KEEP);
 	SEAL_TRY(allocate(worker, pump->batch_records, err));
-	if (!options->plain)
-		SEAL_TRY(engine_check_headers(options->topic, options->headers, err));
-	if (!options->plain)
-		SEAL_TRY(engine_new(options->plan, &options->engine, &worker->engine, err));
-	if (!options->plain && options->direction == ENGINE_REWRAP)
-		SEAL_TRY(engine_can_rewrap(worker->engine, options->topic, err));
-	/* Its own engine: results of the first one are still in use when dead letters are made. */
-	if (!options->plain && options->topic->dead_letter_topic != NULL && !options->no_dead_letters)
-		SEAL_TRY(engine_new(options->plan, &options->engine, &worker->dead_engine, err));
+	SEAL_TRY(parts_new(pump->options, &worker->parts, &worker->n_parts, err));
+	SEAL_TRY(dead_letters_init(&worker->dead, pump->options, pump->batch_records, err));
 out:
 	if (rc != SEAL_OK)
 		worker_clear(worker);
@@ -62,61 +45,13 @@ out:
 
 void worker_clear(struct worker *worker)
 {
-	engine_free(worker->engine);
-	engine_free(worker->dead_engine);
-	mem_free(worker->values);
-	mem_free(worker->key_headers);
-	mem_free(worker->indexes);
-	mem_free(worker->results);
+	parts_free(worker->parts, worker->n_parts);
+	dead_letters_clear(&worker->dead);
+	mem_free(worker->why);
 	mem_free(worker->out);
 	mem_free(worker->failures);
 	arena_clear(&worker->arena);
 	*worker = (struct worker){.pump = NULL};
-}
-
-static bool is_key_header(const struct record_header *header)
-{
-	return bytes_eq(header->name, BYTES_LIT(ENGINE_KEY_HEADER));
-}
-
-/* The first one of that name; NULL: none. */
-static const struct record_header *find_key_header(const struct record *record)
-{
-	for (size_t i = 0; i < record->n_headers; i++)
-		if (is_key_header(&record->headers[i]))
-			return &record->headers[i];
-	return NULL;
-}
-
-/* Two would leave open which one counts. */
-static bool has_two_key_headers(const struct record *record)
-{
-	const struct record_header *first = find_key_header(record);
-
-	for (size_t i = first != NULL ? (size_t)(first - record->headers) + 1 : record->n_headers;
-	     i < record->n_headers; i++)
-		if (is_key_header(&record->headers[i]))
-			return true;
-	return false;
-}
-
-/* Values that can be transformed; broken records have none. */
-static void gather(struct worker *worker, const struct batch *batch)
-{
-	worker->n_values = 0;
-	for (size_t i = 0; i < batch->n; i++) {
-		const struct record *record = &batch->records[i];
-
-		if (record->broken != NULL)
-			continue;
-		if (worker->key_headers != NULL) {
-			const struct record_header *header = find_key_header(record);
-
-			worker->key_headers[worker->n_values] = header != NULL ? header->value : BYTES_EMPTY;
-		}
-		worker->values[worker->n_values] = record->value;
-		worker->indexes[worker->n_values++] = (uint32_t)i;
-	}
 }
 
 static enum on_error on_error_of(const struct worker *worker)
@@ -169,106 +104,32 @@ static enum seal_status ask_sink(const struct worker *worker, const struct recor
 	return sink->ops->check != NULL ? sink->ops->check(sink, out, why) : SEAL_OK;
 }
 
-/* The header as the engine says it must be: changed, new, or gone; the others stay as they are, in their order. */
-static enum seal_status set_key_header(struct worker *worker, struct record *out, struct seal_bytes value,
-				       struct seal_err *err)
-{
-	const struct record_header *old = find_key_header(out);
-	const struct seal_bytes was = old != NULL ? old->value : BYTES_EMPTY;
-	struct record_header *all;
-	size_t n = 0;
-
-	if ((was.ptr == NULL) == (value.ptr == NULL) && bytes_eq(was, value))
-		return SEAL_OK;
-	all = arena_alloc(&worker->arena, (out->n_headers + 1) * sizeof(*all), _Alignof(struct record_header));
-	if (all == NULL)
-		return err_memory(err);
-	for (size_t i = 0; i < out->n_headers; i++)
-		if (&out->headers[i] != old)
-			all[n++] = out->headers[i];
-		else if (value.ptr != NULL)
-			all[n++] = (struct record_header){old->name, value};
-	if (old == NULL)
-		all[n++] = (struct record_header){BYTES_LIT(ENGINE_KEY_HEADER), value};
-	out->headers = n > 0 ? all : NULL;
-	out->n_headers = n;
-	return SEAL_OK;
-}
-
 /*
- * Puts a record into `out`; not when it cannot be written as it would have to be: SEAL_DATA, and `why` says so. Without memory
+ * Puts record `i` into `out`; not when it cannot be written as it would have to be: SEAL_DATA, and `why` says so. Without memory
  * it fails, too.
  */
-static enum seal_status add_good(struct worker *worker, const struct record *record,
-				 const struct engine_result *result, struct seal_err *why)
+static enum seal_status add_good(struct worker *worker, size_t i, const struct record *record, struct seal_err *why)
 {
 	const struct pump_options *options = options_of(worker);
 	struct record *out = &worker->out[worker->n_out];
-	enum seal_status rc;
+	struct pump_counts counts = worker->counts;
+	enum seal_status rc = SEAL_OK;
 
 	*out = *record;
-	out->value = result->value;
-	if (worker->key_headers != NULL) {
-		if (has_two_key_headers(record))
-			return err_set(why, SEAL_DATA, SEAL_E_SYNTAX,
-				       "the record has the header " ENGINE_KEY_HEADER " more than once");
-		rc = set_key_header(worker, out, result->key_header, why);
-		if (rc != SEAL_OK)
-			return rc;
-	}
+	for (size_t p = 0; p < worker->n_parts; p++)
+		SEAL_TRY(part_apply(&worker->parts[p], i, record, options->direction, &worker->arena, out, &counts,
+				    why));
 	if (!options->keep_partition)
 		out->partition = -1;
 	if (!options->keep_topic)
 		out->topic = BYTES_EMPTY;
-	rc = ask_sink(worker, out, why);
-	if (rc != SEAL_OK)
-		return rc;
+	SEAL_TRY(ask_sink(worker, out, why));
 	worker->n_out++;
+	worker->counts = counts;
 	worker->counts.bytes_out += out->value.len;
 	worker->counts.records_out++;
-	return SEAL_OK;
-}
-
-/* The record's headers and ours: why it failed and where it stood. */
-static enum seal_status dead_headers(struct arena *arena, struct record *out, const struct seal_err *why,
-				     struct seal_err *err)
-{
-	enum { OURS = 4 };
-	size_t n = out->n_headers;
-	char *partition = arena_printf(arena, "%d", (int)out->partition);
-	char *offset = arena_printf(arena, "%lld", (long long)out->offset);
-	struct record_header *all = arena_alloc(arena, (n + OURS) * sizeof(*all), _Alignof(struct record_header));
-
-	if (partition == NULL || offset == NULL || all == NULL)
-		return err_memory(err);
-	if (n > 0)
-		memcpy(all, out->headers, n * sizeof(*all));
-	all[n++] = (struct record_header){BYTES_LIT("seal-error"), bytes_str(seal_code_name(why->code))};
-	all[n++] = (struct record_header){BYTES_LIT("seal-topic"), out->topic};
-	all[n++] = (struct record_header){BYTES_LIT("seal-partition"), bytes_str(partition)};
-	all[n++] = (struct record_header){BYTES_LIT("seal-offset"), bytes_str(offset)};
-	out->headers = all;
-	out->n_headers = n;
-	return SEAL_OK;
-}
-
-/* A dead letter without its value yet: make_dead_letters brings it. */
-static enum seal_status add_dead(struct worker *worker, const struct record *record, const struct seal_err *why,
-				 struct seal_err *err)
-{
-	struct record *out = &worker->out[worker->n_out];
-	enum seal_status rc;
-
-	*out = *record;
-	rc = dead_headers(&worker->arena, out, why, err);
-	if (rc != SEAL_OK)
-		return rc;
-	out->topic = bytes_str(options_of(worker)->topic->dead_letter_topic);
-	out->partition = -1;
-	worker->values[worker->n_values] = record->value;
-	worker->indexes[worker->n_values++] = (uint32_t)worker->n_out++;
-	worker->counts.dead_letters++;
-	return SEAL_OK;
+out:
+	return rc;
 }
 
 /* Not even a dead letter can be made of failed record `i`: the run stops before it, as with reject. */
@@ -277,28 +138,27 @@ static enum seal_status stop_before_dead(struct worker *worker, const struct bat
 {
 	const struct record *record = worker->failures[i].record;
 
-	worker->n_out = worker->indexes[i];
+	worker->n_out = worker->dead.outs[i];
 	worker->n_before = (size_t)(record - batch->records);
 	worker->n_failures = worker->counts.failed = worker->counts.dead_letters = i;
 	worker->stop_after = true;
 	return add_failure(worker, record, why, err);
 }
 
-/* Encrypts the values that add_dead collected: value i is that of failure i, as all failures of a topic go one way. */
+/* Dead letter i is that of failure i, as all failures of a topic go one way. */
 static enum seal_status make_dead_letters(struct worker *worker, const struct batch *batch, struct seal_err *err)
 {
+	struct dead_letters *dead = &worker->dead;
 	enum seal_status rc = SEAL_OK;
 
-	if (worker->n_values == 0)
+	if (dead->letters == 0)
 		return SEAL_OK;
-	SEAL_TRY(engine_dead_letter(worker->dead_engine, options_of(worker)->topic, worker->values, worker->n_values,
-				    worker->results, err));
-	for (size_t i = 0; i < worker->n_values; i++) {
-		struct record *out = &worker->out[worker->indexes[i]];
-		const struct seal_err *why = worker->results[i].err;
+	SEAL_TRY(dead_letters_seal(dead, err));
+	for (size_t i = 0; i < dead->letters; i++) {
+		const struct record *out = &worker->out[dead->outs[i]];
+		const struct seal_err *why = dead->why[i];
 		struct seal_err refused = SEAL_ERR_INIT;
 
-		out->value = worker->results[i].value;
 		if (why == NULL && ask_sink(worker, out, &refused) != SEAL_OK)
 			why = &refused;
 		if (why != NULL) {
@@ -325,7 +185,9 @@ static enum seal_status fail_record(struct worker *worker, const struct batch *b
 		worker->n_before = (size_t)(record - batch->records);
 		return SEAL_OK;
 	case ON_ERROR_DEAD_LETTER:
-		return add_dead(worker, record, why, err);
+		worker->counts.dead_letters++;
+		return dead_letters_add(&worker->dead, record, why, worker->out, worker->n_out++, &worker->arena,
+					err);
 	case ON_ERROR_DROP:
 		worker->counts.dropped++;
 		return SEAL_OK;
@@ -333,41 +195,28 @@ static enum seal_status fail_record(struct worker *worker, const struct batch *b
 	err_bug(__FILE__, __LINE__, "no such on_error");
 }
 
-static void add_values(struct pump_counts *counts, const struct engine_result *result)
-{
-	counts->fields += result->cells;
-	counts->kept += result->kept;
-}
-
 /* Sorts the batch's records into out and failures. */
-static enum seal_status sort_out(struct worker *worker, struct batch *batch, struct seal_err *err)
+static enum seal_status sort_out(struct worker *worker, const struct batch *batch, struct seal_err *err)
 {
-	size_t next = 0;
 	enum seal_status rc = SEAL_OK;
 
-	worker->n_values = 0; /* from here on: dead letters; they never overtake `next` */
 	for (size_t i = 0; i < batch->n && !worker->stop_after; i++) {
 		const struct record *record = &batch->records[i];
-		struct engine_result result = {.value = record->value, .err = record->broken};
 		struct seal_err refused = SEAL_ERR_INIT;
 
-		if (record->broken == NULL && worker->engine != NULL)
-			result = worker->results[next++];
 		worker->counts.records_in++;
 		worker->counts.bytes_in += record->value.len;
-		if (result.err != NULL) {
-			SEAL_TRY(fail_record(worker, batch, record, result.err, err));
+		if (worker->why[i] != NULL) {
+			SEAL_TRY(fail_record(worker, batch, record, worker->why[i], err));
 			continue;
 		}
-		rc = add_good(worker, record, &result, &refused);
+		rc = add_good(worker, i, record, &refused);
 		if (rc == SEAL_FATAL) {
 			(void)err_set(err, rc, refused.code, "%s", refused.text);
 			goto out;
 		}
 		if (rc != SEAL_OK)
 			SEAL_TRY(fail_record(worker, batch, record, &refused, err));
-		else
-			add_values(&worker->counts, &result);
 	}
 	rc = make_dead_letters(worker, batch, err);
 out:
@@ -376,7 +225,6 @@ out:
 
 enum seal_status worker_transform(struct worker *worker, struct batch *batch, struct seal_err *err)
 {
-	const struct pump_options *options = options_of(worker);
 	enum seal_status rc = SEAL_OK;
 
 	worker->n_out = worker->n_failures = 0;
@@ -384,12 +232,12 @@ enum seal_status worker_transform(struct worker *worker, struct batch *batch, st
 	worker->n_before = 0;
 	worker->counts = (struct pump_counts){0};
 	arena_reset(&worker->arena);
-	gather(worker, batch);
-	if (worker->engine != NULL && worker->n_values > 0)
-		SEAL_TRY(engine_run_input(
-			worker->engine, options->topic, options->direction,
-			&(struct engine_input){worker->values, worker->key_headers, worker->n_values},
-			worker->results, err));
+	dead_letters_reset(&worker->dead);
+	for (size_t i = 0; i < batch->n; i++)
+		worker->why[i] = batch->records[i].broken;
+	for (size_t i = 0; i < worker->n_parts; i++)
+		SEAL_TRY(part_run(&worker->parts[i], batch, options_of(worker)->direction, &worker->arena,
+				  worker->why, err));
 	rc = sort_out(worker, batch, err);
 out:
 	return rc;

@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#include "pump/dead.h"
+#include "pump/part.h"
 #include "pump/pump.h"
 
 #define ARENA_KEEP (1u << 20)
@@ -57,12 +59,10 @@ struct failure {
 /* What one thread owns. */
 struct worker {
 	struct pump *pump;
-	struct engine *engine, *dead_engine; /* NULL with `plain`; NULL without dead letters */
-	struct seal_bytes *values; /* handed to the engine, and for which record */
-	struct seal_bytes *key_headers; /* beside them; NULL: the topic does not look at them */
-	uint32_t *indexes;
-	struct engine_result *results;
-	size_t n_values;
+	struct part *parts; /* of the records; none with `plain` */
+	size_t n_parts;
+	const struct seal_err **why; /* by record of the batch: NULL, or why it fails */
+	struct dead_letters dead;
 	/* What goes to the sink, in order; failures beside it. */
 	struct record *out;
 	size_t n_out;
