@@ -15,8 +15,8 @@
 #include "base/mem.h"
 #include "crypto/ff1.h"
 #include "crypto/ff3_1.h"
-#include "methods/alphabet.h"
 #include "methods/builtin.h"
+#include "methods/shape.h"
 #include "methods/simple.h"
 #include "methods/tweak.h"
 
@@ -79,10 +79,7 @@ static const struct opt_row rows[] = {
 
 struct fpe_method {
 	struct simple_method simple; /* first */
-	struct alphabet *alphabet;
-	size_t keep; /* first + last */
-	size_t n_min, n_max; /* how many characters can be transformed */
-	bool digits; /* integers are taken, too */
+	struct shape shape;
 };
 
 /* A lot at work. walk[i] is the cell of items[i]. */
@@ -111,19 +108,6 @@ out:
 	return rc;
 }
 
-/* The least n >= 2 with radix^n >= 10^6 (SP 800-38G r1, section 5.2). */
-static size_t least_length(uint32_t radix)
-{
-	uint64_t domain = radix;
-	size_t n = 1;
-
-	while (n < 2 || domain < FF1_DOMAIN_MIN) {
-		domain *= radix;
-		n++;
-	}
-	return n;
-}
-
 /* SP 800-38G r1 (2019), section 5.2: maxlen = 2 * floor(log_radix(2^96)). */
 static size_t ff3_1_longest(uint32_t radix)
 {
@@ -144,7 +128,7 @@ static void fpe_free(struct method *base)
 
 	if (method == NULL)
 		return;
-	alphabet_free(method->alphabet);
+	shape_clear(&method->shape);
 	mem_free(method);
 }
 
@@ -163,11 +147,10 @@ static enum seal_status fpe_open(const struct policy_method *spec, const struct 
 		return err_memory(err);
 	method->simple = (struct simple_method){{&method_fpe}, spec, needs->key, &session_ops};
 	SEAL_TRY(key_has_version(needs->key, options->version, err));
-	SEAL_TRY(alphabet_new(bytes_str(options->alphabet), &method->alphabet, err));
-	method->keep = (size_t)(options->keep_first + options->keep_last);
-	method->n_min = least_length(method->alphabet->radix);
-	method->n_max = options->algorithm == ALGORITHM_FF1 ? FF1_LENGTH_MAX : ff3_1_longest(method->alphabet->radix);
-	method->digits = bytes_eq_str(bytes_str(options->alphabet), "digits");
+	SEAL_TRY(shape_init(&method->shape, "fpe", options->alphabet, options->keep_first, options->keep_last,
+			    FF1_LENGTH_MAX, err));
+	if (options->algorithm == ALGORITHM_FF3_1)
+		method->shape.n_max = ff3_1_longest(method->shape.alphabet->radix);
 out:
 	if (rc != SEAL_OK)
 		fpe_free(&method->simple.base);
@@ -186,58 +169,6 @@ static enum seal_status tweak_of(const struct fpe_options *options, struct tweak
 	return tweak_of_place(cache, place, TWEAK_LEN, arena, tweak, err);
 }
 
-static bool is_integer(struct seal_bytes json)
-{
-	for (size_t i = 0; i < json.len; i++)
-		if (json.ptr[i] < '0' || json.ptr[i] > '9')
-			return false;
-	return true;
-}
-
-/* False, and the cell failed, when its type is none for this method. */
-static bool type_fits(const struct fpe_method *method, struct lot *lot, struct cell *cell)
-{
-	if (cell->kind == CELL_STRING)
-		return true;
-	if (cell->kind != CELL_JSON || cell->json_type != JSON_NUMBER)
-		cell_fail(lot, cell, SEAL_E_TYPE, "fpe takes strings and integers; use encrypt for other values");
-	else if (!method->digits)
-		cell_fail(lot, cell, SEAL_E_TYPE, "fpe takes numbers only with 'alphabet: digits'");
-	else if (!is_integer(cell->in))
-		cell_fail(lot, cell, SEAL_E_TYPE,
-			  "fpe takes integers without sign, fraction and exponent; use encrypt for other numbers");
-	return cell->err == NULL;
-}
-
-/*
- * How many characters of the alphabet a value needs. An integer that walks needs one more: its domain lacks the tenth
- * that begins with 0, and 900,000 are too few.
- */
-static size_t least_characters(const struct fpe_method *method, const struct cell *cell)
-{
-	const struct fpe_options *options = method->simple.spec->options;
-
-	return method->n_min + method->keep + (cell->kind == CELL_JSON && options->keep_first == 0);
-}
-
-static void fail_length(const struct fpe_method *method, struct lot *lot, struct cell *cell, bool too_long)
-{
-	if (too_long)
-		cell_fail(lot, cell, SEAL_E_DOMAIN,
-			  "the value is too long: at most %zu characters of the alphabet can be transformed",
-			  method->n_max);
-	else if (method->keep == 0)
-		cell_fail(lot, cell, SEAL_E_DOMAIN,
-			  "the value is too short: at least %zu characters of the alphabet are needed "
-			  "(a domain of 1,000,000)",
-			  least_characters(method, cell));
-	else
-		cell_fail(lot, cell, SEAL_E_DOMAIN,
-			  "the value is too short: at least %zu characters of the alphabet are needed, the %zu that "
-			  "'keep' leaves among them (a domain of 1,000,000)",
-			  least_characters(method, cell), method->keep);
-}
-
 /* Numerals of one cell into a new item; a cell that can't be transformed is failed. */
 static enum seal_status add_item(const struct fpe_method *method, struct lot *lot, size_t index, struct tweaks *cache,
 				 struct work *work, struct seal_err *err)
@@ -245,27 +176,19 @@ static enum seal_status add_item(const struct fpe_method *method, struct lot *lo
 	const struct fpe_options *options = method->simple.spec->options;
 	struct key_fpe_item *item = &work->items[work->n];
 	struct cell *cell = &lot->cells[index];
-	size_t room = method->n_max + method->keep, n;
-	uint16_t *numerals;
+	struct shaped shaped;
+	enum seal_status rc;
 
-	if (!type_fits(method, lot, cell))
-		return SEAL_OK;
-	if (room > cell->in.len)
-		room = cell->in.len;
-	numerals = arena_alloc(lot->arena, (room + 1) * sizeof(*numerals), _Alignof(uint16_t));
-	if (numerals == NULL)
-		return err_memory(err);
-	n = alphabet_read(method->alphabet, cell->in, numerals, room);
-	if (n == ALPHABET_TOO_LONG || n < least_characters(method, cell)) {
-		fail_length(method, lot, cell, n == ALPHABET_TOO_LONG);
-		return SEAL_OK;
-	}
-	arena_shrink(lot->arena, (uint8_t *)(numerals + room + 1), (uint8_t *)(numerals + n));
-	item->numerals = numerals + options->keep_first;
-	item->n = (uint32_t)(n - method->keep);
-	item->radix = method->alphabet->radix;
+	SEAL_TRY(shape_read(&method->shape, lot, cell, &shaped, err));
+	if (cell->err != NULL)
+		goto out;
+	item->numerals = shaped.free;
+	item->n = shaped.n;
+	item->radix = method->shape.alphabet->radix;
 	work->cell[work->n++] = index;
-	return tweak_of(options, cache, cell->place, lot->arena, &item->tweak, err);
+	rc = tweak_of(options, cache, cell->place, lot->arena, &item->tweak, err);
+out:
+	return rc;
 }
 
 static enum seal_status prepare(const struct fpe_method *method, struct lot *lot, struct work *work,
@@ -312,7 +235,7 @@ static enum seal_status transform(struct simple_session *session, const struct f
 	enum seal_status rc;
 
 	SEAL_TRY(call_key(session, options, decrypt, work->items, work->n, lot, err));
-	if (options->keep_first > 0 || !method->digits)
+	if (options->keep_first > 0 || !method->shape.digits)
 		goto out;
 	for (size_t i = 0; i < work->n; i++) {
 		if (lot->cells[work->cell[i]].kind != CELL_JSON || work->items[i].numerals[0] != 0)
@@ -342,17 +265,13 @@ out:
 static enum seal_status write_cell(const struct fpe_method *method, struct lot *lot, const struct key_fpe_item *item,
 				   struct cell *cell, struct seal_err *err)
 {
-	const struct fpe_options *options = method->simple.spec->options;
-	const size_t room = alphabet_write_max(method->alphabet, cell->in);
-	uint8_t *out = arena_alloc(lot->arena, room, 1);
+	enum seal_status rc;
 
-	if (out == NULL)
-		return err_memory(err);
-	cell->out =
-		bytes_of(out, alphabet_write(method->alphabet, cell->in, item->numerals - options->keep_first, out));
+	SEAL_TRY(shape_write(&method->shape, cell->in, item->numerals - method->shape.keep_first, lot->arena,
+			     &cell->out, err));
 	cell->form = cell->kind == CELL_JSON ? FORM_JSON : FORM_STRING;
-	arena_shrink(lot->arena, out + room, out + cell->out.len);
-	return SEAL_OK;
+out:
+	return rc;
 }
 
 static enum seal_status run(struct method_session *base, bool decrypt, struct lot *lot, struct seal_err *err)
@@ -396,7 +315,7 @@ const struct method_ops method_fpe = {
 				   "is not "
 				   "kept valid; strings, integers",
 			.leaks = "equality, format, length",
-			.flags = METHOD_FPE_KEY | METHOD_BINDS,
+			.flags = METHOD_FPE_KEY | METHOD_BINDS | METHOD_STABLE,
 			.options = rows,
 			.options_size = sizeof(struct fpe_options),
 			.check = check,

@@ -15,6 +15,7 @@
 #include "crypto/mac.h"
 #include "json/scan.h"
 #include "methods/builtin.h"
+#include "methods/metadata.h"
 #include "methods/simple.h"
 #include "methods/text_form.h"
 #include "methods/tweak.h"
@@ -136,31 +137,6 @@ static bool is_time(struct seal_bytes text)
 #undef FITS
 }
 
-/* "k=v,k=v": each part has a name. */
-static bool is_metadata(struct seal_bytes text)
-{
-	bool named = false, equals = false;
-
-	if (text.len > METADATA_MAX)
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] < 0x20)
-			return false;
-		if (text.ptr[i] == ',') {
-			if (!equals)
-				return false;
-			named = equals = false;
-		} else if (text.ptr[i] == '=' && !equals) {
-			if (!named)
-				return false;
-			equals = true;
-		} else {
-			named = true;
-		}
-	}
-	return equals;
-}
-
 static enum seal_status check_tokens(const struct transform_options *options, struct seal_err *err)
 {
 	if (options->ttl_ms != 0 && options->expiration != NULL)
@@ -170,7 +146,7 @@ static enum seal_status check_tokens(const struct transform_options *options, st
 	if (options->expiration != NULL && !is_time(bytes_str(options->expiration)))
 		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
 			       "'expiration' must be a time of RFC 3339, like 2030-01-31T00:00:00Z");
-	if (options->metadata != NULL && !is_metadata(bytes_str(options->metadata)))
+	if (options->metadata != NULL && !metadata_is_valid(bytes_str(options->metadata), METADATA_MAX))
 		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
 			       "'metadata' must be like Department=Sales,Region=EU, at most %d bytes", METADATA_MAX);
 	if (options->tweak_source != KEY_TWEAK_INTERNAL &&

@@ -50,7 +50,7 @@ static bool check_rule(struct entry *entry, const struct node *key, const struct
 			    type);
 	else if (entry->topic->format == FORMAT_BYTES && path->n_steps != 0)
 		build_error(build, key->mark, "with format: bytes the only path is $, the whole value");
-	else if (entry->topic->format == FORMAT_BYTES && !(method->kind->flags & METHOD_BYTES))
+	else if (entry->topic->format == FORMAT_BYTES && !(method->flags & METHOD_BYTES))
 		build_error(build, key->value->mark, "%s can't take a whole payload (format: bytes)", type);
 	else if (entry->topic->format != FORMAT_BYTES && (method->flags & METHOD_BYTES_ONLY))
 		build_error(build, key->value->mark,

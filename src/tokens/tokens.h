@@ -34,6 +34,8 @@
 #define TOKEN_SHAPED_MAX 512 /* bytes of a shaped token */
 #define TOKEN_METADATA_MAX 1024
 #define TOKEN_PLACE_MAX 2048
+/* data_keys_options.max_uses for tokens_new: a row is one use, and so many random nonces are far from repeating. */
+#define TOKENS_STORE_KEY_USES (1ull << 28)
 
 struct tokens;
 
@@ -93,6 +95,13 @@ struct token_record {
 	bool left_over; /* of a generation that a rekey is leaving */
 };
 
+/*
+ * One by one: in each record item.token, and of a shaped one `shaped`, item.place, .kind and .group; out all of it, or item.err. Unlike
+ * tokens_reveal it takes a text token of any place and kind, and an expired one that is still there.
+ */
+SEAL_MUST_USE enum seal_status tokens_lookup(struct tokens *tokens, struct key_session *kek,
+					     struct token_record *records, size_t n, const struct key_call *call,
+					     struct seal_err *err);
 /*
  * The next rows after *cursor (empty at first), about `max`; none: the end. Rows that were tampered with are counted in *bad and left
  * out. The cursor is in the arena.
