@@ -103,12 +103,12 @@ const struct seal_topic *seal_policy_topic(const struct seal_policy *policy, con
 
 size_t seal_policy_topic_count(const struct seal_policy *policy)
 {
-	return policy->policy->n_topics;
+	return policy->policy->n_entries;
 }
 
 const struct seal_topic *seal_policy_topic_at(const struct seal_policy *policy, size_t index)
 {
-	return index < policy->policy->n_topics ? api_topic(&policy->policy->topics[index]) : NULL;
+	return index < policy->policy->n_entries ? api_topic(&policy->policy->topics[index]) : NULL;
 }
 
 const char *seal_topic_pattern(const struct seal_topic *topic, size_t index)

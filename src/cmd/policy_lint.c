@@ -40,7 +40,7 @@ static void print_summary(const char *file, const struct policy *policy)
 		keys += !policy->keys[i].own; /* as they stand in the file */
 
 	for (size_t i = 0; i < policy->n_topics; i++) {
-		entries += !policy->topics[i].is_dead_letter;
+		entries += !policy->topics[i].is_dead_letter && policy->topics[i].part == PART_VALUE;
 		rules += policy->topics[i].is_dead_letter ? 0 : policy->topics[i].n_rules;
 	}
 	printf("%s: no errors (keys: %zu, topic entries: %zu, paths: %zu, tests: %zu)\n", file, keys, entries, rules,

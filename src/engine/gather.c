@@ -13,6 +13,10 @@
  * A record that fails leaves no cell behind.
  */
 #include "engine/work.h"
+
+#include <stdio.h>
+
+#include "base/utf8.h"
 #include "json/string.h"
 #include "methods/text_form.h"
 #include "policy/place.h"
@@ -34,11 +38,11 @@ static bool looks_protected(const struct cell *cell)
 }
 
 /* A prefix alone proves nothing: what is kept must be a whole text form, as a reveal would take it. */
-static bool can_be_kept(const struct cell *cell)
+static bool can_be_kept(const struct engine *engine, const struct cell *cell)
 {
 	struct text_form form;
 
-	return text_form_parse(cell->in, &form) && !(form.json && cell->kind == CELL_BYTES);
+	return text_form_parse(cell->in, &form) && !(form.json && engine->whole);
 }
 
 /* Looks at a value that is about to be protected. */
@@ -49,7 +53,7 @@ static enum verdict judge_protect(struct engine *engine, unsigned flags, const s
 	if (engine->topic->on.on_protected != ON_PROTECTED_KEEP)
 		return refuse(engine, SEAL_E_PROTECTED,
 			      "the value is already protected; reveal it first, or set 'on_protected: keep'");
-	if (can_be_kept(cell))
+	if (can_be_kept(engine, cell))
 		return LEAVE;
 	return refuse(
 		engine, SEAL_E_PROTECTED,
@@ -64,7 +68,7 @@ static enum verdict judge_reveal(struct engine *engine, unsigned flags, struct c
 	if ((flags & METHOD_TEXT_FORM) == 0)
 		return TAKE;
 	if (cell->kind != CELL_JSON && looks_protected(cell)) {
-		if (cell->kind == CELL_STRING && text_form_strip_json(&cell->in))
+		if (!engine->whole && text_form_strip_json(&cell->in))
 			cell->kind = CELL_JSON;
 		return TAKE;
 	}
@@ -226,6 +230,8 @@ static enum seal_status hit_path(struct engine *engine, struct seal_bytes doc, c
 	buf_reset(&engine->name);
 	SEAL_TRY(json_steps_canonical(doc, engine->scan.steps + hit->steps, hit->n_steps, &engine->name, err));
 	*path = arena_copy(&engine->arena, buf_bytes(&engine->name));
+	if (path->ptr != NULL)
+		*path = policy_path(engine->topic, *path, &engine->arena);
 	if (path->ptr == NULL)
 		rc = err_memory(err);
 out:
@@ -283,6 +289,21 @@ static enum seal_status fail_here(struct engine *engine, size_t record, struct s
 {
 	drop_cells(engine, record);
 	return engine_fail(engine, record, &engine->err, path, err);
+}
+
+/* The record fails as a whole, or the key or header that the topic is about; engine->err may say at which byte. */
+static enum seal_status fail_part(struct engine *engine, size_t record, struct seal_err *err)
+{
+	const struct policy_topic *topic = engine->topic;
+	char byte[sizeof(engine->err.place)];
+
+	if (topic->part == PART_VALUE)
+		return fail_here(engine, record, BYTES_EMPTY, err);
+	if (engine->err.place[0] != '\0') {
+		memcpy(byte, engine->err.place, sizeof(byte));
+		snprintf(engine->err.place, sizeof(engine->err.place), "%s, %.40s", topic->root, byte);
+	}
+	return fail_here(engine, record, bytes_str(topic->root), err);
 }
 
 /* A value bound to a sibling needs exactly one; false, and engine->err, where it is not so. */
@@ -384,7 +405,7 @@ static enum seal_status gather_json(struct engine *engine, size_t record, struct
 	allow_places(engine, engine->values[record].len);
 	rc = json_scan(engine->topic->paths, engine->values[record], &engine->scan, &engine->err);
 	if (rc == SEAL_DATA)
-		return fail_here(engine, record, BYTES_EMPTY, err);
+		return fail_part(engine, record, err);
 	if (rc != SEAL_OK)
 		return err_set(err, rc, engine->err.code, "%s", engine->err.text);
 	if (n_siblings > 0)
@@ -401,14 +422,22 @@ out:
 	return rc;
 }
 
-/* A whole payload under the topic's one rule. */
-static enum seal_status gather_bytes(struct engine *engine, size_t record, struct seal_err *err)
+/* A whole payload, key or header under the topic's one rule. */
+static enum seal_status gather_whole(struct engine *engine, size_t record, struct seal_err *err)
 {
+	const bool text = engine->topic->format == FORMAT_TEXT;
 	const struct policy_rule *rule = &engine->topic->rules[0];
-	struct cell cell = {.kind = CELL_BYTES, .in = engine->values[record]};
+	struct cell cell = {.kind = text ? CELL_STRING : CELL_BYTES,
+			    .json_type = text ? JSON_STRING : 0,
+			    .in = engine->values[record]};
 	struct spot spot = {.path = rule->path};
 
 	SEAL_INVARIANT(engine->topic->n_rules == 1); /* a policy has no topic that passes in clear */
+	if (text && !utf8_valid(cell.in)) {
+		err_set(&engine->err, SEAL_DATA, SEAL_E_SYNTAX, "it is not UTF-8 text%s",
+			engine->topic->part == PART_KEY ? "; for keys that are bytes set 'key_format: bytes'" : "");
+		return fail_part(engine, record, err);
+	}
 	switch (judge(engine, rule->method, &cell)) {
 	case LEAVE:
 		return SEAL_OK;
@@ -418,7 +447,7 @@ static enum seal_status gather_bytes(struct engine *engine, size_t record, struc
 		break;
 	}
 	if ((rule->method->flags & METHOD_BINDS) != 0)
-		cell.place = rule->place_bytes;
+		cell.place = text ? rule->place_string : rule->place_bytes;
 	return add_cell(engine, record, rule->method, &spot, &cell, err);
 }
 
@@ -432,11 +461,11 @@ enum seal_status engine_gather(struct engine *engine, struct seal_err *err)
 		if (engine->values[i].ptr != NULL) {
 			if (engine->values[i].len > engine->limit) {
 				err_set(&engine->err, SEAL_DATA, SEAL_E_LIMIT,
-					"the record has %zu bytes, more than the limit of %zu", engine->values[i].len,
-					engine->limit);
-				SEAL_TRY(fail_here(engine, i, BYTES_EMPTY, err));
+					"%s has %zu bytes, more than the limit of %zu", engine_part(engine),
+					engine->values[i].len, engine->limit);
+				SEAL_TRY(fail_part(engine, i, err));
 			} else if (engine->whole) {
-				SEAL_TRY(gather_bytes(engine, i, err));
+				SEAL_TRY(gather_whole(engine, i, err));
 			} else {
 				SEAL_TRY(gather_json(engine, i, err));
 			}

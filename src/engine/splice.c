@@ -132,9 +132,10 @@ static enum seal_status check_size(struct engine *engine, size_t record, size_t 
 	if (size <= engine->limit)
 		return SEAL_OK;
 	err_clear(&engine->err);
-	err_set(&engine->err, SEAL_DATA, SEAL_E_LIMIT, "the record would have %zu bytes, more than the limit of %zu",
-		size, engine->limit);
-	SEAL_TRY(engine_fail(engine, record, &engine->err, BYTES_EMPTY, err));
+	err_set(&engine->err, SEAL_DATA, SEAL_E_LIMIT, "%s would have %zu bytes, more than the limit of %zu",
+		engine_part(engine), size, engine->limit);
+	SEAL_TRY(engine_fail(engine, record, &engine->err,
+			     engine->topic->part == PART_VALUE ? BYTES_EMPTY : bytes_str(engine->topic->root), err));
 	rc = SEAL_DATA;
 out:
 	return rc;
@@ -163,8 +164,24 @@ out:
 	return rc;
 }
 
-/* A whole payload: the method's result is the new value. */
-static enum seal_status splice_bytes(struct engine *engine, size_t record, struct seal_err *err)
+/* What was revealed must be text where text is meant: a key or header goes to readers that count on it. */
+static enum seal_status check_text(struct engine *engine, size_t record, const struct spot *spot,
+				   const struct cell *cell, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	if (engine->topic->format != FORMAT_TEXT || utf8_valid(cell->out))
+		return SEAL_OK;
+	err_clear(&engine->err);
+	err_set(&engine->err, SEAL_DATA, SEAL_E_SYNTAX, "what is protected here is not UTF-8 text");
+	SEAL_TRY(engine_fail(engine, record, &engine->err, spot->path, err));
+	rc = SEAL_DATA;
+out:
+	return rc;
+}
+
+/* A whole payload, key or header: the method's result is the new one. */
+static enum seal_status splice_whole(struct engine *engine, size_t record, struct seal_err *err)
 {
 	const struct record_spots *of = &engine->records[record];
 	struct engine_result *result = &engine->results[record];
@@ -178,6 +195,10 @@ static enum seal_status splice_bytes(struct engine *engine, size_t record, struc
 			return fail_cell(engine, record, spot, cell->err, err);
 		SEAL_INVARIANT(cell->form != FORM_UNSET && cell->form != FORM_REMOVE);
 		if (cell->form != FORM_KEEP) {
+			enum seal_status rc = check_text(engine, record, spot, cell, err);
+
+			if (rc != SEAL_OK)
+				return rc;
 			value = cell->out;
 			result->cells = 1;
 		} else {
@@ -235,7 +256,7 @@ enum seal_status engine_splice(struct engine *engine, struct seal_err *err)
 				engine->results[i].key_header = engine->carriers[i].value;
 			continue;
 		}
-		rc = engine->whole ? splice_bytes(engine, i, err) : splice_json(engine, i, err);
+		rc = engine->whole ? splice_whole(engine, i, err) : splice_json(engine, i, err);
 		if (rc == SEAL_DATA)
 			continue;
 		SEAL_TRY(rc);

@@ -75,6 +75,14 @@ SEAL_MUST_USE enum seal_status engine_grow(void **array, size_t *cap, size_t nee
 SEAL_MUST_USE enum seal_status engine_fail(struct engine *engine, size_t index, const struct seal_err *why,
 					   struct seal_bytes path, struct seal_err *err);
 
+/* What is being transformed, for messages: "the record", "the key". */
+static inline const char *engine_part(const struct engine *engine)
+{
+	static const char *const parts[] = {"the record", "the key", "the header"};
+
+	return parts[engine->topic->part];
+}
+
 /* Step 1: records to spots and cells. Fails only as a whole; records that fail have their result's err. */
 SEAL_MUST_USE enum seal_status engine_gather(struct engine *engine, struct seal_err *err);
 SEAL_MUST_USE enum seal_status engine_gather_dead_letters(struct engine *engine, struct seal_err *err);

@@ -23,6 +23,7 @@ struct build {
 	size_t methods_cap, n_named; /* the named ones come first */
 	struct policy_topic *topics; /* as in the file … */
 	struct policy_topic *first_topic; /* … and before them those of dead letters */
+	struct policy_topic *parts, *next_part, *end_parts; /* … and after them those of keys and headers */
 	size_t n_patterns; /* of all entries */
 	struct policy_defaults defaults;
 	bool *key_used, *method_used, *store_used; /* by index */
@@ -74,11 +75,23 @@ void build_methods(struct build *build, const struct node *methods, const struct
 void build_topics(struct build *build, const struct node *topics);
 void build_tests(struct build *build, const struct node *tests);
 
-/* The map from paths to methods of one entry. */
-void build_rules(struct build *build, const struct node *protect, struct policy_topic *topic);
+/* The map from paths to methods of one entry; `allow` may be NULL. */
+void build_rules(struct build *build, const struct node *protect, const struct node *allow,
+		 struct policy_topic *topic);
+/* The one rule of an entry for a whole key or header; `method` is its name or map. */
+void build_whole_rule(struct build *build, const struct node *method, struct policy_topic *topic);
 /* The one rule of a dead-letter entry: the whole value. False when out of memory. */
 bool build_dead_letter_rule(struct build *build, struct policy_topic *topic, const struct policy_method *method,
 			    struct policy_mark mark);
+
+/* What a topic entry says of the other parts of its records. How many entries they can become: */
+size_t build_parts_count(const struct node *topics);
+/* `key:`, in `format` (FORMAT_TEXT or FORMAT_BYTES) where it is taken as a whole. */
+void build_key_part(struct build *build, const struct node *key, int format, struct policy_topic *topic);
+void build_header_parts(struct build *build, const struct node *headers, struct policy_topic *topic);
+/* `allow:`, against the rules' paths. */
+void build_allow(struct build *build, const struct node *allow, const struct policy_rule *rules,
+		 const struct json_path *paths, size_t n, struct policy_topic *topic);
 
 /* One method, `at` is its map. The result is in policy.methods; NULL when it is wrong. */
 const struct policy_method *build_method(struct build *build, const char *name, const struct node *at);
@@ -107,13 +120,15 @@ const struct policy_key *build_key_own(struct build *build, const struct node *m
 const struct policy_key *build_key_find(struct build *build, const struct node *name);
 const struct policy_method *build_method_find(struct build *build, const struct node *name);
 
-/* What else a topic may have: `format`, then the on_… keys, which `defaults` may have, too. */
+/* What else a topic may have: `key_format`, `format`, then the on_… keys, which `defaults` may have, too. */
 struct topic_options {
 	struct policy_defaults on;
 	int format; /* enum record_format */
+	int key_format; /* index of its choices; -1: not said */
 };
 
 extern const struct opt_row policy_topic_rows[];
-#define policy_on_rows (policy_topic_rows + 1)
+#define policy_shown_rows (policy_topic_rows + 1) /* those that hold for a record's value */
+#define policy_on_rows (policy_topic_rows + 2)
 
 #endif

@@ -48,9 +48,10 @@ static const char *leaks(const struct policy_rule *rule)
 	return rule->method->kind->leaks ? rule->method->kind->leaks : "unknown";
 }
 
+/* Its name is its path then: the very same text, for `key` may be the name of another method. */
 static bool is_in_line(const struct policy_rule *rule)
 {
-	return strcmp(rule->method->name, rule->path_text) == 0;
+	return rule->method->name == rule->path_text;
 }
 
 /* The word of an on_… value or of the format: where it starts in its row's choices, and its length. */
@@ -157,7 +158,7 @@ static void say_matches(struct explain *x, const struct policy_topic *topic)
 static void say_entry(struct explain *x, const struct policy_topic *topic)
 {
 	SAY(x, "namespace \"%s\"", x->policy->namespace_);
-	for (const struct opt_row *row = policy_topic_rows; row->name != NULL; row++)
+	for (const struct opt_row *row = policy_shown_rows; row->name != NULL; row++)
 		SAY(x, ", %s %.*s", row->name, BYTES_FMT(choice_word(row, topic)));
 	if (topic->dead_letter_topic != NULL)
 		SAY(x, ", dead letters to %s under key %s", topic->dead_letter_topic,
@@ -193,7 +194,7 @@ static void say_topic(struct explain *x, const char *name, const struct policy_t
 
 static void say_all(struct explain *x)
 {
-	for (size_t i = 0; i < x->policy->n_topics; i++) {
+	for (size_t i = 0; i < x->policy->n_entries; i++) {
 		const struct policy_topic *topic = &x->policy->topics[i];
 
 		SAY(x, "%s%s at %s:%u, for ", i ? "\n" : "", topic->is_dead_letter ? "dead letters" : "entry",
@@ -301,7 +302,7 @@ static void write_entry(struct writer *w, const struct policy_topic *topic, cons
 	write_name(w, "line");
 	write_number(w, topic->mark.line);
 	write_match(w, topic, by);
-	for (const struct opt_row *row = policy_topic_rows; row->name != NULL; row++) {
+	for (const struct opt_row *row = policy_shown_rows; row->name != NULL; row++) {
 		write_name(w, row->name);
 		write_text(w, choice_word(row, topic));
 	}
@@ -328,7 +329,7 @@ static void write_all(struct explain *x, const char *name, const struct policy_t
 	write_member(&w, "topic", name);
 	write_name(&w, "entries");
 	write_open(&w, '[');
-	for (size_t i = 0; i < x->policy->n_topics; i++)
+	for (size_t i = 0; i < x->policy->n_entries; i++)
 		if (only == NULL || only == &x->policy->topics[i])
 			write_entry(&w, &x->policy->topics[i], by);
 	write_close(&w, ']');

@@ -20,6 +20,8 @@ struct regex; /* base/regex.h */
 #define POLICY_FILE_MAX (4u << 20)
 #define POLICY_RULES_MAX JSON_PATHS_MAX /* in a topic entry */
 #define POLICY_NAMES_MAX 4096 /* keys; methods with a name; patterns of all topic entries */
+#define POLICY_HEADERS_MAX                                                                                           \
+	64 /* names under `headers` of a topic entry: each record's headers are compared with them */
 
 enum on_error { ON_ERROR_REJECT, ON_ERROR_DEAD_LETTER, ON_ERROR_DROP };
 enum on_missing { ON_MISSING_IGNORE, ON_MISSING_REJECT };
@@ -87,8 +89,8 @@ struct policy_method {
 
 /* What one path gets. The i-th rule of a topic is path i of its automaton. */
 struct policy_rule {
-	const char *path_text; /* as written */
-	struct seal_bytes path; /* canonical: $['items'][*]['note'] */
+	const char *path_text; /* as written, with the entry's `root` for "$" */
+	struct seal_bytes path; /* canonical, the same: $['items'][*]['note'], key['id'], header:x-customer */
 	bool dynamic; /* bound to names that differ from hit to hit: the place is made per hit */
 	const struct policy_method *method;
 	struct seal_bytes place_string; /* policy/place.h, for a string value; empty for bind: none. */
@@ -126,15 +128,17 @@ struct policy_topic {
 	 * "key" or "header:NAME" where others begin with "$".
 	 */
 	enum record_part part;
+	const char *root; /* "$", "key" or "header:NAME" */
 	const char *header; /* PART_HEADER: its name */
 	const struct policy_topic *key; /* PART_VALUE: rules for record keys; NULL: they pass */
-	const struct policy_topic *const
-		*headers; /* PART_VALUE: one a name, ended by NULL; NULL: none. Each header of that
-						    * name is taken; the others pass */
-	/* `allow:`: fields that are in clear by intent, for `scan -p`; what is below them, too. No rule's path overlaps one. */
+	const struct policy_topic *const *headers; /* PART_VALUE: one a name, ended by NULL; NULL: none. Each header
+						    * of that name is taken; the others pass */
+	/* `allow:`: what is in clear by intent, for `scan -p`. Of a field all that is below it, too; no rule's path overlaps one. */
 	const struct json_path *allow;
 	const char *const *allow_text; /* as written */
 	size_t n_allow;
+	bool allow_key; /* "key": the record key, or what `key: {$.id: METHOD}` leaves of it */
+	const char *const *allow_headers; /* "header:NAME": the names, ended by NULL; NULL: none */
 	uint32_t index; /* in policy.topics */
 	struct policy_mark mark;
 };
@@ -152,8 +156,8 @@ struct policy {
 	size_t n_stores;
 	const struct policy_method *methods;
 	size_t n_methods;
-	const struct policy_topic *topics;
-	size_t n_topics;
+	const struct policy_topic *topics; /* n_entries for topics (PART_VALUE), then those for keys and headers */
+	size_t n_topics, n_entries;
 	const struct policy_test *tests; /* policy/tests.h */
 	size_t n_tests;
 	struct policy_regex *regexes; /* those of patterns and tests, for policy_free */
@@ -194,6 +198,11 @@ const struct policy_topic *policy_topic_find(const struct policy *policy, struct
 /* The same, with the pattern that matched. */
 const struct policy_topic *policy_topic_match(const struct policy *policy, struct seal_bytes topic,
 					      const struct topic_pattern **by);
+/*
+ * A canonical path ("$['id']") of a document that `topic` is about, as errors and places have it: "key['id']". Of PART_VALUE
+ * itself, else in `arena`. ptr NULL: no memory.
+ */
+struct seal_bytes policy_path(const struct policy_topic *topic, struct seal_bytes canonical, struct arena *arena);
 /* The only (not dead-letter) entry, or NULL when there are several. */
 const struct policy_topic *policy_topic_only(const struct policy *policy);
 

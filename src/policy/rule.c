@@ -22,48 +22,106 @@ struct entry {
 	bool good;
 };
 
-static const struct policy_method *rule_method(struct build *build, const struct node *key, const char *path)
+/* `value`: a method's name, or a method in line. */
+static const struct policy_method *rule_method(struct build *build, const struct node *value, const char *path)
 {
 	const struct policy_method *method;
 
-	if (key->value->kind == NODE_SCALAR)
-		return build_method_find(build, key->value);
-	if (key->value->kind == NODE_LIST) {
-		build_error(build, key->value->mark, "%s gets one method: its name, or {type: ...}", path);
+	if (value->kind == NODE_SCALAR)
+		return build_method_find(build, value);
+	if (value->kind == NODE_LIST) {
+		build_error(build, value->mark, "%s gets one method: its name, or {type: ...}", path);
 		return NULL;
 	}
-	method = build_method(build, path, key->value);
+	method = build_method(build, path, value);
 	if (method != NULL)
 		build->method_used[method->index] = true;
 	return method;
 }
 
-/* What a method can't do at this path. */
-static bool check_rule(struct entry *entry, const struct node *key, const struct json_path *path,
-		       const struct policy_method *method)
+/* "deterministic, fpe, token": the types that may be METHOD_STABLE. */
+static const char *stable_types(struct build *build)
+{
+	const char *all = "";
+
+	for (const struct method_kind *const *kind = build->schema->methods; *kind != NULL && all != NULL; kind++)
+		if ((*kind)->flags & METHOD_STABLE)
+			all = arena_printf(&build->scratch, "%s%s%s", all, all[0] ? ", " : "", (*kind)->name);
+	return all ? all : "";
+}
+
+/* What a method can't do to the keys and headers of records. */
+static bool check_part(struct entry *entry, const struct node *value, const struct policy_method *method)
+{
+	const bool key = entry->topic->part == PART_KEY;
+	const char *what = key ? "a record key" : "a header";
+	struct build *build = entry->build;
+
+	if (key && !(method->flags & METHOD_STABLE))
+		build_error(build, value->mark,
+			    "type %s%s can't protect record keys: equal keys must stay equal, and come back; types "
+			    "that can: %s",
+			    method->kind->name, method->kind->flags & METHOD_STABLE ? " with these options" : "",
+			    stable_types(build));
+	else if (method->kind->flags & METHOD_REMOVES)
+		build_error(build, value->mark, "%s takes a field away and can't be used on %s", method->kind->name,
+			    what);
+	else if (method->flags & (METHOD_CARRIES | METHOD_BYTES_ONLY))
+		build_error(build, value->mark,
+			    "type %s with these options is for a record's value; %s is text that stands alone",
+			    method->kind->name, what);
+	else if (method->bind.mode == BIND_RECORD)
+		build_error(build, value->mark,
+			    "%s can't be bound to a field of the record's value: use bind: place or {domain: NAME}",
+			    what);
+	else if (method->per.text != NULL)
+		build_error(build, value->mark, "%s can't have a key per field of the record's value", what);
+	else
+		return true;
+	return false;
+}
+
+/* What a method can't do at this path. `at` is what names it. */
+static bool check_rule(struct entry *entry, const struct node *at, const struct node *value,
+		       const struct json_path *path, const struct policy_method *method)
 {
 	struct build *build = entry->build;
 	const char *type = method->kind->name;
 
+	if (entry->topic->part != PART_VALUE && !check_part(entry, value, method))
+		return false;
 	if (path->n_steps == 0 && method->kind->flags & METHOD_REMOVES)
-		build_error(build, key->value->mark, "%s takes a field away and can't be used on $, the whole record",
+		build_error(build, value->mark, "%s takes a field away and can't be used on $, the whole record",
 			    type);
 	else if (entry->topic->format == FORMAT_BYTES && path->n_steps != 0)
-		build_error(build, key->mark, "with format: bytes the only path is $, the whole value");
+		build_error(build, at->mark, "with format: bytes the only path is $, the whole value");
 	else if (entry->topic->format == FORMAT_BYTES && !(method->flags & METHOD_BYTES))
-		build_error(build, key->value->mark, "%s can't take a whole payload (format: bytes)", type);
+		build_error(build, value->mark, "%s can't take a whole payload (%s: bytes)", type,
+			    entry->topic->part == PART_KEY ? "key_format" : "format");
 	else if (entry->topic->format != FORMAT_BYTES && (method->flags & METHOD_BYTES_ONLY))
-		build_error(build, key->value->mark,
+		build_error(build, value->mark,
 			    "%s with these options makes bytes, which JSON can't hold: they are for format: bytes",
 			    type);
 	else if (entry->topic->format == FORMAT_BYTES && method->bind.mode == BIND_RECORD)
-		build_error(build, key->value->mark, "with format: bytes there is no field to bind to");
+		build_error(build, value->mark, "with format: bytes there is no field to bind to");
 	else if (entry->topic->format == FORMAT_BYTES && method->per.text != NULL)
-		build_error(build, key->value->mark,
-			    "with format: bytes there is no field that says whose key it is");
+		build_error(build, value->mark, "with format: bytes there is no field that says whose key it is");
 	else
 		return true;
 	return false;
+}
+
+/* The rule's path as messages have it: in a record key "key.id", where "$.id" is written. */
+static const char *path_text(struct entry *entry, struct seal_bytes written)
+{
+	const char *text;
+
+	if (entry->topic->part == PART_VALUE || written.len == 0)
+		return build_str(entry->build, written);
+	text = arena_printf(&entry->build->policy->arena, "%s%.*s", entry->topic->root, (int)written.len - 1,
+			    (const char *)written.ptr + 1);
+	entry->build->no_memory |= text == NULL;
+	return text;
 }
 
 static bool add_rule(struct entry *entry, const struct node *key)
@@ -75,10 +133,10 @@ static bool add_rule(struct entry *entry, const struct node *key)
 	const struct policy_method *method;
 	size_t at = 0;
 
-	rule->path_text = build_str(build, key->text);
+	rule->path_text = path_text(entry, key->text);
 	if (rule->path_text == NULL)
 		return false;
-	method = rule_method(build, key, rule->path_text);
+	method = rule_method(build, key->value, rule->path_text);
 	if (json_path_parse(key->text, &build->policy->arena, path, &at, &err) != SEAL_OK) {
 		build_fail(build, node_mark_at(key, at), &err);
 		return false;
@@ -87,7 +145,7 @@ static bool add_rule(struct entry *entry, const struct node *key)
 	rule->mark = key->mark;
 	rule->record_path = rule->per_path = UINT32_MAX;
 	entry->n_paths = ++entry->n_rules;
-	return method != NULL && (method->kind == NULL || check_rule(entry, key, path, method));
+	return method != NULL && (method->kind == NULL || check_rule(entry, key, key->value, path, method));
 }
 
 static bool check_overlaps(struct entry *entry)
@@ -200,14 +258,18 @@ static enum seal_status make_place(struct build *build, const struct policy_rule
 	return rc == SEAL_OK ? keep_bytes(build, buf, out, err) : rc;
 }
 
-static enum seal_status make_places(struct build *build, struct policy_rule *rule, const struct json_path *path,
+static enum seal_status make_places(struct entry *entry, struct policy_rule *rule, const struct json_path *path,
 				    struct seal_buf *buf, struct seal_err *err)
 {
 	enum bind_mode mode = rule->method->bind.mode;
+	struct build *build = entry->build;
 	enum seal_status rc;
 
 	SEAL_TRY(json_path_canonical(path, buf, err));
 	SEAL_TRY(keep_bytes(build, buf, &rule->path, err));
+	rule->path = policy_path(entry->topic, rule->path, &build->policy->arena);
+	if (rule->path.ptr == NULL)
+		return err_memory(err);
 	rule->dynamic = json_path_is_dynamic(path) && (mode == BIND_PLACE || mode == BIND_RECORD);
 	if (rule->dynamic || mode == BIND_NONE || mode == BIND_RECORD)
 		return SEAL_OK;
@@ -227,7 +289,7 @@ static void finish_rules(struct entry *entry)
 	enum seal_status rc;
 
 	for (size_t i = 0; i < entry->n_rules; i++)
-		SEAL_TRY(make_places(entry->build, &entry->rules[i], &entry->paths[i], &buf, &err));
+		SEAL_TRY(make_places(entry, &entry->rules[i], &entry->paths[i], &buf, &err));
 	SEAL_TRY(json_paths_new(entry->paths, entry->n_paths, &topic->paths, &err));
 	topic->rules = entry->rules;
 	topic->n_rules = entry->n_rules;
@@ -237,13 +299,29 @@ out:
 	buf_clear(&buf);
 }
 
-void build_rules(struct build *build, const struct node *protect, struct policy_topic *topic)
+struct seal_bytes policy_path(const struct policy_topic *topic, struct seal_bytes canonical, struct arena *arena)
+{
+	const size_t root = strlen(topic->root);
+	uint8_t *path;
+
+	if (topic->part == PART_VALUE)
+		return canonical;
+	path = arena_alloc(arena, root + canonical.len, 1);
+	if (path == NULL)
+		return BYTES_EMPTY;
+	memcpy(path, topic->root, root);
+	memcpy(path + root, canonical.ptr + 1, canonical.len - 1);
+	return bytes_of(path, root + canonical.len - 1);
+}
+
+void build_rules(struct build *build, const struct node *protect, const struct node *allow,
+		 struct policy_topic *topic)
 {
 	struct entry entry = {.build = build, .topic = topic, .good = true};
 
 	if (protect->n == 0 || protect->n > POLICY_RULES_MAX) {
-		build_error(build, protect->mark,
-			    "protect has 1 to %d paths: a topic without any would pass in clear", POLICY_RULES_MAX);
+		build_error(build, protect->mark, "%s has 1 to %d paths: a topic without any would pass in clear",
+			    topic->part == PART_KEY ? "key" : "protect", POLICY_RULES_MAX);
 		return;
 	}
 	entry.rules = build_alloc(build, protect->n, sizeof(*entry.rules));
@@ -255,12 +333,14 @@ void build_rules(struct build *build, const struct node *protect, struct policy_
 	if (build->no_memory)
 		return;
 	entry.good &= check_overlaps(&entry);
+	if (allow != NULL)
+		build_allow(build, allow, entry.rules, entry.paths, entry.n_rules, topic);
 	if (entry.good && add_siblings(&entry) && build->findings->errors == 0)
 		finish_rules(&entry);
 }
 
-bool build_dead_letter_rule(struct build *build, struct policy_topic *topic, const struct policy_method *method,
-			    struct policy_mark mark)
+/* The one rule of an entry whose documents are taken as a whole. */
+static bool add_whole(struct build *build, struct policy_topic *topic, const struct policy_rule *whole)
 {
 	struct policy_rule *rule = build_alloc(build, 1, sizeof(*rule));
 	struct json_path root = {NULL, 0};
@@ -269,8 +349,28 @@ bool build_dead_letter_rule(struct build *build, struct policy_topic *topic, con
 
 	if (rule == NULL)
 		return false;
-	*rule = (struct policy_rule){
-		.path_text = "$", .method = method, .record_path = UINT32_MAX, .per_path = UINT32_MAX, .mark = mark};
+	*rule = *whole;
+	rule->record_path = rule->per_path = UINT32_MAX;
 	finish_rules(&entry);
 	return topic->paths != NULL;
+}
+
+bool build_dead_letter_rule(struct build *build, struct policy_topic *topic, const struct policy_method *method,
+			    struct policy_mark mark)
+{
+	return add_whole(build, topic, &(struct policy_rule){.path_text = "$", .method = method, .mark = mark});
+}
+
+void build_whole_rule(struct build *build, const struct node *method, struct policy_topic *topic)
+{
+	static const struct json_path whole = {NULL, 0};
+	struct entry entry = {.build = build, .topic = topic};
+	struct policy_rule rule = {.path_text = topic->root, .mark = topic->mark};
+
+	rule.method = rule_method(build, method, topic->root);
+	if (rule.method == NULL || rule.method->kind == NULL ||
+	    !check_rule(&entry, method, method, &whole, rule.method))
+		return;
+	if (build->findings->errors == 0)
+		add_whole(build, topic, &rule);
 }

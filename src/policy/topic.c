@@ -1,9 +1,10 @@
 /*
  * Topic entries: which topics, what to do with which path. The entries of dead-letter topics are made here, too,
- * and come first, so that no glob takes a dead letter for an ordinary record.
+ * and come first, so that no glob takes a dead letter for an ordinary record. Those for keys and headers (part.c) come
+ * last, and no topic's name matches them.
  *
- *   build.topics   [ free | dead letters (filled backwards) | entries as in the file ]
- *                           ^ policy.topics
+ *   build.topics   [ free | dead letters (filled backwards) | entries as in the file | keys and headers ]
+ *                           ^ policy.topics                                            ^ policy.n_entries
  */
 #include "policy/build.h"
 #include "policy/node.h"
@@ -12,6 +13,11 @@
 #define TOPIC_NAME_MAX 1024
 
 const struct opt_row policy_topic_rows[] = {
+	{.name = "key_format",
+	 .help = "what a record key is that is protected as a whole: UTF-8 text, or bytes; text unless said",
+	 .choices = "text|bytes",
+	 .type = OPT_CHOICE,
+	 .offset = offsetof(struct topic_options, key_format)},
 	{.name = "format",
 	 .help = "what a record's value is: a JSON document, or bytes taken as a whole",
 	 .def = "json",
@@ -125,7 +131,8 @@ static struct policy_topic *new_dead_letter(struct build *build, const char *nam
 		return NULL;
 	*pattern = (struct topic_pattern){.kind = PATTERN_EXACT, .text = name};
 	matches[0] = name;
-	*topic = (struct policy_topic){.matches = matches, .patterns = pattern, .n_patterns = 1, .mark = mark};
+	*topic = (struct policy_topic){
+		.matches = matches, .patterns = pattern, .n_patterns = 1, .root = "$", .mark = mark};
 	topic->format = FORMAT_BYTES;
 	topic->on = build->defaults;
 	topic->on.on_error = ON_ERROR_REJECT;
@@ -177,26 +184,14 @@ static void build_dead_letter(struct build *build, const struct node *map, struc
 
 /* Entries ------------------------------------------------------------------------------------------------- */
 
-static void build_topic(struct build *build, const struct node *at, struct policy_topic *topic)
-{
-	const struct node *match = NULL, *protect = NULL, *dead_letter = NULL;
-	const struct map_field fields[] = {
-		{"match", 1 << NODE_SCALAR | 1 << NODE_LIST, &match},
-		{"protect", 1 << NODE_MAP, &protect},
-		{"dead_letter", 1 << NODE_MAP, &dead_letter},
-		{NULL, 0, NULL},
-	};
-	struct topic_options options = {.on = build->defaults, .format = FORMAT_JSON};
-	struct map_spec spec = {.what = "a topic", .fields = fields, .rows = policy_topic_rows, .options = &options};
-	bool good = map_read(build, at, &spec);
+/* The parts of an entry's map that are no option rows. */
+struct topic_nodes {
+	const struct node *match, *protect, *dead_letter, *key, *headers, *allow;
+};
 
-	topic->mark = at->mark;
-	topic->on = options.on;
-	topic->format = options.format;
-	if (match != NULL)
-		set_patterns(build, match, topic);
-	else if (good)
-		build_error(build, at->mark, "the topic needs match, like match: purchases");
+static void build_on_error(struct build *build, const struct node *at, const struct node *dead_letter, bool good,
+			   struct policy_topic *topic)
+{
 	if (dead_letter != NULL)
 		build_dead_letter(build, dead_letter, topic);
 	else if (good && topic->on.on_error == ON_ERROR_DEAD_LETTER)
@@ -204,8 +199,49 @@ static void build_topic(struct build *build, const struct node *at, struct polic
 			    "on_error: dead_letter needs dead_letter: {topic: NAME, key: NAME} in this topic");
 	if (dead_letter != NULL && topic->on.on_error != ON_ERROR_DEAD_LETTER)
 		build_warning(build, dead_letter->mark, "dead_letter has no effect without on_error: dead_letter");
-	if (protect != NULL)
-		build_rules(build, protect, topic);
+}
+
+/* After the dead letters: keys and headers have them, too. */
+static void build_parts(struct build *build, const struct node *at, const struct topic_nodes *nodes, int key_format,
+			struct policy_topic *topic)
+{
+	if (nodes->key != NULL)
+		build_key_part(build, nodes->key, key_format == 1 ? FORMAT_BYTES : FORMAT_TEXT, topic);
+	if (key_format >= 0 && (nodes->key == NULL || (topic->key != NULL && topic->key->format == FORMAT_JSON)))
+		build_error(build, at->mark,
+			    "key_format says how a key is taken as a whole: it needs key: METHOD in this topic");
+	if (nodes->headers != NULL)
+		build_header_parts(build, nodes->headers, topic);
+}
+
+static void build_topic(struct build *build, const struct node *at, struct policy_topic *topic)
+{
+	struct topic_nodes nodes = {NULL, NULL, NULL, NULL, NULL, NULL};
+	const struct map_field fields[] = {
+		{"match", 1 << NODE_SCALAR | 1 << NODE_LIST, &nodes.match},
+		{"protect", 1 << NODE_MAP, &nodes.protect},
+		{"key", 1 << NODE_SCALAR | 1 << NODE_MAP, &nodes.key},
+		{"headers", 1 << NODE_MAP, &nodes.headers},
+		{"allow", 1 << NODE_LIST, &nodes.allow},
+		{"dead_letter", 1 << NODE_MAP, &nodes.dead_letter},
+		{NULL, 0, NULL},
+	};
+	struct topic_options options = {.on = build->defaults, .format = FORMAT_JSON, .key_format = -1};
+	struct map_spec spec = {.what = "a topic", .fields = fields, .rows = policy_topic_rows, .options = &options};
+	bool good = map_read(build, at, &spec);
+
+	topic->mark = at->mark;
+	topic->on = options.on;
+	topic->format = options.format;
+	topic->root = "$";
+	if (nodes.match != NULL)
+		set_patterns(build, nodes.match, topic);
+	else if (good)
+		build_error(build, at->mark, "the topic needs match, like match: purchases");
+	build_on_error(build, at, nodes.dead_letter, good, topic);
+	build_parts(build, at, &nodes, options.key_format, topic);
+	if (nodes.protect != NULL)
+		build_rules(build, nodes.protect, nodes.allow, topic);
 	else if (good)
 		build_error(build, at->mark, "the topic needs protect: a map from paths to methods");
 }
@@ -267,20 +303,32 @@ static void check_own_entry(struct build *build, const struct policy_topic *topi
 				    topic->patterns[i].text);
 }
 
+/* Dead letters grow down from `topics`, keys and headers up from `parts`. */
+static void set_topics(struct build *build, size_t done)
+{
+	struct policy *policy = build->policy;
+
+	policy->topics = build->first_topic;
+	policy->n_entries = (size_t)(build->topics - build->first_topic) + done;
+	policy->n_topics = (size_t)(build->next_part - build->first_topic);
+	for (size_t i = 0; i < policy->n_topics; i++)
+		build->first_topic[i].index = (uint32_t)i;
+}
+
 void build_topics(struct build *build, const struct node *topics)
 {
-	size_t n = topics ? topics->n : 0, done = 0;
-	struct policy_topic *all = build_alloc(build, 2 * n, sizeof(*all));
+	const size_t n = topics ? topics->n : 0, n_parts = build_parts_count(topics);
+	struct policy_topic *all = build_alloc(build, 2 * n + n_parts, sizeof(*all));
+	size_t done = 0;
 
 	if (all == NULL || n == 0)
 		return;
 	build->topics = build->first_topic = all + n;
+	build->parts = build->next_part = build->topics + n;
+	build->end_parts = build->parts + n_parts;
 	for (const struct node *at = topics->first; at != NULL && !build->no_memory; at = at->next)
 		build_topic(build, at, &build->topics[done++]);
-	build->policy->topics = build->first_topic;
-	build->policy->n_topics = (size_t)(build->topics - build->first_topic) + done;
-	for (size_t i = 0; i < build->policy->n_topics; i++)
-		build->first_topic[i].index = (uint32_t)i;
+	set_topics(build, done);
 	for (size_t i = 0; i < done && !build->no_memory; i++) {
 		check_own_entry(build, &build->topics[i]);
 		warn_shadowed(build, &build->topics[i], i);
@@ -290,21 +338,21 @@ void build_topics(struct build *build, const struct node *topics)
 const struct policy_topic *policy_topic_match(const struct policy *policy, struct seal_bytes topic,
 					      const struct topic_pattern **by)
 {
-	return first_match(policy->topics, policy->n_topics, topic, by);
+	return first_match(policy->topics, policy->n_entries, topic, by);
 }
 
 const struct policy_topic *policy_topic_find(const struct policy *policy, struct seal_bytes topic)
 {
 	const struct topic_pattern *by = NULL;
 
-	return first_match(policy->topics, policy->n_topics, topic, &by);
+	return first_match(policy->topics, policy->n_entries, topic, &by);
 }
 
 const struct policy_topic *policy_topic_only(const struct policy *policy)
 {
 	const struct policy_topic *only = NULL;
 
-	for (size_t i = 0; i < policy->n_topics; i++) {
+	for (size_t i = 0; i < policy->n_entries; i++) {
 		if (policy->topics[i].is_dead_letter)
 			continue;
 		if (only != NULL)

@@ -23,13 +23,15 @@ static void check_findings(const struct policy_findings *findings, const struct 
 
 static void check_topic(const struct policy *policy, const struct policy_topic *topic)
 {
-	CHECK(topic->paths != NULL && topic->n_rules >= 1 && topic->n_patterns >= 1);
+	CHECK(topic->paths != NULL && topic->n_rules >= 1);
+	CHECK((topic->n_patterns >= 1) == (topic->part == PART_VALUE));
 	CHECK(topic->on.on_error != ON_ERROR_DEAD_LETTER || topic->dead_letter_method != NULL);
 	for (size_t i = 0; i < topic->n_rules; i++) {
 		const struct policy_rule *rule = &topic->rules[i];
 
 		CHECK(rule->method >= policy->methods && rule->method < policy->methods + policy->n_methods);
-		CHECK(rule->method->kind != NULL && rule->path.len >= 1 && rule->path.ptr[0] == '$');
+		CHECK(rule->method->kind != NULL && rule->path.len >= 1);
+		CHECK(bytes_starts(rule->path, bytes_str(topic->root)));
 		CHECK((rule->method->kind->flags & METHOD_ANY_KEY) == 0 || rule->method->key != NULL);
 		CHECK((rule->method->bind.mode == BIND_RECORD) == (rule->record_path != UINT32_MAX));
 	}

@@ -10,7 +10,7 @@ struct fake_options {
 	int64_t first, last, version, cache_bytes, ttl_ms;
 	struct seal_bytes tweak;
 	int output;
-	bool legacy;
+	bool legacy, carry;
 	struct opt_list *words;
 };
 
@@ -89,7 +89,7 @@ static const struct method_kind fake_fpe = {
 	.name = "fpe",
 	.summary = "FF1",
 	.leaks = "equality, format",
-	.flags = METHOD_FPE_KEY | METHOD_BINDS,
+	.flags = METHOD_FPE_KEY | METHOD_BINDS | METHOD_STABLE,
 	.options = fake_fpe_rows,
 	.options_size = sizeof(struct fake_options),
 	.check = fake_check,
@@ -171,9 +171,35 @@ static const struct method_kind fake_token = {
 		METHOD_ENCRYPT_KEY | METHOD_DATA_KEYS | METHOD_BINDS | METHOD_TEXT_FORM | METHOD_BYTES | METHOD_STORE,
 };
 
-static const struct method_kind *const fake_methods[] = {&fake_encrypt, &fake_envelope, &fake_fpe,
-							 &fake_hash,	&fake_remove,	&fake_redact,
-							 &fake_role,	&fake_token,	NULL};
+/* Fit for record keys unless it is `loose`; with `carry` for values alone. */
+static inline unsigned fake_same_flags(const void *options)
+{
+	const struct fake_options *fake = options;
+
+	return METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_BYTES | METHOD_PER | (fake->legacy ? 0 : METHOD_STABLE) |
+	       (fake->carry ? METHOD_CARRIES : 0);
+}
+
+static const struct opt_row fake_same_rows[] = {
+	{.name = "loose", .help = "differs", .type = OPT_FLAG, .offset = offsetof(struct fake_options, legacy)},
+	{.name = "carry", .help = "beside it", .type = OPT_FLAG, .offset = offsetof(struct fake_options, carry)},
+	OPT_END,
+};
+
+static const struct method_kind fake_same = {
+	.size = sizeof(struct method_kind),
+	.name = "same",
+	.summary = "equal stays equal",
+	.leaks = "equality",
+	.flags = METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_BYTES | METHOD_PER | METHOD_STABLE | METHOD_CARRIES,
+	.options = fake_same_rows,
+	.options_size = sizeof(struct fake_options),
+	.flags_of = fake_same_flags,
+};
+
+static const struct method_kind *const fake_methods[] = {
+	&fake_encrypt, &fake_envelope, &fake_fpe,   &fake_hash, &fake_remove,
+	&fake_redact,  &fake_role,     &fake_token, &fake_same, NULL};
 
 static inline bool fake_reference(struct seal_bytes reference, const char **why)
 {

@@ -184,7 +184,7 @@ static void methods(void **state)
 		 "4:6 method b needs a type, like type: encrypt\n"
 		 "5:13 unknown method type \"encript\"; did you mean \"encrypt\"?\n"
 		 "6:13 unknown method type \"zzzzzzzzz\"; there are: encrypt, envelope, fpe, hash, remove, redact, "
-		 "role, token\n"
+		 "role, token, same\n"
 		 "7:13 type in method e must be text, not a list\n"
 		 "8:3 the name of a method has 1 to 64 letters, digits, '_', '-' or '.'\n"},
 		{"version: 1\nkeys: {cards: local:c}\nmethods:\n  a: {type: encrypt}\n  b: {type: redact, key: "
