@@ -5,11 +5,11 @@
 #ifndef CMD_VALUE_WALK_H
 #define CMD_VALUE_WALK_H
 
-#include "json/scan.h"
+#include "json/events.h"
 
 struct value_walk {
+	struct json_events events;
 	struct seal_bytes doc;
-	size_t at;
 	struct json_step steps[JSON_DEPTH_MAX + 1]; /* the way to the current value: for json_steps_canonical */
 	size_t n_steps;
 };

@@ -357,6 +357,40 @@ out:
 	return rc;
 }
 
+static bool is_short(struct seal_bytes name)
+{
+	uint32_t character;
+	size_t at = 0;
+
+	while (at < name.len)
+		if (!is_name_char(name.ptr[at]) || !utf8_next(name, &at, &character) || utf8_steers(character))
+			return false;
+	return name.len > 0 && !(name.ptr[0] >= '0' && name.ptr[0] <= '9');
+}
+
+enum seal_status json_path_put_name(struct seal_bytes name, struct seal_buf *out, struct seal_err *err)
+{
+	enum seal_status rc;
+	uint32_t character;
+	size_t at = 0;
+
+	if (is_short(name)) {
+		rc = buf_append_u8(out, '.', err);
+		return rc == SEAL_OK ? buf_append(out, name, err) : rc;
+	}
+	SEAL_TRY(buf_append_str(out, "['", err));
+	while (at < name.len) {
+		SEAL_INVARIANT(utf8_next(name, &at, &character));
+		if (utf8_steers(character) && character >= 0x20 && character < 0x10000)
+			SEAL_TRY(buf_printf(out, err, "\\u%04x", (unsigned)character));
+		else
+			SEAL_TRY(put_character(out, character, err));
+	}
+	SEAL_TRY(buf_append_str(out, "']", err));
+out:
+	return rc;
+}
+
 enum seal_status json_path_canonical(const struct json_path *path, struct seal_buf *out, struct seal_err *err)
 {
 	size_t was = out->len;

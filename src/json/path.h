@@ -53,6 +53,12 @@ SEAL_MUST_USE enum seal_status json_path_canonical(const struct json_path *path,
 SEAL_MUST_USE enum seal_status json_steps_canonical(struct seal_bytes doc, const struct json_step *steps, size_t n,
 						    struct seal_buf *out, struct seal_err *err);
 
+/*
+ * Appends the step to the member `name` (decoded) as people write it in policies: .name where that is allowed, else
+ * ['any name']. What could steer a terminal becomes an escape.
+ */
+SEAL_MUST_USE enum seal_status json_path_put_name(struct seal_bytes name, struct seal_buf *out, struct seal_err *err);
+
 /* Compiles; the result is immutable and may be shared by threads. Path i is reported as json_hit.path = i. */
 SEAL_MUST_USE enum seal_status json_paths_new(const struct json_path *paths, size_t n, struct json_paths **out,
 					      struct seal_err *err);
