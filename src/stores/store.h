@@ -53,7 +53,7 @@ struct store_call {
 	uint64_t deadline_ms; /* clock_mono_ms() scale */
 	/*
 	 * insert: NULL, or the row that must still be so; else the call fails with SEAL_RETRY/SEAL_E_BUSY and guard->failed. Who
-	 * changes that row (change, swap) waits for insertions that are under way, so that after it none of them is to come.
+	 * swaps that row (swap, not change) waits for insertions that are under way, so that after it none of them is to come.
 	 */
 	struct store_guard *guard;
 };
@@ -86,7 +86,8 @@ struct store_ops {
 	enum seal_status (*swap)(struct store_session *session, const char *space, struct seal_bytes key,
 				 struct seal_bytes from, struct seal_bytes to, bool erase, bool *swapped,
 				 const struct store_call *call, struct seal_err *err);
-	/* A lot of compare and swaps, each for itself, in one transaction; a key comes once. Nothing is erased from files. */
+	/* A lot of compare and swaps, each for itself, in one transaction; a key comes once. Nothing is erased from files,
+	 * and no row of a guard may be among them. */
 	enum seal_status (*change)(struct store_session *session, const char *space, struct store_change *changes,
 				   size_t n, const struct store_call *call, struct seal_err *err);
 	/* How many rows have a key that starts with `prefix`; counting stops at `max`. */

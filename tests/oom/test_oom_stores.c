@@ -26,7 +26,10 @@ static enum seal_status use(void *arg, struct seal_err *err)
 	struct store_session *session = NULL;
 	struct arena arena;
 	struct store_call call = {.arena = &arena, .deadline_ms = clock_mono_ms() + 20000};
+	struct store_guard guard = {.key = BYTES_LIT("c"), .value = BYTES_LIT("value")};
+	struct store_change change = {.key = BYTES_LIT("b"), .from = BYTES_LIT("value"), .to = BYTES_LIT("value")};
 	bool swapped = false;
+	uint64_t counted = 0;
 	size_t n = 0;
 	enum seal_status rc;
 
@@ -38,6 +41,10 @@ static enum seal_status use(void *arg, struct seal_err *err)
 	SEAL_TRY(sqlite_store.open(address, &(struct store_config){true}, &store, err));
 	SEAL_TRY(sqlite_store.session(store, &session, err));
 	SEAL_TRY(sqlite_store.insert(session, "s", items, ROWS, &call, err));
+	call.guard = &guard;
+	SEAL_TRY(sqlite_store.insert(session, "s", items, ROWS, &call, err));
+	SEAL_TRY(sqlite_store.change(session, "s", &change, 1, &call, err));
+	SEAL_TRY(sqlite_store.count(session, "s", BYTES_LIT("a"), 10, &counted, &call, err));
 	SEAL_TRY(sqlite_store.get(session, "s", items, ROWS, &call, err));
 	SEAL_TRY(sqlite_store.swap(session, "s", items[0].key, BYTES_LIT("value"), BYTES_LIT("other"), true, &swapped,
 				   &call, err));

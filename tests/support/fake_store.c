@@ -5,6 +5,7 @@
 #include <search.h>
 
 #include "base/mem.h"
+#include "stores/check.h"
 
 struct fake_row {
 	char space[STORE_SPACE_MAX + 1];
@@ -116,6 +117,7 @@ static enum seal_status get(struct store_session *base, const char *space, struc
 	enum seal_status rc;
 
 	atomic_fetch_add(&s->control.queries, 1);
+	SEAL_TRY(store_check_items(items, n, false, err));
 	SEAL_TRY(told_to_fail(s, SEAL_OK, err));
 	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < n && rc == SEAL_OK; i++) {
@@ -130,6 +132,15 @@ out:
 	return rc;
 }
 
+static bool guard_holds(struct fake_store *s, const char *space, struct store_guard *guard)
+{
+	const struct fake_row *row = guard != NULL ? find(s, space, guard->key) : NULL;
+
+	if (guard != NULL)
+		guard->failed = row == NULL || !bytes_eq(row->value, guard->value);
+	return guard == NULL || !guard->failed;
+}
+
 static enum seal_status insert(struct store_session *base, const char *space, struct store_item *items, size_t n,
 			       const struct store_call *call, struct seal_err *err)
 {
@@ -137,10 +148,13 @@ static enum seal_status insert(struct store_session *base, const char *space, st
 	enum seal_status rc;
 
 	atomic_fetch_add(&s->control.inserts, 1);
+	SEAL_TRY(store_check_items(items, n, true, err));
 	SEAL_TRY(told_to_fail(s, SEAL_OK, err));
 	if (atomic_exchange(&s->control.before_insert, 0) == 1)
 		s->control.rival(s->control.rival_arg);
 	pthread_mutex_lock(&s->lock);
+	if (!guard_holds(s, space, call->guard))
+		rc = err_set(err, SEAL_RETRY, SEAL_E_BUSY, "the fake store has another guard");
 	for (size_t i = 0; i < n && rc == SEAL_OK; i++) {
 		const struct fake_row *row = find(s, space, items[i].key);
 
@@ -157,30 +171,90 @@ out:
 	return rc;
 }
 
+/* Under the lock. */
+static bool replace(struct fake_store *s, const char *space, struct seal_bytes key, struct seal_bytes from,
+		    struct seal_bytes to)
+{
+	struct fake_row *row = find(s, space, key);
+	struct seal_bytes value;
+
+	if (row == NULL || !bytes_eq(row->value, from))
+		return false;
+	if (to.ptr == NULL) {
+		take_away(s, row);
+		return true;
+	}
+	value = copy(to);
+	free((void *)row->value.ptr);
+	row->value = value;
+	return true;
+}
+
 static enum seal_status swap(struct store_session *base, const char *space, struct seal_bytes key,
 			     struct seal_bytes from, struct seal_bytes to, bool erase, bool *swapped,
 			     const struct store_call *call, struct seal_err *err)
 {
 	struct fake_store *s = ((struct fake_store_session *)base)->store;
-	struct fake_row *row;
 	enum seal_status rc;
 
 	atomic_fetch_add(&s->control.swaps, 1);
 	SEAL_TRY(told_to_fail(s, atomic_load(&s->control.fail_swap), err));
 	pthread_mutex_lock(&s->lock);
-	row = find(s, space, key);
-	*swapped = row != NULL && bytes_eq(row->value, from);
-	if (*swapped && to.ptr != NULL) {
-		struct seal_bytes value = copy(to);
-
-		free((void *)row->value.ptr);
-		row->value = value;
-	} else if (*swapped) {
-		take_away(s, row);
-	}
+	*swapped = replace(s, space, key, from, to);
 	if (*swapped && erase)
 		atomic_fetch_add(&s->control.erasures, 1);
 	pthread_mutex_unlock(&s->lock);
+out:
+	return rc;
+}
+
+static enum seal_status change(struct store_session *base, const char *space, struct store_change *changes, size_t n,
+			       const struct store_call *call, struct seal_err *err)
+{
+	struct fake_store *s = ((struct fake_store_session *)base)->store;
+	enum seal_status rc;
+
+	atomic_fetch_add(&s->control.changes, 1);
+	SEAL_TRY(store_check_changes(changes, n, err));
+	SEAL_TRY(told_to_fail(s, atomic_load(&s->control.fail_change), err));
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < n; i++)
+		changes[i].changed = replace(s, space, changes[i].key, changes[i].from, changes[i].to);
+	pthread_mutex_unlock(&s->lock);
+out:
+	return rc;
+}
+
+struct counting {
+	const char *space;
+	struct seal_bytes prefix;
+	uint64_t n, max;
+};
+
+static void count_row(const void *node, VISIT which, void *arg)
+{
+	const struct fake_row *row = *(struct fake_row *const *)node;
+	struct counting *counting = arg;
+
+	if ((which == postorder || which == leaf) && strcmp(row->space, counting->space) == 0 &&
+	    counting->n < counting->max && bytes_starts(row->key, counting->prefix))
+		counting->n++;
+}
+
+static enum seal_status count(struct store_session *base, const char *space, struct seal_bytes prefix, uint64_t max,
+			      uint64_t *n, const struct store_call *call, struct seal_err *err)
+{
+	struct fake_store *s = ((struct fake_store_session *)base)->store;
+	struct counting counting = {space, prefix, 0, max};
+	enum seal_status rc;
+
+	*n = 0;
+	atomic_fetch_add(&s->control.queries, 1);
+	SEAL_TRY(told_to_fail(s, SEAL_OK, err));
+	pthread_mutex_lock(&s->lock);
+	twalk_r(s->rows, count_row, &counting);
+	pthread_mutex_unlock(&s->lock);
+	*n = counting.n;
 out:
 	return rc;
 }
@@ -236,6 +310,8 @@ static const struct store_ops ops = {
 	.get = get,
 	.insert = insert,
 	.swap = swap,
+	.change = change,
+	.count = count,
 	.scan = scan,
 	.session_free = session_free,
 };

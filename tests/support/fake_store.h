@@ -13,9 +13,9 @@ struct fake_store;
 
 /* What is counted, and what is to fail. */
 struct fake_store_control {
-	atomic_uint queries, inserts, swaps, erasures, sessions; /* sessions: open now */
+	atomic_uint queries, inserts, swaps, changes, erasures, sessions; /* sessions: open now */
 	_Atomic int fail; /* enum seal_status: all operations, and sessions, fail so with SEAL_E_SERVICE */
-	_Atomic int fail_swap; /* swaps alone */
+	_Atomic int fail_swap, fail_change; /* swaps alone, changes alone */
 	atomic_int before_insert; /* 1: before the next insertion `rival` runs, once */
 	void (*rival)(void *arg); /* another process; works on the same store */
 	void *rival_arg;

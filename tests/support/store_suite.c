@@ -21,6 +21,8 @@
 #define RACERS 4
 #define RACE_ROWS 2000
 #define LOT 500
+#define GUARDED_LOT 100
+#define CHANGED 25000 /* more than one statement */
 
 static const struct store_ops *suite_ops;
 static const char *suite_address;
@@ -291,6 +293,169 @@ static void huge_lot(void **state)
 	bench_close(&b);
 }
 
+static struct store_change change_of(const char *key, const char *from, const char *to)
+{
+	return (struct store_change){
+		.key = bytes_str(key), .from = bytes_str(from), .to = to ? bytes_str(to) : BYTES_EMPTY};
+}
+
+static void change(struct bench *b, const char *space, struct store_change *changes, size_t n)
+{
+	if (suite_ops->change(b->session, space, changes, n, &b->call, &b->err) != SEAL_OK)
+		BROKEN("change: %s", b->err.text);
+}
+
+/* Each for itself: what is replaced, what goes away, what is another value or not there. */
+static void changes(void **state)
+{
+	struct store_item rows[] = {row("a", "1"), row("b", "1"), row("c", "1"), row("d", ""), row("e", "1")};
+	struct store_change lot[] = {change_of("e", "1", NULL),	  change_of("none", "1", "2"),
+				     change_of("b", "2", NULL),	  change_of("a", "1", "22"),
+				     change_of("gone", "", NULL), change_of("d", "", "not empty"),
+				     change_of("c", "1", ""),	  change_of("A", "1", "2")};
+	static const bool changed[] = {true, false, false, true, false, true, true, false};
+	static uint8_t big[STORE_VALUE_MAX + 1];
+	struct bench b;
+
+	bench_open(&b);
+	insert(&b, "change", rows, 5);
+	change(&b, "change", lot, 8);
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(lot[i].changed, changed[i]);
+	value_is(&b, "change", "a", "22");
+	value_is(&b, "change", "b", "1");
+	value_is(&b, "change", "c", "");
+	value_is(&b, "change", "d", "not empty");
+	value_is(&b, "change", "e", NULL);
+	value_is(&b, "change", "none", NULL);
+	change(&b, "change", NULL, 0);
+	change(&b, "change-2", lot, 8);
+	for (size_t i = 0; i < 8; i++)
+		assert_false(lot[i].changed); /* another space */
+	lot[0] = change_of("a", "22", "3");
+	lot[1].to = bytes_of(big, sizeof(big));
+	assert_int_equal(suite_ops->change(b.session, "change", lot, 2, &b.call, &b.err), SEAL_USAGE);
+	assert_int_equal(b.err.code, SEAL_E_LIMIT);
+	assert_false(lot[0].changed);
+	value_is(&b, "change", "a", "22"); /* all of a lot, or nothing */
+	bench_close(&b);
+}
+
+static void change_of_many(void **state)
+{
+	struct store_change *lot;
+	struct store_item *items;
+	struct bench b;
+	uint64_t start;
+
+	bench_open(&b);
+	items = make_lot(&b.arena, "m", CHANGED, "a value");
+	insert(&b, "many", items, CHANGED);
+	lot = arena_alloc(&b.arena, CHANGED * sizeof(*lot), _Alignof(struct store_change));
+	for (size_t i = 0; i < CHANGED; i++)
+		lot[i] = (struct store_change){.key = items[i].key,
+					       .from = i % 5 == 0 ? BYTES_LIT("another") : BYTES_LIT("a value"),
+					       .to = i % 2 == 0 ? BYTES_LIT("a new one") : BYTES_EMPTY};
+	start = clock_mono_ms();
+	change(&b, "many", lot, CHANGED);
+	print_message("%d rows changed in %llu ms\n", CHANGED, (unsigned long long)(clock_mono_ms() - start));
+	get(&b, "many", items, CHANGED);
+	for (size_t i = 0; i < CHANGED; i++) {
+		assert_int_equal(lot[i].changed, i % 5 != 0);
+		if (i % 5 == 0)
+			assert_true(bytes_eq_str(items[i].value, "a value"));
+		else if (i % 2 == 0)
+			assert_true(bytes_eq_str(items[i].value, "a new one"));
+		else
+			assert_null(items[i].value.ptr);
+	}
+	bench_close(&b);
+}
+
+static uint64_t count(struct bench *b, const char *space, struct seal_bytes prefix, uint64_t max)
+{
+	uint64_t n = 77;
+
+	if (suite_ops->count(b->session, space, prefix, max, &n, &b->call, &b->err) != SEAL_OK)
+		BROKEN("count: %s", b->err.text);
+	return n;
+}
+
+static void counts(void **state)
+{
+	struct store_item rows[] = {row("a", "1"),	    row("ab", "1"),	  row("ab\xff", "1"),
+				    row("ab\xff\xff", "1"), row("ac", "1"),	  row("b", "1"),
+				    row("\xff", "1"),	    row("\xff\xff", "1"), row("\xfe", "1")};
+	static uint8_t longest[STORE_KEY_MAX];
+	struct bench b;
+
+	memset(longest, 0xff, sizeof(longest));
+	bench_open(&b);
+	assert_int_equal(count(&b, "count", BYTES_EMPTY, 100), 0);
+	insert(&b, "count", rows, 9);
+	insert(&b, "count-2", rows, 2);
+	assert_int_equal(count(&b, "count", BYTES_EMPTY, UINT64_MAX), 9);
+	assert_int_equal(count(&b, "count", BYTES_LIT("a"), 100), 5);
+	assert_int_equal(count(&b, "count", BYTES_LIT("ab"), 100), 3);
+	assert_int_equal(count(&b, "count", BYTES_LIT("ab\xff"), 100), 2);
+	assert_int_equal(count(&b, "count", BYTES_LIT("\xff"), 100), 2);
+	assert_int_equal(count(&b, "count", BYTES_LIT("abc"), 100), 0);
+	assert_int_equal(count(&b, "count", BYTES_LIT("a"), 4), 4); /* stops there */
+	assert_int_equal(count(&b, "count", BYTES_LIT("a"), 0), 0);
+	rows[0].key = bytes_of(longest, sizeof(longest));
+	insert(&b, "count", rows, 1);
+	assert_int_equal(count(&b, "count", bytes_of(longest, sizeof(longest)), 100), 1);
+	assert_int_equal(count(&b, "count", BYTES_LIT("\xff"), 100), 3);
+	bench_close(&b);
+}
+
+/* Guards --------------------------------------------------------------------------------------------------------- */
+
+/* An insertion that a row guards; true: it took place. */
+static bool insert_guarded(struct bench *b, struct store_item *items, size_t n, const char *key, const char *value)
+{
+	struct store_guard guard = {.key = bytes_str(key), .value = bytes_str(value), .failed = true};
+	enum seal_status rc;
+
+	b->call.guard = &guard;
+	rc = suite_ops->insert(b->session, "guard", items, n, &b->call, &b->err);
+	b->call.guard = NULL;
+	if (rc == SEAL_OK ? guard.failed : !guard.failed || rc != SEAL_RETRY || b->err.code != SEAL_E_BUSY)
+		BROKEN("insert: %s", b->err.text);
+	err_clear(&b->err);
+	return rc == SEAL_OK;
+}
+
+static void guards(void **state)
+{
+	struct store_item state_row = row("state", "1"), lot[] = {row("b", "b"), row("a", "a")}, more = row("c", "c"),
+			  again[] = {row("a", "other"), row("d", "d")};
+	struct bench b;
+
+	bench_open(&b);
+	assert_false(insert_guarded(&b, lot, 2, "state", "1")); /* there is no such row */
+	value_is(&b, "guard", "a", NULL);
+	insert(&b, "guard", &state_row, 1);
+	assert_true(insert_guarded(&b, lot, 2, "state", "1"));
+	assert_true(lot[0].inserted && lot[1].inserted);
+	assert_false(insert_guarded(&b, &more, 1, "state", "2"));
+	assert_false(more.inserted);
+	value_is(&b, "guard", "c", NULL);
+	assert_false(insert_guarded(&b, &more, 1, "state", ""));
+	assert_false(insert_guarded(&b, &more, 1, "stat", "1"));
+	assert_true(swap(&b, "guard", "state", "1", "2", false));
+	assert_false(insert_guarded(&b, again, 2, "state", "1"));
+	value_is(&b, "guard", "d", NULL);
+	again[0] = row("a", "other");
+	again[1] = row("d", "d");
+	assert_true(insert_guarded(&b, again, 2, "state", "2"));
+	assert_true(!again[0].inserted && again[1].inserted);
+	assert_true(bytes_eq_str(again[0].value, "a"));
+	assert_true(swap(&b, "guard", "state", "2", NULL, false));
+	assert_false(insert_guarded(&b, &more, 1, "state", "2"));
+	bench_close(&b);
+}
+
 /* Races -------------------------------------------------------------------------------------------------------- */
 
 struct racer {
@@ -342,6 +507,59 @@ static void threads(void **state)
 	assert_int_equal(won, RACE_ROWS);
 	for (size_t i = 0; i < RACERS; i++)
 		bench_close(&racers[i].bench);
+}
+
+/* Inserts lots as long as its guard is "1"; a little at a time, and never without one under way somewhere. */
+static void *add_guarded(void *arg)
+{
+	struct racer *racer = arg;
+
+	for (size_t lot = 0;; lot++) {
+		char prefix[32];
+		struct store_item *items;
+
+		snprintf(prefix, sizeof(prefix), "%s-%06zu-", racer->name, lot);
+		items = make_lot(&racer->bench.arena, prefix, GUARDED_LOT, "v");
+		if (!insert_guarded(&racer->bench, items, GUARDED_LOT, "race", "1"))
+			return NULL;
+		racer->won += GUARDED_LOT;
+	}
+}
+
+/* Who swaps a guard's row waits for what is under way, and after that nothing comes; and gets its turn, however many insert. */
+static void guard_race_threads(void **state)
+{
+	struct racer racers[RACERS];
+	struct store_item state_row = row("race", "1");
+	uint64_t start, then;
+	size_t won = 0;
+	struct bench b;
+
+	bench_open(&b);
+	insert(&b, "guard", &state_row, 1);
+	memset(racers, 0, sizeof(racers));
+	for (size_t i = 0; i < RACERS; i++) {
+		racers[i].name[0] = (char)('0' + i);
+		bench_open(&racers[i].bench);
+	}
+	for (size_t i = 0; i < RACERS; i++)
+		assert_int_equal(pthread_create(&racers[i].thread, NULL, add_guarded, &racers[i]), 0);
+	usleep(300000);
+	start = clock_mono_ms();
+	assert_true(swap(&b, "guard", "race", "1", "2", false));
+	print_message("the guard's row was swapped in %llu ms\n", (unsigned long long)(clock_mono_ms() - start));
+	then = 0;
+	for (size_t i = 0; i < RACERS; i++)
+		then += count(&b, "guard", bytes_str(arena_printf(&b.arena, "%s-", racers[i].name)), UINT64_MAX);
+	for (size_t i = 0; i < RACERS; i++) {
+		pthread_join(racers[i].thread, NULL);
+		won += racers[i].won;
+	}
+	assert_true(won > 0);
+	assert_int_equal(then, won);
+	for (size_t i = 0; i < RACERS; i++)
+		bench_close(&racers[i].bench);
+	bench_close(&b);
 }
 
 /* The child inserts the same rows as its sibling, and reports how many it made. */
@@ -437,21 +655,34 @@ static void killed_in_the_middle(void **state)
 	bench_close(&b);
 }
 
+static int run(const struct store_ops *ops, const char *address, const struct CMUnitTest *tests, size_t n)
+{
+	suite_ops = ops;
+	suite_address = address;
+	return _cmocka_run_group_tests(ops->name, tests, n, NULL, NULL);
+}
+
+int store_suite_run_here(const struct store_ops *ops, const char *address)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rows_come_back), cmocka_unit_test(first_one_wins),
+		cmocka_unit_test(any_bytes),	  cmocka_unit_test(swaps),
+		cmocka_unit_test(changes),	  cmocka_unit_test(change_of_many),
+		cmocka_unit_test(scans),	  cmocka_unit_test(counts),
+		cmocka_unit_test(guards),	  cmocka_unit_test(huge_lot),
+		cmocka_unit_test(threads),	  cmocka_unit_test(guard_race_threads),
+	};
+
+	return run(ops, address, tests, sizeof(tests) / sizeof(tests[0]));
+}
+
 int store_suite_run(const struct store_ops *ops, const char *address)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rows_come_back),
-		cmocka_unit_test(first_one_wins),
-		cmocka_unit_test(any_bytes),
-		cmocka_unit_test(swaps),
-		cmocka_unit_test(scans),
-		cmocka_unit_test(huge_lot),
-		cmocka_unit_test(threads),
 		cmocka_unit_test(processes),
 		cmocka_unit_test(killed_in_the_middle),
 	};
+	int failed = store_suite_run_here(ops, address);
 
-	suite_ops = ops;
-	suite_address = address;
-	return cmocka_run_group_tests_name(ops->name, tests, NULL, NULL);
+	return failed + run(ops, address, tests, sizeof(tests) / sizeof(tests[0]));
 }

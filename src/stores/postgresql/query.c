@@ -8,6 +8,8 @@
 
 #include "stores/postgresql/work.h"
 
+#define LOCKS 0x5345414c /* "SEAL": the upper half of the numbers of our locks */
+
 static void add(struct query *query, Oid type, const void *value, size_t len)
 {
 	SEAL_INVARIANT(query->n < PARAMS_MAX);
@@ -129,10 +131,54 @@ enum seal_status postgresql_do(struct postgresql_session *session, const char *t
 	return rc;
 }
 
+/* FNV-1a. What it gives is agreed upon by all programs that share a store, so it stays. */
+static uint32_t lock_of(const char *space, struct seal_bytes key)
+{
+	const struct seal_bytes parts[] = {bytes_of(space, strlen(space) + 1), key};
+	uint32_t hash = 2166136261;
+
+	for (size_t i = 0; i < 2; i++)
+		for (size_t j = 0; j < parts[i].len; j++)
+			hash = (hash ^ parts[i].ptr[j]) * 16777619;
+	return hash;
+}
+
+enum seal_status postgresql_lock(struct postgresql_session *session, const char *space, struct seal_bytes key,
+				 bool shared, struct seal_err *err)
+{
+	struct query query = {.text = shared ? "SELECT pg_advisory_xact_lock_shared($1)"
+					     : "SELECT pg_advisory_xact_lock($1)"};
+	PGresult *result = NULL;
+	uint8_t number[8];
+	enum seal_status rc;
+
+	be64_store(number, (uint64_t)LOCKS << 32 | lock_of(space, key));
+	query_number(&query, number);
+	rc = postgresql_run(session, &query, &result, err);
+	PQclear(result);
+	return rc;
+}
+
+void postgresql_roll_back(struct postgresql_session *session)
+{
+	struct seal_err ignored = SEAL_ERR_INIT;
+
+	if (session->conn != NULL && postgresql_do(session, "ROLLBACK", &ignored) != SEAL_OK)
+		postgresql_drop(session);
+}
+
 bool postgresql_bytes(const PGresult *result, int row, int column, size_t max, struct seal_bytes *out)
 {
 	if (PQftype(result, column) != OID_BYTEA || PQgetisnull(result, row, column))
 		return false;
 	*out = bytes_of(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
 	return out->len <= max;
+}
+
+bool postgresql_number(const PGresult *result, int row, int column, uint64_t *out)
+{
+	if (PQftype(result, column) != OID_INT8 || PQgetlength(result, row, column) != 8)
+		return false;
+	*out = be64_load((const uint8_t *)PQgetvalue(result, row, column));
+	return *out <= INT64_MAX;
 }

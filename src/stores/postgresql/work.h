@@ -13,6 +13,13 @@
 #define OID_TEXT 25
 #define OID_BYTEA_ARRAY 1001
 
+/* Of a statement; an array is sent as a whole. */
+#define CHUNK_ROWS 10000
+#define CHUNK_BYTES ((size_t)16 << 20)
+#define ARRAY_MAX (2 * CHUNK_BYTES)
+/* What a statement waited for, the next one sees, whatever the server's default is. */
+#define BEGIN "BEGIN ISOLATION LEVEL READ COMMITTED"
+
 #define STATE_LEN 5 /* characters of an SQLSTATE */
 
 struct postgresql {
@@ -63,10 +70,48 @@ SEAL_MUST_USE enum seal_status postgresql_run(struct postgresql_session *session
 /* The same for statements without parameters or results. */
 SEAL_MUST_USE enum seal_status postgresql_do(struct postgresql_session *session, const char *text,
 					     struct seal_err *err);
+/*
+ * A row's lock, until the end of the transaction: `shared` by insertions that it guards, or alone for who swaps it. Locks are given in the
+ * order in which they are asked for, so nobody waits for ever. Rows need not be there.
+ */
+SEAL_MUST_USE enum seal_status postgresql_lock(struct postgresql_session *session, const char *space,
+					       struct seal_bytes key, bool shared, struct seal_err *err);
+/* Ends a transaction that failed; without a word. */
+void postgresql_roll_back(struct postgresql_session *session);
 /* The column of a result, a view of it. False: no bytea of at most `max` bytes. */
 bool postgresql_bytes(const PGresult *result, int row, int column, size_t max, struct seal_bytes *out);
 
+/* The begin of a call: checks what is asked, notes until when, and points to all items, so that they can be put in order. */
+SEAL_MUST_USE enum seal_status postgresql_begin(struct postgresql_session *session, const char *space,
+						struct store_item *items, size_t n, bool with_values,
+						const struct store_call *call, struct store_item ***all,
+						struct seal_err *err);
+/* Reads up to CHUNK_ROWS rows. */
+SEAL_MUST_USE enum seal_status postgresql_get_chunk(struct postgresql_session *session, const char *space,
+						    struct store_item **items, size_t n,
+						    const struct store_call *call, struct seal_err *err);
+
+/* The operations of stores/store.h. */
+enum seal_status postgresql_get(struct store_session *base, const char *space, struct store_item *items, size_t n,
+				const struct store_call *call, struct seal_err *err);
+enum seal_status postgresql_insert(struct store_session *base, const char *space, struct store_item *items, size_t n,
+				   const struct store_call *call, struct seal_err *err);
+enum seal_status postgresql_swap(struct store_session *base, const char *space, struct seal_bytes key,
+				 struct seal_bytes from, struct seal_bytes to, bool erase, bool *swapped,
+				 const struct store_call *call, struct seal_err *err);
+enum seal_status postgresql_change(struct store_session *base, const char *space, struct store_change *changes,
+				   size_t n, const struct store_call *call, struct seal_err *err);
+enum seal_status postgresql_count(struct store_session *base, const char *space, struct seal_bytes prefix,
+				  uint64_t max, uint64_t *n, const struct store_call *call, struct seal_err *err);
+enum seal_status postgresql_scan(struct store_session *base, const char *space, struct seal_bytes after, size_t max,
+				 struct store_item **items, size_t *n, const struct store_call *call,
+				 struct seal_err *err);
+
+/* The same for a number that is not negative. */
+bool postgresql_number(const PGresult *result, int row, int column, uint64_t *out);
+
 /* What a failed result, or a connection that was not made, means; fills err. */
+enum seal_status postgresql_damaged(const struct postgresql_session *session, struct seal_err *err);
 enum seal_status postgresql_fail_result(struct postgresql_session *session, const PGresult *result,
 					struct seal_err *err);
 enum seal_status postgresql_fail_connect(struct postgresql_session *session, struct seal_err *err);

@@ -15,6 +15,7 @@ enum sqlite_statement {
 	STATEMENT_UPDATE,
 	STATEMENT_DELETE,
 	STATEMENT_SCAN,
+	STATEMENT_COUNT,
 	STATEMENTS
 };
 
@@ -33,6 +34,22 @@ void sqlite_session_free(struct store_session *session);
 
 /* One that is ready for binding, or NULL: err is set. */
 sqlite3_stmt *sqlite_prepared(struct sqlite_session *session, enum sqlite_statement which, struct seal_err *err);
+
+/* The operations of stores/store.h. */
+enum seal_status sqlite_get(struct store_session *base, const char *space, struct store_item *items, size_t n,
+			    const struct store_call *call, struct seal_err *err);
+enum seal_status sqlite_insert(struct store_session *base, const char *space, struct store_item *items, size_t n,
+			       const struct store_call *call, struct seal_err *err);
+enum seal_status sqlite_swap(struct store_session *base, const char *space, struct seal_bytes key,
+			     struct seal_bytes from, struct seal_bytes to, bool erase, bool *swapped,
+			     const struct store_call *call, struct seal_err *err);
+enum seal_status sqlite_change(struct store_session *base, const char *space, struct store_change *changes, size_t n,
+			       const struct store_call *call, struct seal_err *err);
+enum seal_status sqlite_count(struct store_session *base, const char *space, struct seal_bytes prefix, uint64_t max,
+			      uint64_t *n, const struct store_call *call, struct seal_err *err);
+enum seal_status sqlite_scan(struct store_session *base, const char *space, struct seal_bytes after, size_t max,
+			     struct store_item **items, size_t *n, const struct store_call *call,
+			     struct seal_err *err);
 
 /*
  * After a row with the value `old` was replaced: that this value is in no file any more. `all`: nor any other that was replaced
