@@ -1,0 +1,356 @@
+/* detect: each detector's test of values, words of names, judgement. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "detect/detect.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static size_t bit_of(const char *name)
+{
+	for (size_t i = 0; i < detect_count(); i++)
+		if (strcmp(detect_at(i)->name, name) == 0)
+			return i;
+	fail_msg("no detector %s", name);
+	return 0;
+}
+
+static struct detect *new_detect(void)
+{
+	struct detect *d;
+
+	assert_int_equal(detect_new(&d, NULL), SEAL_OK);
+	return d;
+}
+
+/* The names of bits, for messages and comparisons: "card phone". */
+static const char *names_of(uint64_t bits)
+{
+	static char text[2048];
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < detect_count(); i++)
+		if (bits >> i & 1)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", len ? " " : "",
+						detect_at(i)->name);
+	return text;
+}
+
+struct row {
+	const char *text, *names; /* names: what fits, in the table's order; "": nothing does */
+};
+
+static void check_texts(const struct row *rows, size_t n)
+{
+	struct detect *d = new_detect();
+
+	for (size_t i = 0; i < n; i++) {
+		const char *got = names_of(detect_text(d, bytes_str(rows[i].text)));
+
+		if (strcmp(got, rows[i].names) != 0)
+			fail_msg("\"%s\": [%s], not [%s]", rows[i].text, got, rows[i].names);
+	}
+	detect_free(d);
+}
+
+static void table_is_sound(void **state)
+{
+	assert_in_range(detect_count(), 1, DETECT_MAX);
+	for (size_t i = 0; i < detect_count(); i++) {
+		const struct detector *what = detect_at(i);
+
+		assert_int_equal(bit_of(what->name), i);
+		assert_true(strlen(what->title) > 0 && strchr(what->title, '\n') == NULL);
+		assert_true(what->suggest == NULL ? what->class == DETECT_TOKEN
+						  : strncmp(what->suggest, "type: ", 6) == 0);
+	}
+}
+
+/* Numbers that the schemes publish for tests. */
+static void cards(void **state)
+{
+	static const struct row rows[] = {
+		{"4111111111111111", "card"},
+		{"4111-1111-1111-1111", "card"},
+		{" 4111 1111 1111 1111\n", "card"},
+		{"378282246310005", "card"},
+		{"3782 822463 10005", "card"},
+		{"5555555555554444", "card"},
+		{"2223003122003222", "card"},
+		{"6011111111111117", "card"},
+		{"30569309025904", "card"},
+		{"3530111333300000", "card"},
+		{"4222222222222", "card"},
+		{"4111111111111112", ""}, /* Luhn */
+		{"9111111111111113", ""}, /* no issuer */
+		{"41111111111111", ""}, /* 14 digits of Visa */
+		{"4111-1111 1111-1111", ""}, /* two separators */
+		{"41-11-11-11-11-11-11-11", ""},
+		{"Paid with 4111 1111 1111 1111, thanks", "card_in_text"},
+		{"card=4111111111111111;", "card_in_text"},
+		{"ref x4111111111111111", ""}, /* part of a word */
+		{"order 4111111111111112 shipped", ""},
+	};
+
+	check_texts(rows, COUNT(rows));
+}
+
+/* Examples of the registry of ISO 13616. */
+static void ibans(void **state)
+{
+	static const struct row rows[] = {
+		{"DE89370400440532013000", "iban"},
+		{"DE89 3704 0044 0532 0130 00", "iban"},
+		{"de89370400440532013000", "iban"},
+		{"GB29NWBK60161331926819", "iban"},
+		{"NO9386011117947", "iban"},
+		{"MT84MALT011000012345MTLCAST001S", "iban"},
+		{"FR1420041010050500013M02606", "iban"},
+		{"DE89370400440532013001", ""}, /* check digits */
+		{"DE8937040044053201300", ""}, /* length */
+		{"ZZ89370400440532013000", ""}, /* country */
+		{"DE89 370400440532013000", "iban"},
+		{"DE8 9370400440532013000", ""},
+		{"Please pay to DE89 3704 0044 0532 0130 00 today", "iban_in_text"},
+		{"IBAN:DE89370400440532013000", "iban_in_text"},
+		{"IBAN:DE89370400440532013001.", ""},
+		{"Please pay to XDE89370400440532013000", ""},
+	};
+
+	check_texts(rows, COUNT(rows));
+}
+
+static void emails(void **state)
+{
+	static const struct row rows[] = {
+		{"ann@example.com", "email"},
+		{"Ann.B+tag@sub.example.co.uk", "email"},
+		{"m\xc3\xbcller@b\xc3\xbc"
+		 "cher.example",
+		 "email"},
+		{"a@b.de", "email"},
+		{"ann@localhost", ""},
+		{"ann@example.c0m", ""},
+		{"ann@-example.com", ""},
+		{".ann@example.com", ""},
+		{"an..n@example.com", ""},
+		{"@example.com", ""},
+		{"ann@", ""},
+		{"logo@2x.png", ""},
+		{"left-pad@1.3.0", ""},
+		{"git@git.example.com:team/project", ""},
+		{"ssh://git@git.example.com/team/project", ""},
+		{"Ann <ann@example.com>", "email_in_text"},
+		{"mailto:ann@example.com", "email_in_text"},
+		{"write to ann@example.com.", "email_in_text"},
+		{"ann@example.com, bob@example.com", "email_in_text"},
+		{"meet @noon at the corner. ok", ""},
+	};
+
+	check_texts(rows, COUNT(rows));
+}
+
+static void machines(void **state)
+{
+	static const struct row rows[] = {
+		{"192.0.2.17", "ipv4"},
+		{"203.0.113.9:8080", "ipv4"},
+		{"198.51.100.0/24", "ipv4"},
+		{"192.0.2.256", ""},
+		{"192.0.2", ""},
+		{"192.0.2.1.1", ""},
+		{"192.0.02.1", ""},
+		{"127.0.0.1", ""},
+		{"0.0.0.0", ""},
+		{"192.0.2.17/33", ""},
+		{"2001:db8::1", "ipv6"},
+		{"2001:db8:0:0:0:0:0:1", "ipv6"},
+		{"2001:0db8:85a3:0000:0000:8a2e:0370:7334", "ipv6"},
+		{"fe80::1%eth0", "ipv6"},
+		{"2001:db8::/32", "ipv6"},
+		{"::ffff:192.0.2.1", "ipv6"},
+		{"::1", ""},
+		{"::", ""},
+		{"12:30:45", ""},
+		{"2001:db8::1::2", ""},
+		{"2001:db8:0:0:0:0:1", ""},
+		{"2001:db8:::1", ""},
+		{"2001:db8::g", ""},
+		{"2001:db8::1:", ""},
+	};
+
+	check_texts(rows, COUNT(rows));
+}
+
+static void phones(void **state)
+{
+	static const struct row rows[] = {
+		{"+49 30 1234567", "phone"},
+		{"+14155552671", "phone"},
+		{"+44 (0)20 7946 0958", "phone"},
+		{"0049 30 1234567", "phone"},
+		{"(415) 555-2671", "phone"},
+		{"415-555-2671", "phone"},
+		{"020 7946 0958", "phone"},
+		{"(030) 123 45 67", "phone"},
+		{"01 23 45 67 89", "phone"},
+		{"+999 1234567", "phone"},
+		{"+210 123", ""},
+		{"+0 30 1234567", ""},
+		{"115-555-2671", ""},
+		{"415-155-2671", ""},
+		{"01-02-2020", ""},
+		{"4155552671", ""},
+		{"030(123)4567)", ""},
+	};
+
+	check_texts(rows, COUNT(rows));
+}
+
+static void ssns(void **state)
+{
+	static const struct row rows[] = {
+		{"536-90-4399", "us_ssn"}, {"536 90 4399", "us_ssn"}, {"000-90-4399", ""}, {"666-90-4399", ""},
+		{"936-90-4399", ""},	   {"536-00-4399", ""},	      {"536-90-0000", ""}, {"536904399", ""},
+	};
+
+	check_texts(rows, COUNT(rows));
+}
+
+static void protected_values(void **state)
+{
+	static const struct row rows[] = {
+		{"seal:e1:AAAA", "sealstream"}, {"json+seal:t1:AAAA", "sealstream"},
+		{"vault:v1:AAAA", "vault"},	{"json+vault:v12:AAAA", "vault"},
+		{"vault:vx:AAAA", ""},		{"seal: x", ""},
+		{"a seal:e1:AAAA", ""},
+	};
+
+	check_texts(rows, COUNT(rows));
+}
+
+static void numbers(void **state)
+{
+	struct detect *d = new_detect();
+
+	assert_string_equal(names_of(detect_number(d, BYTES_LIT("4111111111111111"))), "card");
+	assert_string_equal(names_of(detect_number(d, BYTES_LIT("4111111111111112"))), "");
+	assert_string_equal(names_of(detect_number(d, BYTES_LIT("-4111111111111111"))), "");
+	assert_string_equal(names_of(detect_number(d, BYTES_LIT("4111111111111111.0"))), "");
+	assert_string_equal(names_of(detect_number(d, BYTES_LIT("4e15"))), "");
+	detect_free(d);
+}
+
+static void names(void **state)
+{
+	static const struct row rows[] = {
+		{"email", "email"},
+		{"Customer-EMail", "email"},
+		{"customer_e-mail", "email"},
+		{"contactEmailAddress", "email"},
+		{"emails", "email"},
+		{"customeremail", "email"},
+		{"email_sent", ""},
+		{"emailVerified", ""},
+		{"isEmailValid", ""},
+		{"creditCardNumber", "card"},
+		{"credit_card", "card"},
+		{"Kreditkartennummer", "card"},
+		{"discard", ""},
+		{"IBAN", "iban"},
+		{"customer_iban", "iban"},
+		{"Numéro de carte", "card"},
+		{"NUMÉRO_CARTE", "card"},
+		{"clientIP", "ipv4"},
+		{"ip_address", "ipv4"},
+		{"zip", ""},
+		{"ssn", "us_ssn"},
+		{"class", ""},
+		{"", ""},
+		{"\xff\xfe", ""},
+	};
+	struct detect *d = new_detect();
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const char *got = names_of(detect_name(d, bytes_str(rows[i].text)));
+
+		if (strcmp(got, rows[i].names) != 0)
+			fail_msg("\"%s\": [%s], not [%s]", rows[i].text, got, rows[i].names);
+	}
+	detect_free(d);
+}
+
+/* The best finding of counts with one detector's hits; its confidence, 0: none. */
+static double judge(const char *name, uint64_t values, uint64_t hits, bool named, bool *by_name)
+{
+	struct detect_counts counts = {.values = values};
+	struct detect_finding found[DETECT_MAX];
+	const size_t bit = bit_of(name);
+
+	counts.hits[bit] = hits;
+	counts.named = named ? UINT64_C(1) << bit : 0;
+	if (detect_judge(&counts, found) == 0)
+		return 0;
+	assert_ptr_equal(found[0].what, detect_at(bit));
+	assert_int_equal(found[0].hits, hits);
+	assert_true(found[0].confidence <= 1);
+	*by_name = found[0].by_name;
+	return found[0].confidence;
+}
+
+static void judges(void **state)
+{
+	bool by_name = true;
+
+	/* One in ten numbers passes Luhn. */
+	assert_true(judge("card", 1000, 1000, false, &by_name) > 0.8);
+	assert_false(by_name);
+	assert_true(judge("card", 1000, 900, false, &by_name) > 0.8);
+	assert_true(judge("card", 1000, 100, false, &by_name) == 0);
+	assert_true(judge("card", 1000, 110, false, &by_name) < 0.2);
+	assert_true(judge("card", 1, 1, false, &by_name) > DETECT_CONFIDENT);
+	assert_true(judge("card", 10, 1, false, &by_name) < DETECT_CONFIDENT);
+	/* One e-mail address among a thousand texts is one. */
+	assert_true(judge("email", 1000, 1, false, &by_name) > DETECT_CONFIDENT);
+	/* Names add, alone they may do; less when the values say no. */
+	assert_true(judge("card", 1000, 1000, true, &by_name) > judge("card", 1000, 1000, false, &by_name));
+	assert_true(judge("card", 1000, 0, true, &by_name) < DETECT_CONFIDENT);
+	assert_true(by_name);
+	assert_true(judge("card", 0, 0, true, &by_name) > DETECT_CONFIDENT);
+	assert_true(judge("card", 0, 0, false, &by_name) == 0);
+}
+
+static void best_comes_first(void **state)
+{
+	struct detect_counts counts = {.values = 100};
+	struct detect_finding found[DETECT_MAX];
+
+	counts.hits[bit_of("phone")] = 60;
+	counts.hits[bit_of("iban")] = 40;
+	counts.hits[bit_of("email")] = 40;
+	assert_int_equal(detect_judge(&counts, found), 3);
+	assert_string_equal(found[0].what->name, "iban"); /* equals: in the table's order */
+	assert_string_equal(found[1].what->name, "email");
+	assert_string_equal(found[2].what->name, "phone");
+	for (size_t i = 0; i < 3; i++)
+		assert_false(found[i].by_name);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(table_is_sound), cmocka_unit_test(cards),
+		cmocka_unit_test(ibans),	  cmocka_unit_test(emails),
+		cmocka_unit_test(machines),	  cmocka_unit_test(phones),
+		cmocka_unit_test(ssns),		  cmocka_unit_test(protected_values),
+		cmocka_unit_test(numbers),	  cmocka_unit_test(names),
+		cmocka_unit_test(judges),	  cmocka_unit_test(best_comes_first),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
