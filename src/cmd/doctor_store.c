@@ -6,18 +6,10 @@
 #include "base/clock.h"
 #include "cmd/doctor.h"
 #include "cmd/policy.h"
-#include "cmd/registry.h"
+#include "cmd/store_use.h"
 
 #define LOOK_MS 15000
 #define NO_SPACE "doctor" /* a space that has no rows */
-
-static const struct store_ops *find_ops(const struct policy_store *store)
-{
-	for (const struct store_ops *const *at = registry.stores; *at != NULL; at++)
-		if (strcmp((*at)->name, store->scheme) == 0)
-			return *at;
-	SEAL_INVARIANT(!"a store of the policy's that the registry does not have");
-}
 
 /* Reads a row, and replaces one that is not there, which takes the right to write. */
 static enum seal_status look(const struct store_ops *ops, const char *address, struct arena *arena,
@@ -56,7 +48,7 @@ enum seal_status doctor_stores(const struct command_call *call, const char *poli
 		char name[80];
 
 		snprintf(name, sizeof(name), "store %s", store->name);
-		if (look(find_ops(store), store->address, call->arena, &why) == SEAL_OK) {
+		if (look(store_ops_of(store), store->address, call->arena, &why) == SEAL_OK) {
 			snprintf(result.text, sizeof(result.text), "%.500s: can be read and written", store->address);
 		} else {
 			/* None yet is no fault: the first program that protects makes it. */

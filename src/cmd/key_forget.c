@@ -1,7 +1,7 @@
 /*
  * `key forget`: a person's data key goes away for ever, or (--admit) they may have a new one.
  *
- *   policy ─▶ methods with `per` that --method or --topic leave ─▶ targets: each key and store once ─▶ person_keys
+ *   policy ─▶ methods with `per` that --method or --topic leave ─▶ targets (store_use.h) ─▶ person_keys
  *
  * Without a choice all targets are meant, as long as they are about one kind of id: an order's number is no customer's.
  */
@@ -10,7 +10,7 @@
 #include "cmd/key_use.h"
 #include "cmd/policy.h"
 #include "cmd/policy_use.h"
-#include "cmd/registry.h"
+#include "cmd/store_use.h"
 #include "keys/person_keys.h"
 
 #define TIMEOUT_MS 120000
@@ -51,33 +51,6 @@ static const struct opt_row rows[] = {
 	 .offset = offsetof(struct forget_options, admit)},
 	OPT_END};
 
-/* People's keys of one key and store. */
-struct target {
-	const struct policy_key *key;
-	const struct policy_store *store;
-	const char *path; /* `per` as written, of the first method */
-	int64_t max_age_ms; /* the longest of its methods */
-};
-
-/* What is open for one target. */
-struct opened {
-	const struct key_source_ops *source_ops;
-	const struct store_ops *store_ops;
-	struct key_source *source;
-	struct key *key;
-	struct key_session *session;
-	struct store *store;
-	struct person_keys *people;
-};
-
-static bool in_topic(const struct policy_topic *topic, const struct policy_method *method)
-{
-	for (size_t i = 0; i < topic->n_rules; i++)
-		if (topic->rules[i].method == method)
-			return true;
-	return false;
-}
-
 /* The method's own max_age, where it has one. */
 static int64_t max_age_of(const struct policy_method *method)
 {
@@ -88,156 +61,51 @@ static int64_t max_age_of(const struct policy_method *method)
 	return *(const int64_t *)(const void *)((const uint8_t *)method->options + row->offset);
 }
 
-static void add_target(struct target *targets, size_t *n, const struct policy_method *method)
+static bool has_per(const struct policy_method *method)
 {
-	const int64_t max_age_ms = max_age_of(method);
-	size_t i = 0;
-
-	while (i < *n && (strcmp(targets[i].key->scheme, method->key->scheme) != 0 ||
-			  !bytes_eq(targets[i].key->reference, method->key->reference) ||
-			  strcmp(targets[i].store->address, method->store->address) != 0))
-		i++;
-	if (i == *n)
-		targets[(*n)++] = (struct target){method->key, method->store, method->per.text, max_age_ms};
-	else if (targets[i].max_age_ms < max_age_ms)
-		targets[i].max_age_ms = max_age_ms;
+	return method->per.text != NULL;
 }
 
-static enum seal_status no_such_method(const struct policy *policy, const char *name, struct arena *arena,
-				       struct seal_err *err)
+/* The longest of the methods that share the target. */
+static int64_t max_age_in(const struct store_target *target)
 {
-	const char **names = arena_alloc(arena, (policy->n_methods + 1) * sizeof(*names), _Alignof(char *)), *nearest;
-	size_t n = 0;
+	int64_t max_age_ms = 0;
 
-	if (names == NULL)
-		return err_memory(err);
-	for (size_t i = 0; i < policy->n_methods; i++)
-		if (policy->methods[i].per.text != NULL)
-			names[n++] = policy->methods[i].name;
-	names[n] = NULL;
-	nearest = word_nearest(names, bytes_str(name));
-	return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
-		       "the policy has no method %.100s with a key for each person%s%.100s%s", name,
-		       nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
-		       nearest != NULL ? "?" : "");
+	for (size_t i = 0; i < target->policy->n_methods; i++) {
+		const struct policy_method *method = &target->policy->methods[i];
+
+		if (has_per(method) && store_target_has(target, method) && max_age_of(method) > max_age_ms)
+			max_age_ms = max_age_of(method);
+	}
+	return max_age_ms;
 }
 
-static enum seal_status check_targets(const struct forget_options *options, const struct policy *policy,
-				      const struct target *targets, size_t n, struct arena *arena,
-				      struct seal_err *err)
+static enum seal_status find_targets(const struct command_call *call, const struct policy *policy,
+				     struct store_target **out, size_t *n, struct seal_err *err)
 {
-	if (n == 0 && options->method != NULL)
-		return no_such_method(policy, options->method, arena, err);
-	if (n == 0)
-		return err_set(
-			err, SEAL_USAGE, SEAL_E_USAGE,
-			"no method of %s has a key for each person (key: {name: …, per: …}), so there is nothing "
-			"to forget",
-			options->topic != NULL ? "this topic" : "the policy");
-	for (size_t i = 1; i < n; i++)
-		if (strcmp(targets[i].path, targets[0].path) != 0)
+	const struct forget_options *options = call->options;
+	const struct store_choice choice = {
+		.fits = has_per,
+		.topic = options->topic,
+		.method = options->method,
+		.with = "with a key for each person",
+		.none = " (key: {name: …, per: …}), so there is nothing to forget",
+	};
+	enum seal_status rc;
+
+	SEAL_TRY(store_targets_find(call, policy, &choice, out, n, err));
+	for (size_t i = 1; i < *n; i++)
+		if (strcmp((*out)[i].method->per.text, (*out)[0].method->per.text) != 0)
 			return err_set(
 				err, SEAL_USAGE, SEAL_E_USAGE,
 				"the policy has keys per %.100s and per %.100s; say which of them with --method or "
 				"--topic",
-				targets[0].path, targets[i].path);
-	return SEAL_OK;
-}
-
-static enum seal_status find_targets(const struct command_call *call, const struct policy *policy,
-				     struct target **out, size_t *n, struct seal_err *err)
-{
-	const struct forget_options *options = call->options;
-	const struct policy_topic *topic = NULL;
-
-	*n = 0;
-	*out = arena_alloc(call->arena, (policy->n_methods + 1) * sizeof(**out), _Alignof(struct target));
-	if (*out == NULL)
-		return err_memory(err);
-	if (options->topic != NULL) {
-		topic = policy_topic_find(policy, bytes_str(options->topic));
-		if (topic == NULL)
-			return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
-				       "no topic of the policy matches %.150s; sealstream policy explain shows them",
-				       options->topic);
-	}
-	for (size_t i = 0; i < policy->n_methods; i++) {
-		const struct policy_method *method = &policy->methods[i];
-
-		if (method->per.text != NULL && (topic == NULL || in_topic(topic, method)) &&
-		    (options->method == NULL || strcmp(options->method, method->name) == 0))
-			add_target(*out, n, method);
-	}
-	return check_targets(options, policy, *out, *n, call->arena, err);
-}
-
-static enum seal_status open_key(const struct command_call *call, const struct target *target, struct opened *open,
-				 struct key_info *info, struct seal_err *err)
-{
-	const struct key_source_config config = global_key_config(call->global);
-	enum seal_status rc;
-
-	for (size_t i = 0; registry.sources[i] != NULL; i++)
-		if (strcmp(registry.sources[i]->name, target->key->scheme) == 0)
-			open->source_ops = registry.sources[i];
-	SEAL_INVARIANT(open->source_ops != NULL); /* the policy was checked against the same registry */
-	SEAL_TRY(open->source_ops->open(&config, &open->source, err));
-	SEAL_TRY(open->source_ops->key(open->source, target->key->reference, &open->key, err));
-	SEAL_TRY(open->key->ops->info(open->key, info, err));
-	SEAL_TRY(open->key->ops->session(open->key, &open->session, err));
-out:
-	if (rc != SEAL_OK)
-		err_prefix(err, "policy key '%s'", target->key->name);
-	return rc;
-}
-
-/* One that is not there is not made: an empty store forgets nobody, whatever it says. */
-static enum seal_status open_store(const struct target *target, struct opened *open, struct seal_err *err)
-{
-	const struct store_config config = {.create = false};
-	enum seal_status rc;
-
-	for (const struct store_ops *const *at = registry.stores; at != NULL && *at != NULL; at++)
-		if (strcmp((*at)->name, target->store->scheme) == 0)
-			open->store_ops = *at;
-	SEAL_INVARIANT(open->store_ops != NULL);
-	rc = open->store_ops->open(target->store->address, &config, &open->store, err);
-	if (rc != SEAL_OK)
-		err_prefix(err, "policy store '%s'", target->store->name);
-	return rc;
-}
-
-static void close_target(struct opened *open)
-{
-	person_keys_free(open->people);
-	if (open->store != NULL)
-		open->store_ops->free(open->store);
-	if (open->session != NULL)
-		open->session->ops->free(open->session);
-	if (open->key != NULL)
-		open->key->ops->free(open->key);
-	if (open->source != NULL)
-		open->source_ops->free(open->source);
-}
-
-static enum seal_status open_target(const struct command_call *call, const struct policy *policy,
-				    const struct target *target, struct opened *open, struct seal_err *err)
-{
-	struct data_keys_options limits = {.max_age_ms = (uint64_t)target->max_age_ms};
-	struct person_scope scope = {policy->namespace_, target->key->scheme, target->key->reference};
-	struct key_info info;
-	enum seal_status rc;
-
-	SEAL_TRY(open_key(call, target, open, &info, err));
-	SEAL_TRY(open_store(target, open, err));
-	limits.derived = info.derived;
-	limits.latest_version = info.latest_version;
-	SEAL_TRY(person_keys_new(open->store, &scope, &limits, &open->people, err));
+				(*out)[0].method->per.text, (*out)[i].method->per.text);
 out:
 	return rc;
 }
 
-static void tell(const struct target *target, bool admit, enum person_state was)
+static void tell(const struct store_target *target, int64_t max_age_ms, bool admit, enum person_state was)
 {
 	static const char *const words[2][3] = {
 		{[PERSON_UNKNOWN] = "this person had no key; from now on none is made",
@@ -249,34 +117,44 @@ static void tell(const struct target *target, bool admit, enum person_state was)
 			 "admitted; the next record makes a new key, and what is older stays unreadable"},
 	};
 
-	printf("key %s, store %s: %s\n", target->key->name, target->store->name, words[admit][was]);
+	printf("key %s, store %s: %s\n", target->method->key->name, target->method->store->name, words[admit][was]);
 	if (admit)
 		return;
 	if (was == PERSON_UNKNOWN)
 		log_say(LOG_WARNING, "no key was there to forget: is the id written as it stands at %s?",
-			target->path);
+			target->method->per.text);
 	else
 		log_say(LOG_INFO,
 			"processes that are running obey within %lld s (max_age); backups and replicas of the store "
 			"still hold the key until they are gone, too",
-			(long long)((target->max_age_ms + 999) / 1000));
+			(long long)((max_age_ms + 999) / 1000));
 }
 
-static enum seal_status change(const struct command_call *call, const struct policy *policy,
-			       const struct target *target, struct seal_err *err)
+/* A store that is not there is not made: an empty one forgets nobody, whatever it says. */
+static enum seal_status change(const struct command_call *call, const struct store_target *target,
+			       struct seal_err *err)
 {
 	const struct forget_options *options = call->options;
+	const struct policy_key *key = target->method->key;
 	const struct key_call limits = {.arena = call->arena, .deadline_ms = clock_mono_ms() + TIMEOUT_MS};
-	struct opened open = {0};
+	const struct person_scope scope = {target->policy->namespace_, key->scheme, key->reference};
+	const int64_t max_age_ms = max_age_in(target);
+	struct data_keys_options ages = {.max_age_ms = (uint64_t)max_age_ms};
+	struct person_keys *people = NULL;
+	struct store_opened open;
 	enum person_state was;
 	enum seal_status rc;
 
-	SEAL_TRY(open_target(call, policy, target, &open, err));
+	SEAL_TRY(store_target_open(call, target, false, &open, err));
+	ages.derived = open.info.derived;
+	ages.latest_version = open.info.latest_version;
+	SEAL_TRY(person_keys_new(open.store, &scope, &ages, &people, err));
 	SEAL_TRY((options->admit ? person_keys_admit : person_keys_forget)(
-		open.people, open.session, bytes_str(options->per), &was, &limits, err));
-	tell(target, options->admit, was);
+		people, open.session, bytes_str(options->per), &was, &limits, err));
+	tell(target, max_age_ms, options->admit, was);
 out:
-	close_target(&open);
+	person_keys_free(people);
+	store_target_close(&open);
 	return rc;
 }
 
@@ -285,7 +163,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	const struct forget_options *options = call->options;
 	const size_t len = strlen(options->per);
 	struct policy *policy = NULL;
-	struct target *targets;
+	struct store_target *targets;
 	enum seal_status rc;
 	size_t n;
 
@@ -296,7 +174,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	SEAL_TRY(policy_command_load(options->policy, &policy, err));
 	SEAL_TRY(find_targets(call, policy, &targets, &n, err));
 	for (size_t i = 0; i < n; i++)
-		SEAL_TRY(change(call, policy, &targets[i], err));
+		SEAL_TRY(change(call, &targets[i], err));
 out:
 	policy_free(policy);
 	return rc;

@@ -136,7 +136,7 @@ def test_which_kind_of_id_must_be_clear(people):
     (("--per", "x" * 1025), 64, "an id of 1 to 1024 bytes"),
     (("--per", "c", "--method", "ownn"), 64, "no method ownn with a key for each person; did you mean own?"),
     (("--per", "c", "--method", "plain"), 64, "no method plain with a key for each person"),
-    (("--per", "c", "-t", "nobody"), 64, "no method of this topic has a key for each person"),
+    (("--per", "c", "-t", "nobody"), 64, "this topic has no method with a key for each person"),
     (("--per", "c", "-t", "elsewhere"), 78, "no topic of the policy matches elsewhere"),
     (("--per", "c", "-p", "missing.yaml"), 66, "missing.yaml"),
     (("--per", "c", "-t", "people", "more"), 64, "takes options only"),
