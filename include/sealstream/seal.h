@@ -81,7 +81,9 @@ enum seal_code {
 	SEAL_E_KEY_EXISTS = 35, /* a key of that name is there already */
 	SEAL_E_KEY_FILE = 36, /* a key file is damaged */
 	SEAL_E_MASTER = 37, /* the master key does not open the keyring */
-	SEAL_E_KEY_FORGOTTEN = 38 /* the person's key was forgotten on purpose; the data is gone for ever */
+	SEAL_E_KEY_FORGOTTEN = 38, /* the person's key was forgotten on purpose; the data is gone for ever */
+	SEAL_E_TOKEN_UNKNOWN = 40, /* the store has no such token */
+	SEAL_E_TOKEN_EXPIRED = 41 /* the token's time is over */
 };
 
 /* A borrowed view of bytes. */

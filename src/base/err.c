@@ -147,6 +147,8 @@ const char *seal_code_name(enum seal_code code)
 		{SEAL_E_KEY_FILE, "key_file"},
 		{SEAL_E_MASTER, "master"},
 		{SEAL_E_KEY_FORGOTTEN, "key_forgotten"},
+		{SEAL_E_TOKEN_UNKNOWN, "token_unknown"},
+		{SEAL_E_TOKEN_EXPIRED, "token_expired"},
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

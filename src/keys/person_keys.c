@@ -13,7 +13,6 @@
 #include "keys/item_err.h"
 #include "keys/person_work.h"
 
-#define SCOPE_MAX (1u << 20)
 #define TRIES 100 /* races lost one after the other before it is time to say so */
 
 static uint64_t real_unix_ms(void)
@@ -28,8 +27,7 @@ void person_keys_test_clock(uint64_t (*unix_ms)(void))
 	unix_now_ms = unix_ms != NULL ? unix_ms : real_unix_ms;
 }
 
-/* LP(namespace) ‖ LP("scheme:reference") */
-static enum seal_status write_scope(const struct person_scope *scope, struct seal_buf *out, struct seal_err *err)
+enum seal_status person_scope_write(const struct person_scope *scope, struct seal_buf *out, struct seal_err *err)
 {
 	const size_t scheme = strlen(scope->scheme);
 	enum seal_status rc;
@@ -49,7 +47,7 @@ enum seal_status person_keys_new(struct store *store, const struct person_scope 
 {
 	struct data_keys_options filled = *options;
 	struct person_keys *people = mem_calloc(1, sizeof(*people));
-	struct seal_buf text = BUF_INIT(SCOPE_MAX);
+	struct seal_buf text = BUF_INIT(PERSON_SCOPE_MAX);
 	enum seal_status rc;
 
 	*out = NULL;
@@ -58,7 +56,7 @@ enum seal_status person_keys_new(struct store *store, const struct person_scope 
 	data_keys_defaults(&filled);
 	people->derived = filled.derived;
 	people->max_age_ms = filled.max_age_ms;
-	SEAL_TRY(write_scope(scope, &text, err));
+	SEAL_TRY(person_scope_write(scope, &text, err));
 	SEAL_TRY(store_pool_new(store, &people->pool, err));
 	SEAL_TRY(store_keys_new(buf_bytes(&text), &filled, &people->store_keys, err));
 	SEAL_TRY(key_cache_new(filled.readers, filled.max_age_ms, &people->writers, err));
@@ -127,7 +125,7 @@ static enum seal_status pepper(struct person_work *w, struct hmac **out, struct 
 	if (*out != NULL)
 		return SEAL_OK;
 	SEAL_TRY(person_connect(w, err));
-	SEAL_TRY(store_keys_pepper(w->people->store_keys, &w->use, out, err));
+	SEAL_TRY(store_keys_pepper(w->people->store_keys, &w->use, true, out, err));
 out:
 	return rc;
 }

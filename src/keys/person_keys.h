@@ -16,6 +16,7 @@
 #ifndef KEYS_PERSON_KEYS_H
 #define KEYS_PERSON_KEYS_H
 
+#include "base/buf.h"
 #include "keys/data_keys.h"
 #include "stores/store.h"
 
@@ -30,6 +31,11 @@ struct person_scope {
 	const char *scheme; /* of the KEK: "vault" */
 	struct seal_bytes reference;
 };
+
+#define PERSON_SCOPE_MAX (1u << 20)
+/* Appends LP(namespace) ‖ LP("scheme:reference"). */
+SEAL_MUST_USE enum seal_status person_scope_write(const struct person_scope *scope, struct seal_buf *out,
+						  struct seal_err *err);
 
 /*
  * `options` as for data keys: max_age_ms and readers bound the memory; max_uses bounds what one store key wraps. `store`

@@ -122,9 +122,8 @@ enum seal_status row_open(struct aead *aead, const struct row_owner *owner, cons
 	memcpy(tag, sealed + AEAD_NONCE_LEN + ROW_SECRET_LEN, sizeof(tag));
 	SEAL_TRY(aead_open_many(aead, &item, 1, err));
 	if (!item.ok)
-		rc = err_set(
-			err, SEAL_DATA, SEAL_E_TAMPERED,
-			"a row of people's keys does not authenticate: the store was changed or damaged; restore it");
+		rc = err_set(err, SEAL_DATA, SEAL_E_TAMPERED,
+			     "a row of keys does not authenticate: the store was changed or damaged; restore it");
 out:
 	return rc;
 }

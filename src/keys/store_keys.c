@@ -97,8 +97,7 @@ struct row_name row_name(const struct store_keys *keys, char letter, const uint8
 enum seal_status store_keys_damaged(const char *what, struct seal_err *err)
 {
 	return err_set(err, SEAL_DATA, SEAL_E_TAMPERED,
-		       "%s in the store of people's keys is not what was written there: the store was changed or "
-		       "damaged; restore it",
+		       "%s in the store is not what was written there: the store was changed or damaged; restore it",
 		       what);
 }
 
@@ -161,7 +160,7 @@ static void rewrap_older(struct store_keys *keys, const struct store_keys_use *u
 	if (count == 0)
 		return;
 	if (kek_rewrap(&use->kek, texts, count, use->call, &why) != SEAL_OK) {
-		log_say(LOG_DEBUG, "people's keys stay under an older version: %s", why.text);
+		log_say(LOG_DEBUG, "keys of a store stay under an older version: %s", why.text);
 		return;
 	}
 	for (size_t i = 0; i < count; i++)

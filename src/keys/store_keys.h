@@ -1,6 +1,6 @@
 /*
- * The few keys between a KEK and a store of people's keys: store keys, which wrap people's, and the pepper, which makes ids of
- * people. One object for a store and a scope. Thread-safe.
+ * The few keys between a KEK and a store: store keys, which wrap people's keys or seal rows of tokens, and the pepper, which makes
+ * ids of people or names of tokens. One object for a store and a scope. Thread-safe.
  *
  * One store key is current. How often it was used is counted in the store, in blocks that processes reserve; past max_uses the
  * next one is made. What is unwrapped is remembered for max_age.
@@ -52,8 +52,11 @@ SEAL_MUST_USE enum seal_status store_keys_take(struct store_keys *keys, const st
 /* HMAC under the pepper, if that is remembered; else *out is NULL. The caller frees it. */
 SEAL_MUST_USE enum seal_status store_keys_pepper_known(struct store_keys *keys, struct hmac **out,
 						       struct seal_err *err);
-/* The same for one that is not remembered: loaded, or made with the first store key where there is none. */
-SEAL_MUST_USE enum seal_status store_keys_pepper(struct store_keys *keys, const struct store_keys_use *use,
+/*
+ * The same for one that is not remembered: loaded, or where there is none, made with the first store key; unless `make`, that
+ * fails as damaged.
+ */
+SEAL_MUST_USE enum seal_status store_keys_pepper(struct store_keys *keys, const struct store_keys_use *use, bool make,
 						 struct hmac **out, struct seal_err *err);
 
 #endif

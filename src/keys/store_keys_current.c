@@ -327,7 +327,7 @@ static enum seal_status find_pepper(struct store_keys *keys, const struct store_
 			SEAL_TRY(get_pepper(keys, use, row, &there, err));
 	}
 	if (row->kind != ROW_PEPPER && (there || n > 0))
-		rc = store_keys_damaged("the key that makes ids of people", err);
+		rc = store_keys_damaged("the key that makes ids of rows", err);
 out:
 	return rc;
 }
@@ -377,10 +377,11 @@ static void renew_all(struct store_keys *keys, const struct store_keys_use *use)
 			after = items[n - 1].key;
 	}
 	if (rc != SEAL_OK)
-		log_say(LOG_DEBUG, "not all keys of people's keys were looked at: %s", why.text);
+		log_say(LOG_DEBUG, "not all store keys were looked at: %s", why.text);
 }
 
-static enum seal_status load_pepper(struct store_keys *keys, const struct store_keys_use *use, struct seal_err *err)
+static enum seal_status load_pepper(struct store_keys *keys, const struct store_keys_use *use, bool make,
+				    struct seal_err *err)
 {
 	struct secret_slot loaded = SECRET_SLOT_INIT, old;
 	uint64_t asked_ms = key_cache_now_ms();
@@ -388,12 +389,12 @@ static enum seal_status load_pepper(struct store_keys *keys, const struct store_
 	struct row row;
 
 	SEAL_TRY(find_pepper(keys, use, &row, err));
-	if (row.kind == ROW_BAD) {
+	if (row.kind == ROW_BAD && make) {
 		SEAL_TRY(begin_store(keys, use, err));
 		SEAL_TRY(find_pepper(keys, use, &row, err));
 	}
 	if (row.kind != ROW_PEPPER) {
-		rc = store_keys_damaged("the key that makes ids of people", err);
+		rc = store_keys_damaged("the key that makes ids of rows", err);
 		goto out;
 	}
 	SEAL_TRY(open_pepper(keys, use, &row, &loaded, err));
@@ -420,8 +421,8 @@ enum seal_status store_keys_pepper_known(struct store_keys *keys, struct hmac **
 	return rc;
 }
 
-enum seal_status store_keys_pepper(struct store_keys *keys, const struct store_keys_use *use, struct hmac **out,
-				   struct seal_err *err)
+enum seal_status store_keys_pepper(struct store_keys *keys, const struct store_keys_use *use, bool make,
+				   struct hmac **out, struct seal_err *err)
 {
 	enum seal_status rc = take_turn(keys, use->call->deadline_ms, err);
 
@@ -430,7 +431,7 @@ enum seal_status store_keys_pepper(struct store_keys *keys, const struct store_k
 		return rc;
 	SEAL_TRY(store_keys_pepper_known(keys, out, err)); /* another thread may have been here first */
 	if (*out == NULL) {
-		SEAL_TRY(load_pepper(keys, use, err));
+		SEAL_TRY(load_pepper(keys, use, make, err));
 		SEAL_TRY(hmac_new(bytes_of(keys->pepper.ptr, ROW_SECRET_LEN), out, err));
 	}
 out:

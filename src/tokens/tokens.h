@@ -7,10 +7,11 @@
  *   store, space "tokens"
  *     scope │ "state"                              ──▶ which generation writes, and which one is being left (rekey)
  *     generation 8 │ 't' │ group 8 │ HMAC(token)   ──▶ store key id, sealed {token, kind, place, value, times, metadata}
- *     generation 8 │ 'f' │ HMAC(place, value)      ──▶ store key id, sealed {token, when it expires}        convergent only
+ *     generation 8 │ 'f' │ HMAC(place, kind, group, value) ──▶ store key id, sealed {token, when it expires}  convergent only
  *
  * All names are HMACs and all rows are sealed with their name as associated data: who steals the store without the key sees how
- * many rows there are, and in groups of how many, and nothing else; who changes it makes values unreadable, never others.
+ * many rows there are, in groups of how many, and how long they are in steps of 64 bytes, and nothing else; who changes it makes
+ * values unreadable, never others. The bytes are in docs/FORMAT-tokens.md.
  *
  * Protecting a lot is one query for what is known (convergent), one insertion of both rows of what is not (atomic, on disk when
  * it returns), and rarely a few more: when two writers meet (the first one's token stands, the other's row goes away), when a
@@ -18,7 +19,7 @@
  * so that once a rekey has begun nobody adds to what it leaves. Revealing a lot is one query.
  *
  * Names of text tokens are HMAC(token); those of shaped ones HMAC(place, token), as two places may have the same digits. The place
- * in the row is compared, so that a token that was moved elsewhere does not reveal there (SEAL_E_PLACE or the nearest code).
+ * in the row is compared, so that a token that was moved elsewhere does not reveal there (SEAL_E_TAMPERED).
  *
  * Thread-safe; opens sessions of the store for itself (keys/store_pool.h).
  */
@@ -63,7 +64,7 @@ struct token_item {
 
 /* How tokens are made; the same for a lot. */
 struct token_terms {
-	bool convergent; /* equal place, kind and value: equal token */
+	bool convergent; /* equal place, kind, group and value: equal token */
 	uint64_t
 		ttl_ms; /* 0: for ever. A convergent token that comes again with less than half of it left lives on for all of it */
 	const char *metadata; /* "k=v,k=v"; NULL: none */
@@ -80,7 +81,10 @@ struct token_terms {
 SEAL_MUST_USE enum seal_status tokens_protect(struct tokens *tokens, struct key_session *kek,
 					      const struct token_terms *terms, struct token_item *items, size_t n,
 					      const struct key_call *call, struct seal_err *err);
-/* Item errors: unknown, expired, of another place or kind, a row that was tampered with. */
+/*
+ * Item errors: SEAL_E_TOKEN_UNKNOWN, SEAL_E_TOKEN_EXPIRED, SEAL_E_TAMPERED (of another place or kind, or a row that was
+ * tampered with).
+ */
 SEAL_MUST_USE enum seal_status tokens_reveal(struct tokens *tokens, struct key_session *kek, struct token_item *items,
 					     size_t n, const struct key_call *call, struct seal_err *err);
 
@@ -88,7 +92,7 @@ SEAL_MUST_USE enum seal_status tokens_reveal(struct tokens *tokens, struct key_s
 
 /* What a row says. Views of the arena of the call. */
 struct token_record {
-	struct token_item item; /* token, value, place, kind; group is only its hash, 8 bytes; room 0 */
+	struct token_item item; /* token, value, place, kind; shaped: group is only its hash, 8 bytes; room 0 */
 	uint64_t created_ms, expires_ms; /* Unix time; expires 0: never */
 	bool convergent, shaped;
 	struct seal_bytes metadata;
@@ -97,7 +101,7 @@ struct token_record {
 
 /*
  * One by one: in each record item.token, and of a shaped one `shaped`, item.place, .kind and .group; out all of it, or item.err. Unlike
- * tokens_reveal it takes a text token of any place and kind, and an expired one that is still there.
+ * tokens_reveal it takes a text token of any place and kind, and an expired one that is still there. The group becomes its hash.
  */
 SEAL_MUST_USE enum seal_status tokens_lookup(struct tokens *tokens, struct key_session *kek,
 					     struct token_record *records, size_t n, const struct key_call *call,
@@ -109,7 +113,10 @@ SEAL_MUST_USE enum seal_status tokens_lookup(struct tokens *tokens, struct key_s
 SEAL_MUST_USE enum seal_status tokens_walk(struct tokens *tokens, struct key_session *kek, struct seal_bytes *cursor,
 					   size_t max, struct token_record **records, size_t *n, uint64_t *bad,
 					   const struct key_call *call, struct seal_err *err);
-/* Takes tokens away for good, wherever a rekey may have them; *removed: how many were there. */
+/*
+ * Takes tokens away for good, wherever a rekey may have them; *removed: how many were there. Records as from tokens_walk or
+ * tokens_lookup: token, place, group and `shaped` count.
+ */
 SEAL_MUST_USE enum seal_status tokens_remove(struct tokens *tokens, struct key_session *kek,
 					     const struct token_record *records, size_t n, uint64_t *removed,
 					     const struct key_call *call, struct seal_err *err);
