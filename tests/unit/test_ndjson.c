@@ -409,6 +409,7 @@ static void test_envelopes_in(void **state)
 /* NULL: what was read. */
 static const struct record_header *new_headers;
 static size_t n_new_headers;
+static const char *new_key;
 
 /* What was read is written back the same, broken lines left out, or with new values and headers in place. */
 static void copy(bool as_envelopes, const char *in, size_t len, const char *value, const char *expected)
@@ -433,6 +434,9 @@ static void copy(bool as_envelopes, const char *in, size_t len, const char *valu
 				out[n].headers = n_new_headers > 0 ? new_headers : NULL;
 				out[n].n_headers = n_new_headers;
 			}
+			if (new_key != NULL)
+				out[n].key = bytes_str(new_key);
+			assert_int_equal(sink->ops->check(sink, &out[n], &err), SEAL_OK);
 			n++;
 		}
 		assert_int_equal(sink->ops->write(sink, out, n, ++ticket, 10, &err), SEAL_OK);
@@ -497,13 +501,70 @@ static void test_headers_of_envelopes_change(void **state)
 	copy_with_headers(0, "{\"payload\":\"p\",\"headers\":[ ]}", "{\"payload\":\"V\",\"headers\":[ ]}");
 }
 
+static void copy_with_key(const char *key, const char *in, const char *expected)
+{
+	new_key = key;
+	copy(true, in, strlen(in), "V", expected);
+	new_key = NULL;
+}
+
+static void test_keys_of_envelopes_change(void **state)
+{
+	static const struct record_header one[] = {{BYTES_LIT("a"), BYTES_LIT("1")}};
+
+	copy_with_key("n\"", "{\"key\" : \"k\" , \"headers\":[\"\\u0061\",null],\"payload\":\"p\"}\n",
+		      "{\"key\" : \"n\\\"\" , \"headers\":[\"\\u0061\",null],\"payload\":\"V\"}\n");
+	copy_with_key("n", "{\"payload\":\"p\",\"key\":\"k\"}", "{\"payload\":\"V\",\"key\":\"n\"}");
+	copy_with_key("", "{\"key\":\"k\",\"payload\":null}", "{\"key\":\"\",\"payload\":null}");
+	/* A dead letter's key comes back where none was. */
+	copy_with_key("n", "{\"key\":null,\"payload\":\"p\"}", "{\"key\":\"n\",\"payload\":\"V\"}");
+	copy_with_key("n", "{\"a\":1, \"payload\":\"p\"}", "{\"a\":1, \"key\":\"n\",\"payload\":\"V\"}");
+	/* JSON stays JSON as long as it is. */
+	copy_with_key("{\"a\":2}", "{\"key\":{\"a\":1},\"payload\":\"p\"}", "{\"key\":{\"a\":2},\"payload\":\"V\"}");
+	copy_with_key("v:AA", "{\"key\":{\"a\":1},\"payload\":\"p\"}", "{\"key\":\"v:AA\",\"payload\":\"V\"}");
+	copy_with_key("012", "{\"key\":345,\"payload\":\"p\"}", "{\"key\":\"012\",\"payload\":\"V\"}");
+	copy_with_key("120", "{\"key\":345,\"payload\":\"p\"}", "{\"key\":120,\"payload\":\"V\"}");
+	/* All three, in any order, old or new. */
+	new_headers = one;
+	n_new_headers = 1;
+	copy_with_key("n", "{\"payload\":\"p\",\"headers\":[],\"key\":\"k\"}",
+		      "{\"payload\":\"V\",\"headers\":[\"a\",\"1\"],\"key\":\"n\"}");
+	copy_with_key("n", "{\"headers\":[],\"payload\":\"p\"}",
+		      "{\"headers\":[\"a\",\"1\"],\"key\":\"n\",\"payload\":\"V\"}");
+	copy_with_key("n", "{\"payload\":\"p\"}", "{\"key\":\"n\",\"headers\":[\"a\",\"1\"],\"payload\":\"V\"}");
+	new_headers = NULL;
+}
+
+/* One that stayed as it is would leave in clear, and a key that is no text cannot stand here. */
+static void test_keys_that_cannot_be_written(void **state)
+{
+	static const char text[] = "{\"key\":\"a\",\"key\":\"b\",\"payload\":1}\n"
+				   "{\"key\":\"a\",\"payload\":1}\n";
+	struct source *source = open_source(put_file("in", text, sizeof(text) - 1), NULL, true);
+	struct sink *sink = open_sink(path_of("out"), "source");
+	struct record record;
+
+	assert_int_equal(next(source), READ_SOME);
+	assert_int_equal(batch.n, 2);
+	assert_int_equal(batch.records[0].broken->status, SEAL_DATA);
+	assert_string_equal(batch.records[0].broken->text, "the envelope has two keys");
+	record = batch.records[1];
+	record.key = BYTES_LIT("\xff");
+	assert_int_equal(sink->ops->check(sink, &record, &err), SEAL_DATA);
+	assert_non_null(strstr(err.text, "its key is not UTF-8"));
+	err_clear(&err);
+	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
+	source->ops->release(source, &batch);
+	source->ops->close(source, true);
+}
+
 static void test_headers_of_envelopes_are_read(void **state)
 {
 	static const char text[] = "{\"payload\":1,\"headers\":[\"a\\u0062\",\"v\",\"n\",null]}\n"
 				   "{\"payload\":1,\"headers\":[\"a\"]}\n"
 				   "{\"payload\":1,\"headers\":[1,\"v\"]}\n"
 				   "{\"payload\":1,\"headers\":[],\"headers\":[]}\n"
-				   "{\"payload\":1,\"headers\":{\"a\":\"v\"}}\n"
+				   "{\"payload\":1,\"headers\":{\"a\":\"v\",\"b\":\"w\"}}\n"
 				   "{\"payload\":1,\"headers\":null}\n";
 	struct source *source = open_source(put_file("in", text, sizeof(text) - 1), NULL, true);
 
@@ -743,6 +804,8 @@ int main(void)
 		TEST(test_lines_out),
 		TEST(test_envelopes_out),
 		TEST(test_headers_of_envelopes_change),
+		TEST(test_keys_of_envelopes_change),
+		TEST(test_keys_that_cannot_be_written),
 		TEST(test_headers_of_envelopes_are_read),
 		TEST(test_new_envelopes),
 		TEST(test_unfinished_leaves_the_old_file),

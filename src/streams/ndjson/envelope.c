@@ -1,9 +1,11 @@
 /*
  * kcat's -J envelopes. Reading is one scan with a few paths, and one of the headers; writing back is a splice of one span,
- * or of two where the headers have changed:
+ * or of more where key or headers have changed:
  *
  *   {"topic":"t","partition":0,"offset":7,"headers":["a","1"],"key":null,"payload":"{\"a\":1}"}
- *                                         │         ╰── headers_start … end        ╰── payload_start … payload_end
+ *                                         │         │               │              ╰── payload_start … payload_end
+ *                                         │         │               ╰── key_start … key_end
+ *                                         │         ╰── headers_start … headers_end
  *                                         ╰── headers_item
  */
 #include "json/path.h"
@@ -77,6 +79,22 @@ static void number_of(struct seal_bytes text, const struct json_hit *hit, int64_
 		*out = (int64_t)value;
 }
 
+/* Two would leave one of them as it is, whatever becomes of the other. */
+static enum seal_status take_key(struct ndjson_line *line, const struct json_hit *hit, struct arena *arena,
+				 struct record *record, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	if (line->key_end != 0)
+		return err_set(err, SEAL_DATA, SEAL_E_SYNTAX, "the envelope has two keys");
+	line->key_start = hit->start;
+	line->key_end = hit->end;
+	line->key_is_text = hit->type == JSON_STRING || hit->type == JSON_NULL;
+	rc = value_of(line->text, hit, member_paths[KEY], arena, &record->key, err);
+	line->key = record->key;
+	return rc;
+}
+
 static enum seal_status take(struct ndjson_line *line, const struct json_hit *hit, struct arena *arena,
 			     struct record *record, struct seal_err *err)
 {
@@ -93,7 +111,7 @@ static enum seal_status take(struct ndjson_line *line, const struct json_hit *hi
 		line->payload_is_string = hit->type == JSON_STRING;
 		return value_of(line->text, hit, what, arena, &record->value, err);
 	case KEY:
-		return value_of(line->text, hit, what, arena, &record->key, err);
+		return take_key(line, hit, arena, record, err);
 	case TOPIC:
 		return value_of(line->text, hit, what, arena, &record->topic, err);
 	case PARTITION:
@@ -111,6 +129,8 @@ static enum seal_status take(struct ndjson_line *line, const struct json_hit *hi
 	case HEADERS:
 		if (line->headers_end != 0)
 			return err_set(err, SEAL_DATA, SEAL_E_SYNTAX, "the envelope has two lists of headers");
+		if (hit->type != JSON_ARRAY && hit->type != JSON_NULL)
+			return err_set(err, SEAL_DATA, SEAL_E_TYPE, "headers of the envelope are not a list");
 		line->headers_start = hit->start;
 		line->headers_end = hit->end;
 		line->headers_item = hit->item_start;
@@ -237,50 +257,115 @@ static enum seal_status put_payload(const struct ndjson_line *line, struct seal_
 	return line->payload_is_string ? put_string(value, out, err) : buf_append(out, value, err);
 }
 
-/* What becomes of the headers: a list in the old one's place, a member before the payload's, or nothing. */
-static enum seal_status edit_headers(const struct ndjson_line *line, const struct record *record,
-				     struct seal_buf *list, struct json_edit *edit, struct seal_err *err)
+/* A key that was no string (kcat -s key=…) stays what it was as long as it is JSON; a protected one may be text. */
+static enum seal_status put_key(const struct ndjson_line *line, struct seal_bytes key, struct seal_buf *out,
+				struct seal_err *err)
 {
+	struct json_scan scan = JSON_SCAN_INIT;
+	bool is_text = line->key_is_text;
+
+	if (key.ptr == NULL)
+		return buf_append_str(out, "null", err);
+	if (!is_text)
+		is_text = json_scan(NULL, key, &scan, NULL) != SEAL_OK;
+	json_scan_clear(&scan);
+	return is_text ? put_string(key, out, err) : buf_append(out, key, err);
+}
+
+/* A change of an envelope, and the memory of its new text. */
+struct change {
+	struct json_edit edit;
+	struct seal_buf with;
+};
+
+/* Members that the envelope does not have come before its payload. */
+static struct json_edit edit_of(const struct ndjson_line *line, uint32_t start, uint32_t end)
+{
+	if (end != 0)
+		return (struct json_edit){.start = start, .end = end, .item_start = start};
+	return (struct json_edit){
+		.start = line->payload_item, .end = line->payload_item, .item_start = line->payload_item};
+}
+
+static enum seal_status change_key(const struct ndjson_line *line, struct seal_bytes key, struct change *change,
+				   struct seal_err *err)
+{
+	const bool is_new = line->key_end == 0;
 	enum seal_status rc = SEAL_OK;
 
-	*edit = (struct json_edit){.start = line->headers_start,
-				   .end = line->headers_end,
-				   .item_start = line->headers_item,
-				   .remove = record->n_headers == 0};
-	if (edit->remove)
-		return SEAL_OK;
-	if (line->headers_end == 0) {
-		edit->start = edit->end = edit->item_start = line->payload_item;
-		SEAL_TRY(buf_append_str(list, "\"headers\":", err));
-	}
-	SEAL_TRY(put_headers(record, list, err));
-	if (line->headers_end == 0)
-		SEAL_TRY(buf_append_u8(list, ',', err));
-	edit->with = buf_bytes(list);
+	change->edit = edit_of(line, line->key_start, line->key_end);
+	if (is_new)
+		SEAL_TRY(buf_append_str(&change->with, "\"key\":", err));
+	SEAL_TRY(put_key(line, key, &change->with, err));
+	if (is_new)
+		SEAL_TRY(buf_append_u8(&change->with, ',', err));
 out:
 	return rc;
 }
 
-/* Payload and headers at once. */
-static enum seal_status splice_both(const struct ndjson_line *line, const struct record *record, struct seal_buf *out,
-				    struct seal_err *err)
+/* What becomes of the headers: a list in the old one's place, a new member, or nothing. */
+static enum seal_status change_headers(const struct ndjson_line *line, const struct record *record,
+				       struct change *change, struct seal_err *err)
 {
-	const bool payload_first = line->headers_start > line->payload_start;
-	struct seal_buf payload = BUF_INIT(out->max), list = BUF_INIT(out->max);
-	struct json_edit edits[2]; /* in document order */
-	enum seal_status rc;
+	const bool is_new = line->headers_end == 0;
+	enum seal_status rc = SEAL_OK;
 
-	SEAL_TRY(edit_headers(line, record, &list, &edits[payload_first], err));
-	SEAL_TRY(put_payload(line, record->value, &payload, err));
-	edits[!payload_first] = (struct json_edit){.start = line->payload_start,
-						   .end = line->payload_end,
-						   .item_start = line->payload_item,
-						   .with = buf_bytes(&payload)};
-	SEAL_TRY(buf_reserve(out, json_splice_max(line->text, edits, 2), err));
-	out->len += json_splice(line->text, edits, 2, out->ptr + out->len);
+	change->edit = edit_of(line, line->headers_start, line->headers_end);
+	if (record->n_headers == 0) {
+		change->edit.item_start = line->headers_item;
+		change->edit.remove = true;
+		return SEAL_OK;
+	}
+	if (is_new)
+		SEAL_TRY(buf_append_str(&change->with, "\"headers\":", err));
+	SEAL_TRY(put_headers(record, &change->with, err));
+	if (is_new)
+		SEAL_TRY(buf_append_u8(&change->with, ',', err));
 out:
-	buf_clear(&payload);
-	buf_clear(&list);
+	return rc;
+}
+
+static bool key_changed(const struct ndjson_line *line, const struct record *record)
+{
+	return (record->key.ptr == NULL) != (line->key.ptr == NULL) || !bytes_eq(record->key, line->key);
+}
+
+enum { CHANGES_MAX = 3 };
+
+/* In document order; new members stand in front of the payload, which is an edit of its own. */
+static void sort(const struct change *changes, size_t n, struct json_edit edits[CHANGES_MAX])
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t at = i;
+
+		for (; at > 0 && edits[at - 1].start > changes[i].edit.start; at--)
+			edits[at] = edits[at - 1];
+		edits[at] = changes[i].edit;
+		edits[at].with = buf_bytes(&changes[i].with);
+	}
+}
+
+static enum seal_status splice_all(const struct ndjson_line *line, const struct record *record, struct seal_buf *out,
+				   struct seal_err *err)
+{
+	struct change changes[CHANGES_MAX] = {
+		{.with = BUF_INIT(out->max)}, {.with = BUF_INIT(out->max)}, {.with = BUF_INIT(out->max)}};
+	struct json_edit edits[CHANGES_MAX];
+	enum seal_status rc = SEAL_OK;
+	size_t n = 0;
+
+	if (key_changed(line, record))
+		SEAL_TRY(change_key(line, record->key, &changes[n++], err));
+	if (record->headers != line->headers)
+		SEAL_TRY(change_headers(line, record, &changes[n++], err));
+	changes[n].edit = edit_of(line, line->payload_start, line->payload_end);
+	SEAL_TRY(put_payload(line, record->value, &changes[n++].with, err));
+	sort(changes, n, edits);
+	SEAL_TRY(buf_reserve(out, json_splice_max(line->text, edits, n), err));
+	out->len += json_splice(line->text, edits, n, out->ptr + out->len);
+out:
+	for (size_t i = 0; i < CHANGES_MAX; i++)
+		buf_clear(&changes[i].with);
 	return rc;
 }
 
@@ -289,13 +374,26 @@ enum seal_status envelope_splice(const struct ndjson_line *line, const struct re
 {
 	enum seal_status rc;
 
-	if (record->headers != line->headers)
-		return splice_both(line, record, out, err);
+	if (record->headers != line->headers || key_changed(line, record))
+		return splice_all(line, record, out, err);
 	SEAL_TRY(buf_append(out, span(line->text, 0, line->payload_start), err));
 	SEAL_TRY(put_payload(line, record->value, out, err));
 	rc = buf_append(out, bytes_skip(line->text, line->payload_end), err);
 out:
 	return rc;
+}
+
+enum seal_status envelope_check_splice(const struct ndjson_line *line, const struct record *record,
+				       struct seal_err *err)
+{
+	struct record changed = {.value = line->payload_is_string ? record->value : BYTES_EMPTY,
+				 .key = key_changed(line, record) ? record->key : BYTES_EMPTY};
+
+	if (record->headers != line->headers) {
+		changed.headers = record->headers;
+		changed.n_headers = record->n_headers;
+	}
+	return envelope_check(&changed, err);
 }
 
 enum seal_status envelope_write(const struct record *record, struct seal_buf *out, struct seal_err *err)

@@ -13,7 +13,9 @@ struct ndjson_line {
 	uint32_t payload_start, payload_end; /* in text; both 0: not an envelope */
 	uint32_t payload_item; /* where its member starts */
 	uint32_t headers_start, headers_end, headers_item; /* the same of headers; all 0: it has none */
-	bool payload_is_string;
+	uint32_t key_start, key_end; /* the same of the key */
+	struct seal_bytes key; /* as it was read */
+	bool payload_is_string, key_is_text; /* … or null, which may become text */
 	bool unterminated; /* the file's last line, without newline */
 };
 
@@ -34,13 +36,16 @@ SEAL_MUST_USE enum seal_status envelope_read(struct envelope_reader *reader, str
 					     struct arena *arena, struct record *record, struct seal_err *err);
 
 /*
- * Appends the line with the record's value in its payload's place, and its headers where they are not the ones that were
- * read. A value that is not UTF-8 cannot be a string: SEAL_DATA.
+ * Appends the line with the record's value in its payload's place, and its key and headers where they are not the ones that
+ * were read. What is not UTF-8 cannot be a string: SEAL_DATA.
  */
 SEAL_MUST_USE enum seal_status envelope_splice(const struct ndjson_line *line, const struct record *record,
 					       struct seal_buf *out, struct seal_err *err);
 /* SEAL_DATA when the record cannot stand in an envelope: key, value or a header is not UTF-8. */
 SEAL_MUST_USE enum seal_status envelope_check(const struct record *record, struct seal_err *err);
+/* The same of what envelope_splice would write. */
+SEAL_MUST_USE enum seal_status envelope_check_splice(const struct ndjson_line *line, const struct record *record,
+						     struct seal_err *err);
 /* Appends a new envelope, as kcat -J writes it. */
 SEAL_MUST_USE enum seal_status envelope_write(const struct record *record, struct seal_buf *out,
 					      struct seal_err *err);

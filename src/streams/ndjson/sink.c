@@ -68,17 +68,16 @@ struct file_sink {
 	uint64_t taken, written; /* tickets: handed in; out of the process */
 };
 
-/* An envelope that was read keeps its own key: only its value, and headers that we make of ASCII, are new. */
+/* An envelope that was read keeps what has not changed. */
 static enum seal_status file_check(struct sink *sink, const struct record *record, struct seal_err *err)
 {
 	const struct file_sink *s = (const struct file_sink *)sink;
 	const struct ndjson_line *line = s->options.layout == LAYOUT_SOURCE ? record->native : NULL;
-	const struct record value = {.value = record->value};
 
 	if (s->options.layout == LAYOUT_ENVELOPE)
 		return envelope_check(record, err);
-	if (line != NULL && line->payload_end != 0 && line->payload_is_string)
-		return envelope_check(&value, err);
+	if (line != NULL && line->payload_end != 0)
+		return envelope_check_splice(line, record, err);
 	return SEAL_OK;
 }
 
