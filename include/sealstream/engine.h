@@ -5,6 +5,9 @@
  *   for each i:  seal_result_status(engine, i) == SEAL_OK  →  send seal_result_value(engine, i)
  *                else                                      →  seal_result_error(engine, i) says why
  *
+ * Record keys and headers that have rules (seal_topic_key, seal_topic_header) go the same way, as values of their own; results
+ * live until the next call on their engine, so a clone for each saves copying them.
+ *
  * Larger batches are faster; 1000 to 8000 records of a few hundred bytes are a good size. An engine belongs to one
  * thread at a time; seal_engine_clone makes one for each worker. See seal.h for what holds for every function.
  */
@@ -93,10 +96,14 @@ SEAL_API SEAL_MUST_USE enum seal_status seal_engine_reveal_records(struct seal_e
 								   const struct seal_records *records,
 								   struct seal_err *err);
 
+/* The header of a dead letter that holds the record's encrypted key, where keys have rules; the letter's own key is null. */
+#define SEAL_RECORD_KEY_HEADER "seal-record-key"
+
 /*
  * Encrypts `n` whole values that failed, so that they can be sent to seal_topic_dead_letter(topic); SEAL_USAGE when
  * the topic has none. Else as seal_engine_protect. seal_engine_reveal with the rules of the dead-letter topic opens
- * them.
+ * them. Keys and headers that have rules are protected so, too, with the topic itself, not with their rules; the program
+ * keeps such a key in the letter's header SEAL_RECORD_KEY_HEADER.
  */
 SEAL_API SEAL_MUST_USE enum seal_status seal_engine_dead_letter(struct seal_engine *engine,
 								const struct seal_topic *topic,

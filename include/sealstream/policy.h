@@ -73,7 +73,7 @@ SEAL_API struct seal_bytes seal_policy_key_reference(const struct seal_policy *p
 /* The rules for a topic: the first entry that matches its name, or NULL when none does. */
 SEAL_API const struct seal_topic *seal_policy_topic(const struct seal_policy *policy, const char *name);
 
-/* How many entries `topics` has; those made for dead letters count. */
+/* How many entries `topics` has; those made for dead letters count, rules for record keys and headers do not. */
 SEAL_API size_t seal_policy_topic_count(const struct seal_policy *policy);
 
 /* Entry `index` of `topics`; NULL when there are no more. */
@@ -87,6 +87,19 @@ SEAL_API enum seal_on_error seal_topic_on_error(const struct seal_topic *topic);
 
 /* The topic that dead letters go to, or NULL. */
 SEAL_API const char *seal_topic_dead_letter(const struct seal_topic *topic);
+
+/*
+ * The rules for record keys of a topic: to be used with every function that takes a topic, with keys in the place of values. NULL:
+ * keys pass as they are. Where a topic has rules for keys or headers, a record must leave with the results of all of them, or
+ * not at all. A key with a NULL pointer (none) passes.
+ */
+SEAL_API const struct seal_topic *seal_topic_key(const struct seal_topic *topic);
+
+/*
+ * The rules for the values of a record's headers of that name (exact, a case of its own counts), all of them when there are
+ * several; else as seal_topic_key. NULL: they pass.
+ */
+SEAL_API const struct seal_topic *seal_topic_header(const struct seal_topic *topic, const char *name);
 
 /* How many paths the entry protects. */
 SEAL_API size_t seal_topic_rule_count(const struct seal_topic *topic);

@@ -12,6 +12,7 @@
 #include "methods/text_form.h"
 
 _Static_assert(sizeof(SEAL_KEY_HEADER) == sizeof(ENGINE_KEY_HEADER), "one header, two names");
+_Static_assert(sizeof(SEAL_RECORD_KEY_HEADER) == sizeof(ENGINE_RECORD_KEY_HEADER), "one header, two names");
 
 struct shared_plan {
 	struct plan *plan;

@@ -111,6 +111,21 @@ const struct seal_topic *seal_policy_topic_at(const struct seal_policy *policy, 
 	return index < policy->policy->n_entries ? api_topic(&policy->policy->topics[index]) : NULL;
 }
 
+const struct seal_topic *seal_topic_key(const struct seal_topic *topic)
+{
+	return api_topic(api_policy_topic(topic)->key);
+}
+
+const struct seal_topic *seal_topic_header(const struct seal_topic *topic, const char *name)
+{
+	const struct policy_topic *const *at = api_policy_topic(topic)->headers;
+
+	for (; at != NULL && *at != NULL; at++)
+		if (strcmp((*at)->header, name) == 0)
+			return api_topic(*at);
+	return NULL;
+}
+
 const char *seal_topic_pattern(const struct seal_topic *topic, size_t index)
 {
 	const char *const *matches = api_policy_topic(topic)->matches;

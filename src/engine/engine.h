@@ -65,6 +65,8 @@ enum engine_direction {
 
 /* The record header that carries wrapped keys (carry: header). */
 #define ENGINE_KEY_HEADER "seal-key"
+/* … and of a dead letter, its record's key, encrypted as the value is, where keys have rules; the letter's own is null. */
+#define ENGINE_RECORD_KEY_HEADER "seal-record-key"
 
 /* What a batch is: values, and where the stream has headers, what stands in ENGINE_KEY_HEADER of each. */
 struct engine_input {

@@ -93,7 +93,7 @@ static enum seal_status add_own(struct dead_letters *dead, const struct record *
 	for (size_t i = 0; i < record->n_headers; i++) {
 		const struct record_header *header = &record->headers[i];
 
-		if (dead->topic->key != NULL && bytes_eq(header->name, BYTES_LIT(RECORD_KEY_HEADER)))
+		if (dead->topic->key != NULL && bytes_eq(header->name, BYTES_LIT(ENGINE_RECORD_KEY_HEADER)))
 			continue;
 		all[*n] = *header;
 		if (is_protected_header(dead->topic, header->name))
@@ -119,7 +119,7 @@ static enum seal_status add_headers(struct dead_letters *dead, const struct reco
 		return err_memory(err);
 	SEAL_TRY(add_own(dead, record, all, &n, err));
 	if (dead->topic->key != NULL && record->key.ptr != NULL) {
-		all[n].name = BYTES_LIT(RECORD_KEY_HEADER);
+		all[n].name = BYTES_LIT(ENGINE_RECORD_KEY_HEADER);
 		SEAL_TRY(seal_later(dead, record->key, &all[n++].value, err));
 	}
 	all[n++] = (struct record_header){BYTES_LIT("seal-error"), bytes_str(seal_code_name(why->code))};

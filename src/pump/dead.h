@@ -7,9 +7,6 @@
 
 #include "pump/pump.h"
 
-/* The header that holds the record's key, encrypted, where the topic's keys have rules; the key itself is null then. */
-#define RECORD_KEY_HEADER "seal-record-key"
-
 /* Where an encrypted value goes. */
 struct dead_target {
 	struct seal_bytes *to;

@@ -8,9 +8,8 @@
 
 #include "base/mem.h"
 #include "methods/text_form.h"
-#include "pump/dead.h"
 
-static const struct seal_bytes record_key_header = BYTES_LIT(RECORD_KEY_HEADER);
+static const struct seal_bytes record_key_header = BYTES_LIT(ENGINE_RECORD_KEY_HEADER);
 
 /* The first header of that name; NULL: none. */
 static const struct record_header *find_header(const struct record *record, struct seal_bytes name)
@@ -309,7 +308,7 @@ static enum seal_status put_key_back(struct record *out, struct record_header *h
 {
 	if (out->key.ptr != NULL)
 		return err_set(err, SEAL_DATA, SEAL_E_SYNTAX,
-			       "the dead letter has a key and the header " RECORD_KEY_HEADER
+			       "the dead letter has a key and the header " ENGINE_RECORD_KEY_HEADER
 			       " as well, or that one twice");
 	out->key = key;
 	memmove(&headers[at], &headers[at + 1], (out->n_headers - at - 1) * sizeof(*headers));
