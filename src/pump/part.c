@@ -66,7 +66,6 @@ static void find_parts(struct maker *maker)
 {
 	const struct pump_options *options = maker->options;
 	const struct policy_topic *topic = options->topic;
-	const bool others = topic->key != NULL || topic->headers != NULL;
 
 	if (topic->key != NULL)
 		add(maker, &(struct part){.topic = topic->key, .kind = PART_KEY});
@@ -74,10 +73,8 @@ static void find_parts(struct maker *maker)
 		add(maker, &(struct part){.topic = *at, .kind = PART_HEADER, .header = bytes_str((*at)->header)});
 	if (topic->is_dead_letter && options->direction != ENGINE_PROTECT)
 		add_of_dead_letters(maker, topic);
-	/* Rules for nothing but keys and headers say nothing of values, not even that they are JSON. */
-	if (topic->n_rules > 0 || !others)
-		add(maker, &(struct part){.topic = topic,
-					  .takes_key_header = options->headers && engine_uses_key_header(topic)});
+	add(maker,
+	    &(struct part){.topic = topic, .takes_key_header = options->headers && engine_uses_key_header(topic)});
 }
 
 static enum seal_status start(struct part *part, const struct pump_options *options, struct seal_err *err)

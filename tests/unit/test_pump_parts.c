@@ -4,9 +4,9 @@
  */
 #include "pump_fake.h"
 
-static struct policy_topic key_rules = {.part = PART_KEY};
-static struct policy_topic x_rules = {.part = PART_HEADER, .header = "x"};
-static struct policy_topic y_rules = {.part = PART_HEADER, .header = "y"};
+static struct policy_topic key_rules = {.part = PART_KEY, .root = "key"};
+static struct policy_topic x_rules = {.part = PART_HEADER, .header = "x", .root = "header:x"};
+static struct policy_topic y_rules = {.part = PART_HEADER, .header = "y", .root = "header:y"};
 static const struct policy_topic *const x_only[] = {&x_rules, NULL};
 static const struct policy_topic *const x_and_y[] = {&y_rules, &x_rules, NULL};
 
@@ -31,7 +31,6 @@ static int setup_few(void **state)
 {
 	int rc = setup(state);
 
-	topic.n_rules = 1;
 	t.n = 3;
 	t.keyed = true;
 	return rc;
@@ -113,18 +112,6 @@ static void test_headers_beside_the_key_header(void **state)
 	t.key_header_out = BYTES_LIT("new");
 	run_ok();
 	assert_string_equal(t.headers_written, "seal-key=new;x=H:1;");
-	assert_string_equal(t.key_written, "K:k2");
-}
-
-/* Rules for keys alone: the value goes out as it came, whatever it is. */
-static void test_values_without_rules_pass(void **state)
-{
-	topic.key = &key_rules;
-	topic.n_rules = 0;
-	t.bad_at = 1;
-	run_ok();
-	assert_int_equal(t.calls, 1);
-	assert_string_equal(t.written[1], "bad1");
 	assert_string_equal(t.key_written, "K:k2");
 }
 
@@ -210,7 +197,6 @@ static void test_plain_leaves_keys(void **state)
 static void test_cannot_rewrap_is_asked_of_every_part(void **state)
 {
 	topic.key = &key_rules;
-	topic.n_rules = 0;
 	options.direction = ENGINE_REWRAP;
 	t.cannot_rewrap = true;
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_USAGE);
@@ -426,7 +412,6 @@ int main(void)
 		TEST(test_headers),
 		TEST(test_many_headers),
 		TEST(test_headers_beside_the_key_header),
-		TEST(test_values_without_rules_pass),
 		TEST(test_bad_key_fails_its_record),
 		TEST(test_bad_value_fails_with_its_key),
 		TEST(test_broken_record),
