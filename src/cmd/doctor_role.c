@@ -40,14 +40,14 @@ static void collect(struct method_trial *trial, const struct policy_test *test, 
 	struct json_scan scan = JSON_SCAN_INIT;
 	struct seal_bytes text;
 
-	if (test->topic->paths != NULL && json_scan(test->topic->paths, test->in, &scan, NULL) == SEAL_OK)
+	if (test->topic->paths != NULL && json_scan(test->topic->paths, test->value.in, &scan, NULL) == SEAL_OK)
 		for (size_t i = 0; i < scan.n_hits && samples->n < SAMPLES_MAX / 2; i++) {
 			const struct json_hit *hit = &scan.hits[i];
 
 			if (hit->path >= test->topic->n_rules || hit->type != JSON_STRING ||
 			    test->topic->rules[hit->path].method != trial->spec)
 				continue;
-			text = bytes_of(test->in.ptr + hit->start + 1, hit->end - hit->start - 2);
+			text = bytes_of(test->value.in.ptr + hit->start + 1, hit->end - hit->start - 2);
 			if (json_string_decode(text, trial->visit->arena, &text) && text.ptr != NULL)
 				samples->list[samples->n++] = text;
 		}

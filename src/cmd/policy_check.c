@@ -1,5 +1,6 @@
 /*
- * Protects the record of a test, looks at what came out, and reveals it again.
+ * Protects the record of a test, looks at what came out, and reveals it again: its value, then its key and its headers, as
+ * far as the test has them.
  *
  *   in ─ protect ─▶ out ─ expectations
  *                    └── reveal ─▶ back: `in` again, byte for byte; when a rule is one-way: its other fields
@@ -176,9 +177,9 @@ static bool same_values(const struct json_scan *before, struct seal_bytes in, co
 }
 
 /* Where some rules are one-way, the others must still give back what was. */
-static enum seal_status compare_reversible(struct check *check, struct seal_bytes in, struct seal_bytes back)
+static enum seal_status compare_reversible(struct check *check, const struct policy_topic *topic,
+					   struct seal_bytes in, struct seal_bytes back)
 {
-	const struct policy_topic *topic = check->test->topic;
 	struct json_scan before = JSON_SCAN_INIT, after = JSON_SCAN_INIT;
 	enum seal_status rc;
 
@@ -203,31 +204,48 @@ static bool has_one_way(const struct policy_topic *topic)
 	return false;
 }
 
-/* One record, as of a stream that has headers. */
-static enum seal_status run_one(struct check *check, enum engine_direction direction, struct seal_bytes value,
+/* One part of a record, as of a stream that has headers. */
+static enum seal_status run_one(struct check *check, const struct policy_topic *topic,
+				enum engine_direction direction, struct seal_bytes value,
 				struct seal_bytes key_header, struct engine_result *result)
 {
 	const struct engine_input input = {&value, &key_header, 1};
 
-	return engine_run_input(check->engine, check->test->topic, direction, &input, result, check->err);
+	return engine_run_input(check->engine, topic, direction, &input, result, check->err);
 }
 
-static enum seal_status check_round_trip(struct check *check, struct seal_bytes out, struct seal_bytes key_header)
+/* What protecting made of a part; copies, for the engine's views end with the next call. */
+struct outcome {
+	struct seal_bytes value, key_header;
+};
+
+/* "key: " in front of what is said about a key; nothing for a value. */
+static const char *part_prefix(struct check *check, const struct policy_topic *topic)
+{
+	const char *prefix = topic->part == PART_VALUE ? "" : arena_printf(check->arena, "%s: ", topic->root);
+
+	return prefix ? prefix : "";
+}
+
+static enum seal_status check_round_trip(struct check *check, const struct policy_test_part *part,
+					 const struct outcome *out)
 {
 	const struct policy_test *test = check->test;
 	struct engine_result result;
 	enum seal_status rc;
 
-	SEAL_TRY(run_one(check, ENGINE_REVEAL, out, key_header, &result));
+	SEAL_TRY(run_one(check, part->topic, ENGINE_REVEAL, out->value, out->key_header, &result));
 	if (result.err != NULL)
 		return fail(check, test->mark, "revealing failed: %s%s%s", result.err->place,
 			    result.err->place[0] ? ": " : "", result.err->text);
-	if (bytes_eq(test->in, result.value))
+	if (bytes_eq(part->in, result.value))
 		return SEAL_OK;
-	if (test->topic->format == FORMAT_JSON && has_one_way(test->topic))
-		return compare_reversible(check, test->in, result.value);
-	rc = fail(check, test->mark, "the round trip gives %s, expected %s", shown(check, result.value),
-		  shown(check, test->in));
+	if (part->topic->format == FORMAT_JSON && has_one_way(part->topic))
+		return compare_reversible(check, part->topic, part->in, result.value);
+	if (part->topic->part == PART_HEADER && has_one_way(part->topic))
+		return SEAL_OK; /* other parts may come back */
+	rc = fail(check, test->mark, "%sthe round trip gives %s, expected %s", part_prefix(check, part->topic),
+		  shown(check, result.value), shown(check, part->in));
 out:
 	return rc;
 }
@@ -244,33 +262,77 @@ static enum seal_status check_error(struct check *check, const struct seal_err *
 		    seal_code_name(got->code), got->text, test->error);
 }
 
+/* Protects a part into *out. *failed: why that went wrong, in the engine's memory; NULL: it did not. */
+static enum seal_status protect_part(struct check *check, const struct policy_test_part *part, struct outcome *out,
+				     const struct seal_err **failed)
+{
+	struct engine_result result;
+	enum seal_status rc;
+
+	SEAL_TRY(run_one(check, part->topic, ENGINE_PROTECT, part->in, BYTES_EMPTY, &result));
+	*failed = result.err;
+	*out = (struct outcome){BYTES_EMPTY, BYTES_EMPTY};
+	if (result.err != NULL)
+		return SEAL_OK;
+	out->value = arena_copy(check->arena, result.value);
+	if (result.key_header.ptr != NULL)
+		out->key_header = arena_copy(check->arena, result.key_header);
+	if (out->value.ptr == NULL || (result.key_header.ptr != NULL && out->key_header.ptr == NULL))
+		rc = err_memory(check->err);
+out:
+	return rc;
+}
+
+/* *failed: as of protect_part. */
+static enum seal_status check_part(struct check *check, const struct policy_test_part *part,
+				   const struct seal_err **failed)
+{
+	const bool json = part->topic->format == FORMAT_JSON;
+	struct outcome out;
+	enum seal_status rc;
+
+	SEAL_TRY(protect_part(check, part, &out, failed));
+	if (*failed != NULL)
+		return SEAL_OK;
+	for (size_t i = 0; i < part->n_expects; i++)
+		SEAL_TRY(json ? check_json(check, &part->expects[i], out.value)
+			      : check_bytes(check, &part->expects[i], out.value));
+	if (check->test->round_trip)
+		SEAL_TRY(check_round_trip(check, part, &out));
+out:
+	return rc;
+}
+
+/* The record fails with the first of its parts. */
+static enum seal_status check_parts(struct check *check, const struct seal_err **failed)
+{
+	const struct policy_test *test = check->test;
+	enum seal_status rc;
+
+	SEAL_TRY(check_part(check, &test->value, failed));
+	if (*failed == NULL && test->key.topic != NULL)
+		SEAL_TRY(check_part(check, &test->key, failed));
+	for (size_t i = 0; *failed == NULL && i < test->n_headers; i++)
+		SEAL_TRY(check_part(check, &test->headers[i], failed));
+out:
+	return rc;
+}
+
 enum seal_status check_test(struct engine *engine, const struct policy_test *test, struct arena *arena,
 			    struct check_result *result, struct seal_err *err)
 {
 	struct check check = {engine, test, arena, result, err};
-	struct seal_bytes out, key_header = BYTES_EMPTY;
-	struct engine_result protected;
+	const struct seal_err *failed = NULL;
 	enum seal_status rc;
 
 	*result = (struct check_result){.failures = NULL};
 	result->tail = &result->failures;
-	SEAL_TRY(run_one(&check, ENGINE_PROTECT, test->in, key_header, &protected));
+	SEAL_TRY(check_parts(&check, &failed));
 	if (test->error != NULL)
-		return check_error(&check, protected.err);
-	if (protected.err != NULL)
-		return fail(&check, test->mark, "protecting failed: %s%s%s", protected.err->place,
-			    protected.err->place[0] ? ": " : "", protected.err->text);
-	/* The engine's views end with the next call. */
-	out = arena_copy(arena, protected.value);
-	if (protected.key_header.ptr != NULL)
-		key_header = arena_copy(arena, protected.key_header);
-	if (out.ptr == NULL || (protected.key_header.ptr != NULL && key_header.ptr == NULL))
-		return err_memory(err);
-	for (size_t i = 0; i < test->n_expects; i++)
-		SEAL_TRY(test->topic->format == FORMAT_JSON ? check_json(&check, &test->expects[i], out)
-							    : check_bytes(&check, &test->expects[i], out));
-	if (test->round_trip)
-		SEAL_TRY(check_round_trip(&check, out, key_header));
+		rc = check_error(&check, failed);
+	else if (failed != NULL)
+		rc = fail(&check, test->mark, "protecting failed: %s%s%s", failed->place,
+			  failed->place[0] ? ": " : "", failed->text);
 out:
 	return rc;
 }

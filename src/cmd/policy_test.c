@@ -65,7 +65,7 @@ static void print_json(const struct run *run, const struct policy_test *test, co
 	printf("]}");
 }
 
-static bool needs_server(const struct policy_topic *topic)
+static bool uses_server(const struct policy_topic *topic)
 {
 	for (size_t i = 0; i < topic->n_rules; i++)
 		if ((topic->rules[i].method->flags & METHOD_TRANSFORM_KEY) != 0)
@@ -73,10 +73,19 @@ static bool needs_server(const struct policy_topic *topic)
 	return false;
 }
 
+static bool needs_server(const struct policy_test *test)
+{
+	bool needs = uses_server(test->topic) || (test->key.topic != NULL && uses_server(test->key.topic));
+
+	for (size_t i = 0; i < test->n_headers; i++)
+		needs |= uses_server(test->headers[i].topic);
+	return needs;
+}
+
 static enum seal_status run_test(struct run *run, struct engine *engine, const struct policy_test *test, bool first,
 				 struct arena *arena, struct seal_err *err)
 {
-	const bool left_out = run->no_server != NULL && needs_server(test->topic);
+	const bool left_out = run->no_server != NULL && needs_server(test);
 	struct check_result result;
 	enum seal_status rc = SEAL_OK;
 

@@ -4,8 +4,10 @@
  *   topic purchases: the entry at policy.yaml:11, because it is named "purchases"
  *   namespace "shop", format json, on_error reject, …
  *
- *     PATH           METHOD  TYPE  KEY                BOUND TO   BACK  LEAKS
- *     $.credit_card  card    fpe   cards local:cards  its place  yes   equality
+ *     PATH               METHOD  TYPE     KEY                BOUND TO   BACK  LEAKS
+ *     $.credit_card      card    fpe      cards local:cards  its place  yes   equality
+ *     key                card    fpe      cards local:cards  its place  yes   equality
+ *     header:x-customer  secret  encrypt  pii local:pii      its place  yes   length
  */
 #include "policy/explain.h"
 
@@ -14,6 +16,7 @@
 #include "policy/write.h"
 
 #define COLUMNS 7
+#define PARTS_MAX (2 + POLICY_HEADERS_MAX)
 
 /* One explanation. The first failure stays in `rc`, and what follows it does nothing. */
 struct explain {
@@ -43,6 +46,13 @@ static bool is_reversible(const struct policy_rule *rule)
 	return !(rule->method->flags & METHOD_ONE_WAY);
 }
 
+static const char *format_word(const struct policy_topic *topic)
+{
+	static const char *const words[] = {"json", "bytes", "text"};
+
+	return words[topic->format];
+}
+
 static const char *leaks(const struct policy_rule *rule)
 {
 	return rule->method->kind->leaks ? rule->method->kind->leaks : "unknown";
@@ -64,6 +74,19 @@ static struct seal_bytes choice_word(const struct opt_row *row, const struct pol
 	while (index-- > 0)
 		at = strchr(at, '|') + 1;
 	return bytes_of(at, strcspn(at, "|"));
+}
+
+/* The entry itself, and those of its records' keys and headers. */
+static size_t parts_of(const struct policy_topic *topic, const struct policy_topic *parts[PARTS_MAX])
+{
+	size_t n = 0;
+
+	parts[n++] = topic;
+	if (topic->key != NULL)
+		parts[n++] = topic->key;
+	for (size_t i = 0; topic->headers != NULL && topic->headers[i] != NULL; i++)
+		parts[n++] = topic->headers[i];
+	return n;
 }
 
 /* Text --------------------------------------------------------------------------------------------------- */
@@ -129,24 +152,60 @@ static void say_row(struct explain *x, const struct row *row, const int *widths)
 	SAY(x, "\n");
 }
 
+/* A heading and the rules of all parts. NULL without memory. */
+static struct row *make_rows(struct explain *x, const struct policy_topic *topic, size_t *n)
+{
+	const struct policy_topic *parts[PARTS_MAX];
+	const size_t n_parts = parts_of(topic, parts);
+	struct row *rows;
+
+	*n = 1;
+	for (size_t i = 0; i < n_parts; i++)
+		*n += parts[i]->n_rules;
+	rows = arena_alloc(&x->arena, *n * sizeof(*rows), _Alignof(struct row));
+	if (rows == NULL)
+		return NULL;
+	rows[0] = headings;
+	for (size_t i = 0, at = 1; i < n_parts; i++)
+		for (size_t j = 0; j < parts[i]->n_rules; j++)
+			if (!make_row(x, &parts[i]->rules[j], &rows[at++]))
+				return NULL;
+	return rows;
+}
+
 static void say_rules(struct explain *x, const struct policy_topic *topic)
 {
-	size_t n = topic->n_rules + 1;
-	struct row *rows = arena_alloc(&x->arena, n * sizeof(*rows), _Alignof(struct row));
 	int widths[COLUMNS] = {0};
-	bool made = rows != NULL;
+	size_t n;
+	struct row *rows = make_rows(x, topic, &n);
 
-	for (size_t i = 0; made && i < n; i++) {
-		rows[i] = headings;
-		made = i == 0 || make_row(x, &topic->rules[i - 1], &rows[i]);
-		for (size_t j = 0; made && j < COLUMNS; j++)
+	if (rows == NULL) {
+		if (x->rc == SEAL_OK)
+			x->rc = err_memory(x->err);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < COLUMNS; j++)
 			if (width_of(rows[i].cells[j]) > widths[j])
 				widths[j] = width_of(rows[i].cells[j]);
-	}
-	if (!made && x->rc == SEAL_OK)
-		x->rc = err_memory(x->err);
-	for (size_t i = 0; made && i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		say_row(x, &rows[i], widths);
+}
+
+static void say_allowed(struct explain *x, const struct policy_topic *topic)
+{
+	const char *before = "  In clear by intent: ";
+
+	for (size_t i = 0; i < topic->n_allow; i++, before = ", ")
+		SAY(x, "%s%s", before, topic->allow_text[i]);
+	if (topic->allow_key) {
+		SAY(x, "%skey", before);
+		before = ", ";
+	}
+	for (size_t i = 0; topic->allow_headers != NULL && topic->allow_headers[i] != NULL; i++, before = ", ")
+		SAY(x, "%sheader:%s", before, topic->allow_headers[i]);
+	if (before[0] == ',')
+		SAY(x, ".\n");
 }
 
 static void say_matches(struct explain *x, const struct policy_topic *topic)
@@ -160,6 +219,8 @@ static void say_entry(struct explain *x, const struct policy_topic *topic)
 	SAY(x, "namespace \"%s\"", x->policy->namespace_);
 	for (const struct opt_row *row = policy_shown_rows; row->name != NULL; row++)
 		SAY(x, ", %s %.*s", row->name, BYTES_FMT(choice_word(row, topic)));
+	if (topic->key != NULL)
+		SAY(x, ", key as %s", format_word(topic->key));
 	if (topic->dead_letter_topic != NULL)
 		SAY(x, ", dead letters to %s under key %s", topic->dead_letter_topic,
 		    topic->dead_letter_method->key->name);
@@ -167,6 +228,7 @@ static void say_entry(struct explain *x, const struct policy_topic *topic)
 	say_rules(x, topic);
 	SAY(x, "\n  %s\n",
 	    topic->format == FORMAT_BYTES ? "The value is taken as a whole." : "Every other byte stays as it is.");
+	say_allowed(x, topic);
 }
 
 /* The entries before the one that matched, and that they don't. */
@@ -280,6 +342,62 @@ static void write_rule(struct writer *w, const struct policy_rule *rule)
 	write_close(w, '}');
 }
 
+static void write_rules(struct writer *w, const struct policy_topic *topic)
+{
+	write_name(w, "rules");
+	write_open(w, '[');
+	for (size_t i = 0; i < topic->n_rules; i++)
+		write_rule(w, &topic->rules[i]);
+	write_close(w, ']');
+}
+
+static void write_key_rules(struct writer *w, const struct policy_topic *key)
+{
+	write_name(w, "key");
+	if (key == NULL) {
+		write_str(w, NULL);
+		return;
+	}
+	write_open(w, '{');
+	write_name(w, "line");
+	write_number(w, key->mark.line);
+	write_member(w, "format", format_word(key));
+	write_rules(w, key);
+	write_close(w, '}');
+}
+
+static void write_headers(struct writer *w, const struct policy_topic *const *headers)
+{
+	write_name(w, "headers");
+	write_open(w, '[');
+	for (; headers != NULL && *headers != NULL; headers++) {
+		write_open(w, '{');
+		write_member(w, "name", (*headers)->header);
+		write_rules(w, *headers);
+		write_close(w, '}');
+	}
+	write_close(w, ']');
+}
+
+static void write_allowed(struct writer *w, const struct policy_topic *topic)
+{
+	write_name(w, "allow");
+	write_open(w, '{');
+	write_name(w, "paths");
+	write_open(w, '[');
+	for (size_t i = 0; i < topic->n_allow; i++)
+		write_str(w, topic->allow_text[i]);
+	write_close(w, ']');
+	write_name(w, "key");
+	write_bool(w, topic->allow_key);
+	write_name(w, "headers");
+	write_open(w, '[');
+	for (size_t i = 0; topic->allow_headers != NULL && topic->allow_headers[i] != NULL; i++)
+		write_str(w, topic->allow_headers[i]);
+	write_close(w, ']');
+	write_close(w, '}');
+}
+
 static void write_match(struct writer *w, const struct policy_topic *topic, const struct topic_pattern *by)
 {
 	write_name(w, "match");
@@ -309,11 +427,10 @@ static void write_entry(struct writer *w, const struct policy_topic *topic, cons
 	write_name(w, "made_for_dead_letters");
 	write_bool(w, topic->is_dead_letter);
 	write_member(w, "dead_letter_topic", topic->dead_letter_topic);
-	write_name(w, "rules");
-	write_open(w, '[');
-	for (size_t i = 0; i < topic->n_rules; i++)
-		write_rule(w, &topic->rules[i]);
-	write_close(w, ']');
+	write_rules(w, topic);
+	write_key_rules(w, topic->key);
+	write_headers(w, topic->headers);
+	write_allowed(w, topic);
 	write_close(w, '}');
 }
 

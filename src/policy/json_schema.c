@@ -318,27 +318,82 @@ static void write_match(struct writer *w)
 	write_close(w, '}');
 }
 
-static void write_protect(struct writer *w)
+/* A method's name, or a method in line. */
+static void write_use(struct writer *w)
 {
-	write_name(w, "protect");
-	open_type(w, "object");
-	write_member(w, "description", "which path gets which method");
-	write_name(w, "minProperties");
-	write_number(w, 1);
-	write_name(w, "propertyNames");
-	write_open(w, '{');
-	write_member(w, "pattern", "^\\$");
-	write_close(w, '}');
-	write_name(w, "additionalProperties");
+	write_name(w, "use");
 	write_open(w, '{');
 	write_name(w, "oneOf");
 	write_open(w, '[');
-	for (int i = 0; i < 2; i++) {
-		write_open(w, '{');
-		write_member(w, "$ref", i ? "#/$defs/method" : "#/$defs/name");
-		write_close(w, '}');
-	}
+	write_open(w, '{');
+	write_member(w, "$ref", "#/$defs/name");
+	write_close(w, '}');
+	write_open(w, '{');
+	write_member(w, "$ref", "#/$defs/method");
+	write_close(w, '}');
 	write_close(w, ']');
+	write_close(w, '}');
+}
+
+/* {"type": "object"} whose names fit `pattern` and whose values are methods, at most `max` of them; the caller closes it. */
+static void open_uses(struct writer *w, const char *pattern, int64_t max)
+{
+	open_type(w, "object");
+	write_name(w, "minProperties");
+	write_number(w, 1);
+	write_name(w, "maxProperties");
+	write_number(w, max);
+	write_name(w, "propertyNames");
+	write_open(w, '{');
+	write_member(w, "pattern", pattern);
+	write_close(w, '}');
+	write_ref(w, "additionalProperties", "#/$defs/use");
+}
+
+static void write_protect(struct writer *w)
+{
+	write_name(w, "protect");
+	open_uses(w, "^\\$", POLICY_RULES_MAX);
+	write_member(w, "description", "which path gets which method");
+	write_close(w, '}');
+}
+
+static void write_key_rules(struct writer *w)
+{
+	write_name(w, "key");
+	write_open(w, '{');
+	write_member(w, "description",
+		     "the method of the record key, or for keys that are JSON which path gets which");
+	write_name(w, "oneOf");
+	write_open(w, '[');
+	write_open(w, '{');
+	write_member(w, "$ref", "#/$defs/use");
+	write_close(w, '}');
+	open_uses(w, "^\\$", POLICY_RULES_MAX);
+	write_close(w, '}');
+	write_close(w, ']');
+	write_close(w, '}');
+}
+
+static void write_headers(struct writer *w)
+{
+	write_name(w, "headers");
+	open_uses(w, "^(?!seal-).+$", POLICY_HEADERS_MAX);
+	write_member(w, "description", "which header gets which method");
+	write_close(w, '}');
+}
+
+static void write_allow(struct writer *w)
+{
+	write_name(w, "allow");
+	open_type(w, "array");
+	write_member(w, "description",
+		     "paths, key and header:NAME that are in clear by intent: scan -p counts them so");
+	write_name(w, "maxItems");
+	write_number(w, POLICY_RULES_MAX);
+	write_name(w, "items");
+	open_type(w, "string");
+	write_member(w, "pattern", "^(\\$.*|key|header:.+)$");
 	write_close(w, '}');
 	write_close(w, '}');
 }
@@ -372,6 +427,35 @@ static void write_topic(struct writer *w)
 	write_rows(w, policy_topic_rows);
 	write_dead_letter(w);
 	write_protect(w);
+	write_key_rules(w);
+	write_headers(w);
+	write_allow(w);
+	write_close(w, '}');
+	close_object(w);
+}
+
+static void write_anything(struct writer *w, const char *name, const char *description)
+{
+	write_name(w, name);
+	write_open(w, '{');
+	write_member(w, "description", description);
+	write_close(w, '}');
+}
+
+/* {in, out} of a test's key or header. */
+static void write_test_part(struct writer *w)
+{
+	static const char *const required[] = {"in", NULL};
+
+	write_name(w, "test_part");
+	open_type(w, "object");
+	write_words(w, "required", required);
+	write_name(w, "properties");
+	write_open(w, '{');
+	write_anything(w, "in", "what it is");
+	write_anything(w, "out",
+		       "what it must become: an exact value, {like: regex} or {not: value}; where keys are JSON, "
+		       "members or paths of it");
 	write_close(w, '}');
 	close_object(w);
 }
@@ -387,14 +471,16 @@ static void write_test(struct writer *w)
 	write_open(w, '{');
 	write_string(w, "name", "what the test shows");
 	write_string(w, "topic", "the topic that the record is of");
-	write_name(w, "in");
-	write_open(w, '{');
-	write_member(w, "description", "the record");
-	write_close(w, '}');
+	write_anything(w, "in", "the record");
 	write_name(w, "out");
 	open_type(w, "object");
 	write_member(w, "description",
 		     "members or paths of the result: an exact value, {like: regex}, {not: value} or {absent: true}");
+	write_close(w, '}');
+	write_ref(w, "key", "#/$defs/test_part");
+	write_name(w, "headers");
+	open_type(w, "object");
+	write_ref(w, "additionalProperties", "#/$defs/test_part");
 	write_close(w, '}');
 	write_string(w, "error", "the error that protecting ends in, such as domain or protected");
 	write_name(w, "round_trip");
@@ -487,7 +573,9 @@ enum seal_status json_schema_write(const struct policy_schema *schema, struct se
 	write_bind(&w);
 	write_key_per(&w);
 	write_methods(&w, schema);
+	write_use(&w);
 	write_topic(&w);
+	write_test_part(&w);
 	write_test(&w);
 	write_close(&w, '}');
 	close_object(&w);

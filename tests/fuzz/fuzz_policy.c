@@ -37,6 +37,23 @@ static void check_topic(const struct policy *policy, const struct policy_topic *
 	}
 }
 
+static void check_part(const struct policy_test_part *part)
+{
+	CHECK(part->topic != NULL && part->in.ptr != NULL);
+	CHECK(part->topic->format != FORMAT_JSON || json_is_value(part->in, false));
+	CHECK(part->n_expects == 0 || part->expects != NULL);
+}
+
+static void check_test(const struct policy_test *test)
+{
+	CHECK(test->topic != NULL && test->topic == test->value.topic);
+	check_part(&test->value);
+	if (test->key.topic != NULL)
+		check_part(&test->key);
+	for (size_t i = 0; i < test->n_headers; i++)
+		check_part(&test->headers[i]);
+}
+
 static void check_policy(const struct policy *policy)
 {
 	struct seal_buf out = BUF_INIT(64 << 20);
@@ -44,8 +61,7 @@ static void check_policy(const struct policy *policy)
 	for (size_t i = 0; i < policy->n_topics; i++)
 		check_topic(policy, &policy->topics[i]);
 	for (size_t i = 0; i < policy->n_tests; i++)
-		CHECK(policy->tests[i].topic != NULL &&
-		      (policy->tests[i].topic->format == FORMAT_BYTES || json_is_value(policy->tests[i].in, false)));
+		check_test(&policy->tests[i]);
 	policy_topic_find(policy, BYTES_LIT("purchases"));
 	policy_topic_find(policy, BYTES_LIT("__x"));
 	CHECK(explain_text(policy, "p", NULL, &out, NULL) == SEAL_OK);

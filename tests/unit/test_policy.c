@@ -381,8 +381,8 @@ static void check_json(const char *yaml, const char *json)
 	snprintf(text, sizeof(text), TESTS_HEAD "- topic: t\n  in: %s\n  round_trip: true\n", yaml);
 	policy = load(text);
 	assert_int_equal(policy->n_tests, 1);
-	if (!bytes_eq_str(policy->tests[0].in, json))
-		fail_msg("%s is %.*s, not %s", yaml, BYTES_FMT(policy->tests[0].in), json);
+	if (!bytes_eq_str(policy->tests[0].value.in, json))
+		fail_msg("%s is %.*s, not %s", yaml, BYTES_FMT(policy->tests[0].value.in), json);
 	policy_free(policy);
 }
 
@@ -422,22 +422,22 @@ static void expectations(void **state)
 	assert_string_equal(test->name, "shows");
 	assert_ptr_equal(test->topic, &policy->topics[0]);
 	assert_false(test->round_trip);
-	assert_int_equal(test->n_expects, 6);
-	assert_int_equal(test->expects[0].kind, EXPECT_VALUE);
-	assert_true(bytes_eq_str(test->expects[0].value, "\"x\""));
-	assert_int_equal(test->expects[0].path.n_steps, 1);
-	assert_true(bytes_eq_str(test->expects[0].path.steps[0].name, "plain"));
-	assert_int_equal(test->expects[1].kind, EXPECT_LIKE);
-	assert_int_equal(regex_match(test->expects[1].regex, BYTES_LIT("12")), REGEX_YES);
-	assert_int_equal(regex_match(test->expects[1].regex, BYTES_LIT("a12")), REGEX_NO);
-	assert_int_equal(test->expects[2].kind, EXPECT_NOT);
-	assert_true(bytes_eq_str(test->expects[2].value, "{\"like\":1}"));
-	assert_int_equal(test->expects[3].kind, EXPECT_ABSENT);
-	assert_int_equal(test->expects[4].kind, EXPECT_VALUE);
-	assert_int_equal(test->expects[4].path.n_steps, 3);
-	assert_true(bytes_eq_str(test->expects[4].value, "[1,{\"like\":\"a\"}]"));
-	assert_int_equal(test->expects[5].kind, EXPECT_VALUE);
-	assert_int_equal(test->expects[5].mark.line, 13);
+	assert_int_equal(test->value.n_expects, 6);
+	assert_int_equal(test->value.expects[0].kind, EXPECT_VALUE);
+	assert_true(bytes_eq_str(test->value.expects[0].value, "\"x\""));
+	assert_int_equal(test->value.expects[0].path.n_steps, 1);
+	assert_true(bytes_eq_str(test->value.expects[0].path.steps[0].name, "plain"));
+	assert_int_equal(test->value.expects[1].kind, EXPECT_LIKE);
+	assert_int_equal(regex_match(test->value.expects[1].regex, BYTES_LIT("12")), REGEX_YES);
+	assert_int_equal(regex_match(test->value.expects[1].regex, BYTES_LIT("a12")), REGEX_NO);
+	assert_int_equal(test->value.expects[2].kind, EXPECT_NOT);
+	assert_true(bytes_eq_str(test->value.expects[2].value, "{\"like\":1}"));
+	assert_int_equal(test->value.expects[3].kind, EXPECT_ABSENT);
+	assert_int_equal(test->value.expects[4].kind, EXPECT_VALUE);
+	assert_int_equal(test->value.expects[4].path.n_steps, 3);
+	assert_true(bytes_eq_str(test->value.expects[4].value, "[1,{\"like\":\"a\"}]"));
+	assert_int_equal(test->value.expects[5].kind, EXPECT_VALUE);
+	assert_int_equal(test->value.expects[5].mark.line, 13);
 	assert_string_equal(policy->tests[1].error, "missing");
 	assert_null(policy->tests[1].name);
 	policy_free(policy);
@@ -449,8 +449,8 @@ static void payloads_of_tests(void **state)
 				     "topics: [{match: t, format: bytes, protect: {$: {type: encrypt, key: k}}}]\n"
 				     "tests: [{topic: t, in: 12, out: {$: {not: 12}}}]\n");
 
-	assert_true(bytes_eq_str(policy->tests[0].in, "12"));
-	assert_int_equal(policy->tests[0].expects[0].path.n_steps, 0);
+	assert_true(bytes_eq_str(policy->tests[0].value.in, "12"));
+	assert_int_equal(policy->tests[0].value.expects[0].path.n_steps, 0);
 	policy_free(policy);
 }
 

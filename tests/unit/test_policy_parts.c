@@ -1,4 +1,7 @@
-/* policy_parts: do `key`, `key_format`, `headers` and `allow` become the entries and places that they say? */
+/*
+ * policy_parts: do `key`, `key_format`, `headers` and `allow` become the entries and places that they say, and
+ * are they explained and tested as such?
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +9,8 @@
 #include <cmocka.h>
 
 #include "base/encode.h"
+#include "policy/explain.h"
+#include "policy/tests.h"
 #include "policy_fake.h"
 
 /* A policy for one topic; `rest` is what follows its protect. */
@@ -318,6 +323,103 @@ static void what_allow_refuses(void **state)
 		      "p.yaml:2:44", "allow takes no paths with format: bytes");
 }
 
+/* Explained ---------------------------------------------------------------------------------------------------- */
+
+static void check_says(const struct seal_buf *out, const char *text)
+{
+	if (memmem(out->ptr, out->len, text, strlen(text)) == NULL)
+		fail_msg("\"%s\" is not in:\n%.*s", text, (int)out->len, (const char *)out->ptr);
+}
+
+static void explains(void **state)
+{
+	struct seal_buf out = BUF_INIT(1 << 20);
+	struct policy *policy = load(
+		TOPIC("  key: {$.id: id}\n  headers: {x: secret, key: {type: redact}}\n"
+		      "  allow: [$.b, $.c.d, key, 'header:y']\n- {match: u, protect: {$: secret}, allow: [key]}\n"
+		      "- {match: v, protect: {$: secret}, key: {type: same, key: k}, key_format: bytes}\n"));
+
+	assert_int_equal(explain_text(policy, "p.yaml", "t", &out, NULL), SEAL_OK);
+	check_says(&out, ", on_null protect, key as json\n");
+	check_says(&out, "  $.a         secret     encrypt  k local:k  its place  yes    length\n"
+			 "  key.id      id         fpe      k local:k  its place  yes    equality, format\n"
+			 "  header:x    secret     encrypt  k local:k  its place  yes    length\n"
+			 "  header:key  (in line)  redact   -          nothing    never  nothing\n");
+	check_says(&out, "In clear by intent: $.b, $.c.d, key, header:y.\n");
+	buf_reset(&out);
+	assert_int_equal(explain_text(policy, "p.yaml", "u", &out, NULL), SEAL_OK);
+	check_says(&out, "In clear by intent: key.\n");
+	buf_reset(&out);
+	assert_int_equal(explain_text(policy, "p.yaml", NULL, &out, NULL), SEAL_OK);
+	check_says(&out, ", key as bytes\n");
+	buf_reset(&out);
+	assert_int_equal(explain_json(policy, "p.yaml", "t", &out, NULL), SEAL_OK);
+	assert_true(json_is_value(buf_bytes(&out), true));
+	check_says(&out,
+		   "\"format\": \"json\",\n        \"rules\": [\n          {\n            \"path\": \"key.id\"");
+	check_says(&out, "\"name\": \"x\"");
+	check_says(&out, "\"key\": true,\n        \"headers\": [\n          \"y\"\n        ]");
+	buf_clear(&out);
+	policy_free(policy);
+}
+
+/* Tests of policies -------------------------------------------------------------------------------------------- */
+
+#define TESTED                                                                                                       \
+	TOPIC("  key: id\n  headers: {x: secret, y: secret}\n"                                                       \
+	      "- {match: j, protect: {$.a: secret}, key: {$.id: id}}\n- {match: n, protect: {$.a: secret}}\n")
+
+static void tests_of_parts(void **state)
+{
+	struct policy *policy = load(
+		TESTED "tests:\n- {topic: t, in: {}, key: {in: 17, out: {not: 17}}, headers: {y: {in: ''}}}\n"
+		       "- {topic: j, in: {}, key: {in: {id: 7}, out: {id: {like: '\\d'}, '$.n': {absent: true}}}}\n");
+	const struct policy_test *test = &policy->tests[0];
+
+	assert_ptr_equal(test->value.topic, test->topic);
+	assert_ptr_equal(test->key.topic, test->topic->key);
+	assert_true(bytes_eq_str(test->key.in, "17"));
+	assert_int_equal(test->key.n_expects, 1);
+	assert_string_equal(test->key.expects[0].name, "key");
+	assert_int_equal(test->key.expects[0].kind, EXPECT_NOT);
+	assert_int_equal(test->n_headers, 1);
+	assert_ptr_equal(test->headers[0].topic, test->topic->headers[1]);
+	assert_non_null(test->headers[0].in.ptr);
+	assert_int_equal(test->headers[0].in.len + test->headers[0].n_expects, 0);
+	test = &policy->tests[1];
+	assert_true(bytes_eq_str(test->key.in, "{\"id\":7}"));
+	assert_int_equal(test->key.n_expects, 2);
+	assert_string_equal(test->key.expects[0].name, "key.id");
+	assert_true(bytes_eq_str(test->key.expects[0].path.steps[0].name, "id"));
+	assert_string_equal(test->key.expects[1].name, "key.n");
+	assert_int_equal(test->n_headers, 0);
+	policy_free(policy);
+}
+
+static void what_tests_refuse(void **state)
+{
+	check_refused(TESTED "tests:\n- {topic: n, in: {}, key: {in: a, out: b}}\n", "p.yaml:13:27",
+		      "the topic entry (line 11) has no key");
+	check_refused(TESTED "tests:\n- {topic: t, in: {}, headers: {xx: {in: a, out: b}}}\n", "p.yaml:13:32",
+		      "headers of the topic entry (line 6) has no \"xx\"; did you mean \"x\"?");
+	check_refused(TESTED "tests:\n- {topic: n, in: {}, headers: {abc: {in: a, out: b}}}\n", "p.yaml:13:32",
+		      "has no \"abc\": it stays as it is");
+	check_refused(TESTED "tests:\n- {topic: t, in: {}, key: {out: b}}\n", "p.yaml:13:27", "needs in");
+	check_refused(TESTED "tests:\n- {topic: t, in: {}, key: {in: a, ot: b}, round_trip: true}\n", "p.yaml:13:35",
+		      "did you mean \"out\"?");
+	check_refused(TESTED "tests:\n- {topic: t, in: {}, key: {in: {a: b}, out: b}}\n", "p.yaml:13:32",
+		      "in must be text, not a map: it is taken as a whole");
+	check_refused(TESTED "tests:\n- {topic: j, in: {}, key: {in: {id: 1}, out: b}}\n", "p.yaml:13:46",
+		      "out of key must be a map");
+	check_refused(TESTED "tests:\n- {topic: t, in: {}, key: {in: a}}\n", "p.yaml:13:3",
+		      "the test checks nothing");
+	check_refused(TESTED "tests:\n- {topic: t, in: {}, error: type, key: {in: a, out: b}}\n", "p.yaml:13:3",
+		      "a test with error has no result");
+	check_refused(TESTED
+		      "tests:\n- {topic: t, in: {}, round_trip: true, headers: {x: {in: a, out: {like: '('}}}}\n",
+		      "p.yaml:13:75", "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +436,9 @@ int main(void)
 		cmocka_unit_test(allow),
 		cmocka_unit_test(allow_sibling),
 		cmocka_unit_test(what_allow_refuses),
+		cmocka_unit_test(explains),
+		cmocka_unit_test(tests_of_parts),
+		cmocka_unit_test(what_tests_refuse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
