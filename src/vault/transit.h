@@ -61,7 +61,7 @@ struct transit_lot {
 	struct key_item **items; /* those that are sent */
 	size_t n;
 	bool bound; /* some item has associated data */
-	uint32_t hmac_version; /* asked for; 0: the newest */
+	uint32_t version; /* of the key, asked for; 0: the newest that may */
 	struct seal_bytes aad; /* the last one that was written … */
 	char aad_base64[512]; /* … and its text, if it fits */
 	size_t aad_len;
