@@ -69,7 +69,7 @@ const struct method_ops method_deterministic = {
 				"equal values give equal text (Vault's convergent encryption), for joins and record "
 				"keys; any value",
 			.leaks = "equality, length",
-			.flags = METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_MUST_BIND | METHOD_TEXT_FORM |
+			.flags = METHOD_ENCRYPT_KEY | METHOD_BINDS | METHOD_CONVERGENT_KEY | METHOD_TEXT_FORM |
 				 METHOD_BYTES | METHOD_STABLE,
 			.options = rows,
 			.options_size = sizeof(struct deterministic_options),

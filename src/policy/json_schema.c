@@ -200,7 +200,7 @@ static void write_kind(struct writer *w, const struct method_kind *kind)
 	if (takes_key(kind))
 		write_ref(w, "key", kind->flags & METHOD_PER ? "#/$defs/key" : "#/$defs/name");
 	if (kind->flags & METHOD_BINDS)
-		write_ref(w, "bind", kind->flags & METHOD_MUST_BIND ? "#/$defs/bound" : "#/$defs/bind");
+		write_ref(w, "bind", kind->flags & METHOD_CONVERGENT_KEY ? "#/$defs/bound" : "#/$defs/bind");
 	if (kind->flags & METHOD_STORE)
 		write_ref(w, "store", "#/$defs/name");
 	write_rows(w, kind->options);

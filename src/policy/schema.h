@@ -25,7 +25,8 @@ enum method_flag {
 	METHOD_STORE = 1 << 13, /* takes `store:`, where it keeps its rows; may be left out when the policy has one */
 	/* Under these options: equal values give equal results, which reveal: fit for record keys. */
 	METHOD_STABLE = 1 << 14,
-	METHOD_MUST_BIND = 1 << 15 /* makes a key of what a value is bound to: `bind: none` is a mistake */
+	/* Its key must be a convergent one, which makes another of what a value is bound to: `bind: none` is a mistake. */
+	METHOD_CONVERGENT_KEY = 1 << 15
 };
 
 #define METHOD_ANY_KEY (METHOD_ENCRYPT_KEY | METHOD_HMAC_KEY | METHOD_FPE_KEY | METHOD_TRANSFORM_KEY)

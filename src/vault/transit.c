@@ -90,7 +90,7 @@ enum seal_status transit_lot_add(struct transit_lot *lot, struct key_item *item,
 	const bool keyed = lot->what != TRANSIT_HMAC;
 
 	if (keyed && lot->session->key->info.derived && item->aad.len == 0) {
-		(void)transit_explain(lot->session->key, lot->what, item, "missing 'context'", err);
+		(void)transit_explain(lot->session->key, lot->what, lot->version, item, "missing 'context'", err);
 		return SEAL_USAGE;
 	}
 	lot->bound |= keyed && item->aad.len > 0;

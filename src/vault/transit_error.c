@@ -123,14 +123,14 @@ static enum seal_status explain_item(const struct transit_key *key, enum trouble
 	}
 }
 
-enum seal_status transit_explain(const struct transit_key *key, enum transit_call what, const struct key_item *item,
-				 const char *text, struct seal_err *err)
+enum seal_status transit_explain(const struct transit_key *key, enum transit_call what, uint32_t asked,
+				 const struct key_item *item, const char *text, struct seal_err *err)
 {
 	enum trouble trouble = find(text);
 	struct seal_bytes base64;
 	uint32_t version = 0;
 
-	if (what == TRANSIT_ENCRYPT && trouble == TROUBLE_TRIMMED) /* the one that was asked for */
+	if (what == TRANSIT_ENCRYPT && asked != 0 && trouble == TROUBLE_TRIMMED) /* the one that was asked for */
 		trouble = TROUBLE_NO_VERSION;
 	/* What is sent to be encrypted is any bytes, so that nothing can be wrong with it. */
 	if (trouble == TROUBLE_UNKNOWN || (what == TRANSIT_ENCRYPT && trouble < TROUBLE_GONE))
@@ -147,7 +147,7 @@ enum vault_blame transit_blame(void *arg, size_t first, size_t n, unsigned statu
 {
 	const struct transit_lot *lot = arg;
 
-	switch (transit_explain(lot->session->key, lot->what, NULL, text, err)) {
+	switch (transit_explain(lot->session->key, lot->what, lot->version, NULL, text, err)) {
 	case SEAL_OK:
 		return VAULT_BLAME_UNKNOWN;
 	case SEAL_DATA:

@@ -235,7 +235,7 @@ static enum seal_status take_error(struct transit_lot *lot, struct key_item *ite
 	enum seal_status rc;
 
 	vault_quote(text, quote);
-	rc = transit_explain(key_of(lot), lot->what, item, quote, &why);
+	rc = transit_explain(key_of(lot), lot->what, lot->version, item, quote, &why);
 	if (rc == SEAL_DATA) {
 		transit_item_fail(lot, item, &why);
 		return SEAL_OK;
