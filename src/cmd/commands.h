@@ -20,6 +20,7 @@ extern const struct command command_pump;
 extern const struct command command_reveal;
 extern const struct command command_rewrap;
 extern const struct command command_sample;
+extern const struct command command_scan;
 extern const struct command command_version;
 
 #endif

@@ -42,11 +42,9 @@ static void tell_plan(const struct plan *plan)
 			log_say(LOG_WARNING, "%s", text);
 }
 
-enum seal_status policy_use_open_any(const char *file, const char *const *topics, enum engine_direction direction,
-				     const struct global_options *global, struct policy_use *out,
-				     struct seal_err *err)
+enum seal_status policy_use_load(const char *file, const char *const *topics, struct policy_use *out,
+				 struct seal_err *err)
 {
-	struct key_source_config keys = global_key_config(global);
 	struct policy_findings findings;
 	enum seal_status rc;
 
@@ -56,7 +54,21 @@ enum seal_status policy_use_open_any(const char *file, const char *const *topics
 	tell_findings(file, &findings);
 	policy_findings_clear(&findings);
 	SEAL_TRY(rc);
-	SEAL_TRY(choose_topic(file, topics, out, err));
+	rc = choose_topic(file, topics, out, err);
+out:
+	if (rc != SEAL_OK)
+		policy_use_close(out);
+	return rc;
+}
+
+enum seal_status policy_use_open_any(const char *file, const char *const *topics, enum engine_direction direction,
+				     const struct global_options *global, struct policy_use *out,
+				     struct seal_err *err)
+{
+	struct key_source_config keys = global_key_config(global);
+	enum seal_status rc;
+
+	SEAL_TRY(policy_use_load(file, topics, out, err));
 	keys.create_stores = direction == ENGINE_PROTECT;
 	SEAL_TRY(plan_new(out->policy, &registry, &keys, &out->plan, err));
 	tell_plan(out->plan);

@@ -27,6 +27,9 @@ SEAL_MUST_USE enum seal_status policy_use_open_any(const char *file, const char 
 						   enum engine_direction direction,
 						   const struct global_options *global, struct policy_use *out,
 						   struct seal_err *err);
+/* The same without opening any key: `plan` stays NULL. */
+SEAL_MUST_USE enum seal_status policy_use_load(const char *file, const char *const *topics, struct policy_use *out,
+					       struct seal_err *err);
 /* No policy was named: SEAL_USAGE. */
 enum seal_status policy_is_needed(struct seal_err *err);
 void policy_use_close(struct policy_use *use);

@@ -13,7 +13,6 @@
 /* One a line. */
 /* clang-format off */
 #define METHODS(each) \
-	each(deterministic) \
 	each(encrypt) \
 	each(envelope) \
 	each(fpe) \
@@ -77,6 +76,7 @@ const struct command *const registry_commands[] = {
 	&command_protect,
 	&command_reveal,
 	&command_rewrap,
+	&command_scan,
 	&command_inspect,
 	&command_pump,
 	&command_produce,

@@ -3,9 +3,10 @@
 
 #include "base/mem.h"
 
-enum seal_status cover_rules_init(struct cover_rules *rules, const struct policy_topic *topic, struct seal_err *err)
+enum seal_status cover_rules_init(struct cover_rules *rules, const struct policy_topic *topic, bool allowed,
+				  struct seal_err *err)
 {
-	*rules = (struct cover_rules){.topic = topic};
+	*rules = (struct cover_rules){.topic = topic, .rest = allowed ? SCAN_ALLOWED : SCAN_CLEAR};
 	if (topic == NULL || topic->n_allow == 0)
 		return SEAL_OK;
 	return json_paths_new(topic->allow, topic->n_allow, &rules->allow, err);
@@ -14,15 +15,13 @@ enum seal_status cover_rules_init(struct cover_rules *rules, const struct policy
 void cover_rules_clear(struct cover_rules *rules)
 {
 	json_paths_free(rules->allow);
-	*rules = (struct cover_rules){NULL, NULL};
+	*rules = (struct cover_rules){.topic = NULL};
 }
 
 enum scan_cover cover_whole(const struct cover_rules *rules, uint32_t *rule)
 {
 	*rule = rules->topic != NULL && rules->topic->n_rules > 0 ? 1 : 0;
-	if (*rule != 0)
-		return SCAN_PROTECTED;
-	return rules->topic != NULL && rules->topic->n_allow > 0 ? SCAN_ALLOWED : SCAN_CLEAR;
+	return *rule != 0 ? SCAN_PROTECTED : rules->rest;
 }
 
 enum seal_status cover_scan(struct cover *cover, const struct cover_rules *rules, struct seal_bytes doc,
@@ -33,6 +32,7 @@ enum seal_status cover_scan(struct cover *cover, const struct cover_rules *rules
 	cover->at_protected = cover->at_allowed = 0;
 	cover->allowed.n_hits = 0;
 	cover->n_rules = rules->topic != NULL ? rules->topic->n_rules : 0;
+	cover->rest = rules->rest;
 	SEAL_TRY(json_scan(rules->topic != NULL ? rules->topic->paths : NULL, doc, &cover->protected, err));
 	if (rules->allow != NULL)
 		SEAL_TRY(json_scan(rules->allow, doc, &cover->allowed, err));
@@ -57,7 +57,9 @@ enum scan_cover cover_of(struct cover *cover, size_t at, uint32_t *rule)
 		*rule = hit->path + 1;
 		return SCAN_PROTECTED;
 	}
-	return span_at(&cover->allowed, &cover->at_allowed, JSON_PATHS_MAX, at) != NULL ? SCAN_ALLOWED : SCAN_CLEAR;
+	if (span_at(&cover->allowed, &cover->at_allowed, JSON_PATHS_MAX, at) != NULL)
+		return SCAN_ALLOWED;
+	return cover->rest;
 }
 
 void cover_clear(struct cover *cover)

@@ -7,13 +7,14 @@
 
 /* One part of a record under the rules for it: what threads share. */
 struct cover_rules {
-	const struct policy_topic *topic; /* NULL: none, all is in clear */
-	struct json_paths *allow; /* NULL: nothing is allowed */
+	const struct policy_topic *topic; /* NULL: none */
+	struct json_paths *allow; /* NULL: no path is allowed */
+	enum scan_cover rest; /* of what neither names: SCAN_CLEAR, or SCAN_ALLOWED */
 };
 
-/* `topic` may be NULL; it must outlive the rules. */
+/* `topic` may be NULL; it must outlive the rules. `allowed`: what it does not protect is in clear by intent. */
 SEAL_MUST_USE enum seal_status cover_rules_init(struct cover_rules *rules, const struct policy_topic *topic,
-						struct seal_err *err);
+						bool allowed, struct seal_err *err);
 void cover_rules_clear(struct cover_rules *rules);
 /* Of a whole payload that is not looked into: format bytes or text, which has one rule at most. */
 enum scan_cover cover_whole(const struct cover_rules *rules, uint32_t *rule);
@@ -23,11 +24,12 @@ struct cover {
 	struct json_scan protected, allowed;
 	size_t at_protected, at_allowed; /* the first spans that have not ended */
 	size_t n_rules;
+	enum scan_cover rest;
 };
 
 #define COVER_INIT                                                                                                   \
 	{                                                                                                            \
-		JSON_SCAN_INIT, JSON_SCAN_INIT, 0, 0, 0                                                              \
+		JSON_SCAN_INIT, JSON_SCAN_INIT, 0, 0, 0, SCAN_CLEAR                                                  \
 	}
 
 /* Checks `doc`, too: SEAL_DATA when it is not JSON. */

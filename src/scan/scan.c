@@ -241,11 +241,14 @@ static enum seal_status scan_key(struct scanner *s, const struct record *record,
 
 static const struct cover_rules *rules_of_header(const struct scan_rules *rules, struct seal_bytes name)
 {
-	static const struct cover_rules none;
+	static const struct cover_rules none = {.rest = SCAN_CLEAR}, allowed = {.rest = SCAN_ALLOWED};
 
 	for (size_t i = 0; i < rules->n_headers; i++)
 		if (bytes_eq_str(name, rules->headers[i].topic->header))
 			return &rules->headers[i];
+	for (const char *const *allow = rules->allow_headers; allow != NULL && *allow != NULL; allow++)
+		if (bytes_eq_str(name, *allow))
+			return &allowed;
 	return &none;
 }
 
@@ -312,16 +315,18 @@ enum seal_status scan_rules_init(struct scan_rules *rules, const struct policy_t
 	size_t n = 0;
 	enum seal_status rc;
 
-	*rules = (struct scan_rules){.text = topic != NULL ? topic->format != FORMAT_JSON : text};
+	*rules = (struct scan_rules){.text = topic != NULL ? topic->format != FORMAT_JSON : text,
+				     .allow_headers = topic != NULL ? topic->allow_headers : NULL};
 	while (header != NULL && header[n] != NULL)
 		n++;
 	rules->headers = mem_calloc(n, sizeof(*rules->headers));
 	if (rules->headers == NULL)
 		return err_memory(err);
-	SEAL_TRY(cover_rules_init(&rules->value, topic, err));
-	SEAL_TRY(cover_rules_init(&rules->key, topic != NULL ? topic->key : NULL, err));
+	SEAL_TRY(cover_rules_init(&rules->value, topic, false, err));
+	SEAL_TRY(cover_rules_init(&rules->key, topic != NULL ? topic->key : NULL, topic != NULL && topic->allow_key,
+				  err));
 	while (rules->n_headers < n) {
-		SEAL_TRY(cover_rules_init(&rules->headers[rules->n_headers], header[rules->n_headers], err));
+		SEAL_TRY(cover_rules_init(&rules->headers[rules->n_headers], header[rules->n_headers], false, err));
 		rules->n_headers++;
 	}
 out:

@@ -17,6 +17,7 @@ struct scan_rules {
 	struct cover_rules value, key;
 	struct cover_rules *headers; /* of policy->headers, in its order */
 	size_t n_headers;
+	const char *const *allow_headers; /* the policy's; NULL: none */
 	bool text; /* values are text or bytes: not looked into */
 };
 

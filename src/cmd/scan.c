@@ -1,0 +1,438 @@
+/*
+ * `scan`: what there is to protect in a file or a topic, path by path; counts and names, never a value.
+ *
+ *   source ─ one thread at a time ─▶ batch ─▶ scanner of that thread ─┐
+ *                                    batch ─▶ scanner of another ─────┴─ merged at the end ─▶ report
+ *
+ * What is told does not depend on the number of threads: tables are sums, and where a path was first seen is the number of
+ * a record, given while the lock of the source is held.
+ */
+#include "cmd/scan.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "cmd/commands.h"
+#include "cmd/kafka_use.h"
+#include "cmd/output.h"
+#include "cmd/policy_use.h"
+#include "cmd/stream_open.h"
+#include "pump/pump.h"
+
+#define THREADS_MAX 64
+#define THREADS_OWN_MAX 8 /* when nobody asks for a number */
+#define FAILURES_SHOWN 10
+
+#define AT(member) .offset = offsetof(struct scan_options, member)
+
+static const struct opt_row rows[] = {
+	{.name = "policy",
+	 .letter = 'p',
+	 .help = "tell what this policy protects, what it allows in clear, and what it leaves open",
+	 .arg = "FILE",
+	 .env = "SEALSTREAM_POLICY",
+	 .type = OPT_STRING,
+	 AT(policy)},
+	{.name = "policy-topic",
+	 .help = "the policy's rules of this topic; default: the topic that is read, or the policy's only one",
+	 .arg = "TOPIC",
+	 .env = "SEALSTREAM_POLICY_TOPIC",
+	 .type = OPT_STRING,
+	 AT(policy_topic)},
+	{.name = "suggest",
+	 .help = "print a policy for what was found, instead of a report",
+	 .type = OPT_FLAG,
+	 AT(suggest)},
+	{.name = "json", .help = "print the report as JSON", .type = OPT_FLAG, AT(json)},
+	{.name = "finds", .help = "leave out paths at which nothing was found", .type = OPT_FLAG, AT(finds)},
+	{.name = "envelopes",
+	 .letter = 'J',
+	 .help = "lines are envelopes of kcat -J: with key, headers and payload",
+	 .type = OPT_FLAG,
+	 AT(envelopes)},
+	{.name = "key-delimiter",
+	 .letter = 'K',
+	 .help = "lines are key and value with this in between, as of kcat -K",
+	 .arg = "TEXT",
+	 .type = OPT_STRING,
+	 AT(key_delimiter)},
+	{.name = "format",
+	 .help = "without a policy: what values are; text is looked at as a whole",
+	 .choices = "json|text",
+	 .arg = "FORMAT",
+	 .def = "json",
+	 .type = OPT_CHOICE,
+	 AT(format)},
+	{.name = "threads",
+	 .letter = 'j',
+	 .help = "threads; 0: one a processor, at most 8. The result does not depend on it",
+	 .arg = "N",
+	 .def = "0",
+	 .min = 0,
+	 .max = THREADS_MAX,
+	 .env = "SEALSTREAM_THREADS",
+	 .type = OPT_INT,
+	 AT(threads)},
+	{.name = "count",
+	 .letter = 'c',
+	 .help = "stop after this many records: a sample; 0: all",
+	 .arg = "N",
+	 .def = "0",
+	 .min = 0,
+	 .max = INT64_MAX,
+	 .type = OPT_INT,
+	 AT(count)},
+	MAX_RECORD_BYTES_ROW(struct scan_options, max_record_bytes),
+	{.name = "topic",
+	 .letter = 't',
+	 .help = "read this Kafka topic, as no member of any group, to where it ends now, instead of a file",
+	 .arg = "TOPIC",
+	 .type = OPT_STRING,
+	 AT(topic)},
+	{.name = "offset",
+	 .letter = 'o',
+	 .help = "of a topic: where to start: beginning, N, or -N for the last N of each partition",
+	 .arg = "OFFSET",
+	 .def = "beginning",
+	 .type = OPT_STRING,
+	 AT(offset)},
+	{.name = "partition",
+	 .help = "of a topic: this partition only; -1: all",
+	 .arg = "N",
+	 .def = "-1",
+	 .min = -1,
+	 .max = INT32_MAX,
+	 .type = OPT_INT,
+	 AT(partition)},
+	KAFKA_CONNECTION_ROWS(struct scan_options, connection),
+	OPT_END};
+
+struct scan_run {
+	const struct scan_options *options;
+	struct source *source;
+	struct scan_rules rules;
+	/* Guards the source's read and what follows. */
+	pthread_mutex_t lock;
+	uint64_t n_read; /* records so far */
+	uint64_t shown; /* failures */
+	bool ended, more;
+	struct seal_err err; /* the first one that ends the run */
+};
+
+/* What one thread owns. */
+struct worker {
+	struct scan_run *run;
+	struct scanner scanner;
+	struct batch batch;
+	pthread_t thread;
+	bool started;
+};
+
+/* Under the lock. True: there is a batch, and *first is the number of its first record. */
+static bool read_batch(struct worker *w, uint64_t *first)
+{
+	struct scan_run *run = w->run;
+	uint64_t count = (uint64_t)run->options->count, left = count > 0 ? count - run->n_read : UINT64_MAX;
+	enum read_result result = READ_IDLE;
+
+	while (!run->ended && result == READ_IDLE) {
+		w->batch.n = 0;
+		arena_reset(&w->batch.arena);
+		if (stop_requested() != 0 ||
+		    run->source->ops->read(run->source, &w->batch, left < w->batch.cap ? (size_t)left : w->batch.cap,
+					   100, &result, &run->err) != SEAL_OK)
+			run->ended = true;
+		else if (result == READ_END)
+			run->ended = true;
+	}
+	if (result != READ_SOME)
+		return false;
+	*first = run->n_read;
+	run->n_read += w->batch.n;
+	run->more = count > 0 && run->n_read >= count;
+	run->ended = run->ended || run->more;
+	return true;
+}
+
+static void tell_failure(struct scan_run *run, const struct record *record, struct seal_err *why)
+{
+	char place[SEAL_ERR_PLACE_MAX];
+	bool show;
+
+	pthread_mutex_lock(&run->lock);
+	show = run->shown < FAILURES_SHOWN;
+	run->shown += show;
+	pthread_mutex_unlock(&run->lock);
+	if (!show)
+		return;
+	pump_place_of(run->source, record, place, sizeof(place));
+	err_prefix(why, "%s%s%s", place, why->place[0] ? ": " : "", why->place);
+	why->place[0] = '\0';
+	log_err(LOG_ERROR, why);
+}
+
+static enum seal_status scan_batch(struct worker *w, uint64_t first, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < w->batch.n; i++) {
+		struct seal_err why = SEAL_ERR_INIT;
+
+		rc = scanner_record(&w->scanner, &w->batch.records[i], first + i, &why);
+		if (rc == SEAL_DATA)
+			tell_failure(w->run, &w->batch.records[i], &why);
+		else if (rc != SEAL_OK)
+			return err_set(err, why.status, why.code, "%s", why.text);
+	}
+	return SEAL_OK;
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct scan_run *run = w->run;
+	struct seal_err err = SEAL_ERR_INIT;
+	uint64_t first;
+	bool some;
+
+	do {
+		pthread_mutex_lock(&run->lock);
+		some = read_batch(w, &first);
+		pthread_mutex_unlock(&run->lock);
+		if (!some)
+			break;
+		some = scan_batch(w, first, &err) == SEAL_OK;
+		run->source->ops->release(run->source, &w->batch);
+	} while (some);
+	if (err.status != SEAL_OK) {
+		pthread_mutex_lock(&run->lock);
+		run->ended = true;
+		err_set(&run->err, err.status, err.code, "%s", err.text);
+		pthread_mutex_unlock(&run->lock);
+	}
+	return NULL;
+}
+
+static enum seal_status worker_init(struct worker *w, struct scan_run *run, struct seal_err *err)
+{
+	w->run = run;
+	w->batch.cap = STREAM_BATCH_RECORDS;
+	arena_init(&w->batch.arena, STREAM_BATCH_BYTES);
+	w->batch.records = mem_calloc(w->batch.cap, sizeof(*w->batch.records));
+	if (w->batch.records == NULL)
+		return err_memory(err);
+	return scanner_init(&w->scanner, &run->rules, err);
+}
+
+static void worker_clear(struct worker *w)
+{
+	if (w->run == NULL)
+		return;
+	scanner_clear(&w->scanner);
+	arena_clear(&w->batch.arena);
+	mem_free(w->batch.records);
+}
+
+/* The calling thread is the first worker; where no further thread can be had, fewer do. */
+static enum seal_status run_workers(struct worker *workers, size_t n, struct scan_run *run, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < n; i++)
+		SEAL_TRY(worker_init(&workers[i], run, err));
+	for (size_t i = 1; i < n; i++)
+		workers[i].started = pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0;
+	work(&workers[0]);
+	for (size_t i = 1; i < n; i++)
+		if (workers[i].started)
+			pthread_join(workers[i].thread, NULL);
+	if (run->err.status != SEAL_OK) {
+		*err = run->err;
+		rc = err->status;
+		goto out;
+	}
+	for (size_t i = 1; i < n; i++)
+		SEAL_TRY(scanner_merge(&workers[0].scanner, &workers[i].scanner, err));
+	rc = scan_table_finish(workers[0].scanner.table, err);
+out:
+	return rc;
+}
+
+static enum seal_status open_file(struct command_call *call, struct source **source, struct seal_err *err)
+{
+	const struct scan_options *o = call->options;
+	char *limit = arena_printf(call->arena, "%lld", (long long)o->max_record_bytes);
+	const struct stream_setting in[] = {{"envelopes", o->envelopes ? "true" : "false"},
+					    {"max-record-bytes", limit},
+					    {"skip-blank", "true"},
+					    {"key-delimiter", o->key_delimiter},
+					    {NULL, NULL}};
+
+	if (limit == NULL)
+		return err_memory(err);
+	return stream_open_source("file", call->n_args ? call->args[0] : "-", in, call->arena, source, err);
+}
+
+static enum seal_status open_source(struct command_call *call, struct kafka_config *config, struct source **source,
+				    struct seal_err *err)
+{
+	const struct scan_options *o = call->options;
+	const struct kafka_source_options in = {.connection = o->connection,
+						.offset = o->offset,
+						.partition = o->partition,
+						.exit_at_end = true,
+						.config = config};
+	enum seal_status rc;
+
+	if (o->topic == NULL)
+		return open_file(call, source, err);
+	rc = kafka_connection_load(&o->connection, config, err);
+	return rc == SEAL_OK ? kafka_use_source(o->topic, &in, source, err) : rc;
+}
+
+static enum seal_status check_options(const struct command_call *call, struct seal_err *err)
+{
+	const struct scan_options *o = call->options;
+	const char *excluded = call->n_args > 0		  ? "a FILE"
+			       : o->envelopes		  ? "--envelopes, which are for files"
+			       : o->key_delimiter != NULL ? "--key-delimiter, which is for files"
+							  : NULL;
+
+	if (o->topic != NULL && excluded != NULL)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "--topic excludes %s", excluded);
+	if (o->envelopes && o->key_delimiter != NULL)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+			       "--envelopes excludes --key-delimiter: envelopes have keys");
+	if (o->suggest && o->json)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "--suggest excludes --json: a policy is YAML");
+	return SEAL_OK;
+}
+
+static enum seal_status open_policy(const struct scan_options *o, struct policy_use *use, struct seal_err *err)
+{
+	const char *topics[] = {o->policy_topic != NULL ? o->policy_topic : o->topic, NULL};
+
+	return o->policy != NULL ? policy_use_load(o->policy, topics[0] != NULL ? topics : NULL, use, err) : SEAL_OK;
+}
+
+static size_t threads_of(const struct scan_options *o)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (o->threads > 0)
+		return (size_t)o->threads;
+	return processors < 1 ? 1 : processors > THREADS_OWN_MAX ? THREADS_OWN_MAX : (size_t)processors;
+}
+
+static enum seal_status print_result(struct scan_result *result, struct seal_err *err)
+{
+	const struct scan_options *o = result->options;
+	struct seal_buf text = BUF_INIT(SCAN_OUTPUT_MAX);
+	enum seal_status rc;
+
+	scan_count_finds(result);
+	if (o->suggest)
+		rc = scan_suggest(result, &text, err);
+	else
+		rc = o->json ? scan_report_json(result, &text, err) : scan_report_text(result, &text, err);
+	if (rc == SEAL_OK)
+		fwrite(text.ptr, 1, text.len, stdout); /* failure is told at the end of the program */
+	buf_clear(&text);
+	return rc;
+}
+
+static enum seal_status tell(struct command_call *call, const struct scan_run *run, struct scanner *scanner,
+			     const struct policy_use *use, int *exit_code, struct seal_err *err)
+{
+	const struct scan_options *o = call->options;
+	struct scan_result result = {.options = o,
+				     .rules = use->topic,
+				     .table = scanner->table,
+				     .totals = scanner->totals,
+				     .from = o->topic != NULL	? o->topic
+					     : call->n_args > 0 ? call->args[0]
+								: "-",
+				     .more = run->more,
+				     .colored = output_colored(call->global, stdout)};
+	enum seal_status rc = print_result(&result, err);
+
+	if (result.totals.failed > run->shown)
+		log_say(LOG_ERROR, "%llu more records cannot be read",
+			(unsigned long long)(result.totals.failed - run->shown));
+	if (stop_requested() != 0)
+		*exit_code = 128 + stop_requested();
+	else if (result.totals.failed > 0 || (use->topic != NULL && result.open_finds > 0))
+		*exit_code = 1;
+	return rc;
+}
+
+static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
+{
+	const struct scan_options *o = call->options;
+	struct scan_run mine = {.options = o, .lock = PTHREAD_MUTEX_INITIALIZER, .err = SEAL_ERR_INIT};
+	struct policy_use use = POLICY_USE_INIT;
+	size_t n = threads_of(o);
+	struct worker *workers = mem_calloc(n, sizeof(*workers));
+	struct kafka_config config;
+	enum seal_status rc;
+
+	kafka_config_init(&config);
+	if (workers == NULL) {
+		rc = err_memory(err);
+		goto out;
+	}
+	SEAL_TRY(check_options(call, err));
+	SEAL_TRY(open_policy(o, &use, err));
+	SEAL_TRY(scan_rules_init(&mine.rules, use.topic, o->format != 0, err));
+	rc = open_source(call, &config, &mine.source, err);
+	if (stop_before_start(rc, exit_code, err)) {
+		rc = SEAL_OK;
+		goto out;
+	}
+	SEAL_TRY(rc);
+	SEAL_TRY(run_workers(workers, n, &mine, err));
+	rc = tell(call, &mine, &workers[0].scanner, &use, exit_code, err);
+out:
+	for (size_t i = 0; workers != NULL && i < n; i++)
+		worker_clear(&workers[i]);
+	mem_free(workers);
+	if (mine.source != NULL)
+		mine.source->ops->close(mine.source, true);
+	kafka_config_clear(&config);
+	scan_rules_clear(&mine.rules);
+	policy_use_close(&use);
+	return rc;
+}
+
+const struct command command_scan = {
+	.name = "scan",
+	.usage = "[FILE|-]",
+	.summary = "Find what to protect in a file or a topic, and what a policy leaves open",
+	.details =
+		"Reads newline-delimited JSON, or a topic as no member of any group, and tells for each path which "
+		"types "
+		"stand there, how often it is there, and what the values look like: card and account numbers, "
+		"addresses, national ids, keys and passwords, tokens. It prints counts and names, never a value. "
+		"Elements "
+		"of an array share one path, [*]; members of objects with very many different names, or with names "
+		"that "
+		"are data themselves, share .* instead. Memory is bounded whatever comes.\n"
+		"With --policy each path is protected, allowed (in clear by intent: the policy's allow:) or "
+		"unclassified, "
+		"record keys and headers as well. The end is 1 when something was found at an unclassified path or a "
+		"record could not be read, else 0: for CI. No key is opened.\n"
+		"With --suggest it prints a policy for what was found, which passes policy lint: a proposal to be "
+		"read, not "
+		"to be trusted. Its comments say which keys it needs.\n"
+		"With --json it prints one object, sealstream.scan/1.",
+	.examples = "sealstream scan purchases.ndjson\n"
+		    "sealstream scan --suggest purchases.ndjson > policy.yaml\n"
+		    "sealstream scan -p policy.yaml --finds purchases.ndjson\n"
+		    "sealstream scan -b broker:9092 -t purchases -o -10000 -c 1000000\n",
+	.options = rows,
+	.options_size = sizeof(struct scan_options),
+	.args_max = 1,
+	.run = run,
+};
