@@ -2,7 +2,8 @@
  * `inspect`: what is protected in a file or a topic, how, and under which version of a key. Needs no policy and no key: all
  * of it stands in the text forms. What `fpe` made looks like plain text and cannot be found.
  *
- *   record ─ each string ─ text_form ─▶ one line (or JSON object) a value, counted by path, form and version
+ *   record ─ each string of value and key ─┬─ text_form ─▶ one line (or JSON object) a value, counted by path, form and
+ *          ─ each header ──────────────────┘               version
  */
 #include <stdio.h>
 
@@ -164,8 +165,23 @@ static enum seal_status found_chunk(struct inspection *in, const char *place, st
 	return tell(in, place, "$", &form, value.len, err);
 }
 
-static enum seal_status inspect_string(struct inspection *in, const char *place, struct seal_bytes raw, bool escaped,
-				       bool *any, struct seal_err *err)
+/* The canonical path of the current string, into in->path; "key" or "$" as its root. */
+static enum seal_status path_of_string(struct inspection *in, const char *root, struct seal_err *err)
+{
+	const size_t len = strlen(root);
+	enum seal_status rc;
+
+	buf_reset(&in->path);
+	SEAL_TRY(buf_append_str(&in->path, root, err));
+	SEAL_TRY(json_steps_canonical(in->walk.doc, in->walk.steps, in->walk.n_steps, &in->path, err));
+	memmove(in->path.ptr + len, in->path.ptr + len + 1, in->path.len - len - 1); /* its own "$" */
+	in->path.ptr[--in->path.len] = '\0';
+out:
+	return rc;
+}
+
+static enum seal_status inspect_string(struct inspection *in, const char *place, const char *root,
+				       struct seal_bytes raw, bool escaped, bool *any, struct seal_err *err)
 {
 	struct seal_bytes text = raw;
 	enum seal_status rc;
@@ -175,24 +191,75 @@ static enum seal_status inspect_string(struct inspection *in, const char *place,
 	if (!text_form_looks_protected(text))
 		return SEAL_OK;
 	*any = true;
-	in->path.len = 0;
-	rc = json_steps_canonical(in->walk.doc, in->walk.steps, in->walk.n_steps, &in->path, err);
-	if (rc == SEAL_OK)
-		rc = buf_append_u8(&in->path, '\0', err);
+	rc = path_of_string(in, root, err);
 	return rc == SEAL_OK ? found(in, place, (const char *)in->path.ptr, text, err) : rc;
 }
 
-static enum seal_status inspect_json(struct inspection *in, const char *place, struct seal_bytes value, bool *any,
-				     struct seal_err *err)
+/* All strings of a document that json_scan has accepted. */
+static enum seal_status inspect_json(struct inspection *in, const char *place, const char *root,
+				     struct seal_bytes doc, bool *any, struct seal_err *err)
 {
+	enum seal_status rc = SEAL_OK;
 	struct seal_bytes raw;
 	bool escaped;
+
+	value_walk_init(&in->walk, doc);
+	while (value_walk_next(&in->walk, &raw, &escaped))
+		SEAL_TRY(inspect_string(in, place, root, raw, escaped, any, err));
+out:
+	return rc;
+}
+
+static enum seal_status inspect_value(struct inspection *in, const char *place, struct seal_bytes value, bool *any,
+				      struct seal_err *err)
+{
 	enum seal_status rc;
 
-	SEAL_TRY(json_scan(NULL, value, &in->scan, err));
-	value_walk_init(&in->walk, value);
-	while (value_walk_next(&in->walk, &raw, &escaped))
-		SEAL_TRY(inspect_string(in, place, raw, escaped, any, err));
+	if (value.ptr == NULL)
+		return SEAL_OK;
+	*any = true;
+	if (text_form_looks_protected(value) || text_form_is_raw(value))
+		return found(in, place, "$", value, err);
+	if (bytes_starts(value, BYTES_LIT(FILE_MAGIC)))
+		return found_chunk(in, place, value, err);
+	*any = false;
+	rc = json_scan(NULL, value, &in->scan, err);
+	return rc == SEAL_OK ? inspect_json(in, place, "$", value, any, err) : rc;
+}
+
+/* Most keys are no JSON: that is no mistake. */
+static enum seal_status inspect_key(struct inspection *in, const char *place, struct seal_bytes key, bool *any,
+				    struct seal_err *err)
+{
+	if (text_form_looks_protected(key)) {
+		*any = true;
+		return found(in, place, "key", key, err);
+	}
+	if (key.len == 0 || json_scan(NULL, key, &in->scan, NULL) != SEAL_OK)
+		return SEAL_OK;
+	return inspect_json(in, place, "key", key, any, err);
+}
+
+static enum seal_status inspect_headers(struct inspection *in, const char *place, const struct record *record,
+					bool *any, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < record->n_headers; i++) {
+		const struct record_header *header = &record->headers[i];
+		char *path;
+
+		if (!text_form_looks_protected(header->value))
+			continue;
+		*any = true;
+		path = arena_printf(&in->scratch, "header:%.*s", BYTES_FMT(header->name));
+		if (path == NULL)
+			return err_memory(err);
+		for (char *at = path; *at != '\0'; at++)
+			if ((unsigned char)*at < 0x20 || *at == 0x7f)
+				*at = '?'; /* a terminal would obey it */
+		SEAL_TRY(found(in, place, path, header->value, err));
+	}
 out:
 	return rc;
 }
@@ -203,20 +270,17 @@ static enum seal_status inspect_record(struct inspection *in, const char *place,
 {
 	struct seal_err why = record->broken ? *record->broken : (struct seal_err)SEAL_ERR_INIT;
 	enum seal_status rc = why.status;
-	bool any = false;
+	bool any = false, in_value = false;
 
 	in->records++;
 	in->record = record;
-	if (rc == SEAL_OK && record->value.ptr != NULL &&
-	    (text_form_looks_protected(record->value) || text_form_is_raw(record->value))) {
-		any = true;
-		rc = found(in, place, "$", record->value, &why);
-	} else if (rc == SEAL_OK && bytes_starts(record->value, BYTES_LIT(FILE_MAGIC))) {
-		any = true;
-		rc = found_chunk(in, place, record->value, &why);
-	} else if (rc == SEAL_OK && record->value.ptr != NULL) {
-		rc = inspect_json(in, place, record->value, &any, &why);
-	}
+	if (rc == SEAL_OK)
+		rc = inspect_key(in, place, record->key, &any, &why);
+	if (rc == SEAL_OK)
+		rc = inspect_headers(in, place, record, &any, &why);
+	if (rc == SEAL_OK)
+		rc = inspect_value(in, place, record->value, &in_value, &why);
+	any |= in_value;
 	in->protected_records += any;
 	arena_reset(&in->scratch);
 	if (rc == SEAL_OK)
@@ -355,7 +419,8 @@ const struct command command_inspect = {
 		"method, the version of the key (of envelope: of the key that wraps the data key, or that it is in "
 		"the "
 		"policy's store, which is not read), and sizes; then a "
-		"summary. Values made by fpe, mask, redact and "
+		"summary. Record keys and headers count, too (-J, --topic): as key and header:NAME. Values made by "
+		"fpe, mask, redact and "
 		"hash look "
 		"like any other text and cannot be told.\n"
 		"With --versions it prints a table instead: how many values of each field are under which version of "
