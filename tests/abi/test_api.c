@@ -286,6 +286,65 @@ static void dead_letters_go_there_and_back(void **state)
 	seal_engine_free(there);
 }
 
+/* Keys and headers have rules of their own; a field, a key and a header of one domain agree. */
+static void keys_and_headers_go_there_and_back(void **state)
+{
+	static const char with_parts[] =
+		"version: 1\nkeys: {pii: 'local:pii', cards: 'local:cards'}\n"
+		"methods: {n: {type: fpe, key: cards, bind: {domain: d}}, s: {type: encrypt, key: pii}}\n"
+		"topics:\n"
+		"  - {match: t, protect: {$.n: n}, key: n, headers: {x: n, y: s}, on_error: dead_letter, "
+		"dead_letter: {topic: dead, key: pii}}\n"
+		"  - {match: json, protect: {$.n: n}, key: {$.id: n, $.a: n}}\n";
+	struct seal_bytes in[3] = {text("1234567"), {NULL, 0}, text("7")}, hidden, again;
+	const struct seal_topic *topic, *key;
+	struct seal_engine *here, *there;
+	struct seal_err err = SEAL_ERR_INIT;
+	struct seal_policy *mine;
+
+	(void)state;
+	assert_int_equal(seal_policy_load(text(with_parts), NULL, &mine, &err), SEAL_OK);
+	assert_int_equal(seal_policy_topic_count(mine), 3); /* with that of the dead letters */
+	assert_null(seal_policy_topic_at(mine, 3));
+	topic = seal_policy_topic(mine, "t");
+	key = seal_topic_key(topic);
+	assert_non_null(key);
+	assert_null(seal_topic_key(key));
+	assert_null(seal_topic_key(seal_policy_topic(mine, "dead")));
+	assert_non_null(seal_topic_header(topic, "y"));
+	assert_null(seal_topic_header(topic, "Y"));
+	assert_null(seal_topic_header(key, "y"));
+	assert_null(seal_topic_header(seal_policy_topic(mine, "json"), "y"));
+	assert_null(seal_topic_pattern(key, 0));
+	assert_string_equal(seal_topic_rule_path(key, 0), "key");
+	assert_string_equal(seal_topic_rule_path(seal_topic_header(topic, "x"), 0), "header:x");
+	assert_string_equal(seal_topic_rule_type(seal_topic_key(seal_policy_topic(mine, "json")), 1), "fpe");
+	assert_int_equal(seal_topic_on_error(key), SEAL_ON_ERROR_DEAD_LETTER);
+
+	assert_int_equal(seal_engine_new(mine, &options, &here, &err), SEAL_OK);
+	assert_int_equal(seal_engine_clone(here, &there, &err), SEAL_OK);
+	assert_int_equal(seal_engine_protect(here, key, in, 3, &err), SEAL_OK);
+	hidden = seal_result_value(here, 0);
+	assert_int_equal(hidden.len, 7);
+	assert_memory_not_equal(hidden.ptr, "1234567", 7);
+	assert_int_equal(seal_result_status(here, 1), SEAL_OK);
+	assert_null(seal_result_value(here, 1).ptr);
+	assert_int_equal(seal_result_status(here, 2), SEAL_DATA);
+	assert_string_equal(seal_result_error(here, 2)->place, "key");
+	assert_int_equal(seal_engine_protect(there, seal_topic_header(topic, "x"), in, 1, &err), SEAL_OK);
+	again = seal_result_value(there, 0);
+	assert_int_equal(again.len, 7);
+	assert_memory_equal(again.ptr, hidden.ptr, 7);
+	assert_int_equal(seal_engine_reveal(there, key, &hidden, 1, &err), SEAL_OK);
+	assert_memory_equal(seal_result_value(there, 0).ptr, "1234567", 7);
+	/* A letter's key goes where its value goes. */
+	assert_int_equal(seal_engine_dead_letter(there, topic, &in[2], 1, &err), SEAL_OK);
+	assert_memory_equal(seal_result_value(there, 0).ptr, "vault:v1:", 9);
+	seal_engine_free(there);
+	seal_engine_free(here);
+	seal_policy_free(mine);
+}
+
 static void engines_say_what_is_wrong(void **state)
 {
 	struct seal_engine *engine = (struct seal_engine *)dir;
@@ -491,6 +550,7 @@ int main(void)
 		cmocka_unit_test(records_with_headers_go_there_and_back),
 		cmocka_unit_test(topics_are_of_the_policy),
 		cmocka_unit_test(dead_letters_go_there_and_back),
+		cmocka_unit_test(keys_and_headers_go_there_and_back),
 		cmocka_unit_test(engines_say_what_is_wrong),
 		cmocka_unit_test(keyrings_are_kept),
 		cmocka_unit_test(keys_are_derived),
