@@ -180,6 +180,90 @@ tests:
     assert done.stdout.splitlines()[-1] == "2 passed, 0 failed", done.stdout + done.stderr
 
 
+PARTS = """\
+version: 1
+keys: {k: local:k, f: local:f}
+methods: {id: {type: fpe, key: f, bind: {domain: d}}, secret: {type: encrypt, key: k}}
+topics:
+  - match: t
+    key: id
+    headers: {x: id, y: secret, z: {type: mask}}
+    allow: [$.b]
+    protect: {$.a: id}
+  - match: j
+    key: {$.id: id}
+    protect: {$.a: secret}
+tests:
+  - topic: t
+    in: {a: "1234567"}
+    key: {in: 1234567, out: {like: '\\d{7}'}}
+    headers: {x: {in: 1234567, out: {not: 1234567}}, y: {in: ''}, z: {in: abc, out: '***'}}
+    round_trip: true
+  - topic: j
+    in: {}
+    key: {in: {id: "1234567", n: 1.10}, out: {n: 1.10, $.id: {like: '\\d{7}'}}}
+"""
+
+
+def test_tests_of_keys_and_headers(run, policy):
+    done = run("policy", "test", policy(PARTS))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "2 passed, 0 failed"), done.stdout + done.stderr
+    assert "topic entries: 2, paths: 7," in run("policy", "lint", policy(PARTS)).stdout
+
+
+@pytest.mark.parametrize("change, said", [
+    (("out: {like: '\\d{7}'}}\n    headers", "out: '1234567'}\n    headers"), "p.yaml:16: key is "),
+    (("out: {not: 1234567}", "out: 1234567"), "p.yaml:17: header:x is "),
+    (("out: '***'", "out: '**'"), 'p.yaml:17: header:z is "***", expected "**"'),
+    (("key: {in: 1234567, out", "key: {in: 12, out"), "p.yaml:14: protecting failed: key: "),
+    (("y: {in: ''}", "x2: {in: ''}"), None),
+    (("{n: 1.10, $.id", "{n: 1.1, $.id"), "p.yaml:21: key.n is 1.10, expected 1.1"),
+    (("{n: 1.10, $.id", "{n: 1.10, $.ID"), "p.yaml:21: key.ID is not there"),
+    (("out: {like: '\\d{7}'}}\n    headers: {x: {in: 1234567, out: {not: 1234567}}, y: {in: ''}, z: {in: abc, out: '***'}}\n"
+      "    round_trip: true", "}\n    error: type"), "p.yaml:14: protecting went well, expected the error type"),
+])
+def test_a_test_of_a_key_or_header_fails(run, policy, change, said):
+    assert change[0] in PARTS
+    done = run("policy", "test", policy(PARTS.replace(*change, 1)))
+    if said is None:
+        assert (done.returncode, 'has no "x2"; did you mean "x"?' in done.stderr) == (78, True), done.stderr
+        return
+    assert (done.returncode, said in done.stdout) == (1, True), done.stdout + done.stderr
+    assert done.stdout.endswith("1 passed, 1 failed\n")
+
+
+def test_what_a_key_fails_with(run, policy):
+    """The record fails with the error of any of its parts."""
+    more = PARTS + ("  - {topic: t, in: {}, key: {in: 12}, error: domain}\n"
+                    "  - {topic: t, in: {}, headers: {y: {in: 'vault:v1:x'}}, error: protected}\n"
+                    "  - {topic: j, in: {}, key: {in: {id: [1]}}, error: type}\n")
+    done = run("policy", "test", policy(more))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "5 passed, 0 failed"), done.stdout + done.stderr
+
+
+def test_explain_keys_and_headers(run, policy):
+    text = run("policy", "explain", "-t", "t", policy(PARTS)).stdout
+    assert ", key as text\n" in text and "In clear by intent: $.b.\n" in text
+    assert re.search(r"^  key +id +fpe .* domain d ", text, re.M) and re.search(r"^  header:z +\(in line\) +mask ", text, re.M)
+    entry = json.loads(run("policy", "explain", "--json", "-t", "t", policy(PARTS)).stdout)["entries"][0]
+    assert (entry["key"]["format"], entry["key"]["rules"][0]["path"]) == ("text", "key")
+    assert [header["name"] for header in entry["headers"]] == ["x", "y", "z"]
+    assert entry["allow"] == {"paths": ["$.b"], "key": False, "headers": []}
+    entry = json.loads(run("policy", "explain", "--json", "-t", "j", policy(PARTS)).stdout)["entries"][0]
+    assert (entry["key"]["format"], entry["headers"]) == ("json", [])
+
+
+def test_schema_of_keys_and_headers(run):
+    validator = schema(run)
+    validator.validate(yaml.safe_load(PARTS))
+    for old, new in (("key: id\n", "key: []\n"), ("key: id\n", "key: {id: id}\n"), ("{x: id,", "{seal-x: id,"),
+                     ("[$.b]", "$.b"), ("[$.b]", "[b]"), ("key: id\n", "key: id\n    key_format: json\n"),
+                     ("key: {in: 1234567,", "key: {inn: 1234567,"), ("z: {in: abc,", "z: {"),
+                     ("headers: {x: id, y: secret, z: {type: mask}}", "headers: {}")):
+        assert old in PARTS
+        assert not validator.is_valid(yaml.safe_load(PARTS.replace(old, new, 1))), new
+
+
 def test_no_tests(run, policy):
     done = run("policy", "test", policy(GOOD[:GOOD.index("tests:")]))
     assert (done.returncode, done.stdout) == (0, "0 passed, 0 failed\n")

@@ -141,11 +141,49 @@ static void rewrapping_ends_well(void **state)
 	policy_free(policy);
 }
 
+/* Keys and headers: paths and places made for each of them, and what is no text. */
+static const char parts_text[] =
+	KIT_HEAD "topics:\n- match: t\n  protect: {$.a: {type: encrypt, key: k}}\n"
+		 "  key: {'$.*': {type: fpe, key: f}}\n  headers: {x: {type: encrypt, key: k}}\n";
+
+static enum seal_status run_parts(void *policy, struct seal_err *err)
+{
+	static const struct key_source_config no_keys;
+	struct seal_bytes keys[] = {BYTES_LIT("{\"id\":\"1234567\"}"), BYTES_LIT("nothing"), BYTES_EMPTY};
+	struct seal_bytes headers[] = {BYTES_LIT("text"), BYTES_LIT("\xff"), BYTES_EMPTY};
+	struct engine_result results[3];
+	struct kit kit = {.policy = NULL};
+	enum seal_status rc;
+
+	SEAL_TRY(plan_new(policy, &kit_registry, &no_keys, &kit.plan, err));
+	SEAL_TRY(engine_new(kit.plan, NULL, &kit.engine, err));
+	kit.topic = policy_topic_find(policy, bytes_str("t"));
+	SEAL_TRY(engine_run(kit.engine, kit.topic->key, ENGINE_PROTECT, keys, 3, results, err));
+	assert_true(results[0].err == NULL && results[0].cells == 1);
+	assert_true(results[1].err != NULL && results[2].err == NULL);
+	SEAL_TRY(engine_run(kit.engine, kit.topic->headers[0], ENGINE_PROTECT, headers, 3, results, err));
+	assert_true(results[0].err == NULL && results[0].cells == 1);
+	assert_true(results[1].err != NULL && results[2].err == NULL);
+out:
+	kit_close(&kit);
+	return rc;
+}
+
+static void parts_end_well(void **state)
+{
+	struct policy *policy;
+
+	assert_int_equal(policy_load(bytes_str(parts_text), "oom.yaml", &kit_schema, NULL, &policy, NULL), SEAL_OK);
+	assert_true(oom_each(run_parts, policy) > 15);
+	policy_free(policy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_failing_allocation_ends_well),
 		cmocka_unit_test(rewrapping_ends_well),
+		cmocka_unit_test(parts_end_well),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,13 +13,17 @@
 static const char big[] =
 	"version: 1\nnamespace: n\nkeys: {k: local:k, unused: local:k}\nstores: {main: lite:x}\n"
 	"defaults: {on_error: dead_letter}\n"
-	"methods: {a: {type: encrypt, key: k, bind: {record: $.id}}}\ntopics:\n"
+	"methods: {a: {type: encrypt, key: k, bind: {record: $.id}}, a2: {type: encrypt, key: k}}\ntopics:\n"
 	"- match: [t, 'g*', /r+/]\n"
 	"  dead_letter: {topic: dlq, key: k}\n"
 	"  protect: {$.a: a, $.b: {type: fpe, key: k, alphabet: x, tweak: 00ff}, $.c.*: {type: "
 	"envelope, key: {name: k, per: $.id, store: main}, words: [x, y]}}\n"
-	"- {match: t, on_error: drop, protect: {$: {type: redact}}}\n"
-	"tests:\n- {topic: t, in: {a: [1, x]}, out: {a: {like: 'x+'}, '$.b[0]': 1}, round_trip: true}\n";
+	"  key: {$.id: {type: same, key: k}, $.x.*: {type: same, key: k}}\n"
+	"  headers: {x: a2, y: {type: redact}}\n"
+	"  allow: [$.z, $.id, key, 'header:q']\n"
+	"- {match: t, on_error: drop, key: {type: same, key: k}, key_format: bytes, protect: {$: {type: redact}}}\n"
+	"tests:\n- {topic: t, in: {a: [1, x]}, out: {a: {like: 'x+'}, '$.b[0]': 1}, round_trip: true, "
+	"key: {in: {id: 7}, out: {id: {not: 7}, $.y: 1}}, headers: {y: {in: a, out: {like: b}}, x: {in: c}}}\n";
 
 /* Loads with findings, explains, and throws all of it away. */
 static enum seal_status load(void *arg, struct seal_err *err)
@@ -70,7 +74,9 @@ static void mistakes(void **state)
 	char text[] = "version: 1\nkeys: {kk: local:k}\nmethods: {a: {type: encript, key: k}, b: {type: fpe, key: k, "
 		      "keap: 1}, c: {type: envelope, key: {name: kk, per: $.x, store: s}}}\nstores: {a: lite:x, b: "
 		      "lit:x}\ntopics:\n- {match: /(/, protect: {$.a: b, $.b: secret, $.c: {type: x}, '$[': b}}\n"
-		      "tests: [{topic: x, in: {}, error: domian}]\n";
+		      "- {match: t, key: {type: redact}, headers: {seal-x: a, y: {type: remove}}, allow: [$.a, x], "
+		      "protect: {$.a: "
+		      "{type: redact}}}\ntests: [{topic: x, in: {}, error: domian}]\n";
 
 	assert_true(oom_each(load_wrong, text) >= 5);
 }
