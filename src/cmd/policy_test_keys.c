@@ -176,12 +176,37 @@ static int64_t key_version_of(const struct policy_method *method)
 	return row != NULL && row->type == OPT_INT ? *(const int64_t *)member : 1;
 }
 
-/* Makes the method's key, unless another method has made it. */
-static enum seal_status make_key(struct keyring *keyring, const struct policy_method *method, struct seal_err *err)
+/* What the methods of a policy together need of a key. */
+struct key_wanted {
+	bool convergent;
+	int64_t versions;
+};
+
+static struct key_wanted wanted_of(const struct policy *policy, const struct policy_key *key)
 {
+	struct key_wanted wanted = {.versions = 1};
+
+	for (size_t i = 0; i < policy->n_methods; i++) {
+		const struct policy_method *method = &policy->methods[i];
+
+		if (method->key == NULL || strcmp(method->key->scheme, key->scheme) != 0 ||
+		    !bytes_eq(method->key->reference, key->reference))
+			continue;
+		wanted.convergent |= (method->flags & METHOD_CONVERGENT_KEY) != 0;
+		if (wanted.versions < key_version_of(method))
+			wanted.versions = key_version_of(method);
+	}
+	return wanted;
+}
+
+/* Makes the method's key, unless it was made for another method. */
+static enum seal_status make_key(struct keyring *keyring, const struct policy *policy,
+				 const struct policy_method *method, struct seal_err *err)
+{
+	const struct key_wanted wanted = wanted_of(policy, method->key);
+	const struct key_admin_new how = {
+		.type = key_type_of(method->flags), .derived = wanted.convergent, .convergent = wanted.convergent};
 	const bool local = strcmp(method->key->scheme, keyring_source.name) == 0;
-	const struct key_admin_new how = {.type = key_type_of(method->flags)};
-	int64_t versions = key_version_of(method);
 	struct seal_bytes name = method->key->reference;
 	struct seal_err there = SEAL_ERR_INIT;
 	struct key_name hashed;
@@ -192,18 +217,21 @@ static enum seal_status make_key(struct keyring *keyring, const struct policy_me
 		SEAL_TRY(name_of(name, &hashed, err));
 		name = bytes_str(hashed.text);
 	}
-	rc = keyring_create(keyring, name, &how, &there);
-	if (rc != SEAL_OK && there.code != SEAL_E_KEY_EXISTS) {
-		*err = there;
-		goto out;
-	}
-	rc = SEAL_OK;
-	if (versions > VERSIONS_MADE_MAX)
+	if (wanted.versions > VERSIONS_MADE_MAX) {
 		rc = err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "policy test makes at most %d versions of key %s",
 			     VERSIONS_MADE_MAX, method->key->name);
-	if (versions > 1 && there.code != SEAL_E_KEY_EXISTS)
-		while (rc == SEAL_OK && version < versions)
-			rc = keyring_rotate(keyring, name, &version, err);
+		goto out;
+	}
+	rc = keyring_create(keyring, name, &how, &there);
+	if (rc != SEAL_OK) {
+		if (there.code == SEAL_E_KEY_EXISTS)
+			rc = SEAL_OK;
+		else
+			*err = there;
+		goto out;
+	}
+	while (rc == SEAL_OK && version < wanted.versions)
+		rc = keyring_rotate(keyring, name, &version, err);
 out:
 	return rc;
 }
@@ -241,7 +269,7 @@ enum seal_status test_keys_make(const struct policy *policy, const char *directo
 	SEAL_TRY(keyring_open(config, &keyring, err));
 	for (size_t i = 0; i < policy->n_methods; i++)
 		if (policy->methods[i].key != NULL && (policy->methods[i].flags & METHOD_TRANSFORM_KEY) == 0)
-			SEAL_TRY(make_key(keyring, &policy->methods[i], err));
+			SEAL_TRY(make_key(keyring, policy, &policy->methods[i], err));
 	for (size_t i = 0; i < policy->n_keys && why->status == SEAL_OK; i++) {
 		if (!policy->keys[i].own)
 			continue;

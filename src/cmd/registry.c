@@ -13,6 +13,7 @@
 /* One a line. */
 /* clang-format off */
 #define METHODS(each) \
+	each(deterministic) \
 	each(encrypt) \
 	each(envelope) \
 	each(fpe) \

@@ -1,21 +1,30 @@
 /*
- * Hashes and key derivation over libcrypto. struct hmac owns one EVP_MAC_CTX keyed once; each message re-initialises it
- * with EVP_MAC_init(ctx, NULL, 0, NULL), which keeps the two precomputed pads (a fifth of the cost of keying anew).
- * The keyed context lies on libcrypto's heap, which cleanses it on free; derived keys go to secret memory.
+ * Hashes and key derivation over libcrypto. HMAC is made here of SHA-256's compression function: struct hmac remembers what that
+ * makes of the key's two padded blocks, 32 bytes each in secret memory, so that a short message costs two blocks and nothing is set
+ * up or allocated for it (libcrypto's own HMAC takes twice as long, most of it for parameters). These functions of libcrypto count
+ * as deprecated, for no other reason than that.
  */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/mac.h"
 
-#include <openssl/core_names.h>
-#include <openssl/params.h>
+#include <openssl/sha.h>
 
 #include "base/mem.h"
+#include "base/secret_slot.h"
 #include "crypto/libcrypto.h"
 
 #define HKDF_MAX (255u * SHA256_LEN) /* RFC 5869 §2.3 */
 #define SCRYPT_MEMORY_MAX (1ull << 30)
 
+#define ALONE_MAX (SHA256_CBLOCK - 9) /* bytes of a message that need one block: 0x80 and the length follow */
+
 struct hmac {
-	EVP_MAC_CTX *ctx;
+	struct secret_slot inner, outer; /* SHA-256's state after the key with ipad, with opad */
+};
+
+struct hmac_work {
+	SHA256_CTX sha;
+	uint8_t block[SHA256_CBLOCK];
 };
 
 enum seal_status sha256(struct seal_bytes in, uint8_t out[SHA256_LEN], struct seal_err *err)
@@ -27,26 +36,53 @@ enum seal_status sha256(struct seal_bytes in, uint8_t out[SHA256_LEN], struct se
 	return SEAL_OK;
 }
 
+/* FIPS 198-1, section 4, steps 1 to 3: the key as one block. */
+static enum seal_status key_block(struct seal_bytes key, uint8_t block[SHA256_CBLOCK], struct seal_err *err)
+{
+	memset(block, 0, SHA256_CBLOCK);
+	if (key.len > SHA256_CBLOCK)
+		return sha256(key, block, err);
+	if (key.len > 0)
+		memcpy(block, key.ptr, key.len);
+	return SEAL_OK;
+}
+
+/* What SHA-256 remembers of the block with `pad` upon it. */
+static enum seal_status remember(const uint8_t block[SHA256_CBLOCK], uint8_t pad, struct secret_slot *out,
+				 struct seal_err *err)
+{
+	uint8_t padded[SHA256_CBLOCK];
+	enum seal_status rc;
+	SHA256_CTX sha;
+
+	for (size_t i = 0; i < sizeof(padded); i++)
+		padded[i] = block[i] ^ pad;
+	SHA256_Init(&sha);
+	SHA256_Transform(&sha, padded);
+	SEAL_TRY(secret_slot_alloc(out, err));
+	memcpy(out->ptr, sha.h, sizeof(sha.h));
+out:
+	mem_wipe(padded, sizeof(padded));
+	mem_wipe(&sha, sizeof(sha));
+	return rc;
+}
+
 enum seal_status hmac_new(struct seal_bytes key, struct hmac **out, struct seal_err *err)
 {
-	OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA256"}, 0),
-			       OSSL_PARAM_construct_end()};
 	struct hmac *hmac = mem_calloc(1, sizeof(*hmac));
-	enum seal_status rc = SEAL_OK;
+	uint8_t block[SHA256_CBLOCK];
+	enum seal_status rc;
 
 	*out = NULL;
 	if (hmac == NULL)
 		return err_memory(err);
-	if (libcrypto_hmac() != NULL)
-		hmac->ctx = EVP_MAC_CTX_new(libcrypto_hmac());
-	if (hmac->ctx == NULL ||
-	    EVP_MAC_init(hmac->ctx, key.len ? key.ptr : (const uint8_t *)"", key.len, params) != 1) {
-		rc = libcrypto_failed(err, "HMAC key set-up");
-		goto out;
-	}
+	SEAL_TRY(key_block(key, block, err));
+	SEAL_TRY(remember(block, 0x36, &hmac->inner, err));
+	SEAL_TRY(remember(block, 0x5c, &hmac->outer, err));
 	*out = hmac;
 	hmac = NULL;
 out:
+	mem_wipe(block, sizeof(block));
 	hmac_free(hmac);
 	return rc;
 }
@@ -55,37 +91,66 @@ void hmac_free(struct hmac *hmac)
 {
 	if (hmac == NULL)
 		return;
-	EVP_MAC_CTX_free(hmac->ctx);
+	secret_slot_clear(&hmac->inner);
+	secret_slot_clear(&hmac->outer);
 	mem_free(hmac);
 }
 
-/* HMAC of the parts one after the other. */
-static enum seal_status hmac_parts(struct hmac *hmac, const struct seal_bytes *parts, size_t n, uint8_t *out,
-				   struct seal_err *err)
+/* SHA-256 that has read the padded key. */
+static void resume(const struct secret_slot *slot, SHA256_CTX *sha)
 {
-	size_t len;
+	memcpy(sha->h, slot->ptr, sizeof(sha->h));
+	sha->Nl = 8 * SHA256_CBLOCK;
+	sha->Nh = 0;
+	sha->num = 0;
+	sha->md_len = SHA256_LEN;
+}
 
-	if (EVP_MAC_init(hmac->ctx, NULL, 0, NULL) != 1)
-		return libcrypto_failed(err, "HMAC");
-	for (size_t i = 0; i < n; i++)
-		if (parts[i].len > 0 && EVP_MAC_update(hmac->ctx, parts[i].ptr, parts[i].len) != 1)
-			return libcrypto_failed(err, "HMAC");
-	if (EVP_MAC_final(hmac->ctx, out, &len, SHA256_LEN) != 1 || len != SHA256_LEN)
-		return libcrypto_failed(err, "HMAC");
-	return SEAL_OK;
+/* FIPS 180-4, section 5.1.1: the last block, which holds `len` bytes already, behind the key's. */
+static void finish(SHA256_CTX *sha, uint8_t block[SHA256_CBLOCK], size_t len, uint8_t out[SHA256_LEN])
+{
+	memset(block + len, 0, SHA256_CBLOCK - 8 - len);
+	block[len] = 0x80;
+	be64_store(block + SHA256_CBLOCK - 8, 8 * (SHA256_CBLOCK + len));
+	SHA256_Transform(sha, block);
+	for (size_t i = 0; i < SHA256_LEN / 4; i++)
+		be32_store(out + 4 * i, sha->h[i]);
+}
+
+/* HMAC of the parts one after the other. `work` is scratch, for the caller to wipe. */
+static void hmac_parts(const struct hmac *hmac, const struct seal_bytes *parts, size_t n, struct hmac_work *work,
+		       uint8_t out[SHA256_LEN])
+{
+	size_t len = 0;
+
+	resume(&hmac->inner, &work->sha);
+	for (size_t i = 0; i < n; i++) {
+		if (len <= ALONE_MAX && parts[i].len <= ALONE_MAX - len && parts[i].len > 0)
+			memcpy(work->block + len, parts[i].ptr, parts[i].len);
+		len += parts[i].len;
+	}
+	if (len <= ALONE_MAX) {
+		finish(&work->sha, work->block, len, work->block);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			SHA256_Update(&work->sha, parts[i].ptr, parts[i].len);
+		SHA256_Final(work->block, &work->sha);
+	}
+	resume(&hmac->outer, &work->sha);
+	finish(&work->sha, work->block, SHA256_LEN, out);
 }
 
 enum seal_status hmac_many(struct hmac *hmac, struct hmac_item *items, size_t n, struct seal_err *err)
 {
-	enum seal_status rc = SEAL_OK;
+	struct hmac_work work;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct seal_bytes parts[] = {items[i].prefix, items[i].in};
 
-		SEAL_TRY(hmac_parts(hmac, parts, 2, items[i].out, err));
+		hmac_parts(hmac, parts, 2, &work, items[i].out);
 	}
-out:
-	return rc;
+	mem_wipe(&work, sizeof(work));
+	return SEAL_OK;
 }
 
 /* RFC 5869 §2.2: PRK = HMAC-Hash(salt, IKM) */
@@ -94,10 +159,12 @@ static enum seal_status hkdf_extract(struct seal_bytes salt, struct seal_bytes k
 {
 	struct hmac *hmac = NULL;
 	enum seal_status rc;
+	struct hmac_work work;
 
 	SEAL_TRY(hmac_new(salt, &hmac, err));
-	SEAL_TRY(hmac_parts(hmac, &key, 1, prk, err));
+	hmac_parts(hmac, &key, 1, &work, prk);
 out:
+	mem_wipe(&work, sizeof(work));
 	hmac_free(hmac);
 	return rc;
 }
@@ -108,6 +175,7 @@ enum seal_status hkdf_sha256_into(struct seal_bytes key, struct seal_bytes salt,
 	struct hmac *hmac = NULL;
 	uint8_t prk[SHA256_LEN], block[SHA256_LEN], counter = 0;
 	enum seal_status rc;
+	struct hmac_work work;
 
 	SEAL_INVARIANT(len > 0 && len <= HKDF_MAX);
 	SEAL_TRY(hkdf_extract(salt, key, prk, err));
@@ -118,7 +186,7 @@ enum seal_status hkdf_sha256_into(struct seal_bytes key, struct seal_bytes salt,
 		struct seal_bytes parts[] = {bytes_of(block, counter ? SHA256_LEN : 0), info, bytes_of(&counter, 1)};
 
 		counter++;
-		SEAL_TRY(hmac_parts(hmac, parts, 3, block, err));
+		hmac_parts(hmac, parts, 3, &work, block);
 		memcpy(out + done, block, take);
 		done += take;
 	}
@@ -127,6 +195,7 @@ out:
 		mem_wipe(out, len);
 	mem_wipe(prk, sizeof(prk));
 	mem_wipe(block, sizeof(block));
+	mem_wipe(&work, sizeof(work));
 	hmac_free(hmac);
 	return rc;
 }

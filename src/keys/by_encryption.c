@@ -37,6 +37,7 @@ out:
 enum seal_status key_data_key(struct key_session *base, size_t len, struct seal_bytes aad, struct secret *plain,
 			      struct seal_bytes *wrapped, const struct key_call *call, struct seal_err *err)
 {
+	const struct key_call newest = {.arena = call->arena, .deadline_ms = call->deadline_ms};
 	struct key_item item = {.aad = aad};
 	struct secret fresh = SECRET_INIT;
 	enum seal_status rc;
@@ -46,7 +47,7 @@ enum seal_status key_data_key(struct key_session *base, size_t len, struct seal_
 	SEAL_TRY(secret_alloc(&fresh, len, err));
 	SEAL_TRY(random_bytes(fresh.ptr, fresh.len, err));
 	item.in = secret_bytes(&fresh);
-	SEAL_TRY(base->ops->encrypt(base, &item, 1, call, err));
+	SEAL_TRY(base->ops->encrypt(base, &item, 1, &newest, err));
 	if (item.err != NULL) {
 		rc = err_set(err, item.err->status, item.err->code, "%s", item.err->text);
 		goto out;

@@ -93,7 +93,8 @@ struct key_call {
 	/*
 	 * encrypt, rewrap: under this version of the key, so that equal values stay equal through rotations (deterministic);
 	 * 0: the newest that may encrypt. One that is unknown is SEAL_E_KEY_VERSION, one below min_encryption_version
-	 * SEAL_E_KEY_MINIMUM. Other operations take no notice.
+	 * SEAL_E_KEY_MINIMUM. Other operations take no notice. Keys that count their uses (the keyring's, but for convergent
+	 * ones) encrypt under the newest alone: SEAL_E_KEY_TYPE.
 	 */
 	uint32_t version;
 };

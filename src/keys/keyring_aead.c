@@ -43,14 +43,31 @@ static enum seal_status take_uses(struct keyring_session *s, size_t n, uint64_t 
 {
 	enum seal_status rc = SEAL_OK;
 
-	if (s->convergent)
-		return SEAL_OK;
 	if (n > UINT32_MAX / 2)
 		return err_set(err, SEAL_USAGE, SEAL_E_LIMIT, "a lot of %zu messages is too large", n);
 	while (!keyring_key_take(s->key, s->state->file.n, (uint32_t)n)) {
 		SEAL_TRY(keyring_key_reserve(s->key, (uint32_t)n, deadline_ms, err));
 		SEAL_TRY(session_sync(s, false, err));
 	}
+out:
+	return rc;
+}
+
+/* The version to encrypt `n` messages under. Uses of older ones are not counted, so only keys that need no count have a choice. */
+static enum seal_status choose_version(struct keyring_session *s, size_t n, const struct key_call *call,
+				       uint32_t *version, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	*version = call->version;
+	if (s->convergent)
+		return session_version(s, version, true, err);
+	if (*version != 0)
+		return err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
+			       "key %s encrypts under its newest version only; a convergent key can be held to one",
+			       s->key->name);
+	SEAL_TRY(take_uses(s, n, call->deadline_ms, err));
+	*version = s->state->file.n;
 out:
 	return rc;
 }
@@ -67,11 +84,9 @@ static bool context_given(struct keyring_session *s, struct key_item *item, stru
 }
 
 /* The one allocation of a lot: all its texts, back to back. Refuses messages that are too large, each alone. */
-static enum seal_status allocate_texts(struct keyring_session *s, struct key_item *items, size_t n,
+static enum seal_status allocate_texts(struct keyring_session *s, struct key_item *items, size_t n, size_t prefix_len,
 				       struct arena *arena, uint8_t **texts, struct seal_err *err)
 {
-	char prefix[TEXT_PREFIX_MAX];
-	const size_t prefix_len = text_prefix(s->state->file.n, prefix);
 	size_t total = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -171,9 +186,9 @@ out:
 	return rc;
 }
 
-static enum seal_status seal_messages(struct keyring_session *s, struct seal_chunk *chunk, struct seal_err *err)
+static enum seal_status seal_messages(struct keyring_session *s, uint32_t version, struct seal_chunk *chunk,
+				      struct seal_err *err)
 {
-	const uint32_t version = s->state->file.n;
 	enum seal_status rc = SEAL_OK;
 	void *aead;
 
@@ -227,18 +242,19 @@ static enum seal_status aead_encrypt(struct key_session *base, struct key_item *
 	struct seal_chunk chunk;
 	size_t prefix_len, at = 0;
 	enum seal_status rc;
+	uint32_t version;
 	uint8_t *to;
 
 	s->failed = NULL;
 	SEAL_TRY(session_sync(s, false, err));
 	if (n == 0)
 		goto out;
-	SEAL_TRY(take_uses(s, n, call->deadline_ms, err));
-	prefix_len = text_prefix(s->state->file.n, prefix);
-	SEAL_TRY(allocate_texts(s, items, n, call->arena, &to, err));
+	SEAL_TRY(choose_version(s, n, call, &version, err));
+	prefix_len = text_prefix(version, prefix);
+	SEAL_TRY(allocate_texts(s, items, n, prefix_len, call->arena, &to, err));
 	while (at < n) {
 		SEAL_TRY(fill_chunk(s, &chunk, items, n, &at, err));
-		SEAL_TRY(seal_messages(s, &chunk, err));
+		SEAL_TRY(seal_messages(s, version, &chunk, err));
 		to = write_texts(&chunk, s->overhead, prefix, prefix_len, to);
 	}
 out:

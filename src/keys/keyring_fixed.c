@@ -44,35 +44,6 @@ static void free_hmac(void *context)
 
 const struct context_ops hmac_context_ops = {make_hmac, free_hmac};
 
-/* The version meant, in step with the file, and allowed for new results (`fresh`) or for reading old ones. */
-static enum seal_status pick_version(struct keyring_session *s, uint32_t *version, bool fresh, struct seal_err *err)
-{
-	const struct key_file *file;
-	enum seal_status rc;
-
-	SEAL_TRY(session_sync(s, false, err));
-	if (*version > s->state->file.n)
-		SEAL_TRY(session_sync(s, true, err)); /* rotated elsewhere a moment ago */
-	file = &s->state->file;
-	if (*version == 0)
-		*version = file->n;
-	if (*version > file->n)
-		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_VERSION,
-			     "key %s has no version %u, its latest is %u; correct the version in the policy or "
-			     "rotate the key",
-			     s->key->name, *version, file->n);
-	else if (*version < file->min_decryption_version)
-		rc = err_set(err, SEAL_DENIED, SEAL_E_KEY_MINIMUM,
-			     "version %u of key %s is below its minimum decryption version %u", *version,
-			     s->key->name, file->min_decryption_version);
-	else if (fresh && *version < file->min_encryption_version)
-		rc = err_set(err, SEAL_DENIED, SEAL_E_KEY_MINIMUM,
-			     "version %u of key %s is below its minimum encryption version %u", *version,
-			     s->key->name, file->min_encryption_version);
-out:
-	return rc;
-}
-
 static enum seal_status ff1_fpe(struct key_session *base, uint32_t version, bool decrypt, struct key_fpe_item *items,
 				size_t n, const struct key_call *call, struct seal_err *err)
 {
@@ -81,7 +52,7 @@ static enum seal_status ff1_fpe(struct key_session *base, uint32_t version, bool
 	enum seal_status rc;
 	void *ff1;
 
-	SEAL_TRY(pick_version(s, &version, !decrypt, err));
+	SEAL_TRY(session_version(s, &version, !decrypt, err));
 	SEAL_TRY(session_context(s, version, &ff1, err));
 	for (size_t at = 0; at < n;) {
 		size_t count = 0;
@@ -108,7 +79,7 @@ static enum seal_status ff1_legacy_decrypt(struct key_session *base, uint32_t ve
 	struct keyring_session *s = (struct keyring_session *)base;
 	enum seal_status rc;
 
-	SEAL_TRY(pick_version(s, &version, false, err));
+	SEAL_TRY(session_version(s, &version, false, err));
 	for (size_t i = 0; i < n; i++) {
 		if (items[i].tweak.len != FF3_1_TWEAK_LEN) {
 			rc = err_set(err, SEAL_USAGE, SEAL_E_DOMAIN, "FF3-1 takes a tweak of %d bytes, not %zu",
@@ -138,7 +109,7 @@ static enum seal_status hmac_lot(struct key_session *base, uint32_t version, str
 	uint8_t *results;
 	void *hmac;
 
-	SEAL_TRY(pick_version(s, &version, true, err));
+	SEAL_TRY(session_version(s, &version, true, err));
 	SEAL_TRY(session_context(s, version, &hmac, err));
 	results = arena_alloc(call->arena, n * SHA256_LEN, 1);
 	if (results == NULL) {

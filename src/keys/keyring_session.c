@@ -47,6 +47,34 @@ enum seal_status session_sync(struct keyring_session *s, bool now, struct seal_e
 	return SEAL_OK;
 }
 
+enum seal_status session_version(struct keyring_session *s, uint32_t *version, bool fresh, struct seal_err *err)
+{
+	const struct key_file *file;
+	enum seal_status rc;
+
+	SEAL_TRY(session_sync(s, false, err));
+	if (*version > s->state->file.n)
+		SEAL_TRY(session_sync(s, true, err)); /* rotated elsewhere a moment ago */
+	file = &s->state->file;
+	if (*version == 0)
+		*version = file->n;
+	if (*version > file->n)
+		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_VERSION,
+			     "key %s has no version %u, its latest is %u; correct the version in the policy or "
+			     "rotate the key",
+			     s->key->name, *version, file->n);
+	else if (*version < file->min_decryption_version)
+		rc = err_set(err, SEAL_DENIED, SEAL_E_KEY_MINIMUM,
+			     "version %u of key %s is below its minimum decryption version %u", *version,
+			     s->key->name, file->min_decryption_version);
+	else if (fresh && *version < file->min_encryption_version)
+		rc = err_set(err, SEAL_DENIED, SEAL_E_KEY_MINIMUM,
+			     "version %u of key %s is below its minimum encryption version %u", *version,
+			     s->key->name, file->min_encryption_version);
+out:
+	return rc;
+}
+
 enum seal_status session_context(struct keyring_session *s, uint32_t version, void **out, struct seal_err *err)
 {
 	void *made = NULL;

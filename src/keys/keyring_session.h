@@ -38,6 +38,12 @@ struct keyring_session {
 
 /* Goes on with the newest state; `now`: looks at the file at once. */
 SEAL_MUST_USE enum seal_status session_sync(struct keyring_session *s, bool now, struct seal_err *err);
+/*
+ * The version meant (0: the newest), in step with the file, and allowed for new results (`fresh`) or for reading old ones.
+ * SEAL_USAGE/SEAL_E_KEY_VERSION, SEAL_DENIED/SEAL_E_KEY_MINIMUM.
+ */
+SEAL_MUST_USE enum seal_status session_version(struct keyring_session *s, uint32_t *version, bool fresh,
+					       struct seal_err *err);
 /* The context of a version that `state` holds; valid until the next call. */
 SEAL_MUST_USE enum seal_status session_context(struct keyring_session *s, uint32_t version, void **out,
 					       struct seal_err *err);

@@ -4,6 +4,7 @@
 
 #include "methods/method.h"
 
+extern const struct method_ops method_deterministic;
 extern const struct method_ops method_encrypt;
 extern const struct method_ops method_envelope;
 extern const struct method_ops method_fpe;

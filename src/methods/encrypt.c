@@ -5,13 +5,12 @@
  *   other JSON       json+vault:v3:…       the plaintext is the value's exact JSON text
  *   payload          vault:v3:…            the plaintext is the payload
  *
- * The cell's place is the associated data, so that what was moved does not open.
+ * The cell's place is the associated data, so that what was moved does not open. `deterministic` does the same work under a
+ * version of the key that its policy names.
  */
 #include "methods/builtin.h"
 #include "methods/simple.h"
 #include "methods/text_form.h"
-
-static const struct method_session_ops session_ops;
 
 /* "json+" before `text`, in the lot's arena. */
 static enum seal_status with_json_prefix(struct lot *lot, struct seal_bytes *text, struct seal_err *err)
@@ -55,22 +54,23 @@ typedef enum seal_status (*key_operation)(struct key_session *session, struct ke
 					  const struct key_call *call, struct seal_err *err);
 
 /* One item a cell, and what the key does with them all. */
-static enum seal_status work(struct key_session *key, key_operation operation, const struct lot *lot,
+static enum seal_status work(struct simple_session *session, key_operation operation, const struct lot *lot,
 			     struct key_item **items, struct seal_err *err)
 {
-	const struct key_call call = {.arena = lot->arena, .deadline_ms = lot->deadline_ms};
+	const struct key_call call = {
+		.arena = lot->arena, .deadline_ms = lot->deadline_ms, .version = session->method->version};
 
 	*items = simple_items(lot, err);
-	return *items != NULL ? operation(key, *items, lot->n, &call, err) : SEAL_FATAL;
+	return *items != NULL ? operation(session->key, *items, lot->n, &call, err) : SEAL_FATAL;
 }
 
 static enum seal_status protect(struct method_session *base, struct lot *lot, struct seal_err *err)
 {
-	struct key_session *key = ((struct simple_session *)base)->key;
+	struct simple_session *session = (struct simple_session *)base;
 	struct key_item *items;
 	enum seal_status rc;
 
-	SEAL_TRY(work(key, key->ops->encrypt, lot, &items, err));
+	SEAL_TRY(work(session, session->key->ops->encrypt, lot, &items, err));
 	rc = take_texts(lot, items, false, err);
 out:
 	return rc;
@@ -78,11 +78,11 @@ out:
 
 static enum seal_status reveal(struct method_session *base, struct lot *lot, struct seal_err *err)
 {
-	struct key_session *key = ((struct simple_session *)base)->key;
+	struct simple_session *session = (struct simple_session *)base;
 	struct key_item *items;
 	enum seal_status rc;
 
-	SEAL_TRY(work(key, key->ops->decrypt, lot, &items, err));
+	SEAL_TRY(work(session, session->key->ops->decrypt, lot, &items, err));
 	for (size_t i = 0; i < lot->n; i++) {
 		struct cell *cell = &lot->cells[i];
 
@@ -97,14 +97,14 @@ out:
 	return rc;
 }
 
-/* Text under an older version becomes text under the newest; "json+" stays before it. */
+/* Text under another version becomes text under the newest, or the method's; "json+" stays before it. */
 static enum seal_status rewrap(struct method_session *base, struct lot *lot, struct seal_err *err)
 {
-	struct key_session *key = ((struct simple_session *)base)->key;
+	struct simple_session *session = (struct simple_session *)base;
 	struct key_item *items;
 	enum seal_status rc;
 
-	if (key->ops->rewrap == NULL) {
+	if (session->key->ops->rewrap == NULL) {
 		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
 			     "keys of this type cannot rewrap; reveal the records and protect them again");
 		goto out;
@@ -112,13 +112,13 @@ static enum seal_status rewrap(struct method_session *base, struct lot *lot, str
 	rc = SEAL_OK;
 	if (lot->n == 0)
 		goto out;
-	SEAL_TRY(work(key, key->ops->rewrap, lot, &items, err));
+	SEAL_TRY(work(session, session->key->ops->rewrap, lot, &items, err));
 	rc = take_texts(lot, items, true, err);
 out:
 	return rc;
 }
 
-static const struct method_session_ops session_ops = {
+const struct method_session_ops encrypt_session_ops = {
 	.size = sizeof(struct method_session_ops),
 	.protect = protect,
 	.reveal = reveal,
@@ -129,7 +129,7 @@ static const struct method_session_ops session_ops = {
 static enum seal_status encrypt_open(const struct policy_method *spec, const struct method_needs *needs,
 				     struct method **out, struct seal_err *err)
 {
-	return simple_open(&method_encrypt, &session_ops, spec, needs, out, err);
+	return simple_open(&method_encrypt, &encrypt_session_ops, spec, needs, out, err);
 }
 
 const struct method_ops method_encrypt = {

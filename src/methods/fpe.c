@@ -145,7 +145,8 @@ static enum seal_status fpe_open(const struct policy_method *spec, const struct 
 	method = mem_calloc(1, sizeof(*method));
 	if (method == NULL)
 		return err_memory(err);
-	method->simple = (struct simple_method){{&method_fpe}, spec, needs->key, &session_ops};
+	method->simple = (struct simple_method){
+		.base = {&method_fpe}, .spec = spec, .key = needs->key, .session_ops = &session_ops};
 	SEAL_TRY(key_has_version(needs->key, options->version, err));
 	SEAL_TRY(shape_init(&method->shape, "fpe", options->alphabet, options->keep_first, options->keep_last,
 			    FF1_LENGTH_MAX, err));

@@ -11,6 +11,7 @@ struct simple_method {
 	struct method base;
 	const struct policy_method *spec;
 	struct key *key; /* NULL: none */
+	uint32_t version; /* of the key, for what encrypts; 0: the newest */
 	const struct method_session_ops *session_ops;
 };
 
@@ -19,6 +20,9 @@ struct simple_session {
 	const struct simple_method *method;
 	struct key_session *key; /* NULL: none */
 };
+
+/* Encryption under simple_method.key and its `version` (encrypt.c). */
+extern const struct method_session_ops encrypt_session_ops;
 
 SEAL_MUST_USE enum seal_status simple_open(const struct method_ops *ops, const struct method_session_ops *session_ops,
 					   const struct policy_method *spec, const struct method_needs *needs,

@@ -235,7 +235,8 @@ static enum seal_status transform_open(const struct policy_method *spec, const s
 	method = mem_calloc(1, sizeof(*method));
 	if (method == NULL)
 		return err_memory(err);
-	method->simple = (struct simple_method){{&method_transform}, spec, needs->key, &session_ops};
+	method->simple = (struct simple_method){
+		.base = {&method_transform}, .spec = spec, .key = needs->key, .session_ops = &session_ops};
 	snprintf(method->ttl, sizeof(method->ttl), "%llds", (long long)(options->ttl_ms / 1000));
 	method->how = (struct key_transform){.transformation = options->transformation,
 					     .ttl = options->ttl_ms != 0 ? method->ttl : NULL,

@@ -200,7 +200,7 @@ static void write_kind(struct writer *w, const struct method_kind *kind)
 	if (takes_key(kind))
 		write_ref(w, "key", kind->flags & METHOD_PER ? "#/$defs/key" : "#/$defs/name");
 	if (kind->flags & METHOD_BINDS)
-		write_ref(w, "bind", "#/$defs/bind");
+		write_ref(w, "bind", kind->flags & METHOD_CONVERGENT_KEY ? "#/$defs/bound" : "#/$defs/bind");
 	if (kind->flags & METHOD_STORE)
 		write_ref(w, "store", "#/$defs/name");
 	write_rows(w, kind->options);
@@ -251,11 +251,10 @@ static void write_bind_form(struct writer *w, const char *name, const char *desc
 	close_object(w);
 }
 
-static void write_bind(struct writer *w)
+/* `words`: the forms that are a word; a method that must bind has no "none". */
+static void write_bind(struct writer *w, const char *name, const char *const *words)
 {
-	static const char *const words[] = {"place", "none", NULL};
-
-	write_name(w, "bind");
+	write_name(w, name);
 	write_open(w, '{');
 	write_member(w, "description", "what a protected value is bound to: it can't be revealed anywhere else");
 	write_name(w, "oneOf");
@@ -570,7 +569,8 @@ enum seal_status json_schema_write(const struct policy_schema *schema, struct se
 	open_type(&w, "string");
 	write_member(&w, "pattern", NAME_PATTERN);
 	write_close(&w, '}');
-	write_bind(&w);
+	write_bind(&w, "bind", (const char *const[]){"place", "none", NULL});
+	write_bind(&w, "bound", (const char *const[]){"place", NULL});
 	write_key_per(&w);
 	write_methods(&w, schema);
 	write_use(&w);

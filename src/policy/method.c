@@ -171,6 +171,12 @@ static bool bind_word(struct build *build, const struct node *word, struct polic
 		method->bind.mode = BIND_PLACE;
 		return true;
 	}
+	if (bytes_eq_str(word->text, "none") && (method->flags & METHOD_CONVERGENT_KEY) != 0) {
+		build_error(build, word->mark,
+			    "type %s needs something to bind to: place, {domain: NAME} or {record: PATH}",
+			    method->kind->name);
+		return false;
+	}
 	if (bytes_eq_str(word->text, "none")) {
 		method->bind.mode = BIND_NONE;
 		return true;

@@ -23,8 +23,10 @@ enum method_flag {
 	METHOD_BYTES_ONLY = 1 << 11, /* under these options: takes whole payloads only (carry: bytes) */
 	METHOD_DATA_KEYS = 1 << 12, /* its key wraps data keys and never sees a value, nor what a value is bound to */
 	METHOD_STORE = 1 << 13, /* takes `store:`, where it keeps its rows; may be left out when the policy has one */
-	METHOD_STABLE =
-		1 << 14 /* under these options: equal values give equal results, which reveal: fit for record keys */
+	/* Under these options: equal values give equal results, which reveal: fit for record keys. */
+	METHOD_STABLE = 1 << 14,
+	/* Its key must be a convergent one, which makes another of what a value is bound to: `bind: none` is a mistake. */
+	METHOD_CONVERGENT_KEY = 1 << 15
 };
 
 #define METHOD_ANY_KEY (METHOD_ENCRYPT_KEY | METHOD_HMAC_KEY | METHOD_FPE_KEY | METHOD_TRANSFORM_KEY)

@@ -63,8 +63,8 @@ enum seal_status transit_lot_send(struct transit_lot *lot, struct seal_err *err)
 		return cannot_bind(session->key, err);
 	if (aad) /* means nothing beside batch_input, but a server that does not know it says so */
 		snprintf(head, sizeof(head), "\"associated_data\":\"\",");
-	else if (lot->hmac_version != 0)
-		snprintf(head, sizeof(head), "\"key_version\":%u,", lot->hmac_version);
+	else if (lot->version != 0 && lot->what == TRANSIT_HMAC) /* the others' items say it */
+		snprintf(head, sizeof(head), "\"key_version\":%u,", lot->version);
 	SEAL_TRY(vault_source_take(source, &worker, err));
 	rc = vault_batch_run(session->batch, worker, &job, lot->call->deadline_ms, err);
 	vault_source_give(source, worker);
@@ -90,7 +90,7 @@ enum seal_status transit_lot_add(struct transit_lot *lot, struct key_item *item,
 	const bool keyed = lot->what != TRANSIT_HMAC;
 
 	if (keyed && lot->session->key->info.derived && item->aad.len == 0) {
-		(void)transit_explain(lot->session->key, lot->what, item, "missing 'context'", err);
+		(void)transit_explain(lot->session->key, lot->what, lot->version, item, "missing 'context'", err);
 		return SEAL_USAGE;
 	}
 	lot->bound |= keyed && item->aad.len > 0;
@@ -98,7 +98,7 @@ enum seal_status transit_lot_add(struct transit_lot *lot, struct key_item *item,
 	return SEAL_OK;
 }
 
-/* `version`: of the key that makes HMACs. Text that cannot be Transit's fails here, so that it costs the others nothing. */
+/* `version`: of the key, to encrypt or to make HMACs. Text that cannot be Transit's fails here, so that it costs the others nothing. */
 static enum seal_status run(struct key_session *base, enum transit_call what, uint32_t version,
 			    struct key_item *items, size_t n, const struct key_call *call, struct seal_err *err)
 {
@@ -106,7 +106,7 @@ static enum seal_status run(struct key_session *base, enum transit_call what, ui
 	enum seal_status rc;
 
 	SEAL_TRY(transit_lot_begin(&lot, base, what, n, call, err));
-	lot.hmac_version = version;
+	lot.version = version;
 	for (size_t i = 0; i < n; i++) {
 		items[i].out = BYTES_EMPTY;
 		items[i].err = NULL;
@@ -123,7 +123,7 @@ out:
 static enum seal_status encrypt(struct key_session *session, struct key_item *items, size_t n,
 				const struct key_call *call, struct seal_err *err)
 {
-	return run(session, TRANSIT_ENCRYPT, 0, items, n, call, err);
+	return run(session, TRANSIT_ENCRYPT, call->version, items, n, call, err);
 }
 
 static enum seal_status decrypt(struct key_session *session, struct key_item *items, size_t n,

@@ -61,7 +61,7 @@ struct transit_lot {
 	struct key_item **items; /* those that are sent */
 	size_t n;
 	bool bound; /* some item has associated data */
-	uint32_t hmac_version; /* asked for; 0: the newest */
+	uint32_t version; /* of the key, asked for; 0: the newest that may */
 	struct seal_bytes aad; /* the last one that was written … */
 	char aad_base64[512]; /* … and its text, if it fits */
 	size_t aad_len;
@@ -105,8 +105,11 @@ enum seal_status transit_data_key(struct key_session *session, size_t len, struc
 				  struct secret *plain, struct seal_bytes *wrapped, const struct key_call *call,
 				  struct seal_err *err);
 
-/* What `text` of the server means for the item (NULL: for the whole request); SEAL_OK: nothing that is known. */
-enum seal_status transit_explain(const struct transit_key *key, enum transit_call what, const struct key_item *item,
-				 const char *text, struct seal_err *err);
+/*
+ * What `text` of the server means for the item (NULL: for the whole request), when version `asked` of the key was asked for (0:
+ * none was); SEAL_OK: nothing that is known.
+ */
+enum seal_status transit_explain(const struct transit_key *key, enum transit_call what, uint32_t asked,
+				 const struct key_item *item, const char *text, struct seal_err *err);
 
 #endif

@@ -85,7 +85,7 @@ static enum seal_status failed(struct transit_session *session, const struct vau
 		return call->err.status;
 	}
 	if (call->status == 400 && vault_answer_errors(call->answer, text) == SEAL_OK &&
-	    transit_explain(session->key, TRANSIT_DATA_KEY, NULL, text, &why) > SEAL_DATA) {
+	    transit_explain(session->key, TRANSIT_DATA_KEY, 0, NULL, text, &why) > SEAL_DATA) {
 		if (err != NULL)
 			*err = why;
 		return why.status;
@@ -130,7 +130,7 @@ enum seal_status transit_data_key(struct key_session *base, size_t len, struct s
 	if (aad.len > 0 && !session->key->info.derived)
 		return key_data_key(base, len, aad, plain, wrapped, call, err);
 	if (session->key->info.derived && aad.len == 0)
-		return transit_explain(session->key, TRANSIT_DATA_KEY, NULL, "missing 'context'", err);
+		return transit_explain(session->key, TRANSIT_DATA_KEY, 0, NULL, "missing 'context'", err);
 	SEAL_TRY(write_body(session->key, len, aad, &body, err));
 	SEAL_TRY(vault_source_take(session->key->source, &worker, err));
 	rc = ask(session, worker, len, plain, wrapped, buf_bytes(&body), call, err);

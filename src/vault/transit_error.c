@@ -16,7 +16,8 @@ enum trouble {
 	TROUBLE_SOFT_DELETED,
 	TROUBLE_TYPE,
 	TROUBLE_CONTEXT,
-	TROUBLE_NO_HMAC_VERSION,
+	TROUBLE_NO_VERSION,
+	TROUBLE_BELOW_MINIMUM,
 	TROUBLE_UNKNOWN
 };
 
@@ -28,8 +29,10 @@ static const struct {
 	{"(too old)", TROUBLE_TOO_OLD},
 	{"version is too old", TROUBLE_TOO_OLD},
 	{"version is too new", TROUBLE_TOO_NEW},
-	{"no HMAC key exists", TROUBLE_NO_HMAC_VERSION},
-	{"key version does not exist", TROUBLE_NO_HMAC_VERSION},
+	{"no HMAC key exists", TROUBLE_NO_VERSION},
+	{"key version does not exist", TROUBLE_NO_VERSION},
+	{"is higher than the latest key version", TROUBLE_NO_VERSION},
+	{"less than the minimum encryption key version", TROUBLE_BELOW_MINIMUM},
 	{"no such key version", TROUBLE_TRIMMED},
 	{"old convergent encryption key", TROUBLE_TRIMMED},
 	{"invalid ciphertext", TROUBLE_MALFORMED},
@@ -55,12 +58,13 @@ static enum seal_status explain_call(const struct transit_key *key, enum trouble
 
 	switch (trouble) {
 	case TROUBLE_TOO_OLD:
+	case TROUBLE_BELOW_MINIMUM:
 		return err_set(
 			err, SEAL_DENIED, SEAL_E_KEY_MINIMUM,
 			"%s: this version of key %s is below its minimum version; lower that, or correct the version "
 			"in the policy",
 			server, key->name);
-	case TROUBLE_NO_HMAC_VERSION:
+	case TROUBLE_NO_VERSION:
 		return err_set(err, SEAL_USAGE, SEAL_E_KEY_VERSION,
 			       "%s: key %s has no such version; correct the version in the policy or rotate the key",
 			       server, key->name);
@@ -119,13 +123,15 @@ static enum seal_status explain_item(const struct transit_key *key, enum trouble
 	}
 }
 
-enum seal_status transit_explain(const struct transit_key *key, enum transit_call what, const struct key_item *item,
-				 const char *text, struct seal_err *err)
+enum seal_status transit_explain(const struct transit_key *key, enum transit_call what, uint32_t asked,
+				 const struct key_item *item, const char *text, struct seal_err *err)
 {
-	const enum trouble trouble = find(text);
+	enum trouble trouble = find(text);
 	struct seal_bytes base64;
 	uint32_t version = 0;
 
+	if (what == TRANSIT_ENCRYPT && asked != 0 && trouble == TROUBLE_TRIMMED) /* the one that was asked for */
+		trouble = TROUBLE_NO_VERSION;
 	/* What is sent to be encrypted is any bytes, so that nothing can be wrong with it. */
 	if (trouble == TROUBLE_UNKNOWN || (what == TRANSIT_ENCRYPT && trouble < TROUBLE_GONE))
 		return SEAL_OK;
@@ -141,7 +147,7 @@ enum vault_blame transit_blame(void *arg, size_t first, size_t n, unsigned statu
 {
 	const struct transit_lot *lot = arg;
 
-	switch (transit_explain(lot->session->key, lot->what, NULL, text, err)) {
+	switch (transit_explain(lot->session->key, lot->what, lot->version, NULL, text, err)) {
 	case SEAL_OK:
 		return VAULT_BLAME_UNKNOWN;
 	case SEAL_DATA:

@@ -1,14 +1,16 @@
 /*
  * One item of a lot: what is written into a request, what is read from an answer.
  *
- *   encrypt   {"plaintext":"…" [,"associated_data":"…" | ,"context":"…"]}   ──▶  {"ciphertext":"vault:vN:…"}
- *   decrypt   {"ciphertext":"vault:vN:…" [, …]}                             ──▶  {"plaintext":"…"}
- *   rewrap    {"ciphertext":"vault:vN:…" [,"context":"…"]}                  ──▶  {"ciphertext":"vault:vM:…"}
- *   hmac      {"input":"…"}                                                 ──▶  {"hmac":"vault:vN:…"}
+ *   encrypt   {"plaintext":"…" [,"associated_data":"…" | ,"context":"…"] [,"key_version":N]}  ──▶  {"ciphertext":"vault:vN:…"}
+ *   decrypt   {"ciphertext":"vault:vN:…" [, …]}                                               ──▶  {"plaintext":"…"}
+ *   rewrap    {"ciphertext":"vault:vN:…" [,"context":"…"] [,"key_version":M]}                 ──▶  {"ciphertext":"vault:vM:…"}
+ *   hmac      {"input":"…"}                                                                   ──▶  {"hmac":"vault:vN:…"}
  *
  * All values are base64 or checked Transit texts, so nothing needs an escape. The server's results are believed only as far
  * as they can be checked: form, version, length.
  */
+#include <stdio.h>
+
 #include "base/encode.h"
 #include "keys/item_err.h"
 #include "keys/keyring_text.h"
@@ -29,6 +31,7 @@ static const struct {
 
 #define ASSOCIATED_DATA "\",\"associated_data\":\""
 #define CONTEXT "\",\"context\":\""
+#define KEY_VERSION "\",\"key_version\":"
 
 static const struct transit_key *key_of(const struct transit_lot *lot)
 {
@@ -39,7 +42,8 @@ size_t transit_item_size(void *arg, size_t index)
 {
 	const struct transit_lot *lot = arg;
 	const struct key_item *item = lot->items[index];
-	const size_t around = sizeof("{\"ciphertext\":\"") + sizeof(ASSOCIATED_DATA) + sizeof("\"}");
+	const size_t around =
+		sizeof("{\"ciphertext\":\"") + sizeof(ASSOCIATED_DATA) + sizeof(KEY_VERSION "4294967295}");
 
 	switch (lot->what) {
 	case TRANSIT_ENCRYPT:
@@ -95,6 +99,16 @@ static uint8_t *put_aad(struct transit_lot *lot, uint8_t *to, struct seal_bytes 
 	return to + lot->aad_len;
 }
 
+/* The end of a value and of its item; in between the version to encrypt under, where one is asked for. */
+static uint8_t *put_end(const struct transit_lot *lot, uint8_t *to)
+{
+	char end[sizeof(KEY_VERSION "4294967295}")] = "\"}";
+
+	if (lot->version != 0)
+		snprintf(end, sizeof(end), KEY_VERSION "%u}", lot->version);
+	return put(to, end);
+}
+
 uint8_t *transit_item_write(void *arg, size_t index, uint8_t *to)
 {
 	struct transit_lot *lot = arg;
@@ -115,7 +129,7 @@ uint8_t *transit_item_write(void *arg, size_t index, uint8_t *to)
 		to = put(to, key_of(lot)->info.derived ? CONTEXT : ASSOCIATED_DATA);
 		to = put_aad(lot, to, item->aad);
 	}
-	return put(to, "\"}");
+	return put_end(lot, to);
 }
 
 void transit_item_fail(struct transit_lot *lot, struct key_item *item, const struct seal_err *why)
@@ -173,9 +187,9 @@ static enum seal_status take_text(struct transit_lot *lot, struct key_item *item
 	size_t raw = 0;
 	const uint32_t version = transit_text_check(text, &raw);
 
-	if (version == 0 || (lot->what == TRANSIT_ENCRYPT && raw != item->in.len + key_of(lot)->overhead) ||
-	    raw < NONCE_AND_TAG)
-		return bad_result("a ciphertext that is none", err);
+	if (version == 0 || (lot->version != 0 && version != lot->version) ||
+	    (lot->what == TRANSIT_ENCRYPT && raw != item->in.len + key_of(lot)->overhead) || raw < NONCE_AND_TAG)
+		return bad_result("a ciphertext that is none, or of another version", err);
 	item->out = arena_copy(lot->call->arena, text);
 	if (item->out.ptr == NULL)
 		return err_memory(err);
@@ -205,8 +219,7 @@ static enum seal_status take_hmac(struct transit_lot *lot, struct key_item *item
 	struct seal_bytes base64;
 	uint32_t version;
 
-	if (text_split(text, &version, &base64) != TEXT_FINE ||
-	    (lot->hmac_version != 0 && version != lot->hmac_version))
+	if (text_split(text, &version, &base64) != TEXT_FINE || (lot->version != 0 && version != lot->version))
 		return bad_result("an HMAC that is none, or of another version", err);
 	if (take_plaintext(lot, item, base64, err) != SEAL_OK)
 		return err != NULL ? err->status : SEAL_DATA;
@@ -222,7 +235,7 @@ static enum seal_status take_error(struct transit_lot *lot, struct key_item *ite
 	enum seal_status rc;
 
 	vault_quote(text, quote);
-	rc = transit_explain(key_of(lot), lot->what, item, quote, &why);
+	rc = transit_explain(key_of(lot), lot->what, lot->version, item, quote, &why);
 	if (rc == SEAL_DATA) {
 		transit_item_fail(lot, item, &why);
 		return SEAL_OK;

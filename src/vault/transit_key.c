@@ -87,7 +87,7 @@ static enum seal_status read_info(const struct transit_key *key, const json_t *d
 	memset(info, 0, sizeof(*info));
 	SEAL_TRY(read_type(key, data, info, err));
 	if (json_is_true(json_object_get(data, "soft_deleted"))) {
-		rc = transit_explain(key, TRANSIT_ENCRYPT, NULL, "soft-deleted", err);
+		rc = transit_explain(key, TRANSIT_ENCRYPT, 0, NULL, "soft-deleted", err);
 		goto out;
 	}
 	if (!read_number(data, "latest_version", &info->latest_version) || info->latest_version == 0 ||

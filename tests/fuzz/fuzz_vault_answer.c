@@ -84,7 +84,7 @@ static void check_error(enum transit_call what, const char *quote)
 	struct seal_err err = SEAL_ERR_INIT;
 
 	set_up(&session, &key, &source, &client);
-	CHECK(transit_explain(&key, what, NULL, quote, &err) == err.status);
+	CHECK(transit_explain(&key, what, 0, NULL, quote, &err) == err.status);
 	CHECK(strchr(err.text, '\n') == NULL);
 }
 

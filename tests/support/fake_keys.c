@@ -60,8 +60,28 @@ static bool fails(struct key_item *item, size_t index, struct arena *arena, enum
 	return true;
 }
 
-static enum seal_status encrypt_one(struct aead *aead, uint32_t version, struct key_item *item, struct arena *arena,
-				    struct seal_err *err)
+/* Random, or a convergent key's, which comes from place and plaintext. */
+static enum seal_status make_nonce(const struct fake_key *key, uint32_t version, const struct key_item *item,
+				   uint8_t nonce[AEAD_NONCE_LEN], struct seal_err *err)
+{
+	uint8_t bytes[KEY_LEN], mac[SHA256_LEN];
+	struct hmac_item message = {.prefix = item->aad, .in = item->in, .out = mac};
+	struct hmac *hmac = NULL;
+	enum seal_status rc;
+
+	if (!key->info.convergent)
+		return random_bytes(nonce, AEAD_NONCE_LEN, err);
+	material(false, version, bytes);
+	SEAL_TRY(hmac_new(bytes_of(bytes, KEY_LEN), &hmac, err));
+	SEAL_TRY(hmac_many(hmac, &message, 1, err));
+	memcpy(nonce, mac, AEAD_NONCE_LEN);
+out:
+	hmac_free(hmac);
+	return rc;
+}
+
+static enum seal_status encrypt_one(const struct fake_key *key, struct aead *aead, uint32_t version,
+				    struct key_item *item, struct arena *arena, struct seal_err *err)
 {
 	const size_t len = AEAD_NONCE_LEN + item->in.len + AEAD_TAG_LEN;
 	uint8_t *raw = arena_alloc(arena, len, 1);
@@ -71,7 +91,7 @@ static enum seal_status encrypt_one(struct aead *aead, uint32_t version, struct 
 
 	if (raw == NULL || text == NULL)
 		return err_memory(err);
-	SEAL_TRY(random_bytes(raw, AEAD_NONCE_LEN, err));
+	SEAL_TRY(make_nonce(key, version, item, raw, err));
 	message.nonce = raw;
 	message.out = raw + AEAD_NONCE_LEN;
 	message.tag = raw + len - AEAD_TAG_LEN;
@@ -83,21 +103,28 @@ out:
 	return rc;
 }
 
+/* The one asked for, or the latest. */
+static uint32_t version_of(const struct fake_key *key, const struct key_call *call)
+{
+	return call->version != 0 ? call->version : key->info.latest_version;
+}
+
 static enum seal_status fake_encrypt(struct key_session *base, struct key_item *items, size_t n,
 				     const struct key_call *call, struct seal_err *err)
 {
 	const struct fake_key *key = ((struct fake_session *)base)->key;
 	struct aead *aead = NULL;
+	const uint32_t version = version_of(key, call);
 	uint8_t bytes[KEY_LEN];
 	enum seal_status rc;
 
 	fake_control.deadline_ms = call->deadline_ms;
 	SEAL_TRY(enter(err));
-	material(false, key->info.latest_version, bytes);
+	material(false, version, bytes);
 	SEAL_TRY(aead_new(bytes_of(bytes, KEY_LEN), &aead, err));
 	for (size_t i = 0; i < n; i++)
 		if (!fails(&items[i], i, call->arena, SEAL_E_NONE, "told to fail this one"))
-			SEAL_TRY(encrypt_one(aead, key->info.latest_version, &items[i], call->arena, err));
+			SEAL_TRY(encrypt_one(key, aead, version, &items[i], call->arena, err));
 out:
 	aead_free(aead);
 	return rc;
@@ -155,29 +182,30 @@ out:
 	return rc;
 }
 
-/* By decrypting and encrypting; a text of the latest version comes back as it is. */
+/* By decrypting and encrypting; a text of the wanted version comes back as it is. */
 static enum seal_status fake_rewrap(struct key_session *base, struct key_item *items, size_t n,
 				    const struct key_call *call, struct seal_err *err)
 {
 	const struct fake_key *key = ((struct fake_session *)base)->key;
+	const uint32_t version = version_of(key, call);
 	struct aead *aead = NULL;
 	uint8_t bytes[KEY_LEN];
 	enum seal_status rc;
 
 	SEAL_TRY(enter(err));
-	material(false, key->info.latest_version, bytes);
+	material(false, version, bytes);
 	SEAL_TRY(aead_new(bytes_of(bytes, KEY_LEN), &aead, err));
 	for (size_t i = 0; i < n; i++) {
-		const bool newest = items[i].in.len > PREFIX_LEN &&
-				    items[i].in.ptr[PREFIX_LEN - 2] == '0' + (int)key->info.latest_version;
+		const bool there =
+			items[i].in.len > PREFIX_LEN && items[i].in.ptr[PREFIX_LEN - 2] == '0' + (int)version;
 		struct key_item plain = items[i];
 
 		SEAL_TRY(decrypt_one(key, &plain, i, call->arena, err));
 		items[i].out = items[i].in;
 		items[i].err = plain.err;
 		plain.in = plain.out;
-		if (plain.err == NULL && !newest) {
-			SEAL_TRY(encrypt_one(aead, key->info.latest_version, &plain, call->arena, err));
+		if (plain.err == NULL && !there) {
+			SEAL_TRY(encrypt_one(key, aead, version, &plain, call->arena, err));
 			items[i].out = plain.out;
 		}
 	}

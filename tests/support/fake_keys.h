@@ -4,7 +4,8 @@
  *   fake:aes      encrypts; versions 1 and 2 (2 is the latest); every byte of version v's key is v
  *   fake:aes1     the same with version 1 only
  *   fake:stiff    as aes, but cannot rewrap
- *   fake:derived, fake:convergent   as fake:aes, but say that they are derived, and convergent
+ *   fake:derived, fake:convergent   as fake:aes, but say that they are derived, and convergent; the latter makes equal text of
+ *                                   equal values and places
  *   fake:ff1      FPE; version 1 has the key 00 01 … 1f, version 2 is 32 bytes of 2
  *   fake:hmac     HMAC; version 1 has the key 00 01 … 1f
  *   anything else does not exist

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <openssl/hmac.h>
+
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -360,6 +362,32 @@ static void hmac_lots(void **state)
 	hmac_free(NULL);
 }
 
+/* Messages of one block and of several, keys up to a block and longer: all as libcrypto's own HMAC makes them. */
+static void hmac_is_libcryptos(void **state)
+{
+	static const size_t key_lens[] = {0, 1, 32, 63, 64, 65, 200};
+	uint8_t key[200], message[300], out[SHA256_LEN], expected[SHA256_LEN];
+
+	for (size_t i = 0; i < sizeof(message); i++)
+		message[i] = (uint8_t)(i * 31 + 7);
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)(i * 17 + 3);
+	for (size_t k = 0; k < sizeof(key_lens) / sizeof(key_lens[0]); k++) {
+		struct hmac *hmac;
+
+		assert_int_equal(hmac_new(bytes_of(key, key_lens[k]), &hmac, NULL), SEAL_OK);
+		for (size_t len = 0; len <= sizeof(message); len++) {
+			const size_t cut = len * 7 % (len + 1);
+			struct hmac_item item = {bytes_of(message, cut), bytes_of(message + cut, len - cut), out};
+
+			assert_int_equal(hmac_many(hmac, &item, 1, NULL), SEAL_OK);
+			assert_non_null(HMAC(EVP_sha256(), key, (int)key_lens[k], message, len, expected, NULL));
+			assert_memory_equal(out, expected, SHA256_LEN);
+		}
+		hmac_free(hmac);
+	}
+}
+
 /* Shorter output is a prefix of longer; another info or salt gives another key; the longest allowed works. */
 static void hkdf_lengths(void **state)
 {
@@ -408,8 +436,8 @@ int main(void)
 		cmocka_unit_test(aead_too_long),     cmocka_unit_test(aead_backend_choice),
 		cmocka_unit_test(random_unique),     cmocka_unit_test(random_wipes),
 		cmocka_unit_test(random_sizes),	     cmocka_unit_test(random_fork),
-		cmocka_unit_test(hmac_lots),	     cmocka_unit_test(hkdf_lengths),
-		cmocka_unit_test(scrypt_limits),
+		cmocka_unit_test(hmac_lots),	     cmocka_unit_test(hmac_is_libcryptos),
+		cmocka_unit_test(hkdf_lengths),	     cmocka_unit_test(scrypt_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -313,6 +313,76 @@ static void rewrap_moves_to_the_newest(void **state)
 	}
 }
 
+static const char *rewrap_text(struct fixture *f, struct key_session *s, const char *text, const char *aad)
+{
+	struct key_item item = {.in = bytes_str(text), .aad = bytes_str(aad)};
+
+	OK(f, s->ops->rewrap(s, &item, 1, &f->call, &f->err));
+	assert_null(item.err);
+	return arena_strndup(&f->arena, (const char *)item.out.ptr, item.out.len);
+}
+
+/* Equal values stay equal through a rotation when the call says under which version, and rewrap goes to it from both sides. */
+static void convergent_versions_are_pinned(void **state)
+{
+	for (size_t t = 0; t < N_TYPES; t++) {
+		const char *first, *second;
+		struct use u, other;
+
+		use_begin(&u, types[t], true, true);
+		first = encrypt_text(&u.f, u.s, "a@example.com", "place");
+		OK(&u.f, keyring_rotate(u.f.keyring, BYTES_LIT("k"), NULL, &u.f.err));
+		u.f.call.version = 2; /* not seen yet by this session */
+		second = encrypt_text(&u.f, u.s, "a@example.com", "place");
+		assert_true(bytes_starts(bytes_str(second), BYTES_LIT("vault:v2:")));
+		u.f.call.version = 1;
+		assert_string_equal(encrypt_text(&u.f, u.s, "a@example.com", "place"), first);
+		assert_string_equal(rewrap_text(&u.f, u.s, second, "place"), first);
+		assert_string_equal(rewrap_text(&u.f, u.s, first, "place"), first);
+		assert_string_equal(decrypt_text(&u.f, u.s, second, "place"), "a@example.com");
+		u.f.call.version = 2;
+		assert_string_equal(rewrap_text(&u.f, u.s, first, "place"), second);
+		u.f.call.version = 0;
+		assert_string_equal(rewrap_text(&u.f, u.s, first, "place"), second);
+		assert_string_equal(encrypt_text(&u.f, u.s, "a@example.com", "place"), second);
+		use_begin(&other, types[t], true, true);
+		assert_string_not_equal(encrypt_text(&other.f, other.s, "a@example.com", "place"), first);
+		use_end(&other);
+		use_end(&u);
+	}
+}
+
+static void versions_that_cannot_be_are_refused(void **state)
+{
+	struct key_item item = {.in = BYTES_LIT("a"), .aad = BYTES_LIT("place")};
+	struct keyring_change change = {.mask = KEYRING_SET_MIN_ENCRYPTION, .min_encryption_version = 2};
+	struct secret plain = SECRET_INIT;
+	struct use u;
+
+	use_begin(&u, "aes256-gcm96", true, true);
+	u.f.call.version = 2;
+	FAILS(&u.f, u.s->ops->encrypt(u.s, &item, 1, &u.f.call, &u.f.err), SEAL_USAGE, SEAL_E_KEY_VERSION,
+	      "has no version 2");
+	FAILS(&u.f, u.s->ops->rewrap(u.s, &item, 1, &u.f.call, &u.f.err), SEAL_USAGE, SEAL_E_KEY_VERSION,
+	      "has no version 2");
+	assert_int_equal(item.out.len, 0);
+	OK(&u.f, u.s->ops->data_key(u.s, 32, item.aad, &plain, &item.out, &u.f.call, &u.f.err)); /* takes no notice */
+	secret_clear(&plain);
+	OK(&u.f, keyring_rotate(u.f.keyring, BYTES_LIT("k"), NULL, &u.f.err));
+	OK(&u.f, keyring_configure(u.f.keyring, BYTES_LIT("k"), &change, &u.f.err));
+	OK(&u.f, u.s->ops->encrypt(u.s, &item, 1, &u.f.call, &u.f.err));
+	u.f.call.version = 1;
+	FAILS(&u.f, u.s->ops->encrypt(u.s, &item, 1, &u.f.call, &u.f.err), SEAL_DENIED, SEAL_E_KEY_MINIMUM,
+	      "below its minimum encryption version 2");
+	use_end(&u);
+	/* One that counts its uses counts those of its newest version only. */
+	use_begin(&u, "aes256-gcm96", true, false);
+	u.f.call.version = 1;
+	FAILS(&u.f, u.s->ops->encrypt(u.s, &item, 1, &u.f.call, &u.f.err), SEAL_USAGE, SEAL_E_KEY_TYPE,
+	      "newest version only");
+	use_end(&u);
+}
+
 static void data_keys_unwrap(void **state)
 {
 	static const size_t lens[] = {16, 32, 64};
@@ -495,6 +565,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_derived_is_refused),
 		cmocka_unit_test(replaced_keys_are_noticed),
 		cmocka_unit_test(rewrap_moves_to_the_newest),
+		cmocka_unit_test(convergent_versions_are_pinned),
+		cmocka_unit_test(versions_that_cannot_be_are_refused),
 		cmocka_unit_test(data_keys_unwrap),
 		cmocka_unit_test(proofs_tell_keys_apart),
 		cmocka_unit_test(proofs_tell_kinds_apart),

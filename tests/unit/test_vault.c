@@ -389,6 +389,76 @@ static void rewraps_derived(void **state)
 	fixture_close(&f);
 }
 
+/* Each item says the version; the answer must be of it. */
+static void pinned_versions(void **state)
+{
+	struct key_item items[2] = {{.in = BYTES_LIT("abc"), .aad = BYTES_LIT("place")},
+				    {.in = BYTES_LIT("d"), .aad = BYTES_LIT("place")}};
+	struct key_session *session;
+	struct vault_fixture f;
+	struct key *key;
+
+	fixture_open(&f);
+	f.server.latest = 3;
+	session = fixture_session(&f, "transit/derived", &key);
+	f.call.version = 2;
+	VOK(&f, session->ops->encrypt(session, items, 2, &f.call, &f.err));
+	assert_non_null(strstr(f.server.last_body, "\"context\":\"cGxhY2U=\",\"key_version\":2}"));
+	for (int i = 0; i < 2; i++) {
+		assert_true(items[i].err == NULL && bytes_starts(items[i].out, text("vault:v2:")));
+		items[i].in = items[i].out;
+	}
+	f.server.posts = 0;
+	VOK(&f, session->ops->rewrap(session, items, 2, &f.call, &f.err));
+	assert_int_equal(f.server.posts, 0); /* they are of the wanted version */
+	assert_true(bytes_eq(items[0].out, items[0].in));
+	f.call.version = 1;
+	VOK(&f, session->ops->rewrap(session, items, 2, &f.call, &f.err));
+	assert_non_null(strstr(f.server.last_body, "\"key_version\":1}"));
+	assert_true(bytes_starts(items[0].out, text("vault:v1:")) && bytes_starts(items[1].out, text("vault:v1:")));
+	f.call.version = 9;
+	assert_int_equal(session->ops->encrypt(session, items, 2, &f.call, &f.err), SEAL_USAGE);
+	assert_err(&f, SEAL_USAGE, SEAL_E_KEY_VERSION, "no such version");
+	assert_int_equal(items[0].out.len, 0);
+	err_clear(&f.err);
+	assert_int_equal(session->ops->rewrap(session, items, 2, &f.call, &f.err), SEAL_USAGE);
+	assert_err(&f, SEAL_USAGE, SEAL_E_KEY_VERSION, "no such version");
+	f.call.version = 1;
+	f.server.min_encryption = 2;
+	err_clear(&f.err);
+	assert_int_equal(session->ops->encrypt(session, items, 2, &f.call, &f.err), SEAL_DENIED);
+	assert_err(&f, SEAL_DENIED, SEAL_E_KEY_MINIMUM, "below its minimum version");
+	f.server.min_encryption = 0;
+	f.server.spoil = "abc"; /* a version that was trimmed */
+	f.server.spoil_text = "no such key version";
+	items[0].in = text("abc");
+	err_clear(&f.err);
+	assert_int_equal(session->ops->encrypt(session, items, 1, &f.call, &f.err), SEAL_USAGE);
+	assert_err(&f, SEAL_USAGE, SEAL_E_KEY_VERSION, "no such version");
+	fixture_end(session, key);
+	fixture_close(&f);
+}
+
+/* A server that takes no notice of the version is not believed. */
+static void ignored_version(void **state)
+{
+	struct key_item item = {.in = BYTES_LIT("abc"), .aad = BYTES_LIT("place")};
+	struct key_session *session;
+	struct vault_fixture f;
+	struct key *key;
+
+	fixture_open(&f);
+	f.server.latest = 2;
+	f.server.ignores_version = true;
+	session = fixture_session(&f, "transit/derived", &key);
+	f.call.version = 1;
+	assert_int_equal(session->ops->encrypt(session, &item, 1, &f.call, &f.err), SEAL_RETRY);
+	assert_err(&f, SEAL_RETRY, SEAL_E_SERVICE, "of another version");
+	assert_int_equal(item.out.len, 0);
+	fixture_end(session, key);
+	fixture_close(&f);
+}
+
 static void data_keys(void **state)
 {
 	static const struct {
@@ -569,6 +639,8 @@ int main(void)
 		cmocka_unit_test(hmacs),
 		cmocka_unit_test(rewraps),
 		cmocka_unit_test(rewraps_derived),
+		cmocka_unit_test(pinned_versions),
+		cmocka_unit_test(ignored_version),
 		cmocka_unit_test(data_keys),
 		cmocka_unit_test(bad_data_keys),
 		cmocka_unit_test(ignored_associated_data),

@@ -69,7 +69,8 @@ struct server {
 	/* What tests say. */
 	const char *token; /* the one that is good */
 	bool (*hook)(struct server *s, const struct server_request *request, struct server_reply *reply);
-	unsigned latest, min_decryption; /* versions of every key */
+	unsigned latest, min_decryption, min_encryption; /* versions of every key */
+	bool ignores_version; /* what items ask for */
 	size_t max_strings; /* OpenBao's limit; 0: none */
 	size_t max_body; /* 0: none */
 	bool no_list; /* keys cannot be listed */
@@ -216,10 +217,25 @@ static inline json_t *server_ciphertext(struct seal_bytes plain, const char *bou
 }
 
 /* One item of a batch. *bad: it failed. */
+/* The version that an item asks for, or the latest; NULL in *error unless there is none. */
+static inline unsigned server_version(const struct server *s, const json_t *item, const char **error)
+{
+	const unsigned asked =
+		s->ignores_version ? 0 : (unsigned)json_integer_value(json_object_get(item, "key_version"));
+
+	*error = NULL;
+	if (asked > s->latest)
+		*error = "requested version for encryption is higher than the latest key version";
+	if (asked != 0 && asked < s->min_encryption)
+		*error = "requested version for encryption is less than the minimum encryption key version";
+	return asked != 0 ? asked : s->latest;
+}
+
 static inline json_t *server_item(const struct server *s, const char *what, const json_t *item, unsigned version,
 				  bool *bad)
 {
-	const char *b64 = server_text(item, *what == 'h' ? "input" : "plaintext"), *error;
+	const char *b64 = server_text(item, *what == 'h' ? "input" : "plaintext"), *error, *refused;
+	const unsigned under = server_version(s, item, &refused);
 	uint8_t *plain = malloc(BASE64_RAW_MAX(strlen(b64)) + 40);
 	size_t len = 0;
 	json_t *result;
@@ -228,9 +244,9 @@ static inline json_t *server_item(const struct server *s, const char *what, cons
 		assert_true(base64_decode(bytes_str(b64), plain, &len));
 		error = s->spoil != NULL && len == strlen(s->spoil) && memcmp(plain, s->spoil, len) == 0
 				? s->spoil_text
-				: NULL;
+				: refused;
 		if (error == NULL && *what == 'e') {
-			result = server_ciphertext(bytes_of(plain, len), server_bound(s, item), s->latest);
+			result = server_ciphertext(bytes_of(plain, len), server_bound(s, item), under);
 		} else if (error == NULL) { /* 32 bytes: the sum four times */
 			char text[80];
 
@@ -252,13 +268,17 @@ static inline json_t *server_item(const struct server *s, const char *what, cons
 		free(plain);
 		error = s->spoil_text;
 	}
+	if (error == NULL && *what == 'r' && refused != NULL) {
+		free(plain);
+		error = refused;
+	}
 	*bad |= error != NULL;
 	if (*what == 'd')
 		result = server_plaintext(error, plain, len);
 	else if (error != NULL)
 		result = json_pack("{s:s,s:s}", "error", error, "reference", "");
 	else
-		result = server_ciphertext(bytes_of(plain, len), server_bound(s, item), s->latest);
+		result = server_ciphertext(bytes_of(plain, len), server_bound(s, item), under);
 	if (error == NULL)
 		free(plain);
 	return result;
