@@ -69,8 +69,8 @@ struct token_terms {
 		ttl_ms; /* 0: for ever. A convergent token that comes again with less than half of it left lives on for all of it */
 	const char *metadata; /* "k=v,k=v"; NULL: none */
 	/*
-	 * Another random token of item's group, never the value itself, in the arena. NULL: without shape. A group that is more
-	 * than half full fails its items (SEAL_E_DOMAIN).
+	 * Another random token of item's group, never the value itself, in the arena; its failure is the call's. NULL: without
+	 * shape. A group that is found more than half full fails its items (SEAL_E_DOMAIN).
 	 */
 	enum seal_status (*draw)(const void *arg, const struct token_item *item, struct arena *arena,
 				 struct seal_bytes *token, struct seal_err *err);

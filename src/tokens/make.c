@@ -1,0 +1,315 @@
+/*
+ * New tokens.
+ *
+ *   text     one insertion: tokens and fingerprints
+ *   shaped   tokens first, drawn again where they are taken; then fingerprints: one must never lead to another value's token
+ *   expired  token first, then the old fingerprint's row becomes the new one (compare and swap)
+ *
+ * Who was slower with a fingerprint takes the token away again that it had made. A crash before that leaves a token that no
+ * record carries.
+ *
+ * Invariant: a fingerprint in the store leads to a token in the store, which is of its value.
+ */
+#include "crypto/random.h"
+#include "tokens/want.h"
+
+#define DRAWS 64 /* at least every second one is free */
+
+#define TEXT_FULL                                                                                                    \
+	"more than half of the tokens that have this value's shape are taken: let the policy keep less of the "      \
+	"value, or purge tokens (`sealstream token purge`)"
+
+/* Rows of a go, with what they are for. */
+struct batch {
+	struct token_row *rows;
+	struct store_item *items;
+	size_t n;
+};
+
+static enum seal_status batch_new(struct token_work *w, size_t max, struct batch *batch, struct seal_err *err)
+{
+	*batch =
+		(struct batch){.rows = arena_alloc(w->arena, max * sizeof(*batch->rows), _Alignof(struct token_row))};
+	return batch->rows != NULL ? SEAL_OK : err_memory(err);
+}
+
+static enum seal_status batch_add(struct batch *batch, const struct token_key *key, struct seal_bytes row,
+				  struct seal_err *err)
+{
+	if (row.ptr == NULL)
+		return err_memory(err);
+	batch->rows[batch->n++] = (struct token_row){key, row};
+	return SEAL_OK;
+}
+
+static enum seal_status batch_insert(struct token_work *w, struct batch *batch, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	SEAL_TRY(token_seal(w, CURRENT, batch->rows, batch->n, err));
+	SEAL_TRY(token_insert(w, batch->rows, batch->n, &batch->items, err));
+out:
+	return rc;
+}
+
+/* Tokens for `wants`, and how they are sought. */
+static enum seal_status draw(struct token_work *w, const struct token_lot *lot, struct token_want **wants, size_t n,
+			     struct token_seek **seeks, struct seal_err *err)
+{
+	uint8_t *text = arena_alloc(w->arena, n * TOKEN_LEN, 1);
+	enum seal_status rc;
+
+	if (text == NULL)
+		return err_memory(err);
+	SEAL_TRY(random_bytes(text, n * TOKEN_LEN, err));
+	for (size_t i = 0; i < n; i++) {
+		struct token_want *want = wants[i];
+		struct token_item *item = &want->record.item;
+
+		item->token = bytes_of(text + i * TOKEN_LEN, TOKEN_LEN);
+		if (lot->terms->draw != NULL)
+			SEAL_TRY(lot->terms->draw(lot->terms->arg, want->item, w->arena, &item->token, err));
+		want->token =
+			(struct token_seek){.item = item, .letter = TOKEN_ROW_TOKEN, .shaped = want->record.shaped};
+		memcpy(want->token.group, want->group, TOKEN_GROUP_LEN);
+		seeks[i] = &want->token;
+	}
+out:
+	return rc;
+}
+
+/* The row of a fingerprint that leads to the want's new token. */
+static struct seal_bytes finger_row(struct token_work *w, const struct token_want *want)
+{
+	const struct token_finger finger = {want->record.item.token, want->record.expires_ms};
+
+	return token_finger_write(w->arena, &finger);
+}
+
+static bool wants_insertion(const struct token_lot *lot, const struct token_want *want)
+{
+	return lot->terms->convergent && !want->replace;
+}
+
+/* Text tokens: with their fingerprints. 128 random bits are never taken already. */
+static enum seal_status place_text(struct token_work *w, struct token_lot *lot, struct token_want **wants, size_t n,
+				   struct token_seek **seeks, struct seal_err *err)
+{
+	struct batch batch;
+	enum seal_status rc;
+	size_t next = n;
+
+	SEAL_TRY(batch_new(w, 2 * n, &batch, err));
+	SEAL_TRY(draw(w, lot, wants, n, seeks, err));
+	SEAL_TRY(token_name(w, CURRENT, seeks, n, err));
+	for (size_t i = 0; i < n; i++)
+		SEAL_TRY(batch_add(&batch, &seeks[i]->key, token_row_write(w->arena, &wants[i]->record), err));
+	for (size_t i = 0; i < n; i++)
+		if (wants_insertion(lot, wants[i]))
+			SEAL_TRY(batch_add(&batch, &wants[i]->finger.key, finger_row(w, wants[i]), err));
+	SEAL_TRY(batch_insert(w, &batch, err));
+	for (size_t i = 0; i < n; i++) {
+		wants[i]->placed = batch.items[i].inserted;
+		wants[i]->token.row = batch.rows[i].row;
+		wants[i]->found =
+			!lot->terms->convergent || (wants_insertion(lot, wants[i]) && batch.items[next++].inserted);
+		if (!wants[i]->placed)
+			wants[i]->err = token_item_damaged(w);
+	}
+out:
+	return rc;
+}
+
+/* Those of `seeks` that the generation that is being left has not. Nobody adds to it, so none of them comes there later. */
+static enum seal_status check_leaving(struct token_work *w, struct token_seek **seeks, size_t n, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	if (w->generations[LEAVING] == NULL)
+		return SEAL_OK;
+	SEAL_TRY(token_look(w, LEAVING, seeks, n, err));
+out:
+	return rc;
+}
+
+/* A token that was drawn is taken: is there room for another? */
+static enum seal_status look_for_room(struct token_work *w, struct token_want *want, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+	bool full = token_group_is_full(w->tokens, want->group);
+
+	if (!full)
+		SEAL_TRY(token_group_check(w, &want->token, want->item->room, &full, err));
+	if (full)
+		want->err = token_item_err(w, SEAL_E_DOMAIN, TEXT_FULL);
+out:
+	return rc;
+}
+
+/* Shaped ones, once: those that are taken stay at the front of `wants`, *n of them. */
+static enum seal_status place_once(struct token_work *w, struct token_lot *lot, struct token_want **wants, size_t *n,
+				   struct token_seek **seeks, struct seal_err *err)
+{
+	struct batch batch;
+	enum seal_status rc;
+	size_t next = 0, left = 0;
+
+	SEAL_TRY(batch_new(w, *n, &batch, err));
+	SEAL_TRY(draw(w, lot, wants, *n, seeks, err));
+	SEAL_TRY(check_leaving(w, seeks, *n, err));
+	SEAL_TRY(token_name(w, CURRENT, seeks, *n, err));
+	for (size_t i = 0; i < *n; i++)
+		if (seeks[i]->row.ptr == NULL)
+			SEAL_TRY(
+				batch_add(&batch, &seeks[i]->key, token_row_write(w->arena, &wants[i]->record), err));
+	SEAL_TRY(batch_insert(w, &batch, err));
+	for (size_t i = 0; i < *n; i++) {
+		const bool tried = wants[i]->token.row.ptr == NULL;
+
+		if (tried)
+			wants[i]->token.row = batch.rows[next].row;
+		wants[i]->placed = tried && batch.items[next++].inserted;
+		if (wants[i]->placed)
+			continue;
+		SEAL_TRY(look_for_room(w, wants[i], err));
+		if (wants[i]->err == NULL)
+			wants[left++] = wants[i];
+	}
+	*n = left;
+out:
+	return rc;
+}
+
+/* Shaped tokens: drawn until they are free. */
+static enum seal_status place_shaped(struct token_work *w, struct token_lot *lot, struct token_want *const *wants,
+				     size_t n, struct token_seek **seeks, struct seal_err *err)
+{
+	struct token_want **rest = arena_alloc(w->arena, n * sizeof(*rest), _Alignof(struct token_want *));
+	enum seal_status rc = SEAL_OK;
+	size_t left = 0;
+
+	if (rest == NULL)
+		return err_memory(err);
+	for (size_t i = 0; i < n; i++) {
+		if (token_group_is_full(w->tokens, wants[i]->group))
+			wants[i]->err = token_item_err(w, SEAL_E_DOMAIN, TEXT_FULL);
+		else
+			rest[left++] = wants[i];
+	}
+	for (int i = 0; i < DRAWS && left > 0; i++)
+		SEAL_TRY(place_once(w, lot, rest, &left, seeks, err));
+	for (size_t i = 0; i < left; i++)
+		rest[i]->err = token_item_err(w, SEAL_E_DOMAIN, TEXT_FULL);
+out:
+	return rc;
+}
+
+/* Fingerprints of shaped tokens, which stand now. */
+static enum seal_status add_fingers(struct token_work *w, struct token_lot *lot, struct token_want *const *wants,
+				    size_t n, struct seal_err *err)
+{
+	struct batch batch;
+	enum seal_status rc;
+	size_t next = 0;
+
+	SEAL_TRY(batch_new(w, n, &batch, err));
+	for (size_t i = 0; i < n; i++)
+		if (wants[i]->placed && wants_insertion(lot, wants[i]))
+			SEAL_TRY(batch_add(&batch, &wants[i]->finger.key, finger_row(w, wants[i]), err));
+	SEAL_TRY(batch_insert(w, &batch, err));
+	for (size_t i = 0; i < n; i++)
+		wants[i]->found =
+			wants[i]->placed &&
+			(!lot->terms->convergent || (wants_insertion(lot, wants[i]) && batch.items[next++].inserted));
+out:
+	return rc;
+}
+
+/* Fingerprints that have expired lead to the new tokens. */
+static enum seal_status replace_fingers(struct token_work *w, struct token_want *const *wants, size_t n,
+					struct seal_err *err)
+{
+	struct store_change *changes = arena_alloc(w->arena, n * sizeof(*changes), _Alignof(struct store_change));
+	struct batch batch;
+	enum seal_status rc;
+	size_t next = 0;
+
+	if (changes == NULL)
+		return err_memory(err);
+	SEAL_TRY(batch_new(w, n, &batch, err));
+	for (size_t i = 0; i < n; i++) {
+		if (!wants[i]->placed || !wants[i]->replace)
+			continue;
+		SEAL_TRY(batch_add(&batch, &wants[i]->finger.key, finger_row(w, wants[i]), err));
+		changes[batch.n - 1] = (struct store_change){.key = token_key_bytes(&wants[i]->finger.key),
+							     .from = wants[i]->finger.row,
+							     .to = batch.rows[batch.n - 1].row};
+	}
+	SEAL_TRY(token_seal(w, CURRENT, batch.rows, batch.n, err));
+	SEAL_TRY(token_change(w, changes, batch.n, err));
+	for (size_t i = 0; i < n; i++)
+		if (wants[i]->placed && wants[i]->replace)
+			wants[i]->found = changes[next++].changed;
+out:
+	return rc;
+}
+
+/* Tokens that another one was faster than go away again; the others are settled. */
+static enum seal_status settle(struct token_work *w, struct token_want *const *wants, size_t n, struct seal_err *err)
+{
+	struct store_change *changes = arena_alloc(w->arena, n * sizeof(*changes), _Alignof(struct store_change));
+	size_t count = 0;
+
+	if (changes == NULL)
+		return err_memory(err);
+	for (size_t i = 0; i < n; i++) {
+		if (wants[i]->placed && wants[i]->found)
+			wants[i]->chosen = wants[i]->record.item.token;
+		else if (wants[i]->placed)
+			changes[count++] = (struct store_change){.key = token_key_bytes(&wants[i]->token.key),
+								 .from = wants[i]->token.row};
+	}
+	return token_change(w, changes, count, err);
+}
+
+/* Their fingerprints, as the current generation names them. */
+static enum seal_status name_fingers(struct token_work *w, struct token_want *const *wants, size_t n,
+				     struct token_seek **seeks, struct seal_err *err)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (wants[i]->finger.generation != CURRENT)
+			seeks[count++] = &wants[i]->finger;
+	return count > 0 ? token_name(w, CURRENT, seeks, count, err) : SEAL_OK;
+}
+
+enum seal_status token_make(struct token_work *w, struct token_lot *lot, struct token_want **wants, size_t n,
+			    struct seal_err *err)
+{
+	struct token_seek **seeks = arena_alloc(w->arena, n * sizeof(*seeks), _Alignof(struct token_seek *));
+	enum seal_status rc = SEAL_OK;
+
+	if (seeks == NULL)
+		return err_memory(err);
+	if (n == 0)
+		return SEAL_OK;
+	for (size_t i = 0; i < n; i++) {
+		wants[i]->record.created_ms = lot->now_ms;
+		wants[i]->record.expires_ms = lot->expires_ms;
+		wants[i]->placed = wants[i]->found = false;
+	}
+	SEAL_TRY(token_work_begin(w, err));
+	if (lot->terms->convergent)
+		SEAL_TRY(name_fingers(w, wants, n, seeks, err));
+	if (lot->terms->draw == NULL) {
+		SEAL_TRY(place_text(w, lot, wants, n, seeks, err));
+	} else {
+		SEAL_TRY(place_shaped(w, lot, wants, n, seeks, err));
+		SEAL_TRY(add_fingers(w, lot, wants, n, err));
+	}
+	SEAL_TRY(replace_fingers(w, wants, n, err));
+	SEAL_TRY(settle(w, wants, n, err));
+out:
+	return rc;
+}
