@@ -381,7 +381,8 @@ static void test_dead_letter_with_two_keys(void **state)
 	assert_int_equal(counts.failed, 3);
 	t.keyed = false;
 	use_headers(twice, 2);
-	t.given = t.committed = t.ticket = t.acknowledged = 0;
+	t.given = t.committed = t.ticket = 0;
+	t.acknowledged = 0;
 	run_ok();
 	assert_int_equal(counts.failed, 3);
 	assert_int_equal(t.n_written, 0);
