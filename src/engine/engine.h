@@ -68,7 +68,10 @@ enum engine_direction {
 /* … and of a dead letter, its record's key, encrypted as the value is, where keys have rules; the letter's own is null. */
 #define ENGINE_RECORD_KEY_HEADER "seal-record-key"
 
-/* What a batch is: values, and where the stream has headers, what stands in ENGINE_KEY_HEADER of each. */
+/*
+ * What a batch is: values, and where the stream has headers, what stands in ENGINE_KEY_HEADER of each. Under the entry of a key
+ * or header (policy_topic.part) values are these, ptr NULL is one that is null, and there are no key headers.
+ */
 struct engine_input {
 	const struct seal_bytes *values; /* ptr NULL: a tombstone */
 	const struct seal_bytes *key_headers; /* ptr NULL: none there. NULL: this stream has no headers */
