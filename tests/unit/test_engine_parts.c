@@ -128,6 +128,57 @@ static void equal_in_a_domain(void **state)
 	kit_close(&kit);
 }
 
+#define CONVERGENT "version: 1\nnamespace: shop\nkeys: {c: 'fake:convergent', k: 'fake:aes'}\n"
+
+static void deterministic_in_a_domain(void **state)
+{
+	struct kit kit;
+	struct seal_bytes key, header, field;
+
+	kit_open(&kit,
+		 CONVERGENT "methods: {id: {type: deterministic, key: c, bind: {domain: d}}}\ntopics:\n- match: t\n"
+			    "  protect: {$.a: id}\n  key: id\n  headers: {x: id}\n"
+			    "- {match: u, protect: {$.a: {type: redact}}, key: {$.id: id}}\n");
+	field = run(&kit, ENGINE_PROTECT, "{\"a\":\"c-17\"}");
+	kit.topic = kit.policy->topics[0].key;
+	key = run(&kit, ENGINE_PROTECT, "c-17");
+	assert_true(bytes_starts(key, BYTES_LIT("vault:v1:")));
+	kit.topic = kit.policy->topics[0].headers[0];
+	header = run(&kit, ENGINE_PROTECT, "c-17");
+	assert_true(bytes_eq(header, key));
+	assert_memory_equal(field.ptr + strlen("{\"a\":\""), key.ptr, key.len);
+	assert_true(bytes_eq_str(run(&kit, ENGINE_REVEAL, (const char *)key.ptr), "c-17"));
+	kit.topic = kit.policy->topics[1].key; /* the field of a JSON key, too */
+	field = run(&kit, ENGINE_PROTECT, "{\"id\":\"c-17\"}");
+	assert_memory_equal(field.ptr + strlen("{\"id\":\""), key.ptr, key.len);
+	kit_close(&kit);
+}
+
+/* Any bytes, and bound to another kind than text. */
+static void key_of_bytes(void **state)
+{
+	const struct seal_bytes plain = BYTES_LIT("\xff\x00key");
+	const struct engine_result *result;
+	struct kit kit, text;
+	struct seal_bytes protected;
+
+	open_key(&kit,
+		 CONVERGENT "topics: [{match: t, protect: {$.a: {type: redact}}, key_format: bytes, key: {type: "
+			    "deterministic, key: c}}]\n");
+	open_key(&text, CONVERGENT
+		 "topics: [{match: t, protect: {$.a: {type: redact}}, key: {type: deterministic, key: c}}]\n");
+	result = kit_one(&kit, ENGINE_PROTECT, plain);
+	assert_null(result->err);
+	assert_true(bytes_starts(result->value, BYTES_LIT("vault:v1:")));
+	protected = arena_copy(&text.policy->arena, result->value);
+	check_failed(&text, ENGINE_REVEAL, protected, SEAL_E_TAMPERED, "key", "");
+	result = kit_one(&kit, ENGINE_REVEAL, protected);
+	assert_null(result->err);
+	assert_true(bytes_eq(result->value, plain));
+	kit_close(&kit);
+	kit_close(&text);
+}
+
 /* Who moves a protected text from one header to another, or to a field, gets nothing. */
 static void bound_to_its_name(void **state)
 {
@@ -308,6 +359,8 @@ int main(void)
 		cmocka_unit_test(null_stays),
 		cmocka_unit_test(empty_is_a_value),
 		cmocka_unit_test(equal_in_a_domain),
+		cmocka_unit_test(deterministic_in_a_domain),
+		cmocka_unit_test(key_of_bytes),
 		cmocka_unit_test(bound_to_its_name),
 		cmocka_unit_test(text_only),
 		cmocka_unit_test(revealed_text_only),
