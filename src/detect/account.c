@@ -4,9 +4,9 @@
  *   card   first digits of an issuer, one of its lengths, Luhn; written together or in the groups that are on the card
  *   IBAN   a country's length, ISO 7064 mod 97-10; written together or in groups of four
  */
-#include "detect/tests.h"
-
+#include "detect/checks.h"
 #include "detect/scan.h"
+#include "detect/tests.h"
 
 #define CARD_MIN 13
 #define CARD_MAX 19

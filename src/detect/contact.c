@@ -1,4 +1,5 @@
 /* Where people are reached: e-mail, telephone, addresses of their machines. */
+#include "detect/scan.h"
 #include "detect/tests.h"
 
 #define LOCAL_MAX 64 /* RFC 5321 §4.5.3.1.1 */
@@ -158,8 +159,9 @@ static bool has_phone_groups(struct seal_bytes text, size_t *groups)
 /* North America: area and exchange start with 2 … 9 (NANPA), 3-3-4. */
 static bool is_north_american(const struct value *v)
 {
-	return (value_has_shape(v->text, "999 999 9999") || value_has_shape(v->text, "(999) 999 9999")) &&
-	       v->n_digits == 10 && v->text.len > 10 && v->digits[0] >= 2 && v->digits[3] >= 2;
+	return ((value_has_shape(v->text, "999 999 9999") && v->text.len == 12) ||
+		(value_has_shape(v->text, "(999) 999 9999"))) &&
+	       v->digits[0] >= 2 && v->digits[3] >= 2;
 }
 
 static bool is_date_like(struct seal_bytes text)
@@ -187,6 +189,46 @@ bool is_phone(const struct value *v)
 		return groups >= 2 && groups <= 6 && v->n_digits >= 9 && v->n_digits <= 12 && v->digits[1] != 0 &&
 		       !is_date_like(v->text);
 	return is_north_american(v);
+}
+
+/* Digits alone, or groups of them: only of a field that says telephone. */
+bool is_phone_digits(const struct value *v)
+{
+	size_t groups;
+
+	return has_phone_groups(v->text, &groups) && !is_date_like(v->text) && v->digits[0] + v->digits[1] > 0;
+}
+
+static bool run_is_phone(struct seal_bytes run)
+{
+	struct value v;
+
+	value_of(run, &v);
+	return v.n_digits >= 10 && v.n_digits <= 15 && v.digits[0] != 0 && has_country_code(v.digits);
+}
+
+/* In a text only with its country code: "+" and what scan_digits gives. */
+bool has_phone(const struct value *v)
+{
+	struct seal_bytes rest = v->text;
+	const uint8_t *plus;
+
+	while ((plus = memchr(rest.ptr, '+', rest.len)) != NULL) {
+		size_t end = (size_t)(plus - rest.ptr) + 1, from = end;
+
+		while (end < rest.len &&
+		       value_is(rest.ptr[end], HAS_DIGIT | HAS_SPACE | HAS_DASH | HAS_PAREN | HAS_DOT) &&
+		       end - from < 24)
+			end++;
+		if ((from == 1 || !value_is(plus[-1], HAS_LETTER | HAS_DIGIT)) && from < rest.len &&
+		    value_is(rest.ptr[from], HAS_DIGIT | HAS_PAREN) &&
+		    run_is_phone(bytes_of(rest.ptr + from, end - from)))
+			return true;
+		rest = bytes_skip(rest, from);
+		if (rest.len == 0)
+			return false;
+	}
+	return false;
 }
 
 /* Four numbers up to 255 without leading zeros, and perhaps a prefix length or port behind. */

@@ -67,7 +67,7 @@ static enum seal_status add_rule(struct detect *d, size_t i, struct seal_err *er
 	add_gate(d, &rule->gate, bit);
 	d->ranks[rule->rank] |= bit;
 	d->numbers |= rule->what.takes_numbers ? bit : 0;
-	d->proofs |= rule->strength > 0 ? bit : 0;
+	d->proofs |= rule->what.needs_name ? 0 : bit;
 	return rule->pattern == NULL ? SEAL_OK : regex_new(bytes_str(rule->pattern), &d->patterns[i], &at, err);
 }
 

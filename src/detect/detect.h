@@ -29,6 +29,7 @@ struct detector {
 	 * NULL: nothing is suggested (protected already). */
 	const char *suggest;
 	bool takes_numbers; /* a JSON number may be one, too (card, phone, ssn) */
+	bool needs_name; /* values alone prove nothing, whatever their hits: the field's name must say it, too */
 	/* … the rest (tests, words, weights) is the folder's: table.h */
 };
 

@@ -31,7 +31,7 @@ static double of_values(const struct detect_rule *rule, double hits, double valu
 {
 	double share;
 
-	if (hits <= 0 || values <= 0)
+	if (hits <= 0 || values <= 0 || rule->what.needs_name)
 		return 0;
 	share = hits / values;
 	if (share <= rule->chance)

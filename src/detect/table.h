@@ -36,7 +36,7 @@ struct detect_rule {
 	 * written together or apart. "=name": it is the whole name. "*email*": anywhere in it.
 	 */
 	const char *words;
-	double strength; /* confidence when all values pass; 0: values alone prove nothing, the name must say so, too */
+	double strength; /* confidence when all values pass; 0 where what.needs_name */
 	double chance; /* share of look-alikes that pass by accident */
 	double named; /* confidence of the name alone */
 };
