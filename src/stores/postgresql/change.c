@@ -1,7 +1,7 @@
 /*
  * Compare and swap: one row, for which insertions that it guards are waited for; and lots.
  *
- *   swap     BEGIN ─▶ the row's lock, alone ─▶ UPDATE or DELETE ─▶ COMMIT
+ *   swap     BEGIN with the row's lock, alone ─▶ UPDATE or DELETE ─▶ COMMIT
  *   change   BEGIN ─▶ rows that are as they are known, locked in the order of their keys ─▶ UPDATE those ─▶ DELETE those ─▶ COMMIT
  */
 #include <stdlib.h>
@@ -44,8 +44,7 @@ static enum seal_status swap_row(struct postgresql_session *session, const char 
 	query_bytes(&query, from);
 	if (to.ptr != NULL)
 		query_bytes(&query, to);
-	SEAL_TRY(postgresql_do(session, BEGIN, err));
-	SEAL_TRY(postgresql_lock(session, space, key, false, err));
+	SEAL_TRY(postgresql_begin_locked(session, space, key, false, err));
 	SEAL_TRY(postgresql_run(session, &query, &result, err));
 	SEAL_TRY(postgresql_do(session, "COMMIT", err));
 	*swapped = strcmp(PQcmdTuples(result), "1") == 0;

@@ -3,7 +3,7 @@
  *
  *   insert   items ─ sorted by key ─▶ INSERT … ON CONFLICT DO NOTHING RETURNING key ─▶ those that were not returned are read
  *
- *   guarded  BEGIN ─▶ guard's lock, shared ─▶ guard's row read ─▶ as above ─▶ COMMIT, which gives the lock back
+ *   guarded  BEGIN with the guard's lock, shared ─▶ guard's row read ─▶ as above ─▶ COMMIT, which gives the lock back
  *
  * Rows are inserted in the order of their keys, so that two lots with the same rows wait for each other and never both. The lock
  * comes in a statement of its own, as a statement sees the rows of when it began: what it waited for, it would not see.
@@ -125,15 +125,15 @@ out:
 	return rc;
 }
 
-/* In a transaction: nobody swaps the guard's row until its end, and it is as it should be. */
-static enum seal_status check_guard(struct postgresql_session *session, const char *space, struct store_guard *guard,
-				    struct seal_err *err)
+/* Begins a transaction until whose end nobody swaps the guard's row, which is as it should be. */
+static enum seal_status begin_guarded(struct postgresql_session *session, const char *space,
+				      struct store_guard *guard, struct seal_err *err)
 {
 	struct query query = {.text = guard_row};
 	PGresult *result = NULL;
 	enum seal_status rc;
 
-	SEAL_TRY(postgresql_lock(session, space, guard->key, true, err));
+	SEAL_TRY(postgresql_begin_locked(session, space, guard->key, true, err));
 	query_text(&query, space);
 	query_bytes(&query, guard->key);
 	query_bytes(&query, guard->value);
@@ -151,10 +151,10 @@ static enum seal_status insert_all(struct postgresql_session *session, const cha
 	const bool several = chunk_of(all, n) < n || call->guard != NULL;
 	enum seal_status rc = SEAL_OK;
 
-	if (several)
-		SEAL_TRY(postgresql_do(session, BEGIN, err));
 	if (call->guard != NULL)
-		SEAL_TRY(check_guard(session, space, call->guard, err));
+		SEAL_TRY(begin_guarded(session, space, call->guard, err));
+	else if (several)
+		SEAL_TRY(postgresql_do(session, BEGIN, err));
 	for (size_t at = 0, len; at < n; at += len) {
 		len = chunk_of(all + at, n - at);
 		SEAL_TRY(insert_chunk(session, space, all + at, len, call, err));

@@ -143,20 +143,15 @@ static uint32_t lock_of(const char *space, struct seal_bytes key)
 	return hash;
 }
 
-enum seal_status postgresql_lock(struct postgresql_session *session, const char *space, struct seal_bytes key,
-				 bool shared, struct seal_err *err)
+enum seal_status postgresql_begin_locked(struct postgresql_session *session, const char *space, struct seal_bytes key,
+					 bool shared, struct seal_err *err)
 {
-	struct query query = {.text = shared ? "SELECT pg_advisory_xact_lock_shared($1)"
-					     : "SELECT pg_advisory_xact_lock($1)"};
-	PGresult *result = NULL;
-	uint8_t number[8];
-	enum seal_status rc;
+	const uint64_t number = (uint64_t)LOCKS << 32 | lock_of(space, key);
+	char text[sizeof(BEGIN) + 80];
 
-	be64_store(number, (uint64_t)LOCKS << 32 | lock_of(space, key));
-	query_number(&query, number);
-	rc = postgresql_run(session, &query, &result, err);
-	PQclear(result);
-	return rc;
+	snprintf(text, sizeof(text), BEGIN "; SELECT pg_advisory_xact_lock%s(%llu)", shared ? "_shared" : "",
+		 (unsigned long long)number);
+	return postgresql_do(session, text, err);
 }
 
 void postgresql_roll_back(struct postgresql_session *session)

@@ -17,7 +17,7 @@
 #define CHUNK_ROWS 10000
 #define CHUNK_BYTES ((size_t)16 << 20)
 #define ARRAY_MAX (2 * CHUNK_BYTES)
-/* What a statement waited for, the next one sees, whatever the server's default is. */
+/* Whatever the server's default is. */
 #define BEGIN "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 #define STATE_LEN 5 /* characters of an SQLSTATE */
@@ -71,11 +71,12 @@ SEAL_MUST_USE enum seal_status postgresql_run(struct postgresql_session *session
 SEAL_MUST_USE enum seal_status postgresql_do(struct postgresql_session *session, const char *text,
 					     struct seal_err *err);
 /*
- * A row's lock, until the end of the transaction: `shared` by insertions that it guards, or alone for who swaps it. Locks are given in the
- * order in which they are asked for, so nobody waits for ever. Rows need not be there.
+ * Begins a transaction in which what a statement waited for is seen by the next one, with a row's lock until its end: `shared` by
+ * insertions that it guards, or alone for who swaps it. Locks are given in the order in which they are asked for, so nobody waits
+ * for ever. The row need not be there.
  */
-SEAL_MUST_USE enum seal_status postgresql_lock(struct postgresql_session *session, const char *space,
-					       struct seal_bytes key, bool shared, struct seal_err *err);
+SEAL_MUST_USE enum seal_status postgresql_begin_locked(struct postgresql_session *session, const char *space,
+						       struct seal_bytes key, bool shared, struct seal_err *err);
 /* Ends a transaction that failed; without a word. */
 void postgresql_roll_back(struct postgresql_session *session);
 /* The column of a result, a view of it. False: no bytea of at most `max` bytes. */
