@@ -21,6 +21,7 @@ extern const struct command command_reveal;
 extern const struct command command_rewrap;
 extern const struct command command_sample;
 extern const struct command command_scan;
+extern const struct command command_store;
 extern const struct command command_version;
 
 #endif

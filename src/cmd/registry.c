@@ -85,6 +85,7 @@ const struct command *const registry_commands[] = {
 	&command_file,
 	&command_key,
 	&command_policy,
+	&command_store,
 	&command_sample,
 	&command_doctor,
 	&command_demo,

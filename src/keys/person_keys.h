@@ -79,4 +79,17 @@ SEAL_MUST_USE enum seal_status person_keys_admit(struct person_keys *people, str
 						 struct seal_bytes person, enum person_state *was,
 						 const struct key_call *call, struct seal_err *err);
 
+/* What looking at the rows of a store has found. Forgotten people's are not counted. */
+struct person_tally {
+	uint64_t opened, bad; /* under this policy's store keys: good ones; changed, moved or damaged ones */
+	uint64_t others; /* under other policies' */
+};
+/*
+ * Opens the next rows after *cursor (empty at first; in the arena of the call), about `max`, and adds to the tally; *end: there are no
+ * more. `store check`.
+ */
+SEAL_MUST_USE enum seal_status person_keys_check(struct person_keys *people, struct key_session *kek,
+						 struct seal_bytes *cursor, size_t max, struct person_tally *tally,
+						 bool *end, const struct key_call *call, struct seal_err *err);
+
 #endif

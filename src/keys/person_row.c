@@ -57,6 +57,36 @@ struct row row_parse(struct seal_bytes bytes)
 	return c.rest.len == 0 ? row : bad;
 }
 
+/* Of the space "keys". */
+static bool key_fits(struct seal_bytes key, const struct row *row)
+{
+	const struct seal_bytes id = bytes_skip(key, ROW_ID_LEN + 1);
+
+	if (key.len <= ROW_ID_LEN)
+		return false;
+	switch (key.ptr[ROW_ID_LEN]) {
+	case 'k': /* its id is the start of its commitment */
+		return row->kind == ROW_STORE_KEY && id.len == ROW_ID_LEN &&
+		       bytes_eq(id, bytes_of(row->commitment, ROW_ID_LEN));
+	case 'p':
+		return row->kind == ROW_PEPPER && id.len == 0;
+	case 'c':
+		return row->kind == ROW_CURRENT && id.len == 0;
+	default:
+		return false;
+	}
+}
+
+struct row row_look(const char *space, struct seal_bytes key, struct seal_bytes value)
+{
+	const struct row row = row_parse(value), bad = {.kind = ROW_BAD};
+	const bool person = row.kind == ROW_LIVE || row.kind == ROW_FORGOTTEN;
+
+	if (strcmp(space, PEOPLE_SPACE) == 0)
+		return person && key.len == ROW_ID_LEN ? row : bad;
+	return key_fits(key, &row) ? row : bad;
+}
+
 static uint8_t *put(uint8_t *at, bool there, const uint8_t *bytes, size_t len)
 {
 	if (there && len > 0)

@@ -20,6 +20,9 @@
 #include "crypto/aead.h"
 #include "keys/data_key.h"
 
+#define PEOPLE_SPACE "people"
+#define STORE_KEYS_SPACE "keys"
+
 #define ROW_ID_LEN 16
 #define ROW_SECRET_LEN 32
 #define ROW_SEALED_LEN (AEAD_NONCE_LEN + ROW_SECRET_LEN + AEAD_TAG_LEN)
@@ -43,6 +46,8 @@ struct row {
 };
 
 struct row row_parse(struct seal_bytes bytes);
+/* The same for a row that may be anybody's: its key must be of its kind, too. */
+struct row row_look(const char *space, struct seal_bytes key, struct seal_bytes value);
 /* Writes a row of row->kind; `out` has room for the kind's length, which is returned. */
 size_t row_write(const struct row *row, uint8_t *out);
 

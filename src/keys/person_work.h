@@ -7,8 +7,6 @@
 #include "keys/store_keys.h"
 #include "keys/store_pool.h"
 
-#define PEOPLE_SPACE "people"
-
 struct person_keys {
 	struct store_pool *pool;
 	struct store_keys *store_keys;

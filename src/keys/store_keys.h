@@ -14,8 +14,6 @@
 #include "keys/person_row.h"
 #include "stores/store.h"
 
-#define STORE_KEYS_SPACE "keys"
-
 struct store_keys;
 
 /* Who asks, with what. */

@@ -135,8 +135,10 @@ static enum seal_status find_table(struct postgresql_session *session, struct se
 	if (!missing)
 		return SEAL_OK;
 	if (!session->store->create)
-		return err_set(err, SEAL_USAGE, SEAL_E_NO_INPUT,
-			       "the store %s has no table: nothing was put there yet", session->store->shown);
+		return err_set(
+			err, SEAL_USAGE, SEAL_E_NO_INPUT,
+			"the store %s has no table: what protects makes it, and so does `sealstream store init`",
+			session->store->shown);
 	SEAL_TRY(postgresql_do(session, make_table, err));
 out:
 	return rc;

@@ -189,8 +189,10 @@ static enum seal_status open_file(struct sqlite_session *session, bool create, s
 	SEAL_TRY(execute(session, prepare_connection, err));
 	SEAL_TRY(recognise(session, &empty, err));
 	if (empty && !create)
-		return err_set(err, SEAL_USAGE, SEAL_E_NO_INPUT, "the store %s is empty: nothing was put there yet",
-			       session->path);
+		return err_set(
+			err, SEAL_USAGE, SEAL_E_NO_INPUT,
+			"the store %s is empty: what protects makes its table, and so does `sealstream store init`",
+			session->path);
 	SEAL_TRY(use_wal(session, err));
 	if (empty)
 		SEAL_TRY(make(session, err));

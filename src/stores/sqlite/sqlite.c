@@ -76,7 +76,9 @@ static enum seal_status find_file(const struct sqlite *store, bool create, struc
 				     store->path);
 	if (create)
 		return make_file(store->path, err);
-	return err_set(err, SEAL_USAGE, SEAL_E_NO_INPUT, "there is no store %s: what protects makes it", store->path);
+	return err_set(err, SEAL_USAGE, SEAL_E_NO_INPUT,
+		       "there is no store %s: what protects makes it, and so does `sealstream store init`",
+		       store->path);
 }
 
 static void sqlite_free(struct store *base)
