@@ -34,8 +34,8 @@ const struct command command_pump = {
 	.usage = "",
 	.summary = "Copy a Kafka topic into another, protecting or revealing on the way",
 	.details =
-		"Reads as a member of a consumer group and writes with an idempotent producer. Key, headers, "
-		"timestamp and "
+		"Reads as a member of a consumer group and writes with an idempotent producer. Key and headers are "
+		"kept, or protected where the policy has rules for them (key:, headers:); timestamp and "
 		"tombstones are kept; the offset of a record is committed only after its output was acknowledged, so "
 		"that "
 		"nothing is lost when the pump, its machine or the broker dies (a few records may then come twice).\n"

@@ -27,7 +27,7 @@ static const struct opt_row rows[] = {
 	 AT(topic)},
 	{.name = "envelopes",
 	 .letter = 'J',
-	 .help = "for a file: lines are envelopes of kcat -J, and the record is their payload",
+	 .help = "for a file: lines are envelopes of kcat -J: the record is their payload, with its key and headers",
 	 .type = OPT_FLAG,
 	 AT(envelopes)},
 	{.name = "output",
@@ -96,7 +96,9 @@ const struct command command_rewrap = {
 		"of fpe and hash name no version: for them a policy says the version.\n"
 		"With a FILE, or standard input, it works as protect does. With --from and --to it copies one topic "
 		"into another as pump does, to the partitions of the same numbers, which the target must have; key, "
-		"headers and timestamp are kept. Without FILE, a broker that is named (-b, -F, -X) means topics.\n"
+		"headers and timestamp are kept. Protected keys and headers are rewrapped as values are; a record "
+		"whose key changes by it goes to the partition of the new one. "
+		"Without FILE, a broker that is named (-b, -F, -X) means topics.\n"
 		"At the end it says how many values were rewrapped and how many were there already.\n" STREAM_DETAILS,
 	.examples = "sealstream rewrap -p policy.yaml protected.ndjson -o protected.ndjson\n"
 		    "sealstream rewrap -b broker:9092 -p policy.yaml -e \\\n"

@@ -29,7 +29,7 @@ const struct opt_row transform_rows[] = {
 	 AT(topic)},
 	{.name = "envelopes",
 	 .letter = 'J',
-	 .help = "lines are envelopes of kcat -J: the record is their payload",
+	 .help = "lines are envelopes of kcat -J: the record is their payload, with its key and headers",
 	 .type = OPT_FLAG,
 	 AT(envelopes)},
 	{.name = "output",

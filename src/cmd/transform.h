@@ -17,6 +17,7 @@ extern const struct opt_row transform_rows[];
 	"Input is newline-delimited JSON, or with -J what kcat -J prints. Output is in the order of the input; all " \
 	"bytes that the policy does not name stay as they are. An empty line passes; a last line without a newline " \
 	"stays without one.\n"                                                                                       \
+	"Record keys and headers that the policy has rules for are those of envelopes; plain lines have none.\n"     \
 	"A record that fails is left out: its line, field and the reason are told on standard error, the run goes "  \
 	"on and ends with 1. With --fail-fast the first one ends the run with 65. Nothing is ever passed on "        \
 	"unprotected because of an error.\n"                                                                         \

@@ -43,7 +43,7 @@ struct pump_options {
 	bool all_or_nothing; /* where a record failed the sink is not finished: what stood there stays */
 	bool no_dead_letters; /* the sink has no topics (a file): on_error dead_letter acts as reject */
 	bool headers; /* records have headers where it matters: in the sink to protect, in the source to reveal */
-	bool keep_partition;
+	bool keep_partition; /* … unless ENGINE_REWRAP has changed the key */
 	bool keep_topic; /* records keep the topic that they came from; else they go to the sink's own */
 	uint64_t
 		retry_ms; /* how long SEAL_RETRY of the source or the engine is waited out; 0: for ever. A stop request

@@ -104,6 +104,12 @@ static enum seal_status ask_sink(const struct worker *worker, const struct recor
 	return sink->ops->check != NULL ? sink->ops->check(sink, out, why) : SEAL_OK;
 }
 
+/* A rewrapped key is another one: whoever sends it anew sends it to its own partition, and equal keys must meet. */
+static bool is_rekeyed(const struct pump_options *options, const struct record *record, const struct record *out)
+{
+	return options->direction == ENGINE_REWRAP && !bytes_eq(record->key, out->key);
+}
+
 /*
  * Puts record `i` into `out`; not when it cannot be written as it would have to be: SEAL_DATA, and `why` says so. Without memory
  * it fails, too.
@@ -119,7 +125,7 @@ static enum seal_status add_good(struct worker *worker, size_t i, const struct r
 	for (size_t p = 0; p < worker->n_parts; p++)
 		SEAL_TRY(part_apply(&worker->parts[p], i, record, options->direction, &worker->arena, out, &counts,
 				    why));
-	if (!options->keep_partition)
+	if (!options->keep_partition || is_rekeyed(options, record, out))
 		out->partition = -1;
 	if (!options->keep_topic)
 		out->topic = BYTES_EMPTY;

@@ -132,3 +132,22 @@ def test_a_rotation_breaks_no_join(kafka, topic, sealstream):
     assert {json.loads(m.value())["Address"].split(":")[1] for m in held} == {"v1", "v2"}
     out, _ = sealstream.run("consume", "-b", kafka.brokers, "-t", protected, "-e", "-J", "-p", "policy.yaml")
     assert {e["key"] for e in map(json.loads, out.splitlines())} == set(map(person, range(20)))
+
+
+def test_keys_move_to_another_version(kafka, topic, sealstream):
+    """A rewrap brings keys to the version that the policy names now, and each record to the partition where others of its key go."""
+    prepare(sealstream)
+    plain, before, after = topic("plain", 3), topic("before", 7), topic("after", 7)
+    foreign.produce(kafka.brokers, plain, [(person(n), value(n)) for n in range(40)])
+    sealstream.run(*flow.pump(kafka.brokers, plain, before))
+    sealstream.run("key", "rotate", "ids")
+    policy = POLICY.replace("key: ids,", "key: ids, version: 2,")
+    (sealstream.folder / "policy.yaml").write_text(policy)
+    sealstream.run("rewrap", "-b", kafka.brokers, "--from", before, "--to", after, "-p", "policy.yaml", "-e")
+    sealstream.run(*flow.pump(kafka.brokers, plain, after))
+    held = messages(kafka, after)
+    assert len(held) == 80 and all(m.key().startswith(b"vault:v2:") for m in held)
+    assert len({m.key() for m in held}) == len({(m.key(), m.partition()) for m in held}) == 40
+    assert {m.key() for m in held}.isdisjoint({m.key() for m in messages(kafka, before)})
+    out, _ = sealstream.run("consume", "-b", kafka.brokers, "-t", after, "-e", "-J", "-p", "policy.yaml")
+    assert {e["key"] for e in map(json.loads, out.splitlines())} == set(map(person, range(40)))

@@ -203,6 +203,26 @@ static void test_cannot_rewrap_is_asked_of_every_part(void **state)
 	assert_int_equal(t.given, 0);
 }
 
+/* Where its new key belongs; a key that stays keeps its partition. */
+static void test_a_rewrapped_key_changes_its_partition(void **state)
+{
+	options.keep_partition = true;
+	options.direction = ENGINE_REWRAP;
+	run_ok();
+	assert_int_equal(t.records[2].partition, 3);
+	t.given = t.committed = t.ticket = 0;
+	t.acknowledged = 0;
+	topic.key = &key_rules;
+	run_ok();
+	assert_string_equal(t.key_written, "K:k2");
+	assert_int_equal(t.records[5].partition, -1);
+	options.direction = ENGINE_REVEAL;
+	t.given = t.committed = t.ticket = 0;
+	t.acknowledged = 0;
+	run_ok();
+	assert_int_equal(t.records[8].partition, 3);
+}
+
 /* ---- dead letters ---- */
 
 static void to_dead_letters(void)
@@ -420,6 +440,7 @@ int main(void)
 		TEST(test_order_with_threads),
 		TEST(test_plain_leaves_keys),
 		TEST(test_cannot_rewrap_is_asked_of_every_part),
+		TEST(test_a_rewrapped_key_changes_its_partition),
 		TEST(test_dead_letter_hides_key_and_headers),
 		TEST(test_dead_letter_of_a_bad_key),
 		TEST(test_dead_letter_without_a_key),
