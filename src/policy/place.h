@@ -28,4 +28,7 @@ struct place {
 /* Appends the encoding to `out`. */
 SEAL_MUST_USE enum seal_status place_encode(const struct place *place, struct seal_buf *out, struct seal_err *err);
 
+/* The reverse: views of `text`. False when it is none. */
+bool place_parse(struct seal_bytes text, struct place *place);
+
 #endif

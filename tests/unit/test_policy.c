@@ -276,6 +276,43 @@ static void places_golden(void **state)
 	buf_clear(&out);
 }
 
+/* What is written is read, no byte can be missing or follow, and other numbers mean nothing. */
+static void places_are_parsed(void **state)
+{
+	const struct place places[] = {
+		{PLACE_PATH, BYTES_LIT("shop"), BYTES_LIT("$['a']"), PLACE_STRING, PLACE_STRING, BYTES_EMPTY},
+		{PLACE_DOMAIN, BYTES_LIT(""), BYTES_LIT("cards"), PLACE_BYTES, PLACE_STRING, BYTES_EMPTY},
+		{PLACE_RECORD, BYTES_LIT("n"), BYTES_LIT("$"), PLACE_JSON, PLACE_JSON, BYTES_LIT("[1]")},
+	};
+	struct seal_buf out = BUF_INIT(1024);
+	struct place got;
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		const struct place *want = &places[i];
+
+		buf_reset(&out);
+		assert_int_equal(place_encode(want, &out, NULL), SEAL_OK);
+		assert_true(place_parse(buf_bytes(&out), &got));
+		assert_int_equal(got.bound, want->bound);
+		assert_int_equal(got.kind, want->kind);
+		assert_true(bytes_eq(got.namespace_, want->namespace_) && bytes_eq(got.name, want->name));
+		assert_true(bytes_eq(got.sibling, want->sibling));
+		if (want->bound == PLACE_RECORD)
+			assert_int_equal(got.sibling_kind, want->sibling_kind);
+		for (size_t n = 0; n < out.len; n++)
+			assert_false(place_parse(bytes_of(out.ptr, n), &got));
+		out.ptr[0] = 2;
+		assert_false(place_parse(buf_bytes(&out), &got));
+		out.ptr[0] = 1;
+		out.ptr[1] = 4;
+		assert_false(place_parse(buf_bytes(&out), &got));
+		out.ptr[1] = (uint8_t)want->bound;
+		assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
+		assert_false(place_parse(buf_bytes(&out), &got));
+	}
+	buf_clear(&out);
+}
+
 static void place_that_does_not_fit(void **state)
 {
 	struct seal_buf out = BUF_INIT(12);
@@ -711,6 +748,7 @@ int main(void)
 		cmocka_unit_test(globs),
 		cmocka_unit_test(hostile_names),
 		cmocka_unit_test(places_golden),
+		cmocka_unit_test(places_are_parsed),
 		cmocka_unit_test(place_that_does_not_fit),
 		cmocka_unit_test(places_of_rules),
 		cmocka_unit_test(dead_letters),
