@@ -21,6 +21,7 @@
 	each(mask) \
 	each(redact) \
 	each(remove) \
+	each(token) \
 	each(transform)
 /* clang-format on */
 #define OPS(name) &method_##name,

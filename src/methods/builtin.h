@@ -12,6 +12,7 @@ extern const struct method_ops method_mask;
 extern const struct method_ops method_redact;
 extern const struct method_ops method_remove;
 extern const struct method_ops method_hash;
+extern const struct method_ops method_token;
 extern const struct method_ops method_transform;
 
 #endif

@@ -134,7 +134,7 @@ static void *renew_always(void *arg)
 
 	pthread_mutex_lock(&t->lock);
 	while (!t->stop) {
-		bool due = token_usable(t->current) && tokens_now_ms() >= t->current->due_ms;
+		bool due = token_usable(t->current) && login_now_ms() >= t->current->due_ms;
 		enum seal_status rc = SEAL_OK;
 
 		if (t->flying || !due) {
@@ -182,7 +182,7 @@ enum seal_status vault_token_get(struct vault_tokens *t, struct vault_worker *wo
 	pthread_mutex_lock(&t->lock);
 	while (!token_usable(t->current) && t->flying && rc == SEAL_OK)
 		rc = wait_for_flight(t, deadline_ms, &failure);
-	if (rc == SEAL_OK && !t->flying && (!token_usable(t->current) || tokens_now_ms() >= t->current->due_ms)) {
+	if (rc == SEAL_OK && !t->flying && (!token_usable(t->current) || login_now_ms() >= t->current->due_ms)) {
 		t->flying = true;
 		pthread_mutex_unlock(&t->lock);
 		rc = keep_good(t, worker, deadline_ms, &failure);

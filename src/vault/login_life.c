@@ -19,7 +19,7 @@
 
 static uint64_t (*clock_now_ms)(void) = clock_mono_ms;
 
-uint64_t tokens_now_ms(void)
+uint64_t login_now_ms(void)
 {
 	return clock_now_ms();
 }
@@ -64,7 +64,7 @@ static void set_times(struct vault_token *token, uint64_t asked_ms, uint64_t ttl
 /* Later, then: each time twice as long, but more than once before the token ends. */
 void token_postpone(struct vault_token *token)
 {
-	uint64_t now = tokens_now_ms(), left = token->ends_ms > now ? token->ends_ms - now : 0;
+	uint64_t now = login_now_ms(), left = token->ends_ms > now ? token->ends_ms - now : 0;
 	uint64_t pause = token->backoff_ms < left / 4 ? token->backoff_ms : left / 4;
 
 	token->due_ms = now + (pause > PAUSE_MIN_MS ? pause : PAUSE_MIN_MS);
@@ -73,7 +73,7 @@ void token_postpone(struct vault_token *token)
 
 bool token_usable(const struct vault_token *token)
 {
-	return token != NULL && tokens_now_ms() < token->ends_ms;
+	return token != NULL && login_now_ms() < token->ends_ms;
 }
 
 /* Puts what a login gave in the place of the current token; takes auth->token. */
@@ -89,7 +89,7 @@ static enum seal_status install(struct vault_tokens *t, struct vault_auth *auth,
 	token->users = 1;
 	token->renewable = auth->renewable;
 	token->first_ttl_ms = auth->ttl_ms;
-	token->born_ms = tokens_now_ms();
+	token->born_ms = login_now_ms();
 	token->limited = auth->limited;
 	snprintf(token->source, sizeof(token->source), "%s", auth->source);
 	set_times(token, asked_ms, auth->ttl_ms);
@@ -134,7 +134,7 @@ enum seal_status tokens_log_in(struct vault_tokens *t, struct vault_worker *work
 {
 	struct vault_login login = login_by(t, worker, deadline_ms);
 	struct vault_auth auth = {0};
-	uint64_t asked_ms = tokens_now_ms();
+	uint64_t asked_ms = login_now_ms();
 	enum seal_status rc = t->ops->login(&login, &auth, err);
 
 	if (rc != SEAL_OK)
@@ -180,7 +180,7 @@ static enum seal_status renew(struct vault_tokens *t, struct vault_token *token,
 {
 	struct vault_auth auth = {0};
 	json_t *body = NULL, *answer = NULL;
-	uint64_t asked_ms = tokens_now_ms();
+	uint64_t asked_ms = login_now_ms();
 	enum seal_status rc;
 
 	SEAL_TRY(login_body(&body, err));
@@ -204,7 +204,7 @@ out:
 
 static void say_ending(const struct vault_tokens *t, const struct vault_token *token, const struct seal_err *why)
 {
-	uint64_t now = tokens_now_ms(), left = token->ends_ms > now ? token->ends_ms - now : 0;
+	uint64_t now = login_now_ms(), left = token->ends_ms > now ? token->ends_ms - now : 0;
 
 	log_say(LOG_WARNING, "%s: the token ends in %llu s: %s", vault_client_name(t->client),
 		(unsigned long long)(left / 1000), why->text);
@@ -311,7 +311,7 @@ enum seal_status tokens_replace(struct vault_tokens *t, const struct vault_token
 	}
 	if (token->text.ptr != NULL)
 		SEAL_TRY(look(worker, token, deadline_ms, &good, err));
-	*by_policy = good || (token->blind && tokens_now_ms() - token->born_ms < FRESH_MS);
+	*by_policy = good || (token->blind && login_now_ms() - token->born_ms < FRESH_MS);
 	if (good)
 		rc = err_set(err, SEAL_DENIED, SEAL_E_DENIED,
 			     "the token%s%s is good, but its policies do not allow this",

@@ -39,7 +39,7 @@ struct vault_tokens {
 };
 
 /* The clock that a token's times are on; NULL sets the real one. */
-uint64_t tokens_now_ms(void);
+uint64_t login_now_ms(void);
 void tokens_set_clock(uint64_t (*now_ms)(void));
 
 /* With the lock held: one user less (the last one frees it; NULL is fine), one more; try again later. */

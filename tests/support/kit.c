@@ -7,15 +7,21 @@
 #include "methods/builtin.h"
 
 static const struct method_ops *const methods[] = {
-	&method_deterministic, &method_encrypt, &method_envelope, &method_fpe,	     &method_hash,
-	&method_mask,	       &method_redact,	&method_remove,	  &method_transform, NULL,
+	&method_deterministic, &method_encrypt, &method_envelope, &method_fpe,	     &method_hash, &method_mask,
+	&method_redact,	       &method_remove,	&method_token,	  &method_transform, NULL,
 };
 static const struct method_kind *const kinds[] = {
-	&method_deterministic.kind, &method_encrypt.kind,
-	&method_envelope.kind,	    &method_fpe.kind,
-	&method_hash.kind,	    &method_mask.kind,
-	&method_redact.kind,	    &method_remove.kind,
-	&method_transform.kind,	    NULL,
+	&method_deterministic.kind,
+	&method_encrypt.kind,
+	&method_envelope.kind,
+	&method_fpe.kind,
+	&method_hash.kind,
+	&method_mask.kind,
+	&method_redact.kind,
+	&method_remove.kind,
+	&method_token.kind,
+	&method_transform.kind,
+	NULL,
 };
 static const struct key_source_ops *const sources[] = {&fake_source, &keyring_source, &fake_transform_source, NULL};
 static const struct key_scheme schemes[] = {
