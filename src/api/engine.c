@@ -72,7 +72,8 @@ enum seal_status seal_engine_new(const struct seal_policy *policy, const struct 
 		goto out;
 	}
 	atomic_init(&shared->users, 1);
-	shared->options = (struct engine_options){known.max_record_bytes, known.timeout_ms};
+	shared->options =
+		(struct engine_options){.max_record_bytes = known.max_record_bytes, .timeout_ms = known.timeout_ms};
 	SEAL_TRY(plan_new(policy->policy, &registry, &keys, &shared->plan, err));
 	SEAL_TRY(join(shared, out, err));
 out:

@@ -12,8 +12,8 @@
 #include "base/mem.h"
 #include "cmd/commands.h"
 #include "cmd/inspect.h"
-#include "cmd/kafka_use.h"
 #include "cmd/output.h"
+#include "cmd/record_input.h"
 #include "cmd/stream_open.h"
 #include "cmd/value_walk.h"
 #include "files/container.h"
@@ -322,41 +322,15 @@ out:
 	return rc;
 }
 
-static enum seal_status open_file(struct command_call *call, struct source **source, struct seal_err *err)
-{
-	const struct inspect_options *options = call->options;
-	char *limit = arena_printf(call->arena, "%lld", (long long)options->max_record_bytes);
-	const struct stream_setting in[] = {
-		{"envelopes", options->envelopes ? "true" : "false"}, {"max-record-bytes", limit}, {NULL, NULL}};
-
-	if (limit == NULL)
-		return err_memory(err);
-	return stream_open_source("file", call->n_args ? call->args[0] : "-", in, call->arena, source, err);
-}
-
-/* Without a group: nothing is committed, and nobody's reading is disturbed. */
-static enum seal_status open_source(struct command_call *call, struct kafka_config *config, struct source **source,
-				    struct seal_err *err)
-{
-	const struct inspect_options *options = call->options;
-	const struct kafka_source_options in = {.connection = options->connection,
-						.offset = "beginning",
-						.partition = -1,
-						.exit_at_end = true,
-						.config = config};
-	enum seal_status rc;
-
-	if (options->topic == NULL)
-		return open_file(call, source, err);
-	if (call->n_args > 0 || options->envelopes)
-		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "--topic excludes %s",
-			       call->n_args > 0 ? "a FILE" : "--envelopes, which are for files");
-	rc = kafka_connection_load(&options->connection, config, err);
-	return rc == SEAL_OK ? kafka_use_source(options->topic, &in, source, err) : rc;
-}
-
 static enum seal_status inspect_records(struct command_call *call, int *exit_code, struct seal_err *err)
 {
+	const struct inspect_options *options = call->options;
+	const struct record_input input = {.topic = options->topic,
+					   .offset = "beginning",
+					   .partition = -1,
+					   .connection = &options->connection,
+					   .envelopes = options->envelopes,
+					   .max_record_bytes = options->max_record_bytes};
 	struct inspection *in = mem_calloc(1, sizeof(*in));
 	struct batch batch = {.cap = STREAM_BATCH_RECORDS};
 	struct source *source = NULL;
@@ -370,12 +344,12 @@ static enum seal_status inspect_records(struct command_call *call, int *exit_cod
 		rc = err_memory(err);
 		goto out;
 	}
-	in->options = call->options;
-	in->tells_values = !in->options->summary && !in->options->versions;
+	in->options = options;
+	in->tells_values = !options->summary && !options->versions;
 	in->arena = call->arena;
 	in->path = (struct seal_buf)BUF_INIT(PATH_BYTES_MAX);
 	arena_init(&in->scratch, STREAM_BATCH_BYTES);
-	rc = open_source(call, &config, &source, err);
+	rc = record_input_open(&input, call, &config, &source, err);
 	if (stop_before_start(rc, exit_code, err)) {
 		rc = SEAL_OK;
 		goto out;

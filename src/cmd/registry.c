@@ -80,6 +80,7 @@ const struct command *const registry_commands[] = {
 	&command_rewrap,
 	&command_scan,
 	&command_inspect,
+	&command_verify,
 	&command_pump,
 	&command_produce,
 	&command_consume,

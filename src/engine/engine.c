@@ -54,7 +54,7 @@ enum seal_status engine_new(const struct plan *plan, const struct engine_options
 	if (engine == NULL)
 		return err_memory(err);
 	engine->plan = plan;
-	engine->options = options != NULL ? *options : (struct engine_options){0, 0};
+	engine->options = options != NULL ? *options : (struct engine_options){0};
 	if (engine->options.max_record_bytes == 0)
 		engine->options.max_record_bytes = ENGINE_RECORD_MAX_DEFAULT;
 	if (engine->options.timeout_ms == 0)

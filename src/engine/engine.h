@@ -49,6 +49,7 @@ bool plan_warning(const struct plan *plan, size_t index, char out[SEAL_ERR_TEXT_
 struct engine_options {
 	size_t max_record_bytes; /* 0: the default */
 	uint64_t timeout_ms; /* until a key server must have answered, for each part of a batch; 0: 30 s */
+	bool refuse_plaintext; /* reveal, rewrap: a value in clear fails its record, whatever `on_plaintext` says */
 };
 
 struct engine;

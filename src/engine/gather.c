@@ -72,6 +72,8 @@ static enum verdict judge_reveal(struct engine *engine, unsigned flags, struct c
 			cell->kind = CELL_JSON;
 		return TAKE;
 	}
+	if (engine->options.refuse_plaintext)
+		return refuse(engine, SEAL_E_PLAINTEXT, "the value is not protected, but the policy says it must be");
 	if (engine->topic->on.on_plaintext == ON_PLAINTEXT_PASS)
 		return LEAVE;
 	return refuse(

@@ -118,8 +118,8 @@ bool plan_warning(const struct plan *plan, size_t index, char out[SEAL_ERR_TEXT_
 	const struct policy_method *method = &plan->policy->methods[index];
 
 	out[0] = '\0';
-	if (method->key == NULL || !plan->keys[method->key->index].info.convergent ||
-	    !derives(method, &plan->keys[method->key->index]))
+	if (method->key == NULL || (method->flags & METHOD_CONVERGENT_KEY) != 0 ||
+	    !plan->keys[method->key->index].info.convergent || !derives(method, &plan->keys[method->key->index]))
 		return false;
 	snprintf(out, SEAL_ERR_TEXT_MAX,
 		 "method '%s' (%s): policy key '%s' (%s:%.*s) is convergent, so equal values that are bound to the "

@@ -94,6 +94,21 @@ out:
 	return rc;
 }
 
+static bool could_be(const void *base, bool string, struct seal_bytes text)
+{
+	const struct hash_options *options = base;
+	size_t raw;
+
+	if (!string)
+		return false;
+	if (options->encoding == ENCODING_BASE64URL)
+		return base64url_is_canonical(text, &raw) && raw == HMAC_LEN;
+	for (size_t i = 0; i < text.len; i++)
+		if (!(text.ptr[i] >= '0' && text.ptr[i] <= '9') && !(text.ptr[i] >= 'a' && text.ptr[i] <= 'f'))
+			return false;
+	return text.len == 2 * (size_t)HMAC_LEN;
+}
+
 const struct method_ops method_hash = {
 	.kind =
 		{
@@ -105,6 +120,7 @@ const struct method_ops method_hash = {
 			.flags = METHOD_HMAC_KEY | METHOD_BINDS | METHOD_ONE_WAY | METHOD_BYTES,
 			.options = rows,
 			.options_size = sizeof(struct hash_options),
+			.could_be = could_be,
 		},
 	.open = hash_open,
 	.session = simple_session_new,

@@ -140,6 +140,25 @@ static enum seal_status mask_open(const struct policy_method *spec, const struct
 	return simple_open(&method_mask, &session_ops, spec, needs, out, err);
 }
 
+/* No more characters show than are kept, and none where nothing is hidden. Which ones cannot be told: `char` may be kept, too. */
+static bool could_be(const void *base, bool string, struct seal_bytes text)
+{
+	const struct mask_options *options = base;
+	uint64_t shown = 0, masked = 0;
+	uint32_t c, hidden;
+	size_t at = 0;
+
+	if (!string || !utf8_next(bytes_str(options->character), &at, &hidden))
+		return false;
+	for (at = 0; at < text.len;) {
+		if (!utf8_next(text, &at, &c))
+			return false;
+		masked += c == hidden;
+		shown += c != hidden && !stays(options, c);
+	}
+	return shown == 0 || (masked > 0 && shown <= (uint64_t)(options->keep_first + options->keep_last));
+}
+
 const struct method_ops method_mask = {
 	.kind =
 		{
@@ -151,6 +170,7 @@ const struct method_ops method_mask = {
 			.options = rows,
 			.options_size = sizeof(struct mask_options),
 			.check = check,
+			.could_be = could_be,
 		},
 	.open = mask_open,
 	.session = simple_session_new,

@@ -45,6 +45,13 @@ static enum seal_status redact_open(const struct policy_method *spec, const stru
 	return simple_open(&method_redact, &session_ops, spec, needs, out, err);
 }
 
+static bool could_be(const void *base, bool string, struct seal_bytes text)
+{
+	const struct redact_options *options = base;
+
+	return bytes_eq_str(text, options->null ? "null" : options->with) && (string || options->null);
+}
+
 const struct method_ops method_redact = {
 	.kind =
 		{
@@ -55,6 +62,7 @@ const struct method_ops method_redact = {
 			.flags = METHOD_ONE_WAY | METHOD_BYTES,
 			.options = rows,
 			.options_size = sizeof(struct redact_options),
+			.could_be = could_be,
 		},
 	.open = redact_open,
 	.session = simple_session_new,

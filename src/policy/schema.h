@@ -52,6 +52,11 @@ struct method_kind {
 	 * above all. NULL: `flags` as they are.
 	 */
 	unsigned (*flags_of)(const void *options);
+	/*
+	 * For one-way kinds, of whose results nothing proves what they are: could this value be one, by its shape? `text`: of a
+	 * string, or a payload; else JSON text, and `string` is false. NULL: anything could.
+	 */
+	bool (*could_be)(const void *options, bool string, struct seal_bytes text);
 };
 
 struct key_scheme {

@@ -1,0 +1,36 @@
+/* Opening what is only looked at: nothing is committed, and nobody's reading is disturbed. */
+#include "cmd/record_input.h"
+
+#include "cmd/kafka_use.h"
+#include "cmd/stream_open.h"
+
+static enum seal_status open_file(const struct record_input *input, struct command_call *call, struct source **source,
+				  struct seal_err *err)
+{
+	char *limit = arena_printf(call->arena, "%lld", (long long)input->max_record_bytes);
+	const struct stream_setting in[] = {
+		{"envelopes", input->envelopes ? "true" : "false"}, {"max-record-bytes", limit}, {NULL, NULL}};
+
+	if (limit == NULL)
+		return err_memory(err);
+	return stream_open_source("file", call->n_args ? call->args[0] : "-", in, call->arena, source, err);
+}
+
+enum seal_status record_input_open(const struct record_input *input, struct command_call *call,
+				   struct kafka_config *config, struct source **source, struct seal_err *err)
+{
+	const struct kafka_source_options in = {.connection = *input->connection,
+						.offset = input->offset,
+						.partition = input->partition,
+						.exit_at_end = true,
+						.config = config};
+	enum seal_status rc;
+
+	if (input->topic == NULL)
+		return open_file(input, call, source, err);
+	if (call->n_args > 0 || input->envelopes)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "--topic excludes %s",
+			       call->n_args > 0 ? "a FILE" : "--envelopes, which are for files");
+	rc = kafka_connection_load(input->connection, config, err);
+	return rc == SEAL_OK ? kafka_use_source(input->topic, &in, source, err) : rc;
+}
