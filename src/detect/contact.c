@@ -166,8 +166,9 @@ static bool is_north_american(const struct value *v)
 
 static bool is_date_like(struct seal_bytes text)
 {
-	return value_has_shape(text, "99 99 9999") || value_has_shape(text, "9999 99 99") ||
-	       value_has_shape(text, "99/99/9999") || value_has_shape(text, "99 99 99");
+	return (text.len == 10 && (value_has_shape(text, "99 99 9999") || value_has_shape(text, "9999 99 99"))) ||
+	       (text.len == 8 && value_has_shape(text, "99 99 99") && !value_is(text.ptr[2], HAS_DIGIT)) ||
+	       value_has_shape(text, "99/99/9999");
 }
 
 /*
@@ -185,9 +186,9 @@ bool is_phone(const struct value *v)
 		return v->digits[0] != 0 && has_country_code(v->digits);
 	if (v->digits[0] == 0 && v->digits[1] == 0)
 		return v->digits[2] != 0 && has_country_code(v->digits + 2) && v->n_digits >= 10;
-	if (zero)
+	if (zero) /* an area code has 5 digits at most */
 		return groups >= 2 && groups <= 6 && v->n_digits >= 9 && v->n_digits <= 12 && v->digits[1] != 0 &&
-		       !is_date_like(v->text);
+		       !value_has_shape(bytes_of(v->text.ptr, 6), "999999") && !is_date_like(v->text);
 	return is_north_american(v);
 }
 

@@ -120,7 +120,7 @@ const struct detect_rule detect_rules[] = {
 		.gate = {.len_min = 14, .len_max = VALUE_MAX, .digits_min = 13, .digits_max = 255},
 		.test = has_card,
 		.strength = 0.8,
-		.chance = 1e-4,
+		.chance = 1e-3,
 	},
 	{
 		.what = {"card_code", "security code of a card (by field name)", DETECT_PERSONAL, "type: remove",
@@ -138,7 +138,7 @@ const struct detect_rule detect_rules[] = {
 		.test = is_iban,
 		.words = "*iban*|bankverbindung|bank account iban",
 		.strength = 1.0,
-		.chance = 1e-4,
+		.chance = 5e-4,
 		.named = 0.7,
 	},
 	{
@@ -177,8 +177,8 @@ const struct detect_rule detect_rules[] = {
 			 "fax no|*telefon*|handy|handynummer|mobil|mobilnummer|rufnummer|portable|movil|"
 			 "celular|cellulare|gsm|komorka|telnr|tel nr|tel no|tel number|puhelin|whatsapp|"
 			 "contact number",
-		.strength = 0.9,
-		.chance = 0.01,
+		.strength = 0.95,
+		.chance = 0.12,
 		.named = 0.7,
 	},
 	{
@@ -232,7 +232,7 @@ const struct detect_rule detect_rules[] = {
 		.words = "nino|national insurance|national insurance number|national insurance no|ni number|"
 			 "ni no",
 		.strength = 0.85,
-		.chance = 0.05,
+		.chance = 0.1,
 		.named = 0.7,
 	},
 	{
@@ -251,7 +251,7 @@ const struct detect_rule detect_rules[] = {
 		.words = "steuer id|steueridentifikationsnummer|steuerliche identifikationsnummer|idnr|tin|"
 			 "steuer identifikationsnummer|steuer idnr",
 		.strength = 0.9,
-		.chance = 0.01,
+		.chance = 0.05,
 		.named = 0.7,
 	},
 	{
@@ -287,7 +287,7 @@ const struct detect_rule detect_rules[] = {
 		.test = is_it_codice_fiscale,
 		.words = "codice fiscale|cod fiscale|codicefiscale|cod fisc",
 		.strength = 0.9,
-		.chance = 1e-3,
+		.chance = 0.02,
 		.named = 0.7,
 	},
 	{
@@ -332,7 +332,7 @@ const struct detect_rule detect_rules[] = {
 		.test = is_fi_hetu,
 		.words = "hetu|henkilotunnus|henkilo tunnus|sotu",
 		.strength = 0.9,
-		.chance = 1e-3,
+		.chance = 0.05,
 		.named = 0.7,
 	},
 	{
@@ -345,8 +345,8 @@ const struct detect_rule detect_rules[] = {
 			 .must = HAS_DASH},
 		.test = is_dk_cpr,
 		.words = "cpr|cpr nummer|cpr number|cprnr|cpr nr",
-		.strength = 0.85,
-		.chance = 0.05,
+		.strength = 0.9,
+		.chance = 0.2,
 		.named = 0.7,
 	},
 	{

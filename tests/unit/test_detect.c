@@ -479,11 +479,11 @@ static void best_comes_first(void **state)
 	struct detect_finding found[DETECT_MAX];
 
 	counts.hits[bit_of("phone")] = 60;
-	counts.hits[bit_of("iban")] = 40;
-	counts.hits[bit_of("email")] = 40;
+	counts.hits[bit_of("sealstream")] = 40;
+	counts.hits[bit_of("vault")] = 40;
 	assert_int_equal(detect_judge(&counts, found), 3);
-	assert_string_equal(found[0].what->name, "iban"); /* equals: in the table's order */
-	assert_string_equal(found[1].what->name, "email");
+	assert_string_equal(found[0].what->name, "sealstream"); /* equals: in the table's order */
+	assert_string_equal(found[1].what->name, "vault");
 	assert_string_equal(found[2].what->name, "phone");
 	for (size_t i = 0; i < 3; i++)
 		assert_false(found[i].by_name);
