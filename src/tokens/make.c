@@ -19,39 +19,6 @@
 	"more than half of the tokens that have this value's shape are taken: let the policy keep less of the "      \
 	"value, or purge tokens (`sealstream token purge`)"
 
-/* Rows of a go, with what they are for. */
-struct batch {
-	struct token_row *rows;
-	struct store_item *items;
-	size_t n;
-};
-
-static enum seal_status batch_new(struct token_work *w, size_t max, struct batch *batch, struct seal_err *err)
-{
-	*batch =
-		(struct batch){.rows = arena_alloc(w->arena, max * sizeof(*batch->rows), _Alignof(struct token_row))};
-	return batch->rows != NULL ? SEAL_OK : err_memory(err);
-}
-
-static enum seal_status batch_add(struct batch *batch, const struct token_key *key, struct seal_bytes row,
-				  struct seal_err *err)
-{
-	if (row.ptr == NULL)
-		return err_memory(err);
-	batch->rows[batch->n++] = (struct token_row){key, row};
-	return SEAL_OK;
-}
-
-static enum seal_status batch_insert(struct token_work *w, struct batch *batch, struct seal_err *err)
-{
-	enum seal_status rc;
-
-	SEAL_TRY(token_seal(w, CURRENT, batch->rows, batch->n, err));
-	SEAL_TRY(token_insert(w, batch->rows, batch->n, &batch->items, err));
-out:
-	return rc;
-}
-
 /* Tokens for `wants`, and how they are sought. */
 static enum seal_status draw(struct token_work *w, const struct token_lot *lot, struct token_want **wants, size_t n,
 			     struct token_seek **seeks, struct seal_err *err)
@@ -69,9 +36,7 @@ static enum seal_status draw(struct token_work *w, const struct token_lot *lot, 
 		item->token = bytes_of(text + i * TOKEN_LEN, TOKEN_LEN);
 		if (lot->terms->draw != NULL)
 			SEAL_TRY(lot->terms->draw(lot->terms->arg, want->item, w->arena, &item->token, err));
-		want->token =
-			(struct token_seek){.item = item, .letter = TOKEN_ROW_TOKEN, .shaped = want->record.shaped};
-		memcpy(want->token.group, want->group, TOKEN_GROUP_LEN);
+		want->token = token_seek_for(&want->record, TOKEN_ROW_TOKEN);
 		seeks[i] = &want->token;
 	}
 out:
@@ -95,19 +60,19 @@ static bool wants_insertion(const struct token_lot *lot, const struct token_want
 static enum seal_status place_text(struct token_work *w, struct token_lot *lot, struct token_want **wants, size_t n,
 				   struct token_seek **seeks, struct seal_err *err)
 {
-	struct batch batch;
+	struct token_batch batch;
 	enum seal_status rc;
 	size_t next = n;
 
-	SEAL_TRY(batch_new(w, 2 * n, &batch, err));
+	SEAL_TRY(token_batch_new(w, 2 * n, &batch, err));
 	SEAL_TRY(draw(w, lot, wants, n, seeks, err));
 	SEAL_TRY(token_name(w, CURRENT, seeks, n, err));
 	for (size_t i = 0; i < n; i++)
-		SEAL_TRY(batch_add(&batch, &seeks[i]->key, token_row_write(w->arena, &wants[i]->record), err));
+		SEAL_TRY(token_batch_add(&batch, &seeks[i]->key, token_row_write(w->arena, &wants[i]->record), err));
 	for (size_t i = 0; i < n; i++)
 		if (wants_insertion(lot, wants[i]))
-			SEAL_TRY(batch_add(&batch, &wants[i]->finger.key, finger_row(w, wants[i]), err));
-	SEAL_TRY(batch_insert(w, &batch, err));
+			SEAL_TRY(token_batch_add(&batch, &wants[i]->finger.key, finger_row(w, wants[i]), err));
+	SEAL_TRY(token_batch_insert(w, &batch, err));
 	for (size_t i = 0; i < n; i++) {
 		wants[i]->placed = batch.items[i].inserted;
 		wants[i]->token.row = batch.rows[i].row;
@@ -150,19 +115,19 @@ out:
 static enum seal_status place_once(struct token_work *w, struct token_lot *lot, struct token_want **wants, size_t *n,
 				   struct token_seek **seeks, struct seal_err *err)
 {
-	struct batch batch;
+	struct token_batch batch;
 	enum seal_status rc;
 	size_t next = 0, left = 0;
 
-	SEAL_TRY(batch_new(w, *n, &batch, err));
+	SEAL_TRY(token_batch_new(w, *n, &batch, err));
 	SEAL_TRY(draw(w, lot, wants, *n, seeks, err));
 	SEAL_TRY(check_leaving(w, seeks, *n, err));
 	SEAL_TRY(token_name(w, CURRENT, seeks, *n, err));
 	for (size_t i = 0; i < *n; i++)
 		if (seeks[i]->row.ptr == NULL)
-			SEAL_TRY(
-				batch_add(&batch, &seeks[i]->key, token_row_write(w->arena, &wants[i]->record), err));
-	SEAL_TRY(batch_insert(w, &batch, err));
+			SEAL_TRY(token_batch_add(&batch, &seeks[i]->key, token_row_write(w->arena, &wants[i]->record),
+						 err));
+	SEAL_TRY(token_batch_insert(w, &batch, err));
 	for (size_t i = 0; i < *n; i++) {
 		const bool tried = wants[i]->token.row.ptr == NULL;
 
@@ -208,15 +173,15 @@ out:
 static enum seal_status add_fingers(struct token_work *w, struct token_lot *lot, struct token_want *const *wants,
 				    size_t n, struct seal_err *err)
 {
-	struct batch batch;
+	struct token_batch batch;
 	enum seal_status rc;
 	size_t next = 0;
 
-	SEAL_TRY(batch_new(w, n, &batch, err));
+	SEAL_TRY(token_batch_new(w, n, &batch, err));
 	for (size_t i = 0; i < n; i++)
 		if (wants[i]->placed && wants_insertion(lot, wants[i]))
-			SEAL_TRY(batch_add(&batch, &wants[i]->finger.key, finger_row(w, wants[i]), err));
-	SEAL_TRY(batch_insert(w, &batch, err));
+			SEAL_TRY(token_batch_add(&batch, &wants[i]->finger.key, finger_row(w, wants[i]), err));
+	SEAL_TRY(token_batch_insert(w, &batch, err));
 	for (size_t i = 0; i < n; i++)
 		wants[i]->found =
 			wants[i]->placed &&
@@ -230,17 +195,17 @@ static enum seal_status replace_fingers(struct token_work *w, struct token_want 
 					struct seal_err *err)
 {
 	struct store_change *changes = arena_alloc(w->arena, n * sizeof(*changes), _Alignof(struct store_change));
-	struct batch batch;
+	struct token_batch batch;
 	enum seal_status rc;
 	size_t next = 0;
 
 	if (changes == NULL)
 		return err_memory(err);
-	SEAL_TRY(batch_new(w, n, &batch, err));
+	SEAL_TRY(token_batch_new(w, n, &batch, err));
 	for (size_t i = 0; i < n; i++) {
 		if (!wants[i]->placed || !wants[i]->replace)
 			continue;
-		SEAL_TRY(batch_add(&batch, &wants[i]->finger.key, finger_row(w, wants[i]), err));
+		SEAL_TRY(token_batch_add(&batch, &wants[i]->finger.key, finger_row(w, wants[i]), err));
 		changes[batch.n - 1] = (struct store_change){.key = token_key_bytes(&wants[i]->finger.key),
 							     .from = wants[i]->finger.row,
 							     .to = batch.rows[batch.n - 1].row};

@@ -46,6 +46,8 @@ static enum seal_status begin_want(const struct token_terms *terms, const struct
 {
 	enum seal_status rc;
 
+	SEAL_INVARIANT((terms->draw != NULL) ==
+		       (item->group.len > 0)); /* by the group a reveal sees that it is shaped */
 	*want = (struct token_want){.item = item};
 	SEAL_TRY(token_group_hash(item->place, item->group, want->group, err));
 	want->record.item = (struct token_item){.value = item->value,
@@ -55,9 +57,7 @@ static enum seal_status begin_want(const struct token_terms *terms, const struct
 	want->record.shaped = terms->draw != NULL;
 	want->record.convergent = terms->convergent;
 	want->record.metadata = terms->metadata != NULL ? bytes_str(terms->metadata) : BYTES_EMPTY;
-	want->finger = (struct token_seek){
-		.item = &want->record.item, .letter = TOKEN_ROW_FINGERPRINT, .shaped = want->record.shaped};
-	memcpy(want->finger.group, want->group, TOKEN_GROUP_LEN);
+	want->finger = token_seek_for(&want->record, TOKEN_ROW_FINGERPRINT);
 out:
 	return rc;
 }

@@ -41,24 +41,39 @@ out:
 	return rc;
 }
 
-enum seal_status token_insert(struct token_work *w, const struct token_row *rows, size_t n, struct store_item **items,
-			      struct seal_err *err)
+enum seal_status token_batch_new(struct token_work *w, size_t max, struct token_batch *batch, struct seal_err *err)
+{
+	*batch = (struct token_batch){
+		.rows = arena_alloc(w->arena, max * sizeof(*batch->rows), _Alignof(struct token_row)),
+		.items = arena_alloc(w->arena, max * sizeof(*batch->items), _Alignof(struct store_item))};
+	return batch->rows != NULL && batch->items != NULL ? SEAL_OK : err_memory(err);
+}
+
+enum seal_status token_batch_add(struct token_batch *batch, const struct token_key *key, struct seal_bytes row,
+				 struct seal_err *err)
+{
+	if (row.ptr == NULL)
+		return err_memory(err);
+	batch->rows[batch->n++] = (struct token_row){key, row};
+	return SEAL_OK;
+}
+
+enum seal_status token_batch_insert(struct token_work *w, struct token_batch *batch, struct seal_err *err)
 {
 	uint8_t state[TOKEN_STATE_LEN];
 	struct store_guard guard = {.key = token_state_key(w->tokens), .value = bytes_of(state, sizeof(state))};
 	struct store_call call = token_store_call(w);
-	enum seal_status rc = SEAL_OK;
+	enum seal_status rc;
 
-	*items = arena_alloc(w->arena, n * sizeof(**items), _Alignof(struct store_item));
-	if (*items == NULL)
-		return err_memory(err);
-	if (n == 0)
+	if (batch->n == 0)
 		return SEAL_OK;
 	token_state_write(&w->state, state);
 	call.guard = &guard;
-	for (size_t i = 0; i < n; i++)
-		(*items)[i] = (struct store_item){.key = token_key_bytes(rows[i].key), .value = rows[i].row};
-	SEAL_TRY(w->use.store->ops->insert(w->use.store, TOKENS_SPACE, *items, n, &call, err));
+	SEAL_TRY(token_seal(w, CURRENT, batch->rows, batch->n, err));
+	for (size_t i = 0; i < batch->n; i++)
+		batch->items[i] =
+			(struct store_item){.key = token_key_bytes(batch->rows[i].key), .value = batch->rows[i].row};
+	SEAL_TRY(w->use.store->ops->insert(w->use.store, TOKENS_SPACE, batch->items, batch->n, &call, err));
 out:
 	w->look = w->look || guard.failed;
 	return rc;

@@ -126,6 +126,16 @@ struct token_seek {
 	};
 };
 
+/* `record`, whose group is a hash, stays where it is. */
+static inline struct token_seek token_seek_for(const struct token_record *record, enum token_letter letter)
+{
+	struct token_seek seek = {.item = &record->item, .letter = letter, .shaped = record->shaped};
+
+	if (record->shaped)
+		memcpy(seek.group, record->item.group.ptr, TOKEN_GROUP_LEN);
+	return seek;
+}
+
 /* The hash of a place's group, the same in all generations; zeros where `group` is empty. */
 SEAL_MUST_USE enum seal_status token_group_hash(struct seal_bytes place, struct seal_bytes group,
 						uint8_t out[TOKEN_GROUP_LEN], struct seal_err *err);
@@ -138,21 +148,38 @@ SEAL_MUST_USE enum seal_status token_look(struct token_work *w, unsigned generat
 /* Where they are, and what they say: in the current generation, in the one being left, and once more in the current one. */
 SEAL_MUST_USE enum seal_status token_find(struct token_work *w, struct token_seek *const *seeks, size_t n,
 					  struct seal_err *err);
-/* Opens rows that were read: those without err and with a row. For seeks of a scan, whose key token_key_set has set. */
+/* Opens rows that were read: those without err and with a row. */
 SEAL_MUST_USE enum seal_status token_open(struct token_work *w, struct token_seek *const *seeks, size_t n,
 					  struct seal_err *err);
+
+/*
+ * The tokens of a generation after the row `after` (a key in the store; empty: from the first), at most `max` rows. *n 0: the end.
+ * Their items are not set; of those that do not open, err is.
+ */
+SEAL_MUST_USE enum seal_status token_scan(struct token_work *w, unsigned generation, struct seal_bytes after,
+					  size_t max, struct token_seek ***seeks, size_t *n, struct seal_err *err);
 
 /* put.c: rows made and stored ------------------------------------------------------------------------------------------- */
 
 /* Seals rows under the store keys of a generation. */
 SEAL_MUST_USE enum seal_status token_seal(struct token_work *w, unsigned generation, const struct token_row *rows,
 					  size_t n, struct seal_err *err);
-/*
- * Inserts rows into the current generation, if the state is still what this work goes by: else SEAL_RETRY with w->look. items[i] is of
- * rows[i]: `inserted`, and the value that stands there.
- */
-SEAL_MUST_USE enum seal_status token_insert(struct token_work *w, const struct token_row *rows, size_t n,
-					    struct store_item **items, struct seal_err *err);
+
+/* Rows for the current generation. */
+struct token_batch {
+	struct token_row *rows;
+	struct store_item *items; /* out, each of its row: `inserted`, and the value that stands there */
+	size_t n;
+};
+
+SEAL_MUST_USE enum seal_status token_batch_new(struct token_work *w, size_t max, struct token_batch *batch,
+					       struct seal_err *err);
+/* `row` from token_row_write or token_finger_write; ptr NULL: no memory. The key stays where it is. */
+SEAL_MUST_USE enum seal_status token_batch_add(struct token_batch *batch, const struct token_key *key,
+					       struct seal_bytes row, struct seal_err *err);
+/* Seals and inserts, if the state is still what this work goes by: else SEAL_RETRY with w->look. */
+SEAL_MUST_USE enum seal_status token_batch_insert(struct token_work *w, struct token_batch *batch,
+						  struct seal_err *err);
 SEAL_MUST_USE enum seal_status token_change(struct token_work *w, struct store_change *changes, size_t n,
 					    struct seal_err *err);
 
