@@ -1,25 +1,16 @@
-/*
- * `scan`: what there is to protect in a file or a topic, path by path; counts and names, never a value.
- *
- *   source ─ one thread at a time ─▶ batch ─▶ scanner of that thread ─┐
- *                                    batch ─▶ scanner of another ─────┴─ merged at the end ─▶ report
- *
- * What is told does not depend on the number of threads: tables are sums, and where a path was first seen is the number of
- * a record, given while the lock of the source is held.
- */
+/* `scan`: what there is to protect in a file or a topic, path by path; counts and names, never a value. */
 #include "cmd/scan.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "cmd/commands.h"
 #include "cmd/kafka_use.h"
 #include "cmd/output.h"
 #include "cmd/policy_use.h"
 #include "cmd/stream_open.h"
 #include "pump/pump.h"
+#include "scan/run.h"
 
 #define THREADS_MAX 64
 #define THREADS_OWN_MAX 8 /* when nobody asks for a number */
@@ -109,155 +100,25 @@ static const struct opt_row rows[] = {
 	KAFKA_CONNECTION_ROWS(struct scan_options, connection),
 	OPT_END};
 
-struct scan_run {
-	const struct scan_options *options;
+/* Records that cannot be read: the first ones are told. */
+struct failures {
 	struct source *source;
-	struct scan_rules rules;
-	/* Guards the source's read and what follows. */
-	pthread_mutex_t lock;
-	uint64_t n_read; /* records so far */
-	uint64_t shown; /* failures */
-	bool ended, more;
-	struct seal_err err; /* the first one that ends the run */
+	uint64_t shown;
 };
 
-/* What one thread owns. */
-struct worker {
-	struct scan_run *run;
-	struct scanner scanner;
-	struct batch batch;
-	pthread_t thread;
-	bool started;
-};
-
-/* Under the lock. True: there is a batch, and *first is the number of its first record. */
-static bool read_batch(struct worker *w, uint64_t *first)
+static void tell_failure(void *arg, const struct record *record, const struct seal_err *why)
 {
-	struct scan_run *run = w->run;
-	uint64_t count = (uint64_t)run->options->count, left = count > 0 ? count - run->n_read : UINT64_MAX;
-	enum read_result result = READ_IDLE;
-
-	while (!run->ended && result == READ_IDLE) {
-		w->batch.n = 0;
-		arena_reset(&w->batch.arena);
-		if (stop_requested() != 0 ||
-		    run->source->ops->read(run->source, &w->batch, left < w->batch.cap ? (size_t)left : w->batch.cap,
-					   100, &result, &run->err) != SEAL_OK)
-			run->ended = true;
-		else if (result == READ_END)
-			run->ended = true;
-	}
-	if (result != READ_SOME)
-		return false;
-	*first = run->n_read;
-	run->n_read += w->batch.n;
-	run->more = count > 0 && run->n_read >= count;
-	run->ended = run->ended || run->more;
-	return true;
-}
-
-static void tell_failure(struct scan_run *run, const struct record *record, struct seal_err *why)
-{
+	struct failures *failures = arg;
 	char place[SEAL_ERR_PLACE_MAX];
-	bool show;
+	struct seal_err told = *why;
 
-	pthread_mutex_lock(&run->lock);
-	show = run->shown < FAILURES_SHOWN;
-	run->shown += show;
-	pthread_mutex_unlock(&run->lock);
-	if (!show)
+	if (failures->shown == FAILURES_SHOWN)
 		return;
-	pump_place_of(run->source, record, place, sizeof(place));
-	err_prefix(why, "%s%s%s", place, why->place[0] ? ": " : "", why->place);
-	why->place[0] = '\0';
-	log_err(LOG_ERROR, why);
-}
-
-static enum seal_status scan_batch(struct worker *w, uint64_t first, struct seal_err *err)
-{
-	enum seal_status rc = SEAL_OK;
-
-	for (size_t i = 0; i < w->batch.n; i++) {
-		struct seal_err why = SEAL_ERR_INIT;
-
-		rc = scanner_record(&w->scanner, &w->batch.records[i], first + i, &why);
-		if (rc == SEAL_DATA)
-			tell_failure(w->run, &w->batch.records[i], &why);
-		else if (rc != SEAL_OK)
-			return err_set(err, why.status, why.code, "%s", why.text);
-	}
-	return SEAL_OK;
-}
-
-static void *work(void *arg)
-{
-	struct worker *w = arg;
-	struct scan_run *run = w->run;
-	struct seal_err err = SEAL_ERR_INIT;
-	uint64_t first;
-	bool some;
-
-	do {
-		pthread_mutex_lock(&run->lock);
-		some = read_batch(w, &first);
-		pthread_mutex_unlock(&run->lock);
-		if (!some)
-			break;
-		some = scan_batch(w, first, &err) == SEAL_OK;
-		run->source->ops->release(run->source, &w->batch);
-	} while (some);
-	if (err.status != SEAL_OK) {
-		pthread_mutex_lock(&run->lock);
-		run->ended = true;
-		err_set(&run->err, err.status, err.code, "%s", err.text);
-		pthread_mutex_unlock(&run->lock);
-	}
-	return NULL;
-}
-
-static enum seal_status worker_init(struct worker *w, struct scan_run *run, struct seal_err *err)
-{
-	w->run = run;
-	w->batch.cap = STREAM_BATCH_RECORDS;
-	arena_init(&w->batch.arena, STREAM_BATCH_BYTES);
-	w->batch.records = mem_calloc(w->batch.cap, sizeof(*w->batch.records));
-	if (w->batch.records == NULL)
-		return err_memory(err);
-	return scanner_init(&w->scanner, &run->rules, err);
-}
-
-static void worker_clear(struct worker *w)
-{
-	if (w->run == NULL)
-		return;
-	scanner_clear(&w->scanner);
-	arena_clear(&w->batch.arena);
-	mem_free(w->batch.records);
-}
-
-/* The calling thread is the first worker; where no further thread can be had, fewer do. */
-static enum seal_status run_workers(struct worker *workers, size_t n, struct scan_run *run, struct seal_err *err)
-{
-	enum seal_status rc = SEAL_OK;
-
-	for (size_t i = 0; i < n; i++)
-		SEAL_TRY(worker_init(&workers[i], run, err));
-	for (size_t i = 1; i < n; i++)
-		workers[i].started = pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0;
-	work(&workers[0]);
-	for (size_t i = 1; i < n; i++)
-		if (workers[i].started)
-			pthread_join(workers[i].thread, NULL);
-	if (run->err.status != SEAL_OK) {
-		*err = run->err;
-		rc = err->status;
-		goto out;
-	}
-	for (size_t i = 1; i < n; i++)
-		SEAL_TRY(scanner_merge(&workers[0].scanner, &workers[i].scanner, err));
-	rc = scan_table_finish(workers[0].scanner.table, err);
-out:
-	return rc;
+	failures->shown++;
+	pump_place_of(failures->source, record, place, sizeof(place));
+	err_prefix(&told, "%s%s%s", place, why->place[0] ? ": " : "", why->place);
+	told.place[0] = '\0';
+	log_err(LOG_ERROR, &told);
 }
 
 static enum seal_status open_file(struct command_call *call, struct source **source, struct seal_err *err)
@@ -343,65 +204,69 @@ static enum seal_status print_result(struct scan_result *result, struct seal_err
 	return rc;
 }
 
-static enum seal_status tell(struct command_call *call, const struct scan_run *run, struct scanner *scanner,
-			     const struct policy_use *use, int *exit_code, struct seal_err *err)
+/* The run itself, of what is open. */
+static enum seal_status scan(struct command_call *call, struct source *source, const struct scan_rules *rules,
+			     int *exit_code, struct seal_err *err)
 {
 	const struct scan_options *o = call->options;
+	struct failures failures = {.source = source};
+	const struct scan_run_options how = {.source = source,
+					     .rules = rules,
+					     .threads = threads_of(o),
+					     .max_records = (uint64_t)o->count,
+					     .stop = stop_requested,
+					     .failed = tell_failure,
+					     .arg = &failures};
 	struct scan_result result = {.options = o,
-				     .rules = use->topic,
-				     .table = scanner->table,
-				     .totals = scanner->totals,
+				     .rules = rules->value.topic,
 				     .from = o->topic != NULL	? o->topic
 					     : call->n_args > 0 ? call->args[0]
 								: "-",
-				     .more = run->more,
 				     .colored = output_colored(call->global, stdout)};
-	enum seal_status rc = print_result(&result, err);
+	struct scanner scanner = {.rules = NULL};
+	enum seal_status rc;
 
-	if (result.totals.failed > run->shown)
+	SEAL_TRY(scan_run(&how, &scanner, &result.more, err));
+	result.table = scanner.table;
+	result.totals = scanner.totals;
+	SEAL_TRY(print_result(&result, err));
+	if (result.totals.failed > failures.shown)
 		log_say(LOG_ERROR, "%llu more records cannot be read",
-			(unsigned long long)(result.totals.failed - run->shown));
+			(unsigned long long)(result.totals.failed - failures.shown));
 	if (stop_requested() != 0)
 		*exit_code = 128 + stop_requested();
-	else if (result.totals.failed > 0 || (use->topic != NULL && result.open_finds > 0))
+	else if (result.totals.failed > 0 || (result.rules != NULL && result.open_finds > 0))
 		*exit_code = 1;
+out:
+	scanner_clear(&scanner);
 	return rc;
 }
 
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct scan_options *o = call->options;
-	struct scan_run mine = {.options = o, .lock = PTHREAD_MUTEX_INITIALIZER, .err = SEAL_ERR_INIT};
 	struct policy_use use = POLICY_USE_INIT;
-	size_t n = threads_of(o);
-	struct worker *workers = mem_calloc(n, sizeof(*workers));
+	struct source *source = NULL;
 	struct kafka_config config;
+	struct scan_rules rules = {.text = false};
 	enum seal_status rc;
 
 	kafka_config_init(&config);
-	if (workers == NULL) {
-		rc = err_memory(err);
-		goto out;
-	}
 	SEAL_TRY(check_options(call, err));
 	SEAL_TRY(open_policy(o, &use, err));
-	SEAL_TRY(scan_rules_init(&mine.rules, use.topic, o->format != 0, err));
-	rc = open_source(call, &config, &mine.source, err);
+	SEAL_TRY(scan_rules_init(&rules, use.topic, o->format != 0, err));
+	rc = open_source(call, &config, &source, err);
 	if (stop_before_start(rc, exit_code, err)) {
 		rc = SEAL_OK;
 		goto out;
 	}
 	SEAL_TRY(rc);
-	SEAL_TRY(run_workers(workers, n, &mine, err));
-	rc = tell(call, &mine, &workers[0].scanner, &use, exit_code, err);
+	rc = scan(call, source, &rules, exit_code, err);
 out:
-	for (size_t i = 0; workers != NULL && i < n; i++)
-		worker_clear(&workers[i]);
-	mem_free(workers);
-	if (mine.source != NULL)
-		mine.source->ops->close(mine.source, true);
+	if (source != NULL)
+		source->ops->close(source, true);
 	kafka_config_clear(&config);
-	scan_rules_clear(&mine.rules);
+	scan_rules_clear(&rules);
 	policy_use_close(&use);
 	return rc;
 }

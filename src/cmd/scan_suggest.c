@@ -30,7 +30,7 @@ static const struct {
 	[FOR_SECRETS] = {"secrets", "sealstream key create secrets"},
 	[FOR_FPE] = {"shapes", "sealstream key create shapes --type ff1"},
 	[FOR_HMAC] = {"marks", "sealstream key create marks --type hmac"},
-	[FOR_JOINS] = {"joins", "sealstream key create joins --derived --convergent"},
+	[FOR_JOINS] = {"joins", "sealstream key create joins --convergent"},
 };
 
 /* One method of the policy to be. */
