@@ -54,6 +54,7 @@ bench:
 	build/bench/bench
 	bench/run-peers
 	bench/run-files
+	bench/run-scan
 	bench/run-vault
 	bench/run-kafka
 

@@ -150,6 +150,7 @@ int main(int argc, char **argv)
 		return 64;
 	}
 	bench_add_json(&bench);
+	bench_add_scan(&bench);
 	bench_add_base64(&bench);
 	bench_add_gcm(&bench);
 	bench_add_files(&bench);
