@@ -199,6 +199,17 @@ static void allow_item(struct allow *allow, const struct node *item, const struc
 								: "no paths with format: bytes, but ");
 }
 
+/* Whoever looks for the allowed fields of a record compiles their paths; that they can be compiled is found here. */
+static void check_compiles(struct build *build, const struct node *list, const struct allow *allow)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	struct json_paths *paths = NULL;
+
+	if (allow->n > 0 && json_paths_new(allow->paths, allow->n, &paths, &err) != SEAL_OK)
+		build_fail(build, list->mark, &err);
+	json_paths_free(paths);
+}
+
 void build_allow(struct build *build, const struct node *list, const struct policy_rule *rules,
 		 const struct json_path *paths, size_t n, struct policy_topic *topic)
 {
@@ -215,6 +226,7 @@ void build_allow(struct build *build, const struct node *list, const struct poli
 		return;
 	for (const struct node *item = list->first; item != NULL && !build->no_memory; item = item->next)
 		allow_item(&allow, item, rules, paths, n);
+	check_compiles(build, list, &allow);
 	topic->allow = allow.paths;
 	topic->allow_text = allow.texts;
 	topic->n_allow = allow.n;

@@ -323,6 +323,23 @@ static void what_allow_refuses(void **state)
 		      "p.yaml:2:44", "allow takes no paths with format: bytes");
 }
 
+/* Paths whose automaton would be too large are found by lint, not by who looks for them. */
+static void allow_too_much(void **state)
+{
+	struct seal_buf text = BUF_INIT(1 << 16);
+
+	assert_int_equal(buf_append_str(&text, TOPIC("  allow:\n"), NULL), SEAL_OK);
+	for (int i = 0; i < 16; i++) {
+		assert_int_equal(buf_append_str(&text, "  - $.m", NULL), SEAL_OK);
+		for (int j = 0; j < 16; j++)
+			assert_int_equal(buf_append_str(&text, i == j ? ".a" : ".*", NULL), SEAL_OK);
+		assert_int_equal(buf_append_u8(&text, '\n', NULL), SEAL_OK);
+	}
+	assert_int_equal(buf_append_u8(&text, 0, NULL), SEAL_OK);
+	check_refused((const char *)text.ptr, "p.yaml:9:3", "the paths are too complex together");
+	buf_clear(&text);
+}
+
 /* Explained ---------------------------------------------------------------------------------------------------- */
 
 static void check_says(const struct seal_buf *out, const char *text)
@@ -436,6 +453,7 @@ int main(void)
 		cmocka_unit_test(allow),
 		cmocka_unit_test(allow_sibling),
 		cmocka_unit_test(what_allow_refuses),
+		cmocka_unit_test(allow_too_much),
 		cmocka_unit_test(explains),
 		cmocka_unit_test(tests_of_parts),
 		cmocka_unit_test(what_tests_refuse),
