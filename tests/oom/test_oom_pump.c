@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "kit.h"
 #include "oom.h"
 #include "pump/pump.h"
 #include "streams/ndjson/ndjson.h"
@@ -106,10 +107,80 @@ static void copies_with_threads(void **state)
 	assert_true(oom_each(copy, &threads) > 10);
 }
 
+static const char parts_policy[] =
+	KIT_HEAD "topics: [{match: t, on_error: dead_letter, dead_letter: {topic: dead, key: k}, "
+		 "protect: {$.a: {type: encrypt, key: k}}, key: {type: fpe, key: f}, "
+		 "headers: {x: {type: encrypt, key: k}}}]\n";
+
+/* A good record, one that brings no headers, and one that becomes a dead letter: its key has no digits. */
+static int setup_parts(void **state)
+{
+	FILE *f;
+	int rc = setup(state);
+
+	f = fopen(in_path, "wb");
+	assert_non_null(f);
+	for (int i = 0; i < 40; i++)
+		fprintf(f,
+			"{\"headers\":[\"x\",\"secret\",\"y\",\"z\"],\"key\":\"123456%d\",\"payload\":"
+			"\"{\\\"a\\\":\\\"b\\\"}\"}\n",
+			i);
+	fputs("{\"payload\":\"{}\",\"key\":\"7654321\"}\n"
+	      "{\"headers\":[\"x\",\"secret\"],\"key\":\"secret\",\"payload\":\"{}\"}\n",
+	      f);
+	assert_int_equal(fclose(f), 0);
+	return rc;
+}
+
+static enum seal_status protect(void *policy, struct seal_err *err)
+{
+	static const struct key_source_config no_keys;
+	struct pump_options options = {.direction = ENGINE_PROTECT, .threads = 1, .drain_ms = 1, .headers = true};
+	struct source *source = NULL;
+	struct plan *plan = NULL;
+	struct sink *sink = NULL;
+	struct pump_counts counts;
+	struct arena arena;
+	enum seal_status rc;
+
+	unlink(out_path);
+	arena_init(&arena, 0);
+	SEAL_TRY(plan_new(policy, &kit_registry, &no_keys, &plan, err));
+	SEAL_TRY(open_both(&arena, &source, &sink, err));
+	options.plan = plan;
+	options.topic = policy_topic_find(policy, bytes_str("t"));
+	options.source = source;
+	options.sink = sink;
+	SEAL_TRY(pump_run(&options, &counts, err));
+	assert_int_equal(counts.records_out, 42);
+	assert_int_equal(counts.dead_letters, 1);
+	assert_int_equal(counts.fields, 40 * 3 + 1);
+out:
+	if (sink != NULL)
+		assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+	if (source != NULL)
+		source->ops->close(source, rc == SEAL_OK);
+	plan_free(plan);
+	arena_clear(&arena);
+	assert_int_equal(access(out_path, F_OK), rc == SEAL_OK ? 0 : -1);
+	assert_int_equal(fake_control.keys, 0);
+	return rc;
+}
+
+static void keys_headers_and_dead_letters(void **state)
+{
+	struct policy *policy;
+
+	assert_int_equal(policy_load(bytes_str(parts_policy), "oom.yaml", &kit_schema, NULL, &policy, NULL), SEAL_OK);
+	assert_true(oom_each(protect, policy) > 50);
+	policy_free(policy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(copies, setup, teardown),
+		cmocka_unit_test_setup_teardown(keys_headers_and_dead_letters, setup_parts, teardown),
 		cmocka_unit_test_setup_teardown(copies_with_threads, setup, teardown),
 	};
 
