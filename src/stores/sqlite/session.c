@@ -29,8 +29,8 @@ static const char *const texts[STATEMENTS] = {
 	[STATEMENT_DELETE] = "DELETE FROM sealstream_row WHERE space = ?1 AND key = ?2 AND value = ?3",
 	[STATEMENT_SCAN] =
 		"SELECT value, key FROM sealstream_row WHERE space = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
-	[STATEMENT_COUNT] = "SELECT count(*) FROM (SELECT 1 FROM sealstream_row WHERE space = ?1 AND key >= ?2 AND "
-			    "key < ?3 LIMIT ?4)",
+	[STATEMENT_COUNT] = ("SELECT count(*) FROM (SELECT 1 FROM sealstream_row WHERE space = ?1 AND key >= ?2 AND "
+			     "key < ?3 LIMIT ?4)"),
 };
 
 /* Numbers are those of APPLICATION_ID and SCHEMA_VERSION. */
