@@ -13,13 +13,16 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "keys/person_row.h"
+#include "tokens/row.h"
 
 #define PAGE 1000 /* rows at a time */
 #define IDS_MAX ((size_t)64 << 20) /* bytes */
 
 const char *const store_row_names[] = {
-	[STORE_ROW_STORE_KEY] = "store_keys", [STORE_ROW_PEPPER] = "peppers",	   [STORE_ROW_CURRENT] = "counters",
-	[STORE_ROW_PERSON] = "people",	      [STORE_ROW_FORGOTTEN] = "forgotten",
+	[STORE_ROW_STORE_KEY] = "store_keys",	  [STORE_ROW_PEPPER] = "peppers",
+	[STORE_ROW_CURRENT] = "counters",	  [STORE_ROW_PERSON] = "people",
+	[STORE_ROW_FORGOTTEN] = "forgotten",	  [STORE_ROW_TOKEN] = "tokens",
+	[STORE_ROW_FINGERPRINT] = "fingerprints", [STORE_ROW_STATE] = "token_states",
 };
 const char *const store_row_words[] = {
 	[STORE_ROW_STORE_KEY] = "store keys",
@@ -27,6 +30,9 @@ const char *const store_row_words[] = {
 	[STORE_ROW_CURRENT] = "counts of what store keys have sealed",
 	[STORE_ROW_PERSON] = "people's keys",
 	[STORE_ROW_FORGOTTEN] = "marks of people who are forgotten",
+	[STORE_ROW_TOKEN] = "tokens",
+	[STORE_ROW_FINGERPRINT] = "fingerprints of values with convergent tokens",
+	[STORE_ROW_STATE] = "notes about which keys tokens are under",
 };
 
 struct look {
@@ -55,12 +61,37 @@ static struct sort sort_key(const char *space, const struct store_item *item)
 	return (struct sort){row.kind != ROW_BAD, kinds[row.kind], row.store_key};
 }
 
+static bool is_state(struct seal_bytes key)
+{
+	return bytes_eq(bytes_skip(key, ROW_ID_LEN), BYTES_LIT("state"));
+}
+
+static struct sort sort_token(const char *space, const struct store_item *item)
+{
+	const uint8_t *store_key = token_row_store_key(item->value);
+	struct token_state state;
+	struct token_key key;
+
+	(void)space;
+	if (is_state(item->key))
+		return (struct sort){token_state_parse(item->value, &state), STORE_ROW_STATE, NULL};
+	if (!token_key_set(&key, item->key) || store_key == NULL)
+		return (struct sort){.known = false};
+	return (struct sort){
+		true,
+		token_key_bytes(&key).ptr[TOKEN_GENERATION_LEN] == TOKEN_ROW_TOKEN ? STORE_ROW_TOKEN
+										   : STORE_ROW_FINGERPRINT,
+		store_key,
+	};
+}
+
 static const struct {
 	const char *name;
 	struct sort (*sort)(const char *space, const struct store_item *item);
 } spaces[] = {
 	{STORE_KEYS_SPACE, sort_key},
 	{PEOPLE_SPACE, sort_key},
+	{TOKENS_SPACE, sort_token},
 };
 
 /* The next rows of a space; *cursor is in the arena. */

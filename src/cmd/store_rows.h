@@ -10,6 +10,9 @@ enum store_row_kind {
 	STORE_ROW_CURRENT,
 	STORE_ROW_PERSON,
 	STORE_ROW_FORGOTTEN,
+	STORE_ROW_TOKEN,
+	STORE_ROW_FINGERPRINT,
+	STORE_ROW_STATE,
 	STORE_ROW_KINDS
 };
 extern const char *const store_row_names[STORE_ROW_KINDS]; /* "store_keys": for JSON */
