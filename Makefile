@@ -57,6 +57,7 @@ bench:
 	bench/run-scan
 	bench/run-vault
 	bench/run-kafka
+	bench/run-tokens
 
 fuzz:
 	$(packages) build test
