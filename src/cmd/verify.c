@@ -215,8 +215,16 @@ out:
 	return rc;
 }
 
+static int by_partition(const void *a, const void *b)
+{
+	const struct verify_range *x = a, *y = b;
+
+	return (x->partition > y->partition) - (x->partition < y->partition);
+}
+
 static void tell(struct verify *v)
 {
+	qsort(v->ranges, v->n_ranges, sizeof(*v->ranges), by_partition);
 	v->ended_ms = clock_unix_ms();
 	if (v->records == 0)
 		log_say(LOG_WARNING, "there were no records in %s: nothing is proven", v->source);
