@@ -3,7 +3,7 @@
  *
  *   policy ─┬─ keys[]      name → scheme:reference
  *           ├─ methods[]   kind, options, key, bind              (one each, inline ones too)
- *           ├─ topics[]    match → rules[] path → method         (first match wins)
+ *           ├─ topics[]    match → rules[] path → method         (first match wins; then those of keys and headers)
  *           └─ tests[]     run by `policy test`
  */
 #ifndef POLICY_POLICY_H

@@ -124,6 +124,19 @@ static const char *path_text(struct entry *entry, struct seal_bytes written)
 	return text;
 }
 
+static void report_path(struct build *build, const struct node *key, size_t at, const struct seal_err *err)
+{
+	const bool part = bytes_eq_str(key->text, "key") || bytes_starts(key->text, BYTES_LIT("header:"));
+
+	if (part && err->code != SEAL_E_MEMORY)
+		build_error(build, key->mark,
+			    "\"%.*s\" is no path of the value: key: METHOD and headers: {NAME: METHOD} stand beside "
+			    "protect",
+			    BYTES_FMT(key->text));
+	else
+		build_fail(build, node_mark_at(key, at), err);
+}
+
 static bool add_rule(struct entry *entry, const struct node *key)
 {
 	struct build *build = entry->build;
@@ -138,7 +151,7 @@ static bool add_rule(struct entry *entry, const struct node *key)
 		return false;
 	method = rule_method(build, key->value, rule->path_text);
 	if (json_path_parse(key->text, &build->policy->arena, path, &at, &err) != SEAL_OK) {
-		build_fail(build, node_mark_at(key, at), &err);
+		report_path(build, key, at, &err);
 		return false;
 	}
 	rule->method = method;

@@ -165,6 +165,10 @@ static void what_keys_refuse(void **state)
 		"version: 1\ndefaults: {key_format: text}\ntopics: [{match: t, protect: {$.a: {type: redact}}}]\n",
 		"p.yaml:2:12", "unknown key \"key_format\"");
 	check_refused(TOPIC("  kee: id\n"), "p.yaml:8:3", "did you mean \"key\"?");
+	check_refused("version: 1\ntopics: [{match: t, protect: {key: {type: redact}}}]\n", "p.yaml:2:31",
+		      "\"key\" is no path of the value: key: METHOD");
+	check_refused("version: 1\ntopics: [{match: t, protect: {'header:x': {type: redact}}}]\n", "p.yaml:2:31",
+		      "\"header:x\" is no path of the value");
 }
 
 /* Headers ---------------------------------------------------------------------------------------------------- */
