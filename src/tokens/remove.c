@@ -1,6 +1,7 @@
 /*
- * Tokens taken away: their rows, and the fingerprints that lead to them, in both generations while a rekey is under way. The rekey
- * takes back the copy of a row that is gone when it comes to remove it, so nothing comes back.
+ * Tokens taken away: their rows, and the fingerprints that lead to them, in both generations while a rekey is under way. The one that
+ * is left is looked at first, since rows go from there to the other; and where a row was taken away there, copies are looked for once
+ * more. The rekey takes back the copy of a row that is gone when it comes to remove it, so nothing comes back.
  *
  * Invariant: token and fingerprint go in one transaction. A fingerprint that leads to another token by now stays.
  */
@@ -43,7 +44,7 @@ static enum seal_status find_tokens(struct token_work *w, const struct removal *
 {
 	enum seal_status rc = SEAL_OK;
 
-	for (unsigned g = 0; g < GENERATIONS; g++) {
+	for (unsigned g = GENERATIONS; g-- > 0;) {
 		for (size_t i = 0; i < r->n; i++) {
 			found[i].token[g] = token_seek_for(r->records[i], TOKEN_ROW_TOKEN);
 			seeks[i] = &found[i].token[g];
@@ -60,7 +61,7 @@ static enum seal_status find_fingers(struct token_work *w, size_t n, struct foun
 {
 	enum seal_status rc = SEAL_OK;
 
-	for (unsigned g = 0; g < GENERATIONS; g++) {
+	for (unsigned g = GENERATIONS; g-- > 0;) {
 		size_t count = 0;
 
 		for (size_t i = 0; i < n; i++) {
@@ -116,6 +117,7 @@ static enum seal_status remove_rows(struct token_work *w, struct removal *r, con
 			r->gone[i] = r->gone[i] || changes[at].changed;
 			w->again = w->again || !changes[at].changed; /* renewed, or moved, meanwhile */
 		}
+		w->again = w->again || is_row(&found[i].token[LEAVING]); /* a copy may be on its way */
 	}
 out:
 	return rc;

@@ -79,6 +79,8 @@ static void take_away(struct fake_store *s, struct fake_row *row)
 
 static enum seal_status told_to_fail(struct fake_store *s, int how, struct seal_err *err)
 {
+	if (atomic_load(&s->control.away_after) > 0 && atomic_fetch_sub(&s->control.away_after, 1) == 1)
+		atomic_store(&s->control.fail, SEAL_RETRY);
 	if (how == SEAL_OK)
 		how = atomic_load(&s->control.fail);
 	return how == SEAL_OK ? SEAL_OK
@@ -217,6 +219,8 @@ static enum seal_status change(struct store_session *base, const char *space, st
 	atomic_fetch_add(&s->control.changes, 1);
 	SEAL_TRY(store_check_changes(changes, n, err));
 	SEAL_TRY(told_to_fail(s, atomic_load(&s->control.fail_change), err));
+	if (atomic_load(&s->control.before_change) > 0 && atomic_fetch_sub(&s->control.before_change, 1) == 1)
+		s->control.rival(s->control.rival_arg);
 	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < n; i++)
 		changes[i].changed = replace(s, space, changes[i].key, changes[i].from, changes[i].to);

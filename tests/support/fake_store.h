@@ -16,7 +16,10 @@ struct fake_store_control {
 	atomic_uint queries, inserts, swaps, changes, erasures, sessions; /* sessions: open now */
 	_Atomic int fail; /* enum seal_status: all operations, and sessions, fail so with SEAL_E_SERVICE */
 	_Atomic int fail_swap, fail_change; /* swaps alone, changes alone */
+	atomic_int
+		away_after; /* n: the n-th operation from now, and all after it, fail as with SEAL_RETRY in `fail`: a crash */
 	atomic_int before_insert; /* 1: before the next insertion `rival` runs, once */
+	atomic_int before_change; /* the same before a change; n: the n-th */
 	void (*rival)(void *arg); /* another process; works on the same store */
 	void *rival_arg;
 };
