@@ -22,6 +22,7 @@ extern const struct command command_rewrap;
 extern const struct command command_sample;
 extern const struct command command_scan;
 extern const struct command command_store;
+extern const struct command command_token;
 extern const struct command command_verify;
 extern const struct command command_version;
 

@@ -88,6 +88,7 @@ const struct command *const registry_commands[] = {
 	&command_key,
 	&command_policy,
 	&command_store,
+	&command_token,
 	&command_sample,
 	&command_doctor,
 	&command_demo,

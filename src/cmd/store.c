@@ -5,6 +5,7 @@
 static const struct command *const subs[] = {
 	&command_store_init,
 	&command_store_check,
+	&command_store_rekey,
 	NULL,
 };
 

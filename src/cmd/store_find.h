@@ -42,6 +42,6 @@ SEAL_MUST_USE enum seal_status store_find(const struct command_call *call, struc
 					  struct seal_err *err);
 void store_find_clear(struct store_find *found);
 
-extern const struct command command_store_init, command_store_check;
+extern const struct command command_store_init, command_store_check, command_store_rekey;
 
 #endif
