@@ -156,12 +156,37 @@ static bool has_phone_groups(struct seal_bytes text, size_t *groups)
 	return in_digits && open != 1;
 }
 
-/* North America: area and exchange start with 2 … 9 (NANPA), 3-3-4. */
-static bool is_north_american(const struct value *v)
+/* North America: area and exchange start with 2 … 9 (NANPA), 3-3-4, perhaps with a 1 before. */
+static bool is_north_american(const struct value *v, struct seal_bytes text)
 {
-	return ((value_has_shape(v->text, "999 999 9999") && v->text.len == 12) ||
-		(value_has_shape(v->text, "(999) 999 9999"))) &&
-	       v->digits[0] >= 2 && v->digits[3] >= 2;
+	const uint8_t *d = v->digits;
+
+	if (d[0] == 1 && (value_has_shape(text, "9 999 999 9999") || value_has_shape(text, "9 (999) 999 9999")))
+		return text.len >= 14 && d[1] >= 2 && d[4] >= 2;
+	return ((value_has_shape(text, "999 999 9999") && text.len == 12) ||
+		value_has_shape(text, "(999) 999 9999")) &&
+	       d[0] >= 2 && d[3] >= 2;
+}
+
+/* Without the extension: "x123", "ext. 123". */
+static struct seal_bytes without_extension(struct seal_bytes text)
+{
+	static const char *const marks[] = {"x", " x", " ext", " ext."};
+	size_t at = text.len;
+
+	while (at > 0 && value_is(text.ptr[at - 1], HAS_DIGIT))
+		at--;
+	if (at == text.len || text.len - at > 6)
+		return text;
+	while (at > 0 && text.ptr[at - 1] == ' ')
+		at--;
+	for (size_t i = sizeof(marks) / sizeof(marks[0]); i > 0; i--) {
+		const size_t len = strlen(marks[i - 1]);
+
+		if (at > len && memcmp(text.ptr + at - len, marks[i - 1], len) == 0)
+			return bytes_of(text.ptr, at - len);
+	}
+	return text;
 }
 
 static bool is_date_like(struct seal_bytes text)
@@ -177,19 +202,24 @@ static bool is_date_like(struct seal_bytes text)
  */
 bool is_phone(const struct value *v)
 {
-	const bool zero = v->text.ptr[0] == '0' || (v->text.ptr[0] == '(' && v->text.ptr[1] == '0');
+	const struct seal_bytes text = v->has & HAS_LOWER ? without_extension(v->text) : v->text;
+	const bool zero = text.ptr[0] == '0' || (text.ptr[0] == '(' && text.ptr[1] == '0');
+	struct value number;
 	size_t groups;
 
-	if (!has_phone_groups(v->text, &groups))
+	value_of(text, &number);
+	if ((number.has & HAS_LOWER) || number.n_digits < 8 || number.n_digits > 17 ||
+	    !has_phone_groups(text, &groups))
 		return false;
-	if (v->has & HAS_PLUS)
+	if (number.has & HAS_PLUS)
 		return v->digits[0] != 0 && has_country_code(v->digits);
 	if (v->digits[0] == 0 && v->digits[1] == 0)
-		return v->digits[2] != 0 && has_country_code(v->digits + 2) && v->n_digits >= 10;
-	if (zero) /* an area code has 5 digits at most */
-		return groups >= 2 && groups <= 6 && v->n_digits >= 9 && v->n_digits <= 12 && v->digits[1] != 0 &&
-		       !value_has_shape(bytes_of(v->text.ptr, 6), "999999") && !is_date_like(v->text);
-	return is_north_american(v);
+		return v->digits[2] != 0 && has_country_code(v->digits + 2) && number.n_digits >= 10;
+	if (zero) /* an area code has 5 digits at most; "0-" is an ISBN */
+		return text.ptr[1] != '-' && groups >= (number.n_digits == 8 ? 3 : 2) && groups <= 6 &&
+		       number.n_digits <= 12 && v->digits[1] != 0 &&
+		       !value_has_shape(bytes_of(text.ptr, 6), "999999") && !is_date_like(text);
+	return is_north_american(&number, text);
 }
 
 /* Digits alone, or groups of them: only of a field that says telephone. */

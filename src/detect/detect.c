@@ -121,6 +121,8 @@ static bool fits(const struct detect *d, size_t i, const struct value *v)
 	if (gate->digits_max != 0 &&
 	    (v->n_digits < gate->digits_min || (v->n_digits > gate->digits_max && gate->digits_max != UINT8_MAX)))
 		return false;
+	if (gate->first != NULL && strchr(gate->first, v->text.ptr[0]) == NULL)
+		return false;
 	if (rule->pattern != NULL)
 		return regex_match(d->patterns[i], v->text) == REGEX_YES;
 	return rule->test(v);

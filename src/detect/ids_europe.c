@@ -105,13 +105,21 @@ bool is_es_dni(const struct value *v)
 	return letter(v, 8) == (uint8_t)letters[number % 23];
 }
 
-/* Italy, codice fiscale (D.M. 12/3/1974): letters may stand for digits, so that two people differ; the last letter checks. */
+/* A digit of a codice fiscale, or the letter that stands for it so that two people differ. */
+static unsigned fiscal_digit(uint8_t c)
+{
+	static const char letters[] = "LMNPQRSTUV";
+
+	return value_is(c, HAS_DIGIT) ? 0u + c - '0' : (unsigned)(strchr(letters, c) - letters);
+}
+
+/* Italy, codice fiscale (D.M. 12/3/1974): letters of the names, day of birth (40 more for women), town; the last letter checks. */
 bool is_it_codice_fiscale(const struct value *v)
 {
 	static const char shape[] = "AAAAAA##M##A###A", digits[] = "0123456789LMNPQRSTUV", months[] = "ABCDEHLMPRST";
 	static const uint8_t odd[26] = {1,  0,	5, 7, 9, 13, 15, 17, 19, 21, 2,	 4,  18,
 					20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23};
-	unsigned sum = 0;
+	unsigned sum = 0, day;
 
 	for (size_t i = 0; i < 16; i++) {
 		const uint8_t c = value_upper(v->text.ptr[i]);
@@ -122,7 +130,9 @@ bool is_it_codice_fiscale(const struct value *v)
 		if (i < 15)
 			sum += i % 2 == 0 ? odd[n] : n;
 	}
-	return value_upper(v->text.ptr[15]) == 'A' + sum % 26;
+	day = fiscal_digit(value_upper(v->text.ptr[9])) * 10 + fiscal_digit(value_upper(v->text.ptr[10]));
+	day -= day > 40 ? 40 : 0;
+	return day >= 1 && day <= 31 && value_upper(v->text.ptr[15]) == 'A' + sum % 26;
 }
 
 /* Netherlands, BSN: the "11 test", last digit counted minus one. */
@@ -199,13 +209,17 @@ bool is_pl_pesel(const struct value *v)
 	       check_sum(v->digits, weights, 11) % 10 == 0;
 }
 
-/* Czechia and Slovakia, rodné číslo: day of birth (month + 50 for women, + 20 when a day has no number left), divisible by 11. */
+/*
+ * Czechia and Slovakia, rodné číslo: day of birth (month + 50 for women, + 20 when a day has no number left); the last digit is the
+ * rest by 11, a rest of 10 counts as 0 (until 1985).
+ */
 bool is_cz_rodne_cislo(const struct value *v)
 {
 	const uint64_t month = D(v, 2, 2) % 50;
 
 	return (value_has_shape(v->text, "999999/9999") || value_has_shape(v->text, "9999999999")) &&
-	       check_day(D(v, 0, 2), month > 20 ? month - 20 : month, D(v, 4, 2)) && D(v, 0, 10) % 11 == 0;
+	       check_day(D(v, 0, 2), month > 20 ? month - 20 : month, D(v, 4, 2)) &&
+	       D(v, 0, 9) % 11 % 10 == v->digits[9];
 }
 
 /* Romania, CNP: sex and century, day of birth, county, number; weights mod 11, 10 counts as 1. */

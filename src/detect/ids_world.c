@@ -94,7 +94,7 @@ bool is_in_aadhaar(const struct value *v)
 /* India, PAN (Income Tax Department): the fourth letter says what the holder is. */
 bool is_in_pan(const struct value *v)
 {
-	return value_has_shape(v->text, "AAAAA9999A") && strchr("PCHFATBLJG", value_upper(v->text.ptr[3])) != NULL;
+	return value_has_shape(v->text, "AAAAA9999A") && strchr("PCHFATBLJGK", value_upper(v->text.ptr[3])) != NULL;
 }
 
 /* China, GB 11643-1999: region, day of birth, number; ISO 7064 MOD 11-2. */

@@ -227,7 +227,7 @@ static bool has_setting(struct seal_bytes text)
 bool has_login(const struct value *v)
 {
 	return ((v->has & HAS_AT) && (v->has & HAS_COLON) && has_url_login(v->text)) ||
-	       ((v->has & HAS_UNDER) && has_setting(v->text));
+	       ((v->has & HAS_UNDER) && memchr(v->text.ptr, '=', v->text.len) != NULL && has_setting(v->text));
 }
 
 static uint32_t class_of(uint8_t c)

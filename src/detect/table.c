@@ -19,21 +19,21 @@
 const struct detect_rule detect_rules[] = {
 	{
 		.what = {"sealstream", "value protected by sealstream", DETECT_TOKEN, NULL, false, false},
-		.gate = {.len_min = 7, .len_max = VALUE_MAX, .must = HAS_COLON},
+		.gate = {.len_min = 7, .len_max = VALUE_MAX, .must = HAS_COLON, .first = "js"},
 		.pattern = "(?s)(json\\+)?seal:[0-9a-z]++:.*",
 		.strength = 1.0,
 		.chance = 1e-6,
 	},
 	{
 		.what = {"vault", "value encrypted by Vault's Transit", DETECT_TOKEN, NULL, false, false},
-		.gate = {.len_min = 9, .len_max = VALUE_MAX, .must = HAS_COLON | HAS_DIGIT},
+		.gate = {.len_min = 9, .len_max = VALUE_MAX, .must = HAS_COLON | HAS_DIGIT, .first = "jv"},
 		.pattern = "(?s)(json\\+)?vault:v[0-9]++:.*",
 		.strength = 1.0,
 		.chance = 1e-6,
 	},
 	{
 		.what = {"jwt", "JSON Web Token", DETECT_TOKEN, ENCRYPT, false, false},
-		.gate = {.len_min = 20, .len_max = VALUE_MAX, .must = HAS_DOT},
+		.gate = {.len_min = 20, .len_max = VALUE_MAX, .must = HAS_DOT | HAS_LOWER | HAS_UPPER},
 		.test = has_jwt,
 		.words = "jwt|id token|access jwt",
 		.strength = 1.0,
@@ -97,9 +97,9 @@ const struct detect_rule detect_rules[] = {
 	{
 		.what = {"card", "payment card number (issuer, length, Luhn)", DETECT_PERSONAL, DIGITS_KEEP_4, true,
 			 false},
-		.gate = {.len_min = 13,
+		.gate = {.len_min = 12,
 			 .len_max = 23,
-			 .digits_min = 13,
+			 .digits_min = 12,
 			 .digits_max = 19,
 			 .may = HAS_DIGIT | HAS_SPACE | HAS_DASH},
 		.test = is_card,
@@ -171,7 +171,7 @@ const struct detect_rule detect_rules[] = {
 	},
 	{
 		.what = {"phone", "telephone number", DETECT_PERSONAL, ENCRYPT, false, false},
-		.gate = {.len_min = 8, .len_max = 30, .digits_min = 8, .digits_max = 17, .may = PHONE},
+		.gate = {.len_min = 8, .len_max = 36, .digits_min = 8, .digits_max = 23, .may = PHONE | HAS_LOWER},
 		.test = is_phone,
 		.words = "*phone*|tel|mobile|mobile number|mobile no|cell|cell number|msisdn|fax|fax number|"
 			 "fax no|*telefon*|handy|handynummer|mobil|mobilnummer|rufnummer|portable|movil|"

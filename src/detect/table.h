@@ -17,6 +17,7 @@ struct detect_gate {
 	uint8_t digits_min, digits_max; /* 0, 0: any number of digits */
 	uint32_t may; /* kinds of bytes (value.h); others rule it out. 0: all may */
 	uint32_t must; /* one at least of each of these */
+	const char *first; /* its first byte is one of these; NULL: any */
 };
 
 enum detect_rank {

@@ -175,7 +175,8 @@ static void make_it_codice_fiscale(struct prop_random *r, char *out)
 	char *p = put_of(r, put_digits(r, put_of(r, out, upper_case, 6), 2), "ABCDEHLMPRST", 1);
 	unsigned sum = 0;
 
-	put_digits(r, put_of(r, put_digits(r, p, 2), "ABCDEFGHILM", 1), 3);
+	p = put_number(p, between(r, 1, 28) + (prop_below(r, 2) ? 40 : 0), 2);
+	put_digits(r, put_of(r, p, "ABCDEFGHILM", 1), 3);
 	for (size_t i = 0; i < 15; i++) {
 		const unsigned n = out[i] >= 'A' ? (unsigned)(out[i] - 'A') : digit(out + i);
 
