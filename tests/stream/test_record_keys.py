@@ -157,3 +157,36 @@ def test_reject_names_the_part(program):
     done = program.pump("-e", code=65)
     assert ": key: " in done.stderr and CANARY not in done.stderr
     assert program.envelopes("purchases_encrypted", "--plain") == []
+
+
+TOKENS = """
+version: 1
+namespace: shop
+keys: {pii: local:pii, ids: local:ids}
+stores: {main: "sqlite:tokens.db"}
+methods:
+  token: {type: token, key: pii, convergent: true, bind: {domain: customer}}
+  same: {type: deterministic, key: ids, bind: {domain: customer}}
+topics:
+  - match: purchases
+    protect: {$.n: {type: encrypt, key: pii}}
+    key: %s
+    headers: {x-customer: %s}
+"""
+
+
+@pytest.mark.parametrize("method, text", [("token", "seal:t1:"), ("same", "vault:v1:")])
+def test_texts_as_keys(program, method, text):
+    """Methods with texts of their own: equal keys are equal, by whichever program and worker they are made, and come back."""
+    program.run("key", "create", "ids", "--convergent")
+    (program.directory / "policy.yaml").write_text(TOKENS % (method, method))
+    records = [record(n % 9, headers=["x-customer", str(1000000 + n % 9)]) for n in range(200)]
+    produce(program, records)
+    program.pump("-e", "-j", "3")
+    produce(program, records[:20], "-p", "policy.yaml", "--policy-topic", "purchases", topic="purchases_encrypted")
+    held = program.envelopes("purchases_encrypted", "--plain")
+    assert len(held) == 220 and all(e["key"].startswith(text) and headers(e)[0][1] == e["key"] for e in held)
+    assert len({e["key"] for e in held}) == len({(e["key"], e["partition"]) for e in held}) == 9
+    revealed = program.envelopes("purchases_encrypted", *REVEAL)
+    assert {e["key"] for e in revealed} == {str(1000000 + n) for n in range(9)}
+    assert all(headers(e)[0][1] == e["key"] == str(1000000 + json.loads(e["payload"])["n"] % 9) for e in revealed)
