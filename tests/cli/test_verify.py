@@ -118,6 +118,16 @@ def test_a_moved_value_is_found(shop):
     assert [(one["path"], one["code"]) for one in found["failures"]] == [("$['other']", "tampered")]
 
 
+def test_more_versions_than_can_be_told_apart(shop):
+    data = b""
+    for _ in range(18):
+        data += shop.protect(lines(RECORD))
+        shop.run("-q", "key", "rotate", "pii")
+    name = next(field for field in report(shop, data)["fields"] if field["path"] == "$['Name']")
+    assert [one["version"] for one in name["key_versions"]] == list(range(1, 17))
+    assert (name["values"], name["other_versions"], name["no_version"]) == (18, 2, 0)
+
+
 def test_nulls_that_may_stay_are_counted(shop):
     shop.policy(POLICY.replace("on_plaintext: pass", "on_null: keep"))
     told = report(shop, shop.protect(lines(RECORD | {"Name": None, "log": None}, RECORD)))

@@ -27,21 +27,26 @@ static inline int remove_entry(const char *path, const struct stat *info, int ty
 	return remove(path);
 }
 
-static inline void import(struct keyring *keyring, const char *name, const char *type, uint8_t first, size_t len)
+static inline void import_as(struct keyring *keyring, const char *name, const struct key_admin_new *how,
+			     uint8_t first, size_t len)
 {
 	uint8_t material[32];
 
 	for (size_t i = 0; i < len; i++)
 		material[i] = (uint8_t)(first + i);
-	assert_int_equal(keyring_import(keyring, bytes_str(name), &(struct key_admin_new){.type = type},
-					bytes_of(material, len), NULL, NULL),
-			 SEAL_OK);
+	assert_int_equal(keyring_import(keyring, bytes_str(name), how, bytes_of(material, len), NULL, NULL), SEAL_OK);
+}
+
+static inline void import(struct keyring *keyring, const char *name, const char *type, uint8_t first, size_t len)
+{
+	import_as(keyring, name, &(struct key_admin_new){.type = type}, first, len);
 }
 
 /* Opens the policy of `folder` over a keyring with the golden keys. */
 static inline int golden_setup(struct world *w, const char *folder)
 {
 	char path[1024];
+	const struct key_admin_new convergent = {.type = "aes256-gcm96", .derived = true, .convergent = true};
 	struct key_source_config config = {.keyring_dir = w->dir, .create = true};
 	struct seal_err err = SEAL_ERR_INIT;
 	struct keyring *keyring;
@@ -54,6 +59,8 @@ static inline int golden_setup(struct world *w, const char *folder)
 	import(keyring, "small", "aes128-gcm96", 0x40, 16);
 	import(keyring, "cards", "ff1", 0, 32);
 	import(keyring, "mac", "hmac", 0, 32);
+	import_as(keyring, "ids", &convergent, 0x80, 32);
+	import_as(keyring, "ids", &convergent, 0xa0, 32);
 	keyring_close(keyring);
 	snprintf(path, sizeof(path), "%s/%s/policy.yaml", COMPAT_DIR, folder);
 	if (policy_load_file(path, &kit_schema, NULL, &w->policy, &err) != SEAL_OK ||

@@ -10,27 +10,31 @@
 #include "json/scan.h"
 #include "kit.h"
 
+/* KIT_HEAD with a convergent key. */
+#define HEAD                                                                                                         \
+	"version: 1\nnamespace: shop\nkeys: {k: 'fake:aes', f: 'fake:ff1', h: 'fake:hmac', c: 'fake:convergent'}\n"
+
 #define ALL_METHODS                                                                                                  \
 	"$.a: {type: encrypt, key: k}, $.n: {type: encrypt, key: k, bind: none}, '$.w[*].e': {type: encrypt, key: "  \
 	"k}, "                                                                                                       \
 	"$.f: {type: fpe, key: f, bind: none}, $.u: {type: fpe, key: f, alphabet: 'αβγδ\"'}, "                   \
-	"$.b: {type: encrypt, key: k, bind: {record: $.id}}"
+	"$.b: {type: encrypt, key: k, bind: {record: $.id}}, $.d: {type: deterministic, key: c, bind: {domain: d}}"
 
 /* … for keys and headers, whose first rules are used. */
-#define PARTS(rest) KIT_HEAD "topics:\n- match: t\n  protect: {$.v: {type: encrypt, key: k}}\n" rest
+#define PARTS(rest) HEAD "topics:\n- match: t\n  protect: {$.v: {type: encrypt, key: k}}\n" rest
 
 static const struct {
 	const char *text;
 	bool json, reversible;
 	enum record_part part;
 } policies[] = {
-	{KIT_HEAD "topics: [{match: t, protect: {" ALL_METHODS "}}]\n", true, true, PART_VALUE},
-	{KIT_HEAD "topics: [{match: t, on_protected: keep, on_plaintext: pass, on_null: keep, protect: {" ALL_METHODS
-		  ", $.m: {type: mask, keep: {last: 2}}, $.h: {type: hash, key: h}, $.r: {type: redact}, "
-		  "$.x: {type: remove}}}]\n",
+	{HEAD "topics: [{match: t, protect: {" ALL_METHODS "}}]\n", true, true, PART_VALUE},
+	{HEAD "topics: [{match: t, on_protected: keep, on_plaintext: pass, on_null: keep, protect: {" ALL_METHODS
+	      ", $.m: {type: mask, keep: {last: 2}}, $.h: {type: hash, key: h}, $.r: {type: redact}, "
+	      "$.x: {type: remove}}}]\n",
 	 true, false, PART_VALUE},
-	{KIT_HEAD "topics: [{match: t, protect: {$..s: {type: encrypt, key: k}}}]\n", true, true, PART_VALUE},
-	{KIT_HEAD "topics: [{match: t, format: bytes, protect: {$: {type: encrypt, key: k}}}]\n", false, true,
+	{HEAD "topics: [{match: t, protect: {$..s: {type: encrypt, key: k}}}]\n", true, true, PART_VALUE},
+	{HEAD "topics: [{match: t, format: bytes, protect: {$: {type: encrypt, key: k}}}]\n", false, true,
 	 PART_VALUE},
 	{PARTS("  key: {type: fpe, key: f}\n"), false, true, PART_KEY},
 	{PARTS("  key: {$.id: {type: fpe, key: f}, '$.any.*': {type: fpe, key: f, bind: {domain: d}}}\n"), true, true,

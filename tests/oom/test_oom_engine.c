@@ -10,15 +10,17 @@
 #define RECORDS 4
 
 static const char policy_text[] =
-	KIT_HEAD "topics: [{match: t, on_error: dead_letter, dead_letter: {topic: dead, key: k}, on_missing: ignore, "
-		 "protect: {$.a: {type: encrypt, key: k}, '$.w.*': {type: encrypt, key: k}, "
-		 "$.b: {type: encrypt, key: k, bind: {record: $.id}}, $.f: {type: fpe, key: f}, "
-		 "$.u: {type: fpe, key: f, alphabet: 'αβγδ'}, $.h: {type: hash, key: h}, "
-		 "$.g: {type: hash, key: h, encoding: base64url}, $.m: {type: mask}, $.r: {type: redact}, "
-		 "$.x: {type: remove}}}]\n";
+	"version: 1\nnamespace: shop\nkeys: {k: 'fake:aes', f: 'fake:ff1', h: 'fake:hmac', c: 'fake:convergent'}\n"
+	"topics: [{match: t, on_error: dead_letter, dead_letter: {topic: dead, key: k}, on_missing: ignore, "
+	"protect: {$.a: {type: encrypt, key: k}, '$.w.*': {type: encrypt, key: k}, "
+	"$.b: {type: encrypt, key: k, bind: {record: $.id}}, $.f: {type: fpe, key: f}, "
+	"$.u: {type: fpe, key: f, alphabet: 'αβγδ'}, $.h: {type: hash, key: h}, "
+	"$.g: {type: hash, key: h, encoding: base64url}, $.m: {type: mask}, $.r: {type: redact}, "
+	"$.x: {type: remove}, $.d: {type: deterministic, key: c}}}]\n";
 static const char *const texts[RECORDS] = {
 	"{\"id\":1,\"a\":\"\\u00e9\\n\",\"b\":2,\"w\":{\"p\":\"q\",\"\\u0072\":1},\"f\":\"4111 1111\"}",
-	"{\"a\":{\"b\":1},\"f\":7654321,\"u\":\"ααββγγδδαα\",\"h\":\"x\",\"g\":\"x\",\"m\":\"abc\",\"r\":1,\"x\":2}",
+	"{\"a\":{\"b\":1},\"f\":7654321,\"u\":\"ααββγγδδαα\",\"h\":\"x\",\"g\":\"x\",\"m\":\"abc\",\"r\":1,\"x\":2,"
+	"\"d\":[1]}",
 	"{\"f\":\"12\"}",
 	"{ not json",
 };
