@@ -46,7 +46,9 @@ static double of_name(const struct detect_rule *rule, double hits, double values
 
 	if (!tests || values <= 0)
 		return rule->named;
-	taken = hits * 2 > values ? 1 : hits * 2 / values;
+	taken = hits / values;
+	/* A test that only says what values must look like at least has to take nearly all of them. */
+	taken = rule->what.needs_name ? taken * taken : taken > 0.5 ? 1 : taken * 2;
 	return rule->named * (REFUSED + (1 - REFUSED) * taken);
 }
 
@@ -59,9 +61,34 @@ static int compare(const void *a, const void *b)
 	return x->what < y->what ? -1 : x->what > y->what;
 }
 
+/* Share of values that are protected already: a name says nothing of these. */
+static double protected_share(const struct detect_counts *counts)
+{
+	uint64_t hits = 0;
+
+	for (size_t i = 0; i < detect_n_rules; i++)
+		if (detect_rules[i].what.suggest == NULL)
+			hits += counts->hits[i];
+	return counts->values == 0 ? 0 : (double)hits / (double)counts->values;
+}
+
+/* When the best is proved by values, what only the name says of the same class adds nothing: "telephone number, digits alone". */
+static size_t without_echoes(struct detect_finding *found, size_t n)
+{
+	const struct detect_finding best = found[0];
+	size_t kept = 1;
+
+	if (best.what->needs_name || best.by_name || best.confidence < DETECT_CONFIDENT)
+		return n;
+	for (size_t i = 1; i < n; i++)
+		if (!found[i].what->needs_name || found[i].what->class != best.what->class)
+			found[kept++] = found[i];
+	return kept;
+}
+
 size_t detect_judge(const struct detect_counts *counts, struct detect_finding *out)
 {
-	const double values = (double)counts->values;
+	const double values = (double)counts->values, open = 1 - protected_share(counts);
 	size_t n = 0;
 
 	for (size_t i = 0; i < detect_n_rules; i++) {
@@ -70,10 +97,12 @@ size_t detect_judge(const struct detect_counts *counts, struct detect_finding *o
 		double confidence = of_values(rule, (double)hits, values);
 
 		if (counts->named >> i & 1)
-			confidence = 1 - (1 - confidence) * (1 - of_name(rule, (double)hits, values));
+			confidence = 1 - (1 - confidence) * (1 - open * of_name(rule, (double)hits, values));
 		if (confidence >= FLOOR)
 			out[n++] = (struct detect_finding){&rule->what, confidence, hits, hits == 0};
 	}
+	if (n == 0)
+		return 0;
 	qsort(out, n, sizeof(*out), compare);
-	return n;
+	return without_echoes(out, n);
 }

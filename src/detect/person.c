@@ -10,20 +10,43 @@
 #define YEAR_MIN 1850
 #define YEAR_MAX 2099
 
-/* Letters and what stands in names between them; a capital, or a script without any. */
+/* Words of names that are written small: "van der Berg", "de la Cruz". */
+static bool is_particle(struct seal_bytes word)
+{
+	static const char *const particles[] = {"von", "vom",  "zu",  "zur",   "van", "der", "den", "de", "het",
+						"ter", "ten",  "la",  "le",    "du",  "des", "di",  "da", "do",
+						"dos", "das",  "del", "della", "y",   "e",   "i",   "al", "el",
+						"bin", "bint", "ibn", "af",    "av",  "und"};
+
+	for (size_t i = 0; i < sizeof(particles) / sizeof(particles[0]); i++)
+		if (bytes_eq_str(word, particles[i]))
+			return true;
+	return false;
+}
+
+/* Letters and what stands in names between them; each word with a capital first, or in a script without any. */
 bool is_name_like(const struct value *v)
 {
-	size_t words = 1;
+	const struct seal_bytes text = v->text;
+	size_t words = 0, capitals = 0;
 
-	for (size_t i = 0; i < v->text.len; i++) {
-		const uint8_t c = v->text.ptr[i];
+	for (size_t at = 0; at < text.len; words++) {
+		size_t end = at;
 
-		if (!value_is(c, HAS_LETTER | HAS_HIGH | HAS_SPACE | HAS_DASH | HAS_DOT) && c != '\'' && c != ',' &&
-		    c != '`')
+		while (end < text.len && !value_is(text.ptr[end], HAS_SPACE)) {
+			const uint8_t c = text.ptr[end++];
+
+			if (!value_is(c, HAS_LETTER | HAS_HIGH | HAS_DASH | HAS_DOT) && c != '\'' && c != ',' &&
+			    c != '`')
+				return false;
+		}
+		capitals += value_is(text.ptr[at], HAS_UPPER | HAS_HIGH);
+		if (value_is(text.ptr[at], HAS_LOWER) && !is_particle(bytes_of(text.ptr + at, end - at)) &&
+		    !(end - at > 2 && text.ptr[at + 1] == '\'')) /* "d'Arc" */
 			return false;
-		words += value_is(c, HAS_SPACE);
+		at = end + (end < text.len);
 	}
-	return words <= NAME_WORDS_MAX && (v->has & (HAS_UPPER | HAS_HIGH)) != 0;
+	return words <= NAME_WORDS_MAX && capitals > 0;
 }
 
 static bool is_birth_day(uint64_t year, uint64_t month, uint64_t day)

@@ -623,7 +623,7 @@ const struct detect_rule detect_rules[] = {
 			 "numero de cliente|codice cliente|klantnummer|numer klienta|kundnummer|"
 			 "loyalty number|frequent flyer number|subscriber id|subscriber number|student id|"
 			 "student number|matrikelnummer|vertragsnummer|beneficiary id",
-		.named = 0.6,
+		.named = 0.65,
 	},
 	{
 		.what = {"ipv4", "IPv4 address", DETECT_PERSONAL, ENCRYPT, false, false},

@@ -357,6 +357,10 @@ static void values_that_need_a_name(void **state)
 		{"Doe, John", "person_name"},
 		{"O'Brien-Smith Jr.", "person_name"},
 		{"\xe5\xb1\xb1\xe7\x94\xb0", "person_name"},
+		{"Ludwig van der Berg", "person_name"},
+		{"Jeanne d'Arc", "person_name"},
+		{"Desk lamp", ""},
+		{"de la", ""},
 		{"ann", ""},
 		{"A7", ""},
 		{"737", "card_code account_number"},
@@ -483,6 +487,40 @@ static void judges(void **state)
 	assert_true(judge("card", 0, 0, false, &by_name) == 0);
 }
 
+/* What the name alone says: nothing of protected values, and nothing new where values prove the same. */
+static void names_give_way(void **state)
+{
+	struct detect_counts counts = {.values = 100};
+	struct detect_finding found[DETECT_MAX];
+
+	counts.named = UINT64_C(1) << bit_of("password");
+	assert_int_equal(detect_judge(&counts, found), 1);
+	assert_true(found[0].confidence > DETECT_CONFIDENT && found[0].by_name);
+	counts.hits[bit_of("vault")] = 100;
+	assert_int_equal(detect_judge(&counts, found), 1);
+	assert_string_equal(found[0].what->name, "vault");
+	counts.hits[bit_of("vault")] = 50;
+	assert_int_equal(detect_judge(&counts, found), 2);
+	assert_true(found[1].confidence < DETECT_CONFIDENT);
+
+	counts = (struct detect_counts){.values = 100};
+	counts.named = UINT64_C(1) << bit_of("phone") | UINT64_C(1) << bit_of("phone_digits");
+	counts.hits[bit_of("phone")] = counts.hits[bit_of("phone_digits")] = 100;
+	assert_int_equal(detect_judge(&counts, found), 1);
+	assert_string_equal(found[0].what->name, "phone");
+	counts.hits[bit_of("phone")] = 0;
+	detect_judge(&counts, found);
+	assert_string_equal(found[0].what->name, "phone_digits");
+	/* "Desk lamp" and "Ann": not nearly all look like names. */
+	counts = (struct detect_counts){.values = 100, .named = UINT64_C(1) << bit_of("person_name")};
+	counts.hits[bit_of("person_name")] = 60;
+	assert_int_equal(detect_judge(&counts, found), 1);
+	assert_true(found[0].confidence < DETECT_CONFIDENT);
+	counts.hits[bit_of("person_name")] = 90;
+	assert_int_equal(detect_judge(&counts, found), 1);
+	assert_true(found[0].confidence > DETECT_CONFIDENT);
+}
+
 static void best_comes_first(void **state)
 {
 	struct detect_counts counts = {.values = 100};
@@ -516,6 +554,7 @@ int main(void)
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(names),
 		cmocka_unit_test(judges),
+		cmocka_unit_test(names_give_way),
 		cmocka_unit_test(best_comes_first),
 	};
 
