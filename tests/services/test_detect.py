@@ -206,3 +206,9 @@ def test_false_positives(cache, name):
     assert len(records) >= 10
     found = {path: names for path, names in findings(records).items() if names}
     assert found == {path: {expected} for path, expected in DATA[name].items()}
+
+
+def test_table_of_docs():
+    subprocess.run(["ninja", "-C", ROOT / "build", "tests/props/detect_lines"], check=True, stdout=subprocess.DEVNULL)
+    table = subprocess.run([ROOT / "build/tests/props/detect_lines", "--table"], check=True, capture_output=True, text=True).stdout
+    assert table in (ROOT / "docs" / "SCAN.md").read_text()
