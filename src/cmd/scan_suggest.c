@@ -129,18 +129,31 @@ static bool is_protected_in_part(const struct scan_verdict *verdict)
 	return false;
 }
 
+/* What the detector suggests, or NULL where something stands that it does not take. */
+static const struct method_kind *fitting_kind(const struct scan_node *node, const struct scan_verdict *verdict)
+{
+	const struct detector *what = verdict->best;
+	const struct method_kind *kind = what != NULL && !verdict->names ? kind_of(what->suggest) : NULL;
+	bool member = node->step == SCAN_MEMBER && node->parent->step != SCAN_HEADERS;
+
+	if (kind == NULL || (kind->flags & METHOD_STORE))
+		return NULL;
+	if (kind->flags & METHOD_REMOVES)
+		return member ? kind : NULL;
+	return all_fit(node, what, verdict) ? kind : NULL;
+}
+
 static const struct suggested *method_for(struct suggestion *s, const struct scan_node *node,
 					  const struct scan_verdict *verdict)
 {
 	const struct detector *what = verdict->best;
-	const struct method_kind *kind = what != NULL ? kind_of(what->suggest) : NULL;
-	char name[64];
+	const struct method_kind *kind = fitting_kind(node, verdict);
 
-	if (kind == NULL || (kind->flags & METHOD_ENCRYPT_KEY) || verdict->names || !all_fit(node, what, verdict))
+	if (kind == NULL || (kind->flags & METHOD_ENCRYPT_KEY))
 		return encrypted(s, what);
-	s->keep_nulls = s->keep_nulls || node->counts.types[SCAN_NULL] > 0;
-	snprintf(name, sizeof(name), "%s", what->name);
-	return method(s, name, what->suggest, key_of(kind, what));
+	if (kind->flags & METHOD_FPE_KEY)
+		s->keep_nulls = s->keep_nulls || node->counts.types[SCAN_NULL] > 0;
+	return method(s, what->name, what->suggest, key_of(kind, what));
 }
 
 /* A YAML scalar: as it is where it cannot be taken for anything else, else in double quotes. */
@@ -282,10 +295,10 @@ static enum seal_status put_head(const struct suggestion *s, struct seal_buf *ou
 		(unsigned long long)t->records, plural_s(t->records)));
 	SEAL_TRY(buf_append(out, buf_bytes(&s->skipped), err));
 	SEAL_TRY(buf_append_str(out, "version: 1\n", err));
-	SEAL_TRY(buf_append_str(out, "keys: # local ones; vault:MOUNT/NAME is as well\n", err));
-	for (size_t i = FOR_NONE + 1; i < FOR_USES; i++)
+	for (size_t i = FOR_NONE + 1, n = 0; i < FOR_USES; i++)
 		if (used[i])
-			SEAL_TRY(buf_printf(out, err, "  %s: local:%s  # %s\n", keys[i].name, keys[i].name,
+			SEAL_TRY(buf_printf(out, err, "%s  %s: local:%s  # %s\n",
+					    n++ ? "" : "keys: # or vault:MOUNT/NAME\n", keys[i].name, keys[i].name,
 					    keys[i].create));
 	SEAL_TRY(buf_append_str(out, "methods:\n", err));
 	for (size_t i = 0; i < s->n_methods; i++) {
@@ -333,7 +346,7 @@ static enum seal_status put_topic(const struct suggestion *s, struct seal_buf *o
 	SEAL_TRY(buf_append(out, buf_bytes(&s->headers), err));
 	if (text)
 		SEAL_TRY(buf_append_str(out, "    format: bytes\n", err));
-	SEAL_TRY(buf_append_str(out, s->values.len > 0 ? "    protect:\n" : "", err));
+	SEAL_TRY(buf_append_str(out, "    protect:\n", err));
 	rc = buf_append(out, buf_bytes(&s->values), err);
 out:
 	return rc;
@@ -351,6 +364,12 @@ enum seal_status scan_suggest(const struct scan_result *result, struct seal_buf 
 		rc = buf_append_str(out, "# Nothing was found that a policy could protect.\n", err);
 		goto out;
 	}
+	/* Only keys and headers: a policy has no topic whose values all pass. */
+	if (s.values.len == 0)
+		SEAL_TRY(buf_printf(
+			&s.values, err,
+			"      $: %s  # nothing was found in values, but some must be protected: name which\n",
+			encrypted(&s, NULL)->name));
 	SEAL_TRY(put_head(&s, out, err));
 	rc = put_topic(&s, out, err);
 out:

@@ -307,6 +307,15 @@ def test_values_that_do_not_fit_are_encrypted(program, tmp_path):
     assert "$.card: card" in number
 
 
+def test_what_must_not_be_kept_is_removed(program, tmp_path):
+    """A card's security code: by its name, whatever stands there."""
+    out = suggest(program, tmp_path, [{"pay": {"cvv": cvv, "n": 1}} for cvv in ("123", 456, None)] * 5)
+    assert "$.pay.cvv: card_code" in out and "card_code: {type: remove}" in out and "keys:" not in out
+    # Where nothing can be removed it is encrypted.
+    header = b'{"headers":["cvv","123"],"payload":"1"}\n' * 5
+    assert "cvv\": personal" in suggest(program, tmp_path, header, "-J")
+
+
 def test_one_path_never_contains_another(program, tmp_path):
     out = suggest(program, tmp_path, [{"to": "a@example.com"}, {"to": {"mail": "b@example.com", "cc": ["c@example.com"]}}] * 9)
     assert out.count("$.to") == 1 and "$.to: personal" in out
