@@ -1,5 +1,6 @@
 """A million records through the pump: every one compared after reveal, and none lost however the pump dies."""
 import collections
+import json
 import signal
 import subprocess
 import time
@@ -8,6 +9,7 @@ import flow
 import foreign
 import pytest
 from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient
 
 RECORDS = 1_000_000
 KILLS = 5
@@ -51,6 +53,26 @@ def test_every_record_comes_back(kafka, topic, sealstream, lines, source):
     assert len(seen) == RECORDS and set(seen.values()) == {1}
     seen = flow.read_numbered(kafka.brokers, revealed, compare(lines))
     assert len(seen) == RECORDS and set(seen.values()) == {1}
+
+
+def groups(brokers):
+    return {group.group_id for group in AdminClient({"bootstrap.servers": brokers}).list_consumer_groups().result(30).valid}
+
+
+def test_a_scan_of_them_all(kafka, sealstream, source):
+    """What there is to protect, without a group; a sample of the end; nothing of a value in what it tells."""
+    before = groups(kafka.brokers)
+    began = time.monotonic()
+    out, _ = sealstream.run("scan", "--json", "-b", kafka.brokers, "-t", source, timeout=120)
+    print(f"scan: {RECORDS / (time.monotonic() - began):.0f} records/s with the broker on the same cores")
+    told = json.loads(out)
+    assert told["records"] == RECORDS and told["failed"] == 0
+    paths = {path["path"]: path for path in told["paths"]}
+    assert set(paths) == {"$.Name", "$.Address", "$.credit_card", "key"}
+    assert paths["$.credit_card"]["findings"][0]["detector"] == "card" and paths["$.credit_card"]["values"] == RECORDS
+    last = json.loads(sealstream.run("scan", "--json", "-b", kafka.brokers, "-t", source, "-o", "-1000")[0])
+    assert last["records"] == 4 * 1000
+    assert groups(kafka.brokers) == before
 
 
 def wait_until(consumer, topic, count, process):
