@@ -151,6 +151,7 @@ int main(int argc, char **argv)
 	}
 	bench_add_json(&bench);
 	bench_add_scan(&bench);
+	bench_add_detect(&bench);
 	bench_add_base64(&bench);
 	bench_add_gcm(&bench);
 	bench_add_files(&bench);

@@ -31,6 +31,7 @@ struct bench {
 /* Each adds its cases; ends the process when something does not work. */
 void bench_add_json(struct bench *bench);
 void bench_add_scan(struct bench *bench);
+void bench_add_detect(struct bench *bench);
 void bench_add_base64(struct bench *bench);
 void bench_add_files(struct bench *bench);
 void bench_add_gcm(struct bench *bench);

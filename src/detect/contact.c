@@ -59,13 +59,16 @@ static bool is_domain_name(struct seal_bytes text)
 
 static bool is_local_part(struct seal_bytes text)
 {
+	bool letters = false;
+
 	for (size_t i = 0; i < text.len; i++) {
 		if (!is_local(text.ptr[i]))
 			return false;
 		if (text.ptr[i] == '.' && (i == 0 || i + 1 == text.len || text.ptr[i + 1] == '.'))
 			return false;
+		letters = letters || value_is(text.ptr[i], HAS_LETTER | HAS_DIGIT | HAS_HIGH);
 	}
-	return text.len > 0 && text.len <= LOCAL_MAX;
+	return letters && text.len <= LOCAL_MAX;
 }
 
 /* The address whose @ is at `at`, with all around it that could belong to it. */

@@ -13,7 +13,8 @@
 #define KEY_MIN 20 /* bytes of the shortest */
 #define JWT_HEADER_MAX 1024
 
-/* A prefix, and how many bytes of which kinds follow. Others than `max` end it. */
+/* A prefix, and how many bytes of which kinds follow: no fewer, and no more but for ANY. */
+#define ANY 0
 static const struct key_form {
 	const char *prefix;
 	uint32_t kinds;
@@ -30,30 +31,30 @@ static const struct key_form {
 	{"github_pat_", BASE62 | HAS_UNDER, 82, 82},
 	{"glpat-", KEY_BYTES, 20, 64}, /* GitLab */
 	{"glsa_", BASE62 | HAS_UNDER, 40, 48}, /* Grafana */
-	{"xoxa-", KEY_BYTES, 20, 255}, /* Slack */
-	{"xoxb-", KEY_BYTES, 20, 255},
-	{"xoxe-", KEY_BYTES, 20, 255},
-	{"xoxp-", KEY_BYTES, 20, 255},
-	{"xoxr-", KEY_BYTES, 20, 255},
-	{"xoxs-", KEY_BYTES, 20, 255},
-	{"xapp-", KEY_BYTES, 20, 255},
-	{"hooks.slack.com/services/", KEY_BYTES | HAS_SLASH, 20, 128},
-	{"sk_live_", BASE62, 16, 255}, /* Stripe */
-	{"sk_test_", BASE62, 16, 255},
-	{"rk_live_", BASE62, 16, 255},
-	{"rk_test_", BASE62, 16, 255},
+	{"xoxa-", KEY_BYTES, 20, ANY}, /* Slack */
+	{"xoxb-", KEY_BYTES, 20, ANY},
+	{"xoxe-", KEY_BYTES, 20, ANY},
+	{"xoxp-", KEY_BYTES, 20, ANY},
+	{"xoxr-", KEY_BYTES, 20, ANY},
+	{"xoxs-", KEY_BYTES, 20, ANY},
+	{"xapp-", KEY_BYTES, 20, ANY},
+	{"hooks.slack.com/services/", KEY_BYTES | HAS_SLASH, 20, ANY},
+	{"sk_live_", BASE62, 16, ANY}, /* Stripe */
+	{"sk_test_", BASE62, 16, ANY},
+	{"rk_live_", BASE62, 16, ANY},
+	{"rk_test_", BASE62, 16, ANY},
 	{"whsec_", KEY_BYTES | HAS_PLUS | HAS_SLASH, 24, 64},
 	{"sq0csp-", KEY_BYTES, 43, 43}, /* Square */
 	{"sq0atp-", KEY_BYTES, 22, 22},
 	{"AIza", KEY_BYTES, 35, 35}, /* Google */
-	{"ya29.", KEY_BYTES, 20, 1024},
+	{"ya29.", KEY_BYTES, 20, ANY},
 	{"GOCSPX-", KEY_BYTES, 28, 28},
 	{"SG.", KEY_BYTES, 66, 66}, /* SendGrid */
 	{"key-", HAS_LOWER | HAS_DIGIT, 32, 32}, /* Mailgun */
 	{"xkeysib-", KEY_BYTES, 64, 90}, /* Brevo */
 	{"SK", HAS_LOWER | HAS_DIGIT, 32, 32}, /* Twilio */
 	{"npm_", BASE62, 36, 36},
-	{"pypi-", KEY_BYTES, 80, 255},
+	{"pypi-", KEY_BYTES, 80, ANY},
 	{"rubygems_", HAS_LOWER | HAS_DIGIT, 48, 48},
 	{"dckr_pat_", KEY_BYTES, 27, 27}, /* Docker */
 	{"dop_v1_", HAS_LOWER | HAS_DIGIT, 64, 64}, /* DigitalOcean */
@@ -62,17 +63,17 @@ static const struct key_form {
 	{"shpss_", BASE62, 32, 32},
 	{"shpca_", BASE62, 32, 32},
 	{"hf_", BASE62, 34, 37}, /* Hugging Face */
-	{"sk-ant-", KEY_BYTES, 32, 255}, /* Anthropic */
-	{"sk-proj-", KEY_BYTES, 32, 255}, /* OpenAI */
+	{"sk-ant-", KEY_BYTES, 32, ANY}, /* Anthropic */
+	{"sk-proj-", KEY_BYTES, 32, ANY}, /* OpenAI */
 	{"sk-", BASE62, 48, 48},
-	{"hvs.", KEY_BYTES, 24, 1024}, /* Vault, OpenBao */
-	{"hvb.", KEY_BYTES, 24, 1024},
-	{"hvr.", KEY_BYTES, 24, 1024},
+	{"hvs.", KEY_BYTES, 24, ANY}, /* Vault, OpenBao */
+	{"hvb.", KEY_BYTES, 24, ANY},
+	{"hvr.", KEY_BYTES, 24, ANY},
 	{"dapi", HAS_LOWER | HAS_DIGIT, 32, 34}, /* Databricks */
 	{"NRAK-", HAS_UPPER | HAS_DIGIT, 27, 27}, /* New Relic */
 	{"lin_api_", BASE62, 40, 40}, /* Linear */
 	{"PMAK-", KEY_BYTES, 59, 59}, /* Postman */
-	{"ATATT3", KEY_BYTES, 100, 255}, /* Atlassian */
+	{"ATATT3", KEY_BYTES, 100, ANY}, /* Atlassian */
 	{"AGE-SECRET-KEY-1", HAS_UPPER | HAS_DIGIT, 58, 58}, /* age */
 };
 #define N_FORMS (sizeof(key_forms) / sizeof(key_forms[0]))
@@ -96,13 +97,15 @@ static bool key_at(struct seal_bytes text, size_t at)
 
 	for (size_t i = 0; i < N_FORMS; i++) {
 		const struct key_form *form = &key_forms[i];
-		size_t start, n;
+		size_t start, most, n;
 
 		if (rest.ptr[0] != (uint8_t)form->prefix[0] || !bytes_starts(rest, bytes_str(form->prefix)))
 			continue;
+		/* No further than it takes to tell, so that a text of nothing but prefixes costs no more than its length. */
 		start = strlen(form->prefix);
-		n = run_end(rest, start, form->kinds) - start;
-		if (n >= form->min && (n <= form->max || form->max > 200))
+		most = start + (form->max == ANY ? form->min : form->max + 1u);
+		n = run_end(bytes_of(rest.ptr, rest.len < most ? rest.len : most), start, form->kinds) - start;
+		if (n >= form->min && (form->max == ANY || n <= form->max))
 			return true;
 	}
 	return false;
@@ -154,7 +157,8 @@ static bool jwt_at(struct seal_bytes text)
 
 		if (parts == 0)
 			first = end;
-		parts++;
+		if (++parts > 5)
+			return false;
 		at = end;
 		if (at == text.len || text.ptr[at] != '.')
 			break;

@@ -349,6 +349,60 @@ static void ids_of_the_world(void **state)
 	check_texts(rows, COUNT(rows));
 }
 
+/* Nothing here opens anything. Keys are put together from two parts, so that no one's search for keys finds them in this file. */
+static void secrets(void **state)
+{
+	static const struct row rows[] = {
+		{"AKIA"
+		 "ABCDEFGHIJKLMNOP",
+		 "api_key"},
+		{"AKIA"
+		 "ABCDEFGHIJKLMNO",
+		 ""}, /* one too few */
+		{"AKIA"
+		 "ABCDEFGHIJKLMNOPQ",
+		 ""}, /* one too many */
+		{"XAKIA"
+		 "ABCDEFGHIJKLMNOP",
+		 ""},
+		{"key is AKIA"
+		 "ABCDEFGHIJKLMNOP, keep it",
+		 "api_key"},
+		{"https://hooks.slack.com/services/"
+		 "T0000/B0000/abcdefghijkl",
+		 "api_key"},
+		{"hvs."
+		 "AAAAAAAAAAAAAAAAAAAAAAAA",
+		 "api_key"},
+		{"hvs.AAAA and so on and on and on", ""},
+		{"sk-learn is a library that many use", ""},
+		{"-----BEGIN PRIVATE KEY-----\nAAAA", "private_key"},
+		{"{\"k\":\"-----BEGIN RSA PRIVATE KEY-----\"}", "private_key"},
+		{"-----BEGIN CERTIFICATE-----\nAAAA", ""},
+		{"-----BEGIN PUBLIC KEY-----\nAAAA", ""},
+		{"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "jwt"},
+		{"Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "jwt"},
+		{"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0", "random_text"}, /* two parts */
+		{"eyJzdWIiOiJhYmNkIn0.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "random_text"}, /* no algorithm */
+		{"postgresql://app:hunter2@db.example.com/shop", "login_in_text"},
+		{"postgresql://app@db.example.com/shop", ""},
+		{"postgresql://app:***@db.example.com/shop", ""},
+		{"https://example.com:8443/a@b", ""},
+		{"Server=db;User=app;Password=hunter22;", "login_in_text"},
+		{"Password=****", ""},
+		{"Password: as told by telephone", ""},
+		{"9fKq2LmZ8xTbW4vRjY7pNc3H", "random_text"},
+		{"getCustomerOrderById2AndStatus", ""},
+		{"9f8b1c2d12344abc9def0123456789ab", ""}, /* hexadecimal: a digest */
+		{"call +49 30 1234567 or leave a note", "phone_in_text"},
+		{"1+14155552671 makes no sense", ""},
+		{"SSN 536-90-4399 on file", "us_ssn_in_text"},
+		{"part 1-536-90-4399 on file", ""},
+	};
+
+	check_texts(rows, COUNT(rows));
+}
+
 /* By themselves these say nothing; a field's name makes them something. */
 static void values_that_need_a_name(void **state)
 {
@@ -549,6 +603,7 @@ int main(void)
 		cmocka_unit_test(ssns),
 		cmocka_unit_test(ids_of_europe),
 		cmocka_unit_test(ids_of_the_world),
+		cmocka_unit_test(secrets),
 		cmocka_unit_test(values_that_need_a_name),
 		cmocka_unit_test(protected_values),
 		cmocka_unit_test(numbers),
