@@ -10,6 +10,7 @@
 #include "cmd/store_rows.h"
 #include "cmd/store_use.h"
 #include "keys/person_keys.h"
+#include "tokens/tokens.h"
 
 #define PAGE 1000 /* rows at a time */
 #define EXIT_BAD 1
@@ -30,48 +31,84 @@ static const struct opt_row rows[] = {STORE_ROWS,
 struct opened {
 	const struct store_target *target;
 	struct person_tally people;
+	uint64_t tokens, bad_tokens;
 };
 
-static enum seal_status open_people(const struct store_target *target, const struct store_opened *open,
-				    struct person_tally *tally, struct seal_err *err)
+/* One target at work. */
+struct target {
+	struct store_opened open;
+	struct person_scope scope;
+	struct data_keys_options options;
+	struct seal_bytes cursor; /* a view of `after` */
+	uint8_t after[STORE_KEY_MAX + 8];
+	struct arena arena; /* of a page */
+};
+
+/* For one page; what the one before it has left is gone, but for the cursor. */
+static struct key_call next_call(struct target *target)
 {
-	const struct policy_key *key = target->method->key;
-	const struct person_scope scope = {target->policy->namespace_, key->scheme, key->reference};
-	const struct data_keys_options options = {.derived = open->info.derived,
-						  .latest_version = open->info.latest_version};
-	struct seal_bytes cursor = BYTES_EMPTY;
-	uint8_t after[STORE_KEY_MAX];
+	if (target->cursor.len > 0)
+		memcpy(target->after, target->cursor.ptr, target->cursor.len);
+	target->cursor.ptr = target->after;
+	arena_reset(&target->arena);
+	return (struct key_call){.arena = &target->arena, .deadline_ms = clock_mono_ms() + STORE_CALL_MS};
+}
+
+static enum seal_status open_people(struct target *target, struct person_tally *tally, struct seal_err *err)
+{
 	struct person_keys *people = NULL;
-	struct arena arena;
 	enum seal_status rc;
 	bool end = false;
 
-	arena_init(&arena, 1 << 20);
-	SEAL_TRY(person_keys_new(open->store, &scope, &options, &people, err));
+	target->cursor = BYTES_EMPTY;
+	SEAL_TRY(person_keys_new(target->open.store, &target->scope, &target->options, &people, err));
 	while (!end) {
-		const struct key_call call = {.arena = &arena, .deadline_ms = clock_mono_ms() + STORE_CALL_MS};
+		const struct key_call call = next_call(target);
 
-		SEAL_TRY(person_keys_check(people, open->session, &cursor, PAGE, tally, &end, &call, err));
-		if (cursor.len > 0)
-			memcpy(after, cursor.ptr, cursor.len);
-		cursor.ptr = after;
-		arena_reset(&arena);
+		SEAL_TRY(person_keys_check(people, target->open.session, &target->cursor, PAGE, tally, &end, &call,
+					   err));
 	}
 out:
 	person_keys_free(people);
-	arena_clear(&arena);
+	return rc;
+}
+
+static enum seal_status open_tokens(struct target *target, uint64_t *good, uint64_t *bad, struct seal_err *err)
+{
+	struct token_record *records;
+	struct tokens *tokens = NULL;
+	enum seal_status rc;
+	size_t n;
+
+	target->cursor = BYTES_EMPTY;
+	SEAL_TRY(tokens_new(target->open.store, &target->scope, &target->options, &tokens, err));
+	do {
+		const struct key_call call = next_call(target);
+
+		SEAL_TRY(tokens_walk(tokens, target->open.session, &target->cursor, PAGE, &records, &n, bad, &call,
+				     err));
+		*good += n;
+	} while (n > 0);
+out:
+	tokens_free(tokens);
 	return rc;
 }
 
 static enum seal_status open_target(const struct command_call *call, struct opened *opened, struct seal_err *err)
 {
-	struct store_opened open;
+	const struct policy_key *key = opened->target->method->key;
+	struct target target = {.scope = {opened->target->policy->namespace_, key->scheme, key->reference}};
 	enum seal_status rc;
 
-	SEAL_TRY(store_target_open(call, opened->target, false, &open, err));
-	SEAL_TRY(open_people(opened->target, &open, &opened->people, err));
+	arena_init(&target.arena, 1 << 20);
+	SEAL_TRY(store_target_open(call, opened->target, false, &target.open, err));
+	target.options.derived = target.open.info.derived;
+	target.options.latest_version = target.open.info.latest_version;
+	SEAL_TRY(open_people(&target, &opened->people, err));
+	SEAL_TRY(open_tokens(&target, &opened->tokens, &opened->bad_tokens, err));
 out:
-	store_target_close(&open);
+	store_target_close(&target.open);
+	arena_clear(&target.arena);
 	return rc;
 }
 
@@ -133,12 +170,14 @@ static void print_text(const struct store_ref *ref, const struct store_rows *all
 	for (size_t i = 0; i < n; i++) {
 		const struct person_tally *people = &opened[i].people;
 
-		if (people->opened + people->bad + people->others == 0)
+		if (people->opened + people->bad + people->others + opened[i].tokens + opened[i].bad_tokens == 0)
 			continue;
 		printf("key %s:\n", opened[i].target->method->key->name);
 		print_count("people's keys that open", people->opened);
 		print_count("people's keys that do not: changed, moved or damaged", people->bad);
 		print_count("people's keys of other policies", people->others);
+		print_count("tokens that open", opened[i].tokens);
+		print_count("tokens that do not: changed, moved or damaged", opened[i].bad_tokens);
 	}
 }
 
@@ -157,9 +196,11 @@ static void print_json(const struct store_ref *ref, const struct store_rows *all
 
 		printf("%s{\"key\":", i > 0 ? "," : "");
 		output_json_string(stdout, bytes_str(opened[i].target->method->key->name));
-		printf(",\"people\":{\"opened\":%llu,\"bad\":%llu,\"others\":%llu}}",
+		printf(",\"people\":{\"opened\":%llu,\"bad\":%llu,\"others\":%llu},"
+		       "\"tokens\":{\"opened\":%llu,\"bad\":%llu}}",
 		       (unsigned long long)people->opened, (unsigned long long)people->bad,
-		       (unsigned long long)people->others);
+		       (unsigned long long)people->others, (unsigned long long)opened[i].tokens,
+		       (unsigned long long)opened[i].bad_tokens);
 	}
 	printf("]}");
 }
@@ -186,7 +227,7 @@ static enum seal_status check(const struct command_call *call, const struct stor
 	}
 	*bad |= store_rows_bad(&all) > 0;
 	for (size_t i = 0; i < n; i++)
-		*bad |= opened[i].people.bad > 0;
+		*bad |= opened[i].people.bad > 0 || opened[i].bad_tokens > 0;
 out:
 	return rc;
 }

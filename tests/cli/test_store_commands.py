@@ -21,6 +21,15 @@ topics:
     protect:
       $.name: {type: envelope, key: {name: pii, per: $.id, store: spare}}
 """
+TOKENS = """
+version: 1
+keys: {pii: local:pii}
+stores: {main: "sqlite:tokens.db"}
+topics:
+  - match: shop
+    protect:
+      $.mail: {type: token, key: pii, convergent: true}
+"""
 PEOPLE, FEW = 1200, 9  # more than a page, and less
 
 
@@ -102,8 +111,9 @@ def test_all_is_well(run, store):
     assert (main["unknown"], main["lost"], main["keys"]) == (0, 0, [])
     assert run("store", "init", "-p", "p.yaml").returncode == 0
     main, spare = check(run, "-p", "p.yaml")
-    assert main["keys"] == [{"key": "pii", "people": {"opened": PEOPLE - 1, "bad": 0, "others": FEW}},
-                            {"key": "other", "people": {"opened": FEW, "bad": 0, "others": PEOPLE - 1}}]
+    tokens = {"opened": 0, "bad": 0}
+    assert main["keys"] == [{"key": "pii", "people": {"opened": PEOPLE - 1, "bad": 0, "others": FEW}, "tokens": tokens},
+                            {"key": "other", "people": {"opened": FEW, "bad": 0, "others": PEOPLE - 1}, "tokens": tokens}]
     assert spare["store"] == "sqlite:spare.db" and sum(spare["rows"].values()) == 0
     text = run("store", "check", "-p", "p.yaml", "--store", "main").stdout
     assert f"sqlite:keys.db: {sum(rows.values())} rows, all as they should be\n" in text
@@ -135,3 +145,42 @@ def test_looking_changes_nothing(run, store):
     before = store("SELECT space, hex(key), hex(value) FROM sealstream_row")
     assert run("store", "check", "-p", "p.yaml", "--store", "main").returncode == 0
     assert store("SELECT space, hex(key), hex(value) FROM sealstream_row") == before
+
+
+@pytest.fixture
+def tokens(run, home):
+    """A store with tokens of a convergent method; tokens(sql) changes it."""
+    (home / "p.yaml").write_text(TOKENS)
+    assert run("key", "create", "pii").returncode == 0
+    lines = b"".join(b'{"mail":"c%d@example.org"}\n' % (i % PEOPLE) for i in range(2 * PEOPLE))
+    assert run("protect", "-p", "p.yaml", input=lines).returncode == 0
+
+    def sql(text):
+        with sqlite3.connect(home / "tokens.db") as db:
+            return db.execute(text).fetchall()
+
+    return sql
+
+
+def test_tokens(run, tokens):
+    main = check(run, "-p", "p.yaml")[0]
+    assert main["rows"] == {"store_keys": 1, "peppers": 1, "counters": 1, "people": 0, "forgotten": 0, "tokens": PEOPLE,
+                            "fingerprints": PEOPLE, "token_states": 1}
+    assert main["keys"] == [{"key": "pii", "people": {"opened": 0, "bad": 0, "others": 0},
+                             "tokens": {"opened": PEOPLE, "bad": 0}}]
+
+
+@pytest.mark.parametrize("change, unknown, lost, bad", [
+    ("UPDATE sealstream_row SET value = x'01' WHERE its_a_token", 1, 0, 0),
+    ("UPDATE sealstream_row SET value = CAST(x'09' || substr(value, 2) AS BLOB) WHERE its_a_token", 1, 0, 0),
+    ("UPDATE sealstream_row SET value = CAST(substr(value, 1, 60) || x'0000' || substr(value, 63) AS BLOB) WHERE its_a_token", 0, 0, 1),
+    ("UPDATE sealstream_row SET key = CAST(substr(key, 1, 40) || x'00' AS BLOB) WHERE its_a_token", 0, 0, 1),
+    ("UPDATE sealstream_row SET value = x'02' WHERE space = 'tokens' AND length(key) = 21", 1, 0, 0),
+    ("DELETE FROM sealstream_row WHERE space = 'keys' AND length(key) = 33", 0, 2 * PEOPLE + 2, 0),
+])
+def test_tokens_that_were_changed(run, tokens, change, unknown, lost, bad):
+    tokens(change.replace("its_a_token", "key = (SELECT min(key) FROM sealstream_row WHERE space = 'tokens' AND length(key) = 41)"))
+    main = check(run, "sqlite:tokens.db", code=1 if unknown + lost else 0)[0]
+    assert (main["unknown"], main["lost"]) == (unknown, lost)
+    if bad:
+        assert check(run, "-p", "p.yaml", code=1)[0]["keys"][0]["tokens"] == {"opened": PEOPLE - 1, "bad": bad}
