@@ -57,8 +57,12 @@ class PostgresqlNode:
     def freeze(self, stop=True):
         """All its processes stand still, or go on."""
         for pid in [self.process.pid, *self.children()]:
-            with contextlib.suppress(ProcessLookupError):  # a backend that has just ended
-                os.kill(pid, signal.SIGSTOP if stop else signal.SIGCONT)
+            self.send(pid, signal.SIGSTOP if stop else signal.SIGCONT)
+
+    @staticmethod
+    def send(pid, how):
+        with contextlib.suppress(ProcessLookupError):  # a backend that has just ended
+            os.kill(pid, how)
 
     def children(self):
         path = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
@@ -68,6 +72,13 @@ class PostgresqlNode:
         if self.process.poll() is None:
             self.process.send_signal(how)
             self.process.wait(60)
+
+    def kill(self):
+        """All its processes at once, without a word to anybody."""
+        children = self.children()
+        self.stop(signal.SIGKILL)
+        for pid in children:
+            self.send(pid, signal.SIGKILL)
 
     def close(self):
         self.stop()
