@@ -215,3 +215,35 @@ def test_a_store_is_made_by_its_owner(server, shop):
     out, _ = shop.run("protect", "-p", "p.yaml", "-t", "shop", input=lines)
     assert shop.run("reveal", "-p", "p.yaml", "-t", "shop", input=out)[0] == lines
     assert check(shop)["keys"][0]["tokens"] == {"opened": 2, "bad": 0}
+
+
+def test_rekey_under_load(server, shop):
+    """All rows get new keys while four writers and a reader are at work, and while rekeys are killed; no token changes."""
+    values = random.Random(11).choices(range(150_000), k=300_000)
+    write_parts(shop.folder, values, 4)
+    first = b"".join(map(record, range(5000)))
+    known, _ = shop.run("protect", "-p", "p.yaml", "-t", "shop", input=first)
+    before = server.sql("SELECT encode(key, 'hex') FROM sealstream_row WHERE space = 'tokens' AND length(key) <> 21", "tokens").stdout
+    processes = start_all(shop, 4)
+    for i in range(3):
+        rekey = shop.start("store", "rekey", "-p", "p.yaml", stderr=subprocess.DEVNULL)
+        time.sleep(0.6 + 0.2 * i)
+        rekey.kill()
+        rekey.wait(60)
+        assert shop.run("reveal", "-p", "p.yaml", "-t", "shop", input=known)[0] == first
+    assert any(process.poll() is None for process in processes), "all had ended before"
+    shop.run("store", "rekey", "-p", "p.yaml", timeout=300)
+    for process in processes:
+        assert process.wait(300) == 0, process.stderr.read().decode()
+    tokens = tokens_of(shop, values, 4)
+    for line, value in zip(known.splitlines(), range(5000)):
+        assert tokens.setdefault(value, json.loads(line)["mail"]) == json.loads(line)["mail"]
+    shop.run("store", "rekey", "-p", "p.yaml", timeout=300)  # whether the last one was through or not
+    after = server.sql("SELECT encode(key, 'hex') FROM sealstream_row WHERE space = 'tokens' AND length(key) <> 21", "tokens").stdout
+    assert not set(before.split()) & set(after.split())
+    assert len({key[:16] for key in after.split()}) == 1  # one generation
+    assert count(server, "f") == len(tokens)
+    reveals(shop, tokens)
+    found = check(shop)
+    assert (found["unknown"], found["lost"], found["keys"][0]["tokens"]["bad"]) == (0, 0, 0)
+    assert found["rows"]["tokens"] == found["keys"][0]["tokens"]["opened"]  # and none of an older one
