@@ -17,11 +17,13 @@ static const char lock_rows[] =
 	"SELECT t.n FROM unnest($2, $3) WITH ORDINALITY AS t (key, value, n) CROSS JOIN LATERAL "
 	"(SELECT 1 FROM sealstream_row WHERE space = $1 AND key = t.key AND value = t.value OFFSET 0 FOR UPDATE) AS "
 	"r";
+/* Rows that are locked stay where they are (ctid). */
+#define FIND "CROSS JOIN LATERAL (SELECT ctid FROM sealstream_row WHERE space = $1 AND key = t.key OFFSET 0) AS at"
 static const char update_rows[] =
-	"UPDATE sealstream_row AS r SET value = t.value FROM unnest($2, $3) AS t (key, value) "
-	"WHERE r.space = $1 AND r.key = t.key";
-static const char delete_rows[] =
-	"DELETE FROM sealstream_row AS r USING unnest($2) AS t (key) WHERE r.space = $1 AND r.key = t.key";
+	"UPDATE sealstream_row AS r SET value = found.value FROM (SELECT at.ctid AS id, t.value "
+	"FROM unnest($2, $3) AS t (key, value) " FIND ") AS found WHERE r.ctid = found.id";
+static const char delete_rows[] = "DELETE FROM sealstream_row AS r USING (SELECT at.ctid AS id "
+				  "FROM unnest($2) AS t (key) " FIND ") AS found WHERE r.ctid = found.id";
 
 /* As far as it goes: docs/STORES.md says what the server still has. That it has to wait, or may not, is no failure of the swap. */
 static void clean(struct postgresql_session *session)
@@ -162,7 +164,7 @@ static enum seal_status change_all(struct postgresql_session *session, const cha
 {
 	enum seal_status rc;
 
-	SEAL_TRY(postgresql_do(session, BEGIN, err));
+	SEAL_TRY(postgresql_begin_by_index(session, err));
 	for (size_t at = 0, len; at < n; at += len) {
 		len = chunk_of(all + at, n - at);
 		SEAL_TRY(lock_chunk(session, space, all + at, len, err));

@@ -154,6 +154,15 @@ enum seal_status postgresql_begin_locked(struct postgresql_session *session, con
 	return postgresql_do(session, text, err);
 }
 
+enum seal_status postgresql_begin_by_index(struct postgresql_session *session, struct seal_err *err)
+{
+	return postgresql_do(session,
+			     BEGIN "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;"
+				   "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
+				   "SET LOCAL enable_sort = off",
+			     err);
+}
+
 void postgresql_roll_back(struct postgresql_session *session)
 {
 	struct seal_err ignored = SEAL_ERR_INIT;

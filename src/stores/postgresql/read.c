@@ -139,9 +139,13 @@ enum seal_status postgresql_scan(struct store_session *base, const char *space, 
 	query_text(&query, space);
 	query_bytes(&query, after);
 	query_number(&query, limit);
+	SEAL_TRY(postgresql_begin_by_index(session, err));
 	SEAL_TRY(postgresql_run(session, &query, &result, err));
+	SEAL_TRY(postgresql_do(session, "COMMIT", err));
 	SEAL_TRY(take_scan(session, result, items, n, call, err));
 out:
+	if (rc != SEAL_OK)
+		postgresql_roll_back(session);
 	PQclear(result);
 	return rc;
 }

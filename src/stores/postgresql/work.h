@@ -77,6 +77,11 @@ SEAL_MUST_USE enum seal_status postgresql_do(struct postgresql_session *session,
  */
 SEAL_MUST_USE enum seal_status postgresql_begin_locked(struct postgresql_session *session, const char *space,
 						       struct seal_bytes key, bool shared, struct seal_err *err);
+/*
+ * Begins a transaction whose statements go by the index, row by row: of a table that was never analysed the server thinks that it is
+ * small, and of a large lot that reading all of the table is cheaper.
+ */
+SEAL_MUST_USE enum seal_status postgresql_begin_by_index(struct postgresql_session *session, struct seal_err *err);
 /* Ends a transaction that failed; without a word. */
 void postgresql_roll_back(struct postgresql_session *session);
 /* The column of a result, a view of it. False: no bytea of at most `max` bytes. */
