@@ -3,10 +3,7 @@
  * values-2/TOPIC.protected must reveal to TOPIC.plain, line by line, with the headers of TOPIC.headers. Those of people were made
  * by sealstream, whose store had the rows of people.rows then.
  */
-#include "golden_values.h"
-
-#include "base/encode.h"
-#include "fake_store.h"
+#include "golden_rows.h"
 
 #define FOLDER "values-2"
 
@@ -36,30 +33,11 @@ static size_t reveal_all(struct world *w, const char *name, bool headers)
 	return n;
 }
 
-/* "space key value" in hex into the store. */
-static void put_row(struct seal_bytes line)
-{
-	uint8_t key[STORE_KEY_MAX], value[1024];
-	char space[STORE_SPACE_MAX + 1], hex_key[2 * sizeof(key) + 1], hex_value[2 * sizeof(value) + 1];
-	char text[4096];
-
-	snprintf(text, sizeof(text), "%.*s", (int)line.len, (const char *)line.ptr);
-	assert_int_equal(sscanf(text, "%64s %2048s %2048s", space, hex_key, hex_value), 3);
-	assert_true(hex_decode(bytes_str(hex_key), key) && hex_decode(bytes_str(hex_value), value));
-	fake_store_put(kit_store, space, bytes_of(key, strlen(hex_key) / 2), bytes_of(value, strlen(hex_value) / 2));
-}
-
 static int setup(void **state)
 {
 	static struct world w;
-	struct seal_buf rows = BUF_INIT(1 << 20);
-	struct seal_bytes rest, line;
 
-	kit_store = fake_store_new();
-	read_golden(FOLDER, "people", "rows", &rows);
-	for (rest = buf_bytes(&rows); next_line(&rest, &line);)
-		put_row(line);
-	buf_clear(&rows);
+	golden_store(FOLDER, "people");
 	*state = &w;
 	return golden_setup(&w, FOLDER);
 }
