@@ -5,6 +5,7 @@
  *          ├─ here, of another one ─────▶ an error                   ├─ leads to another one ─▶ an error; what was put in goes away
  *          └─ not here ─────────────────▶ inserted                   └─ not here ─────────────▶ inserted
  *
+ * A token that has expired comes without a fingerprint, and a fingerprint that has expired gives way: as if they were gone.
  * Tokens go in before fingerprints, as in make.c. What somebody else changes meanwhile is looked at again.
  */
 #include "keys/item_err.h"
@@ -16,6 +17,9 @@ struct arrival {
 	struct token_seek token, finger;
 	struct seal_bytes row; /* the token's, as this call has inserted it; ptr NULL: it has not */
 	const struct seal_err *err;
+	uint64_t expires_ms; /* of the token as it is, or will be, here */
+	bool convergent; /* a fingerprint belongs to it */
+	bool replace; /* an expired one stands in the current generation */
 	bool bad; /* no go can help it */
 	bool done;
 };
@@ -23,7 +27,13 @@ struct arrival {
 struct import {
 	struct arrival *all;
 	size_t n;
+	uint64_t now_ms;
 };
+
+static bool is_over(const struct import *m, uint64_t expires_ms)
+{
+	return expires_ms != 0 && expires_ms <= m->now_ms;
+}
 
 /* What cannot be a token's record. */
 static const char *unfit(const struct token_record *r)
@@ -82,7 +92,7 @@ out:
 }
 
 /* Does what is here let the record in? */
-static void judge(struct token_work *w, struct arrival *a)
+static void judge(struct token_work *w, const struct import *m, struct arrival *a)
 {
 	const struct token_item *item = &a->record->item, *here = &a->token.record.item;
 
@@ -93,12 +103,40 @@ static void judge(struct token_work *w, struct arrival *a)
 			 here->kind != item->kind)
 			refuse(w, a, "this token is here already, for another value or place");
 	}
-	if (a->err == NULL && a->finger.row.ptr != NULL) {
+	a->replace = false;
+	a->expires_ms =
+		a->token.row.ptr != NULL && a->err == NULL ? a->token.record.expires_ms : a->record->expires_ms;
+	a->convergent = a->record->convergent && !is_over(m, a->expires_ms);
+	if (a->err == NULL && a->convergent && a->finger.row.ptr != NULL) {
 		if (a->finger.err != NULL)
 			a->err = a->finger.err;
-		else if (!bytes_eq(a->finger.finger.token, item->token))
+		else if (bytes_eq(a->finger.finger.token, item->token))
+			return;
+		else if (is_over(m, a->finger.finger.expires_ms))
+			a->replace = a->finger.generation == CURRENT;
+		else
 			refuse(w, a, "this value has another token here already");
 	}
+}
+
+/* Fingerprints that have expired in the generation that is being left: new ones come to the current one. */
+static enum seal_status rename_fingers(struct token_work *w, struct arrival **open, size_t n,
+				       struct token_seek **seeks, struct seal_err *err)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct token_seek *finger = &open[i]->finger;
+
+		if (open[i]->err != NULL || finger->row.ptr == NULL || finger->generation != LEAVING ||
+		    !open[i]->convergent)
+			continue;
+		if (bytes_eq(finger->finger.token, open[i]->record->item.token))
+			continue;
+		finger->row = BYTES_EMPTY;
+		seeks[count++] = finger;
+	}
+	return count > 0 ? token_name(w, CURRENT, seeks, count, err) : SEAL_OK;
 }
 
 /* Tokens that are not here yet. Those that somebody else was faster with are looked at again. */
@@ -125,30 +163,74 @@ out:
 	return rc;
 }
 
+static bool is_in(const struct arrival *a)
+{
+	return a->err == NULL && a->token.row.ptr != NULL;
+}
+
 static bool needs_finger(const struct arrival *a)
 {
-	return a->err == NULL && a->token.row.ptr != NULL && a->record->convergent && a->finger.row.ptr == NULL;
+	return is_in(a) && a->convergent && (a->finger.row.ptr == NULL || a->replace);
+}
+
+/* The rows of the fingerprints that `open` need: those that replace one are changes, the others stay in the batch. */
+static enum seal_status write_fingers(struct token_work *w, struct arrival **open, size_t n, struct token_batch *put,
+				      struct token_batch *replace, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct token_finger finger = {open[i]->record->item.token, open[i]->expires_ms};
+
+		if (needs_finger(open[i]))
+			SEAL_TRY(token_batch_add(open[i]->replace ? replace : put, &open[i]->finger.key,
+						 token_finger_write(w->arena, &finger), err));
+	}
+out:
+	return rc;
+}
+
+static enum seal_status swap_fingers(struct token_work *w, struct arrival **open, size_t n,
+				     const struct token_batch *rows, struct store_change *changes,
+				     struct seal_err *err)
+{
+	enum seal_status rc;
+	size_t count = 0;
+
+	SEAL_TRY(token_seal(w, CURRENT, rows->rows, rows->n, err));
+	for (size_t i = 0; i < n; i++) {
+		if (!needs_finger(open[i]) || !open[i]->replace)
+			continue;
+		changes[count] = (struct store_change){.key = token_key_bytes(&open[i]->finger.key),
+						       .from = open[i]->finger.row,
+						       .to = rows->rows[count].row};
+		count++;
+	}
+	SEAL_TRY(token_change(w, changes, count, err));
+out:
+	return rc;
 }
 
 static enum seal_status put_fingers(struct token_work *w, struct arrival **open, size_t n, struct seal_err *err)
 {
-	struct token_batch batch;
+	struct store_change *changes = arena_alloc(w->arena, n * sizeof(*changes), _Alignof(struct store_change));
+	struct token_batch put, replace;
 	enum seal_status rc;
-	size_t next = 0;
+	size_t next = 0, changed = 0;
 
-	SEAL_TRY(token_batch_new(w, n, &batch, err));
+	if (changes == NULL)
+		return err_memory(err);
+	SEAL_TRY(token_batch_new(w, n, &put, err));
+	SEAL_TRY(token_batch_new(w, n, &replace, err));
+	SEAL_TRY(write_fingers(w, open, n, &put, &replace, err));
+	SEAL_TRY(token_batch_insert(w, &put, err));
+	SEAL_TRY(swap_fingers(w, open, n, &replace, changes, err));
 	for (size_t i = 0; i < n; i++) {
-		const struct token_finger finger = {open[i]->record->item.token, open[i]->record->expires_ms};
+		bool stands = is_in(open[i]);
 
 		if (needs_finger(open[i]))
-			SEAL_TRY(token_batch_add(&batch, &open[i]->finger.key, token_finger_write(w->arena, &finger),
-						 err));
-	}
-	SEAL_TRY(token_batch_insert(w, &batch, err));
-	for (size_t i = 0; i < n; i++) {
-		if (needs_finger(open[i]) && !batch.items[next++].inserted)
-			continue;
-		open[i]->done = open[i]->err == NULL && open[i]->token.row.ptr != NULL;
+			stands = open[i]->replace ? changes[changed++].changed : put.items[next++].inserted;
+		open[i]->done = stands;
 	}
 out:
 	return rc;
@@ -186,7 +268,8 @@ static enum seal_status import_step(struct token_work *w, void *arg, struct seal
 	n = open_ones(m, open);
 	SEAL_TRY(find(w, open, n, seeks, err));
 	for (size_t i = 0; i < n; i++)
-		judge(w, open[i]);
+		judge(w, m, open[i]);
+	SEAL_TRY(rename_fingers(w, open, n, seeks, err));
 	SEAL_TRY(put_tokens(w, open, n, err));
 	SEAL_TRY(put_fingers(w, open, n, err));
 	SEAL_TRY(take_back(w, open, n, err));
@@ -217,7 +300,7 @@ static struct arrival *begin(struct token_record *records, size_t n, struct aren
 enum seal_status tokens_import(struct tokens *tokens, struct key_session *kek, struct token_record *records, size_t n,
 			       uint64_t *added, const struct key_call *call, struct seal_err *err)
 {
-	struct import m = {.n = n, .all = begin(records, n, call->arena)};
+	struct import m = {.n = n, .all = begin(records, n, call->arena), .now_ms = tokens_now_ms()};
 	enum seal_status rc = SEAL_OK;
 
 	*added = 0;

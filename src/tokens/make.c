@@ -10,6 +10,7 @@
  *
  * Invariant: a fingerprint in the store leads to a token in the store, which is of its value.
  */
+#include "base/log.h"
 #include "crypto/random.h"
 #include "tokens/want.h"
 
@@ -237,6 +238,15 @@ static enum seal_status settle(struct token_work *w, struct token_want *const *w
 	return token_change(w, changes, count, err);
 }
 
+/* A rekey has begun between tokens and their fingerprints: all of it is done again, so the tokens go away. */
+static void give_up(struct token_work *w, struct token_want *const *wants, size_t n)
+{
+	struct seal_err why = SEAL_ERR_INIT;
+
+	if (settle(w, wants, n, &why) != SEAL_OK)
+		log_say(LOG_DEBUG, "tokens that no record carries stay in the store: %s", why.text);
+}
+
 /* Their fingerprints, as the current generation names them. */
 static enum seal_status name_fingers(struct token_work *w, struct token_want *const *wants, size_t n,
 				     struct token_seek **seeks, struct seal_err *err)
@@ -271,7 +281,11 @@ enum seal_status token_make(struct token_work *w, struct token_lot *lot, struct 
 		SEAL_TRY(place_text(w, lot, wants, n, seeks, err));
 	} else {
 		SEAL_TRY(place_shaped(w, lot, wants, n, seeks, err));
-		SEAL_TRY(add_fingers(w, lot, wants, n, err));
+		rc = add_fingers(w, lot, wants, n, err);
+		if (rc != SEAL_OK && w->look)
+			give_up(w, wants, n);
+		if (rc != SEAL_OK)
+			goto out;
 	}
 	SEAL_TRY(replace_fingers(w, wants, n, err));
 	SEAL_TRY(settle(w, wants, n, err));

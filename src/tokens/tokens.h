@@ -108,7 +108,7 @@ SEAL_MUST_USE enum seal_status tokens_lookup(struct tokens *tokens, struct key_s
 					     struct seal_err *err);
 /*
  * The next rows after *cursor (empty at first), about `max`; none: the end. Rows that were tampered with are counted in *bad and left
- * out. The cursor is in the arena.
+ * out. The cursor is in the arena. `convergent` tells whether the value gets this token now: not of one that another has replaced.
  */
 SEAL_MUST_USE enum seal_status tokens_walk(struct tokens *tokens, struct key_session *kek, struct seal_bytes *cursor,
 					   size_t max, struct token_record **records, size_t *n, uint64_t *bad,

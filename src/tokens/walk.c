@@ -83,6 +83,32 @@ static enum seal_status collect(struct token_work *w, struct walk *walk, unsigne
 	return SEAL_OK;
 }
 
+/* Convergent is what a fingerprint leads to now: not what has expired and was replaced, nor what a crash has left. */
+static enum seal_status check_fingers(struct token_work *w, struct walk *walk, struct seal_err *err)
+{
+	struct token_seek *all = arena_alloc(w->arena, walk->n * sizeof(*all), _Alignof(struct token_seek));
+	struct token_seek **seeks = arena_alloc(w->arena, walk->n * sizeof(*seeks), _Alignof(struct token_seek *));
+	struct token_record **of = arena_alloc(w->arena, walk->n * sizeof(*of), _Alignof(struct token_record *));
+	enum seal_status rc;
+	size_t count = 0;
+
+	if (all == NULL || seeks == NULL || of == NULL)
+		return err_memory(err);
+	for (size_t i = 0; i < walk->n; i++) {
+		if (!walk->records[i].convergent)
+			continue;
+		all[count] = token_seek_for(&walk->records[i], TOKEN_ROW_FINGERPRINT);
+		seeks[count] = &all[count];
+		of[count++] = &walk->records[i];
+	}
+	SEAL_TRY(token_find(w, seeks, count, err));
+	for (size_t i = 0; i < count; i++)
+		of[i]->convergent = all[i].row.ptr != NULL && all[i].err == NULL &&
+				    bytes_eq(all[i].finger.token, of[i]->item.token);
+out:
+	return rc;
+}
+
 static enum seal_status walk_step(struct token_work *w, void *arg, struct seal_err *err)
 {
 	struct walk *walk = arg;
@@ -111,6 +137,7 @@ static enum seal_status walk_step(struct token_work *w, void *arg, struct seal_e
 			break;
 		}
 	}
+	SEAL_TRY(check_fingers(w, walk, err));
 	w->look = w->look || walk->n == 0; /* at the end: unless a rekey has taken the rest away meanwhile */
 out:
 	return rc;

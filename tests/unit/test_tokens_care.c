@@ -267,51 +267,6 @@ static void imported_conflicts(void **state)
 
 /* Rekeys ------------------------------------------------------------------------------------------------------------ */
 
-/* A generation more, as a rekey begins it. */
-static enum seal_status begin_step(struct token_work *w, void *arg, struct seal_err *err)
-{
-	struct generation *next = NULL;
-	struct hmac *names = NULL;
-	struct token_state to;
-	enum seal_status rc;
-	bool changed, swapped;
-
-	SEAL_TRY(token_work_look(w, &changed, err));
-	to = (struct token_state){w->state.current + 1, w->state.current};
-	SEAL_TRY(generation_take(w->tokens, to.current, &next, err));
-	SEAL_TRY(store_keys_pepper(next->keys, &w->use, true, &names, err));
-	SEAL_TRY(token_state_swap(w, &w->state, &to, &swapped, err));
-	assert_true(swapped);
-out:
-	hmac_free(names);
-	generation_give(w->tokens, next);
-	return rc;
-}
-
-/* The end of one: nothing is left in the old generation. */
-static enum seal_status end_step(struct token_work *w, void *arg, struct seal_err *err)
-{
-	struct token_state to;
-	enum seal_status rc;
-	bool changed, swapped;
-
-	SEAL_TRY(token_work_look(w, &changed, err));
-	to = (struct token_state){w->state.current, 0};
-	SEAL_TRY(token_state_swap(w, &w->state, &to, &swapped, err));
-	assert_true(swapped);
-out:
-	return rc;
-}
-
-/* `tokens` is a process of its own, so that those of the fixture learn of it by themselves. */
-static void step(struct tokens_fixture *f, token_step what)
-{
-	struct tokens *rekeyer = tokens_of(f, (struct data_keys_options){0});
-
-	fine(f, token_run(rekeyer, &f->session.base, &f->call, what, NULL, &f->err));
-	tokens_free(rekeyer);
-}
-
 /* Removes a token's rows from the old generation, and imports it into the new one. */
 static void move(struct tokens_fixture *f, struct token_record record)
 {
@@ -336,7 +291,7 @@ static void while_leaving(void **state)
 	tokens_open(&f, (struct data_keys_options){0});
 	one = protect_one(&f, f.tokens, &convergent_terms, value_item("1"));
 	two = protect_one(&f, f.other, &convergent_terms, value_item("2"));
-	step(&f, begin_step);
+	rekey_step(&f, rekey_begins);
 	/* what is left is found, by who knows of it and by who does not */
 	assert_int_equal(reveal_one(&f, f.tokens, token_item(&one), "1"), SEAL_E_NONE);
 	again = protect_one(&f, f.other, &convergent_terms, value_item("1"));
@@ -358,7 +313,7 @@ static void while_leaving(void **state)
 	assert_int_equal(remove_records(&f, f.other, &record, 1), 1);
 	assert_int_equal(rows(&f), 1 + 4);
 	assert_int_equal(reveal_one(&f, f.tokens, token_item(&two), ""), SEAL_E_TOKEN_UNKNOWN);
-	step(&f, end_step);
+	rekey_step(&f, rekey_ends);
 	assert_int_equal(reveal_one(&f, f.tokens, token_item(&one), "1"), SEAL_E_NONE);
 	assert_int_equal(reveal_one(&f, f.other, token_item(&three), "3"), SEAL_E_NONE);
 	again = protect_one(&f, f.other, &convergent_terms, value_item("1"));
@@ -375,21 +330,21 @@ static void slept_through(void **state)
 
 	tokens_open(&f, (struct data_keys_options){0});
 	one = protect_one(&f, f.tokens, &convergent_terms, value_item("1"));
-	step(&f, begin_step);
+	rekey_step(&f, rekey_begins);
 	move(&f, record_of(&one));
-	step(&f, end_step);
+	rekey_step(&f, rekey_ends);
 	keys = fake_store_count(f.store, STORE_KEYS_SPACE);
 	assert_int_equal(reveal_one(&f, f.tokens, token_item(&one), "1"), SEAL_E_NONE);
 	tokens_free(f.tokens);
 	f.tokens = tokens_of(&f, (struct data_keys_options){0});
 	two = protect_one(&f, f.tokens, &convergent_terms, value_item("2"));
-	step(&f, begin_step);
+	rekey_step(&f, rekey_begins);
 	move(&f, record_of(&one));
 	move(&f, record_of(&two));
-	step(&f, end_step);
+	rekey_step(&f, rekey_ends);
 	again = protect_one(&f, f.tokens, &convergent_terms, value_item("2")); /* by generation 2, as it thinks */
 	assert_true(bytes_eq(two.token, again.token));
-	step(&f, begin_step);
+	rekey_step(&f, rekey_begins);
 	text = protect_one(&f, f.tokens, &text_terms, value_item("t")); /* the guard fails */
 	assert_int_equal(reveal_one(&f, f.other, token_item(&text), "t"), SEAL_E_NONE);
 	assert_int_equal(reveal_one(&f, f.other, token_item(&one), "1"), SEAL_E_NONE);
@@ -403,7 +358,7 @@ static void slept_through(void **state)
 /* The rekey begins between the look for fingerprints and the insertion. */
 static void begin_now(void *arg)
 {
-	step(arg, begin_step);
+	rekey_step(arg, rekey_begins);
 }
 
 static void begun_meanwhile(void **state)
@@ -460,7 +415,7 @@ static void taken_in_old(void **state)
 	two = protect_one(&f, f.tokens, &terms, digits_item("1299999999"));
 	assert_int_equal(drawn_next.len, 0);
 	assert_false(bytes_eq(one.token, two.token));
-	step(&f, begin_step);
+	rekey_step(&f, rekey_begins);
 	drawn_next = one.token;
 	two = protect_one(&f, f.tokens, &terms, digits_item("1288888888"));
 	assert_int_equal(drawn_next.len, 0);
@@ -477,7 +432,7 @@ static void times_while_leaving(void **state)
 
 	tokens_open(&f, (struct data_keys_options){0});
 	one = protect_one(&f, f.tokens, &noted_terms, value_item("1"));
-	step(&f, begin_step);
+	rekey_step(&f, rekey_begins);
 	unix_ms += 800;
 	again = protect_one(&f, f.other, &noted_terms, value_item("1"));
 	assert_true(bytes_eq(one.token, again.token));

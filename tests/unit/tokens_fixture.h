@@ -146,6 +146,51 @@ static inline struct token_item digits_item(const char *value)
 	return item;
 }
 
+/* A generation more, as a rekey begins it. */
+static inline enum seal_status rekey_begins(struct token_work *w, void *arg, struct seal_err *err)
+{
+	struct generation *next = NULL;
+	struct hmac *names = NULL;
+	struct token_state to;
+	enum seal_status rc;
+	bool changed, swapped;
+
+	SEAL_TRY(token_work_look(w, &changed, err));
+	to = (struct token_state){w->state.current + 1, w->state.current};
+	SEAL_TRY(generation_take(w->tokens, to.current, &next, err));
+	SEAL_TRY(store_keys_pepper(next->keys, &w->use, true, &names, err));
+	SEAL_TRY(token_state_swap(w, &w->state, &to, &swapped, err));
+	assert_true(swapped);
+out:
+	hmac_free(names);
+	generation_give(w->tokens, next);
+	return rc;
+}
+
+/* The end of one: nothing is left in the old generation. */
+static inline enum seal_status rekey_ends(struct token_work *w, void *arg, struct seal_err *err)
+{
+	struct token_state to;
+	enum seal_status rc;
+	bool changed, swapped;
+
+	SEAL_TRY(token_work_look(w, &changed, err));
+	to = (struct token_state){w->state.current, 0};
+	SEAL_TRY(token_state_swap(w, &w->state, &to, &swapped, err));
+	assert_true(swapped);
+out:
+	return rc;
+}
+
+/* `tokens` is a process of its own, so that those of the fixture learn of it by themselves. */
+static inline void rekey_step(struct tokens_fixture *f, token_step what)
+{
+	struct tokens *rekeyer = tokens_of(f, (struct data_keys_options){0});
+
+	assert_int_equal(token_run(rekeyer, &f->session.base, &f->call, what, NULL, &f->err), SEAL_OK);
+	tokens_free(rekeyer);
+}
+
 static const struct token_terms text_terms = {.convergent = false};
 static const struct token_terms convergent_terms = {.convergent = true};
 static const struct token_terms digit_terms = {.draw = draw_digits};
