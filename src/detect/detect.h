@@ -25,7 +25,7 @@ struct detector {
 	const char *name; /* "card": in reports and JSON; stable */
 	const char *title; /* "payment card number (Luhn)" */
 	enum detect_class class;
-	/* A method for --suggest, without its key: "type: fpe, alphabet: digits, keep: {first: 6, last: 4}"; fits what the test accepts.
+	/* A method for --suggest, without its key: "type: fpe, alphabet: digits, keep: {last: 4}"; fits all that the test accepts.
 	 * NULL: nothing is suggested (protected already). */
 	const char *suggest;
 	bool takes_numbers; /* a JSON number may be one, too (card, phone, ssn) */

@@ -77,7 +77,7 @@ const struct detect_rule detect_rules[] = {
 			 "=credentials|kennwort|*passwort*|mot de passe|motdepasse|contrasena|clave secreta|"
 			 "senha|wachtwoord|haslo|losenord|salasana|heslo|jelszo|parola|=pin|pin code|"
 			 "pin number|otp|one time password|mfa secret|totp secret|security answer|"
-			 "security question|authorization|=token|csrf token|device token|push token|"
+			 "security question|=authorization|=token|csrf token|device token|push token|"
 			 "api secret|shared secret|geheimnis",
 		.named = 0.8,
 	},
@@ -693,8 +693,8 @@ const struct detect_rule detect_rules[] = {
 		.words = "=address|address line|street|street address|street name|street number|house number|"
 			 "house no|home address|billing address|shipping address|delivery address|"
 			 "postal address|mailing address|residential address|customer address|work address|"
-			 "residence|addr|addr line|zip|zip code|zip5|zip4|postal code|postcode|post code|"
-			 "apartment number|place of birth|birth place|birthplace|plz|postleitzahl|strasse|"
+			 "residence|=addr|addr line|zip|zip code|zip5|zip4|postal code|postcode|post code|"
+			 "apartment number|place of birth|birth place|birthplace|plz|postleitzahl|strasse|strase|"
 			 "str nr|hausnummer|hausnr|anschrift|=adresse|lieferadresse|rechnungsadresse|wohnort|"
 			 "wohnadresse|geburtsort|adresse postale|adresse de livraison|code postal|=rue|"
 			 "lieu de naissance|=direccion|direccion postal|=calle|codigo postal|domicilio|"
@@ -720,7 +720,8 @@ const char detect_last_words[] = "type|kind|status|count|verified|verification|e
 				 "out|optin|consent|preference|provider|confirmed|bounced|attempts|"
 				 "attempt|required|index|rank|score|version|label|hint|placeholder|regex|pattern";
 const char detect_first_words[] = "is|has|num|count|number of|needs|requires|allow|show|hide|last changed";
-const char detect_other_things[] = "file name|host name|class name|table name|domain name|product name|brand "
+const char detect_other_things[] = "zip file|zip archive|secret name|key name|token name|file name|host name|class "
+				   "name|table name|domain name|product name|brand "
 				   "name|company name|event name|web address|"
 				   "topic name|column name|field name|path name|display mode|code name|tag "
 				   "name|group name|service name|server name|"

@@ -33,7 +33,7 @@ struct detect_rule {
 	bool (*test)(const struct value *v); /* NULL: pattern */
 	const char *pattern; /* PCRE2, whole value; NULL as well: only names tell */
 	/*
-	 * Field names, '|' between them, lower case without accents. The words of one stand in the field's name one after the other,
+	 * Field names, '|' between them, lower case without accents (of an ß one s is left). The words of one stand in the field's name one after the other,
 	 * written together or apart. "=name": it is the whole name. "*email*": anywhere in it.
 	 */
 	const char *words;

@@ -487,6 +487,22 @@ static void names(void **state)
 		{"zipper", ""},
 		{"ssn", "us_ssn national_id"},
 		{"class", ""},
+		{"Stra\xc3\x9f"
+		 "e",
+		 "address"},
+		{"billingAddress", "address"},
+		{"emailAddress", "email"},
+		{"mac_addr", ""},
+		{"secretName", ""},
+		{"db_password", "password"},
+		{"fileName", ""},
+		{"Name", "person_name"},
+		{"product_name", ""},
+		{"dateOfBirth", "birth_date"},
+		{"DOB", "birth_date"},
+		{"kundennummer", "account_number"},
+		{"g\xc3\xa9n\xc3\xa9rique", ""},
+		{"microphone", "phone phone_digits"}, /* what the values are is asked, too */
 		{"", ""},
 		{"\xff\xfe", ""},
 	};
