@@ -42,6 +42,9 @@ void scan_count_finds(struct scan_result *result);
 /* How often the path was there, of the times it could have been: 0 … 1; below 0: not a thing that can be missing. */
 double scan_presence(const struct scan_result *result, const struct scan_node *node);
 
+/* What to say behind a finding that only the field's name speaks for; "" for others. */
+const char *scan_by_name_note(const struct detect_finding *finding);
+
 /* Appended to `out`. */
 SEAL_MUST_USE enum seal_status scan_report_text(const struct scan_result *result, struct seal_buf *out,
 						struct seal_err *err);

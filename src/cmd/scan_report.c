@@ -45,6 +45,12 @@ double scan_presence(const struct scan_result *result, const struct scan_node *n
 	return of == 0 ? -1 : values < of ? (double)values / (double)of : 1; /* a name may be there twice */
 }
 
+const char *scan_by_name_note(const struct detect_finding *finding)
+{
+	/* Detectors that have no test of values say so themselves. */
+	return finding->by_name && strstr(finding->what->title, "by field name") == NULL ? " (by field name)" : "";
+}
+
 /* The path of a node in `path`, which is emptied first. */
 static enum seal_status path_of(const struct scan_node *node, struct seal_buf *path, struct seal_err *err)
 {
@@ -133,7 +139,7 @@ static enum seal_status put_findings(const struct scan_verdict *verdict, struct 
 		if (f->confidence < DETECT_CONFIDENT)
 			break;
 		SEAL_TRY(buf_printf(out, err, "%s%s %.0f%%%s", n++ ? ", " : "", f->what->title, f->confidence * 100,
-				    f->by_name ? " (by its name)" : ""));
+				    scan_by_name_note(f)));
 	}
 	if (n == 0)
 		SEAL_TRY(buf_append_u8(out, '-', err));

@@ -63,6 +63,12 @@ static const struct method_kind *kind_of(const char *suggest)
 	return NULL;
 }
 
+/* A JWT is one, too, while it lives. */
+static bool is_credential(const struct detector *what)
+{
+	return what != NULL && what->class != DETECT_PERSONAL;
+}
+
 static enum proposed_key key_of(const struct method_kind *kind, const struct detector *what)
 {
 	if (kind->flags & METHOD_FPE_KEY)
@@ -70,7 +76,7 @@ static enum proposed_key key_of(const struct method_kind *kind, const struct det
 	if (kind->flags & METHOD_HMAC_KEY)
 		return FOR_HMAC;
 	if (kind->flags & METHOD_ENCRYPT_KEY)
-		return what != NULL && what->class == DETECT_SECRET ? FOR_SECRETS : FOR_PERSONAL;
+		return is_credential(what) ? FOR_SECRETS : FOR_PERSONAL;
 	return FOR_NONE;
 }
 
@@ -92,7 +98,7 @@ static struct suggested *method(struct suggestion *s, const char *name, const ch
 
 static const struct suggested *encrypted(struct suggestion *s, const struct detector *what)
 {
-	bool secret = what != NULL && what->class == DETECT_SECRET;
+	bool secret = is_credential(what);
 
 	return method(s, secret ? "secret" : "personal", "type: encrypt", secret ? FOR_SECRETS : FOR_PERSONAL);
 }
@@ -114,10 +120,7 @@ static bool all_fit(const struct scan_node *node, const struct detector *what, c
 
 	if (texts + types[SCAN_NULL] != scan_node_values(node) || (types[SCAN_NUMBER] > 0 && !what->takes_numbers))
 		return false;
-	for (size_t i = 0; i < verdict->n_findings; i++)
-		if (verdict->findings[i].what == what)
-			return verdict->findings[i].hits == texts;
-	return false;
+	return verdict->findings[verdict->best_at].hits == texts;
 }
 
 /* Is some of it protected already, by its looks? */
@@ -185,8 +188,8 @@ static enum seal_status put_path(struct suggestion *s, const struct scan_node *n
 	SEAL_TRY(buf_printf(out, err, "%s: %s  # %s", path.len > LONG_KEY ? "\n      " : "", m->name,
 			    verdict->names ? "names of its members are data" : verdict->best->title));
 	if (!verdict->names)
-		SEAL_TRY(buf_printf(out, err, ", %.0f%%%s", verdict->findings[0].confidence * 100,
-				    verdict->findings[0].by_name ? " by its name" : ""));
+		SEAL_TRY(buf_printf(out, err, ", %.0f%%%s", verdict->findings[verdict->best_at].confidence * 100,
+				    scan_by_name_note(&verdict->findings[verdict->best_at])));
 	rc = buf_append_str(out, "\n", err);
 	s->n_paths++;
 	s->keep_protected = s->keep_protected || is_protected_in_part(verdict);

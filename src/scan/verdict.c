@@ -28,6 +28,8 @@ void scan_judge(const struct scan_node *node, struct scan_verdict *out)
 	out->names = node->counts.names[0] > 0;
 	out->best = NULL;
 	for (size_t i = 0; i < out->n_findings && out->best == NULL; i++)
-		if (out->findings[i].confidence >= DETECT_CONFIDENT && out->findings[i].what->suggest != NULL)
+		if (out->findings[i].confidence >= DETECT_CONFIDENT && out->findings[i].what->suggest != NULL) {
 			out->best = out->findings[i].what;
+			out->best_at = i;
+		}
 }

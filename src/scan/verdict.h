@@ -16,6 +16,7 @@ struct scan_verdict {
 		findings[DETECT_MAX]; /* best first, unsure ones, too: of what is in clear, else of the rest */
 	size_t n_findings;
 	const struct detector *best; /* the best that is sure and asks for protection; NULL: none */
+	size_t best_at; /* where it stands in findings */
 	bool names; /* names below it are data, in clear: only the object as a whole can be protected */
 };
 
