@@ -1,6 +1,6 @@
 /*
  * Hashes and key derivation over libcrypto. HMAC is made here of SHA-256's compression function: struct hmac remembers what that
- * makes of the key's two padded blocks, 32 bytes each in secret memory, so that a short message costs two blocks and nothing is set
+ * makes of the key's two padded blocks, 32 bytes each in secret memory, so that a short message costs two blocks, two messages side by side, and nothing is set
  * up or allocated for it (libcrypto's own HMAC takes twice as long, most of it for parameters). These functions of libcrypto count
  * as deprecated, for no other reason than that.
  */
@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/secret_slot.h"
 #include "crypto/libcrypto.h"
+#include "crypto/sha256_pair.h"
 
 #define HKDF_MAX (255u * SHA256_LEN) /* RFC 5869 §2.3 */
 #define SCRYPT_MEMORY_MAX (1ull << 30)
@@ -24,7 +25,8 @@ struct hmac {
 
 struct hmac_work {
 	SHA256_CTX sha;
-	uint8_t block[SHA256_CBLOCK];
+	uint32_t state[2][SHA256_STATE_WORDS];
+	uint8_t block[2][SHA256_CBLOCK];
 };
 
 enum seal_status sha256(struct seal_bytes in, uint8_t out[SHA256_LEN], struct seal_err *err)
@@ -106,48 +108,82 @@ static void resume(const struct secret_slot *slot, SHA256_CTX *sha)
 	sha->md_len = SHA256_LEN;
 }
 
-/* FIPS 180-4, section 5.1.1: the last block, which holds `len` bytes already, behind the key's. */
-static void finish(SHA256_CTX *sha, uint8_t block[SHA256_CBLOCK], size_t len, uint8_t out[SHA256_LEN])
+/* FIPS 180-4, section 5.1.1: ends the last block, which holds `len` bytes already, behind the key's. */
+static void pad(uint8_t block[SHA256_CBLOCK], size_t len)
 {
 	memset(block + len, 0, SHA256_CBLOCK - 8 - len);
 	block[len] = 0x80;
 	be64_store(block + SHA256_CBLOCK - 8, 8 * (SHA256_CBLOCK + len));
-	SHA256_Transform(sha, block);
-	for (size_t i = 0; i < SHA256_LEN / 4; i++)
-		be32_store(out + 4 * i, sha->h[i]);
+}
+
+static void store_state(const uint32_t state[SHA256_STATE_WORDS], uint8_t out[SHA256_LEN])
+{
+	for (size_t i = 0; i < SHA256_STATE_WORDS; i++)
+		be32_store(out + 4 * i, state[i]);
 }
 
 /* HMAC of the parts one after the other. `work` is scratch, for the caller to wipe. */
 static void hmac_parts(const struct hmac *hmac, const struct seal_bytes *parts, size_t n, struct hmac_work *work,
 		       uint8_t out[SHA256_LEN])
 {
-	size_t len = 0;
+	uint8_t *block = work->block[0];
 
 	resume(&hmac->inner, &work->sha);
-	for (size_t i = 0; i < n; i++) {
-		if (len <= ALONE_MAX && parts[i].len <= ALONE_MAX - len && parts[i].len > 0)
-			memcpy(work->block + len, parts[i].ptr, parts[i].len);
-		len += parts[i].len;
-	}
-	if (len <= ALONE_MAX) {
-		finish(&work->sha, work->block, len, work->block);
-	} else {
-		for (size_t i = 0; i < n; i++)
-			SHA256_Update(&work->sha, parts[i].ptr, parts[i].len);
-		SHA256_Final(work->block, &work->sha);
-	}
+	for (size_t i = 0; i < n; i++)
+		SHA256_Update(&work->sha, parts[i].ptr, parts[i].len);
+	SHA256_Final(block, &work->sha);
+	pad(block, SHA256_LEN);
 	resume(&hmac->outer, &work->sha);
-	finish(&work->sha, work->block, SHA256_LEN, out);
+	SHA256_Transform(&work->sha, block);
+	store_state(work->sha.h, out);
+}
+
+static bool is_short(const struct hmac_item *item)
+{
+	return item->prefix.len <= ALONE_MAX && item->in.len <= ALONE_MAX - item->prefix.len;
+}
+
+static void put_message(const struct hmac_item *item, uint8_t block[SHA256_CBLOCK])
+{
+	if (item->prefix.len > 0)
+		memcpy(block, item->prefix.ptr, item->prefix.len);
+	if (item->in.len > 0)
+		memcpy(block + item->prefix.len, item->in.ptr, item->in.len);
+	pad(block, item->prefix.len + item->in.len);
+}
+
+/* Two messages of one block each, as most are. */
+static void hmac_pair(const struct hmac *hmac, const struct hmac_item items[2], struct hmac_work *work)
+{
+	for (int i = 0; i < 2; i++) {
+		put_message(&items[i], work->block[i]);
+		memcpy(work->state[i], hmac->inner.ptr, sizeof(work->state[i]));
+	}
+	sha256_pair(work->state, work->block);
+	for (int i = 0; i < 2; i++) {
+		store_state(work->state[i], work->block[i]);
+		pad(work->block[i], SHA256_LEN);
+		memcpy(work->state[i], hmac->outer.ptr, sizeof(work->state[i]));
+	}
+	sha256_pair(work->state, work->block);
+	for (int i = 0; i < 2; i++)
+		store_state(work->state[i], items[i].out);
 }
 
 enum seal_status hmac_many(struct hmac *hmac, struct hmac_item *items, size_t n, struct seal_err *err)
 {
 	struct hmac_work work;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n;) {
 		const struct seal_bytes parts[] = {items[i].prefix, items[i].in};
 
-		hmac_parts(hmac, parts, 2, &work, items[i].out);
+		if (i + 1 < n && is_short(&items[i]) && is_short(&items[i + 1])) {
+			hmac_pair(hmac, &items[i], &work);
+			i += 2;
+		} else {
+			hmac_parts(hmac, parts, 2, &work, items[i].out);
+			i++;
+		}
 	}
 	mem_wipe(&work, sizeof(work));
 	return SEAL_OK;

@@ -362,6 +362,40 @@ static void hmac_lots(void **state)
 	hmac_free(NULL);
 }
 
+/* Lots of short and long messages next to each other, in any order: pairs and single ones. */
+static void hmac_lots_are_libcryptos(void **state)
+{
+	enum { N = 200 };
+	static uint8_t message[300], out[N][SHA256_LEN];
+	static struct hmac_item items[N];
+	uint8_t expected[SHA256_LEN];
+	struct hmac *hmac;
+	uint32_t dice = 7;
+
+	for (size_t i = 0; i < sizeof(message); i++)
+		message[i] = (uint8_t)(i * 31 + 7);
+	assert_int_equal(hmac_new(bytes_of(key_bytes, 32), &hmac, NULL), SEAL_OK);
+	for (int round = 0; round < 50; round++) {
+		const size_t n = (size_t)round * 4 + 1;
+
+		for (size_t i = 0; i < n; i++) {
+			const size_t len = dice >> 16 & (dice & 0x1000 ? 255 : 63);
+			const size_t cut = len > 0 ? dice % len : 0;
+
+			dice = dice * 1103515245 + 12345;
+			items[i] = (struct hmac_item){bytes_of(message, cut), bytes_of(message + cut, len - cut),
+						      out[i]};
+		}
+		assert_int_equal(hmac_many(hmac, items, n, NULL), SEAL_OK);
+		for (size_t i = 0; i < n; i++) {
+			assert_non_null(HMAC(EVP_sha256(), key_bytes, 32, message,
+					     items[i].prefix.len + items[i].in.len, expected, NULL));
+			assert_memory_equal(out[i], expected, SHA256_LEN);
+		}
+	}
+	hmac_free(hmac);
+}
+
 /* Messages of one block and of several, keys up to a block and longer: all as libcrypto's own HMAC makes them. */
 static void hmac_is_libcryptos(void **state)
 {
@@ -431,13 +465,21 @@ static void scrypt_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(aead_key_lengths),  cmocka_unit_test(aead_lots),
-		cmocka_unit_test(aead_flipped_bits), cmocka_unit_test(aead_long),
-		cmocka_unit_test(aead_too_long),     cmocka_unit_test(aead_backend_choice),
-		cmocka_unit_test(random_unique),     cmocka_unit_test(random_wipes),
-		cmocka_unit_test(random_sizes),	     cmocka_unit_test(random_fork),
-		cmocka_unit_test(hmac_lots),	     cmocka_unit_test(hmac_is_libcryptos),
-		cmocka_unit_test(hkdf_lengths),	     cmocka_unit_test(scrypt_limits),
+		cmocka_unit_test(aead_key_lengths),
+		cmocka_unit_test(aead_lots),
+		cmocka_unit_test(aead_flipped_bits),
+		cmocka_unit_test(aead_long),
+		cmocka_unit_test(aead_too_long),
+		cmocka_unit_test(aead_backend_choice),
+		cmocka_unit_test(random_unique),
+		cmocka_unit_test(random_wipes),
+		cmocka_unit_test(random_sizes),
+		cmocka_unit_test(random_fork),
+		cmocka_unit_test(hmac_lots),
+		cmocka_unit_test(hmac_is_libcryptos),
+		cmocka_unit_test(hmac_lots_are_libcryptos),
+		cmocka_unit_test(hkdf_lengths),
+		cmocka_unit_test(scrypt_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
