@@ -16,6 +16,17 @@ static enum seal_status open_file(const struct record_input *input, struct comma
 	return stream_open_source("file", call->n_args ? call->args[0] : "-", in, call->arena, source, err);
 }
 
+/*
+ * All that the broker stores, also of transactions that were aborted or are still open: whoever asks for it gets it. And where
+ * records have gone reading goes on with the first that is there, not at the end.
+ */
+static enum seal_status read_everything(struct kafka_config *config, struct seal_err *err)
+{
+	enum seal_status rc = kafka_config_set(config, "isolation.level", "read_uncommitted", err);
+
+	return rc == SEAL_OK ? kafka_config_set(config, "auto.offset.reset", "earliest", err) : rc;
+}
+
 enum seal_status record_input_open(const struct record_input *input, struct command_call *call,
 				   struct kafka_config *config, struct source **source, struct seal_err *err)
 {
@@ -31,6 +42,10 @@ enum seal_status record_input_open(const struct record_input *input, struct comm
 	if (call->n_args > 0 || input->envelopes)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "--topic excludes %s",
 			       call->n_args > 0 ? "a FILE" : "--envelopes, which are for files");
-	rc = kafka_connection_load(input->connection, config, err);
-	return rc == SEAL_OK ? kafka_use_source(input->topic, &in, source, err) : rc;
+	SEAL_TRY(kafka_connection_load(input->connection, config, err));
+	if (input->everything)
+		SEAL_TRY(read_everything(config, err));
+	rc = kafka_use_source(input->topic, &in, source, err);
+out:
+	return rc;
 }

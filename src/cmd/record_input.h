@@ -10,6 +10,7 @@ struct record_input {
 	const char *offset; /* of a topic: where to start */
 	int64_t partition; /* of a topic; -1: all */
 	const struct kafka_connection *connection;
+	bool everything; /* of a topic: whatever the settings say, also what no committed transaction wrote */
 	bool envelopes; /* of a file: its lines are those of kcat -J */
 	int64_t max_record_bytes;
 };

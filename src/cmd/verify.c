@@ -241,6 +241,7 @@ static enum seal_status verify_run(struct verify *v, struct command_call *call, 
 					   .offset = o->offset,
 					   .partition = o->partition,
 					   .connection = &o->connection,
+					   .everything = true,
 					   .envelopes = o->envelopes,
 					   .max_record_bytes = o->max_record_bytes};
 	struct policy_use use = POLICY_USE_INIT;

@@ -78,6 +78,8 @@ struct verify {
 	const struct verify_options *options;
 	struct arena *arena; /* of the run: the report's strings */
 	/* What is read, under which rules. */
+	const struct policy *policy;
+	const struct policy_topic *topic;
 	const char *source, *policy_file;
 	char policy_sha256[65];
 	bool file; /* offsets are lines */

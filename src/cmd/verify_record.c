@@ -18,6 +18,7 @@
 #include "json/string.h"
 #include "methods/envelope_header.h"
 #include "methods/text_form.h"
+#include "pump/dead.h"
 
 /* A value that counts when its record turns out good. */
 struct seen {
@@ -31,11 +32,11 @@ struct seen_list {
 	size_t n, cap;
 };
 
+/* A token that has its value's shape opens, too; but so may a plain value, as half of that shape may be tokens. */
 static enum verify_proof proof_of(const struct policy_method *method)
 {
-	const bool opened = (method->flags & (METHOD_TEXT_FORM | METHOD_STORE)) != 0;
-
-	return opened && (method->flags & METHOD_TRANSFORM_KEY) == 0 ? VERIFY_AUTHENTIC : VERIFY_SHAPE;
+	return (method->flags & (METHOD_TEXT_FORM | METHOD_TRANSFORM_KEY)) == METHOD_TEXT_FORM ? VERIFY_AUTHENTIC
+											       : VERIFY_SHAPE;
 }
 
 static const char *field_path(const struct verify *v, const struct part *part, const struct policy_rule *rule)
@@ -75,6 +76,8 @@ enum seal_status verify_begin(struct verify *v, const struct plan *plan, const s
 	};
 	enum seal_status rc;
 
+	v->policy = plan_policy(plan);
+	v->topic = topic;
 	arena_init(&v->scratch, STREAM_BATCH_BYTES);
 	SEAL_TRY(parts_new(&options, &v->parts, &v->n_parts, err));
 	v->why = mem_calloc(STREAM_BATCH_RECORDS, sizeof(*v->why));
@@ -184,6 +187,48 @@ static enum seal_status look_at_value(struct verify *v, struct verify_part *view
 		if (v->scan.hits[i].path < part->topic->n_rules)
 			SEAL_TRY(look_at_hit(v, view, item, &v->scan.hits[i], seen, why));
 out:
+	return rc;
+}
+
+/* ---- dead letters ---- */
+
+static enum seal_status in_clear(const char *place, struct seal_err *why)
+{
+	err_place(why, "%s", place);
+	return err_set(
+		why, SEAL_DATA, SEAL_E_PLAINTEXT,
+		"it is in clear, but the policy protects it in the topic that the dead letter is of, or may be");
+}
+
+/* What letters of `from` must not show: part_run passes it, for letters of other topics may. */
+static enum seal_status look_at_letter_of(const struct policy_topic *from, const struct record *record,
+					  struct seal_err *why)
+{
+	if (from->key != NULL && record->key.ptr != NULL)
+		return in_clear("key", why);
+	for (const struct policy_topic *const *at = from->headers; at != NULL && *at != NULL; at++)
+		for (size_t i = 0; i < record->n_headers; i++)
+			if (bytes_eq_str(record->headers[i].name, (*at)->header) &&
+			    record->headers[i].value.ptr != NULL &&
+			    !text_form_looks_protected(record->headers[i].value))
+				return in_clear((*at)->root, why);
+	return SEAL_OK;
+}
+
+/* By the topic that the letter says it is of; one that names none of those with these dead letters could be of any. */
+static enum seal_status look_at_letter(const struct verify *v, const struct record *record, struct seal_err *why)
+{
+	const struct policy_topic *from = NULL;
+	enum seal_status rc = SEAL_OK;
+
+	for (size_t i = 0; i < record->n_headers; i++)
+		if (bytes_eq(record->headers[i].name, BYTES_LIT(DEAD_TOPIC_HEADER)))
+			from = policy_topic_find(v->policy, record->headers[i].value); /* the last one is ours */
+	if (from != NULL && part_goes_to(from, v->topic))
+		return look_at_letter_of(from, record, why);
+	for (size_t i = 0; i < v->policy->n_entries && rc == SEAL_OK; i++)
+		if (part_goes_to(&v->policy->topics[i], v->topic))
+			rc = look_at_letter_of(&v->policy->topics[i], record, why);
 	return rc;
 }
 
@@ -318,6 +363,8 @@ static enum seal_status look_at_record(struct verify *v, const struct batch *bat
 	struct pump_counts counts = {0};
 	enum seal_status rc = SEAL_OK;
 
+	if (v->topic->is_dead_letter)
+		SEAL_TRY(look_at_letter(v, &batch->records[index], why));
 	for (size_t p = 0; p < v->n_parts; p++) {
 		struct verify_part *view = &v->views[p];
 

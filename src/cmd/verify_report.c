@@ -15,7 +15,13 @@ const char *verify_proof_name(const struct verify_field *field)
 
 const char *verify_limit(const struct verify_field *field)
 {
-	if (field->proof == VERIFY_AUTHENTIC || (field->method->flags & METHOD_REMOVES) != 0 ||
+	if (field->proof == VERIFY_AUTHENTIC)
+		return field->method->bind.mode == BIND_NONE
+			       ? "bound to nothing: that a value was made for this field is not proven"
+			       : "";
+	if ((field->method->flags & METHOD_STORE) != 0)
+		return "each is a token of the store, but a plain value of the same shape can be another's";
+	if ((field->method->flags & METHOD_REMOVES) != 0 ||
 	    (field->method->kind->leaks != NULL && strcmp(field->method->kind->leaks, "nothing") == 0))
 		return "";
 	if ((field->method->flags & METHOD_ONE_WAY) == 0)
@@ -63,8 +69,8 @@ static void head_json(const struct verify *v)
 	member("},", "began", began);
 	member(",", "ended", ended);
 	printf(",\"complete\":%s,\"meets_policy\":%s,\"records\":%llu,\"tombstones\":%llu,\"failed\":%llu",
-	       v->complete ? "true" : "false", v->complete && v->failed == 0 ? "true" : "false", u(v->records),
-	       u(v->tombstones), u(v->failed));
+	       v->complete ? "true" : "false", v->complete && v->failed == 0 && v->records > 0 ? "true" : "false",
+	       u(v->records), u(v->tombstones), u(v->failed));
 }
 
 static void ranges_json(const struct verify *v)
@@ -82,6 +88,7 @@ static void field_json(const struct verify_field *field, const char *before)
 	member(before, "path", field->path);
 	member(",", "method", field->method->kind->name);
 	member(",", "proof", verify_proof_name(field));
+	member(",", "limit", verify_limit(field));
 	printf(",\"values\":%llu,\"nulls\":%llu,\"key_versions\":[", u(field->values), u(field->nulls));
 	for (size_t i = 0; i < field->n_versions; i++)
 		printf("%s{\"version\":%u,\"values\":%llu}", i > 0 ? "," : "", field->versions[i].version,

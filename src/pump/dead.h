@@ -7,6 +7,9 @@
 
 #include "pump/pump.h"
 
+/* The last header of this name says which topic the record was in. */
+#define DEAD_TOPIC_HEADER "seal-topic"
+
 /* Where an encrypted value goes. */
 struct dead_target {
 	struct seal_bytes *to;

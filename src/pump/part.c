@@ -38,7 +38,7 @@ static void add(struct maker *maker, const struct part *part)
 	maker->n++;
 }
 
-static bool goes_to(const struct policy_topic *topic, const struct policy_topic *dead)
+bool part_goes_to(const struct policy_topic *topic, const struct policy_topic *dead)
 {
 	for (const char *const *name = dead->matches; topic->dead_letter_topic != NULL && *name != NULL; name++)
 		if (strcmp(topic->dead_letter_topic, *name) == 0)
@@ -54,7 +54,7 @@ static void add_of_dead_letters(struct maker *maker, const struct policy_topic *
 
 	for (size_t i = 0; i < policy->n_topics; i++)
 		for (const struct policy_topic *const *at = policy->topics[i].headers;
-		     at != NULL && *at != NULL && goes_to(&policy->topics[i], dead); at++) {
+		     at != NULL && *at != NULL && part_goes_to(&policy->topics[i], dead); at++) {
 			part.header = bytes_str((*at)->header);
 			add(maker, &part);
 		}

@@ -33,6 +33,9 @@ struct part {
 	size_t next; /* the first result that part_apply has not seen */
 };
 
+/* Do dead letters of `topic` go to the topics of the entry `dead`? */
+bool part_goes_to(const struct policy_topic *topic, const struct policy_topic *dead);
+
 /*
  * Which parts a run has. *out is the caller's, to be freed with parts_free; *n may be 0. Fails where engine_new, engine_check_headers
  * or engine_can_rewrap do.

@@ -172,6 +172,30 @@ def test_envelopes_with_keys_and_headers(shop):
         assert [(one["path"], one["code"]) for one in found["failures"]] == [(path, "plaintext")]
 
 
+def test_what_opens_and_proves_little(shop):
+    """A shaped token may be a plain value that is another's token; what is bound to nothing may come from another field."""
+    shop.policy("""version: 1
+keys: {pii: "local:pii", mail: "local:mail"}
+stores: {main: "sqlite:tokens.db"}
+topics:
+  - match: t
+    protect: {$.id: {type: token, key: mail, shape: keep, bind: {domain: id}}, $.a: {type: encrypt, key: pii, bind: none},
+              $.b: {type: encrypt, key: pii, bind: none}, $.c: {type: encrypt, key: pii}}
+""")
+    shop.run("-q", "key", "create", "plain")
+    shop.policy((shop.folder / "policy.yaml").read_text().replace("local:mail", "local:plain"))
+    record = json.loads(shop.protect(lines({"id": "12345678", "a": "x", "b": "y", "c": "z"})))
+    told = report(shop, lines(record | {"b": record["a"]}))  # moved, and none can tell
+    said = {field["path"]: (field["proof"], field["limit"]) for field in told["fields"]}
+    assert said["$['id']"][0] == "shape" and "another's" in said["$['id']"][1]
+    assert said["$['a']"][0] == said["$['b']"][0] == "authentic" and "bound to nothing" in said["$['a']"][1]
+    assert said["$['c']"] == ("authentic", "")
+    text = shop.run("verify", input=lines(record))[0].decode()
+    assert "note: $['id'] (token): each is a token" in text and "note: $['b'] (encrypt): bound to nothing" in text
+    assert "authentic: bound to nothing" in shop.run("verify", "--report", "html", input=lines(record))[0].decode()
+    assert report(shop, lines(record | {"id": "87654321"}), exit_code=1)["kinds"][0]["path"] == "$['id']"
+
+
 class Page(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
@@ -224,6 +248,7 @@ def test_wrong_use(shop, tmp_path):
     shop.run("verify", "-p", "absent.yaml", "-", input=b"", exit_code=66)
     out, err = shop.run("verify", input=b"")
     assert "there were no records in stdin: nothing is proven" in err and out.endswith(b"no records: nothing is proven\n")
+    assert report(shop, b"")["meets_policy"] is False
 
 
 def test_a_stop_request_says_that_it_is_not_complete(shop):

@@ -1,6 +1,7 @@
 """verify on a real Kafka with keys of a real Vault: what a pump made is proven while it is written, and what an admin slips in is found."""
 import json
 
+import confluent_kafka
 import flow
 import foreign
 import pytest
@@ -62,3 +63,24 @@ def test_a_pumped_topic_and_what_is_slipped_in(shop, vault, transit, kafka):
     assert all(one["record"].startswith(f"{target}/") for one in found["failures"])
     page, said = shop.run("verify", "-b", kafka.brokers, "-t", target, "-p", "policy.yaml", "--report", "html", exit_code=1)
     assert b"in clear" not in page and b"High St" not in page and "High St" not in said
+
+
+def test_what_no_transaction_committed_lies_there_too(shop, kafka):
+    """Aborted and unfinished records are on the brokers' disks: in clear they are found, whatever the settings of consumers say."""
+    topic = "verify_transactions"
+    foreign.create_topic(kafka.brokers, topic, 1)
+    shop.run("produce", "-b", kafka.brokers, "-t", topic, "-p", "policy.yaml", input=b'{"Address":"1 High St"}\n')
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.brokers, "transactional.id": topic})
+    producer.init_transactions(30)
+    for end in (producer.abort_transaction, None):
+        producer.begin_transaction()
+        producer.produce(topic, b'{"Address":"in clear"}')
+        producer.flush(30)
+        if end:
+            end(30)
+    try:
+        found = verify(shop, kafka.brokers, topic, "-X", "isolation.level=read_committed", exit_code=1)
+        assert [one["record"] for one in found["failures"]] == [f"{topic}/0/1", f"{topic}/0/3"]
+        assert (found["records"], found["complete"]) == (3, True)
+    finally:
+        producer.abort_transaction(30)
