@@ -71,8 +71,12 @@ enum seal_status person_keys_check(struct person_keys *people, struct key_sessio
 			page.wants[ours++] = page.wants[i];
 	SEAL_TRY(person_keys_open(people, kek, page.wants, ours, call, err));
 	for (size_t i = 0; i < ours; i++) {
-		tally->opened += page.wants[i].key != NULL;
-		tally->bad += page.wants[i].key == NULL && page.wants[i].err->code != SEAL_E_KEY_FORGOTTEN;
+		const struct seal_err *failed = page.wants[i].key == NULL ? page.wants[i].err : NULL;
+
+		if (failed != NULL && failed->status != SEAL_DATA && rc == SEAL_OK) /* says nothing about the row */
+			rc = err_set(err, failed->status, failed->code, "%s", failed->text);
+		tally->opened += failed == NULL;
+		tally->bad += failed != NULL && failed->code != SEAL_E_KEY_FORGOTTEN;
 		data_key_unref(page.wants[i].key);
 	}
 	tally->others += page.n - ours;

@@ -21,8 +21,11 @@ static void put_back(struct person_want *wants)
 static enum seal_status write_read_forget(struct people_fixture *f, struct person_keys *people, struct seal_err *err)
 {
 	struct person_want wants[PEOPLE], reads[PEOPLE] = {0};
+	struct person_tally tally = {0};
+	struct seal_bytes cursor = BYTES_EMPTY;
 	enum person_state was;
 	enum seal_status rc;
+	bool end;
 
 	for (int i = 0; i < PEOPLE; i++)
 		wants[i] = (struct person_want){.person = bytes_of(&"abc"[i], 1)};
@@ -32,6 +35,8 @@ static enum seal_status write_read_forget(struct people_fixture *f, struct perso
 		reads[i].commitment = data_key_commitment(wants[i].key);
 	}
 	SEAL_TRY(all(reads, person_keys_open(people, &f->session.base, reads, PEOPLE, &f->call, err), err));
+	SEAL_TRY(person_keys_check(people, &f->session.base, &cursor, 10, &tally, &end, &f->call, err));
+	assert_true(tally.opened == PEOPLE && tally.bad == 0 && !end);
 	SEAL_TRY(person_keys_forget(people, &f->session.base, BYTES_LIT("a"), &was, &f->call, err));
 	SEAL_TRY(person_keys_admit(people, &f->session.base, BYTES_LIT("a"), &was, &f->call, err));
 out:
