@@ -116,7 +116,7 @@ static void a_rekey_ends_well(void **state)
 	arena_init(&arena, 1 << 20);
 	world.session = fake_kek_session(&world.kek);
 	for (size_t i = 0; i < n; i++)
-		world.items[i] = (struct token_item){.value = bytes_of("abcde" + i, 1), .kind = TOKEN_STRING};
+		world.items[i] = (struct token_item){.value = bytes_of(&"abcde"[i], 1), .kind = TOKEN_STRING};
 	assert_int_equal(open_world(&world, &tokens, NULL), SEAL_OK);
 	assert_int_equal(tokens_protect(tokens, &world.session.base, &terms, world.items, n, &call, NULL), SEAL_OK);
 	for (size_t i = 0; i < n; i++)
@@ -127,7 +127,7 @@ static void a_rekey_ends_well(void **state)
 		world.items[i] = (struct token_item){.token = bytes_of(made[i], TOKEN_LEN), .kind = TOKEN_STRING};
 	assert_int_equal(tokens_reveal(tokens, &world.session.base, world.items, n, &call, NULL), SEAL_OK);
 	for (size_t i = 0; i < n; i++)
-		assert_true(bytes_eq(world.items[i].value, bytes_of("abcde" + i, 1)));
+		assert_true(bytes_eq(world.items[i].value, bytes_of(&"abcde"[i], 1)));
 	assert_int_equal(tokens_protect(tokens, &world.session.base, &terms, world.items, n, &call, NULL), SEAL_OK);
 	for (size_t i = 0; i < n; i++)
 		assert_memory_equal(world.items[i].token.ptr, made[i], TOKEN_LEN);
