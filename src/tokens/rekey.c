@@ -9,7 +9,8 @@
  * away, or moved it: a copy that this process has inserted goes away again then, if nobody has made it theirs; what is left of the
  * old row is moved by a later step. Who finds a copy that another one has inserted makes it its own before it removes the old row, which
  * it has seen behind the copy; such a copy never goes away again, so of two processes that move a token at once one keeps it.
- * Who takes tokens away looks for copies after the old rows are gone (remove.c).
+ * Who takes tokens away looks for copies after the old rows are gone (remove.c). A fingerprint is copied, held and let go of with
+ * its token, each time in one transaction, so that none is lost and none leads nowhere; old ones stay until the end.
  *
  * Each step can be the last one before a crash; the next begins with what it finds. Rows that cannot be read are not taken away: the
  * rekey does not end before they are restored or removed.
@@ -23,9 +24,10 @@ struct move {
 	struct token_seek old; /* its row in the generation that is left, and what that says */
 	struct token_seek token; /* the copy */
 	struct token_seek old_finger, finger; /* the same of its fingerprint */
-	struct seal_bytes row, finger_row; /* the copies as they are inserted; finger_row.ptr NULL: none is made */
-	bool ours, finger_ours; /* the copy that stands is this call's: inserted … */
-	bool taken; /* … or made its own */
+	struct seal_bytes row, finger_row; /* the copies as they are inserted */
+	bool with_finger; /* the old fingerprint leads to this token, so it goes along */
+	bool put, finger_put; /* the copy was inserted by this call */
+	bool held, finger_held; /* … or made its own: it may count on it */
 	bool moved;
 };
 
@@ -69,7 +71,7 @@ out:
 	return rc;
 }
 
-/* Which fingerprints are still in the generation that is left, and lead to their tokens? */
+/* Which old fingerprints lead to their tokens? Those that lead to others are theirs. */
 static enum seal_status find_fingers(struct token_work *w, struct page *page, struct token_seek **seeks,
 				     struct seal_err *err)
 {
@@ -83,18 +85,18 @@ static enum seal_status find_fingers(struct token_work *w, struct page *page, st
 		if (move->old.record.convergent)
 			seeks[n++] = &move->old_finger;
 	}
-	if (n > 0)
-		SEAL_TRY(token_find(w, seeks, n, err));
+	if (n == 0)
+		goto out;
+	SEAL_TRY(token_look(w, LEAVING, seeks, n, err));
+	SEAL_TRY(token_open(w, seeks, n, err));
+	for (size_t i = 0; i < page->n; i++) {
+		struct move *move = &page->moves[i];
+
+		move->with_finger = move->old_finger.row.ptr != NULL && move->old_finger.err == NULL &&
+				    bytes_eq(move->old_finger.finger.token, move->old.record.item.token);
+	}
 out:
 	return rc;
-}
-
-static bool moves_finger(const struct move *move)
-{
-	const struct token_seek *finger = &move->old_finger;
-
-	return finger->row.ptr != NULL && finger->err == NULL && finger->generation == LEAVING &&
-	       bytes_eq(finger->finger.token, move->old.record.item.token);
 }
 
 /* Names of the copies. */
@@ -109,7 +111,7 @@ static enum seal_status name_copies(struct token_work *w, struct page *page, str
 		move->token = token_seek_for(&move->old.record, TOKEN_ROW_TOKEN);
 		move->finger = token_seek_for(&move->old.record, TOKEN_ROW_FINGERPRINT);
 		seeks[n++] = &move->token;
-		if (moves_finger(move))
+		if (move->with_finger)
 			seeks[n++] = &move->finger;
 	}
 	return token_name(w, CURRENT, seeks, n, err);
@@ -143,37 +145,78 @@ out:
 	return rc;
 }
 
-/* A copy that somebody else has made, as it stands in move->token.row, becomes ours; with the later end of the two. */
+/* Copies that are to be made our own. */
+struct taking {
+	struct token_row *rows;
+	struct store_change *changes;
+	bool **held; /* by row: what becomes true with it */
+	size_t n;
+};
+
+static enum seal_status take_row(struct taking *t, const struct token_seek *copy, struct seal_bytes row, bool *held,
+				 struct seal_err *err)
+{
+	if (row.ptr == NULL)
+		return err_memory(err);
+	t->rows[t->n] = (struct token_row){&copy->key, row};
+	t->changes[t->n] = (struct store_change){.key = token_key_bytes(&copy->key), .from = copy->row, .to = row};
+	t->held[t->n++] = held;
+	return SEAL_OK;
+}
+
+/* With the later end of the two. A fingerprint that leads to another token by now is that one's, and is not needed. */
+static enum seal_status take_move(struct token_work *w, struct taking *t, struct move *move, struct seal_err *err)
+{
+	struct token_record record = move->old.record;
+	struct token_finger finger = move->old_finger.finger;
+	enum seal_status rc = SEAL_OK;
+
+	if (!move->put) {
+		if (move->token.err == NULL)
+			record.expires_ms = later(record.expires_ms, move->token.record.expires_ms);
+		SEAL_TRY(take_row(t, &move->token, token_row_write(w->arena, &record), &move->held, err));
+	}
+	if (!move->with_finger || move->finger_put)
+		goto out;
+	if (move->finger.err == NULL && !bytes_eq(move->finger.finger.token, finger.token)) {
+		move->finger_held = true;
+		goto out;
+	}
+	if (move->finger.err == NULL)
+		finger.expires_ms = later(finger.expires_ms, move->finger.finger.expires_ms);
+	rc = take_row(t, &move->finger, token_finger_write(w->arena, &finger), &move->finger_held, err);
+out:
+	return rc;
+}
+
+/* What somebody else has made, as it stands in the rows of the copies, becomes ours: a token and its fingerprint at once. */
 static enum seal_status take_copies(struct token_work *w, struct move **moves, size_t n, struct seal_err *err)
 {
-	struct store_change *changes = arena_alloc(w->arena, n * sizeof(*changes), _Alignof(struct store_change));
-	struct token_seek **seeks = arena_alloc(w->arena, n * sizeof(*seeks), _Alignof(struct token_seek *));
-	struct token_row *rows = arena_alloc(w->arena, n * sizeof(*rows), _Alignof(struct token_row));
+	struct token_seek **seeks = arena_alloc(w->arena, 2 * n * sizeof(*seeks), _Alignof(struct token_seek *));
+	struct taking t = {
+		.rows = arena_alloc(w->arena, 2 * n * sizeof(*t.rows), _Alignof(struct token_row)),
+		.changes = arena_alloc(w->arena, 2 * n * sizeof(*t.changes), _Alignof(struct store_change)),
+		.held = arena_alloc(w->arena, 2 * n * sizeof(*t.held), _Alignof(bool *)),
+	};
+	size_t n_seeks = 0;
 	enum seal_status rc;
 
-	if (changes == NULL || seeks == NULL || rows == NULL)
+	if (seeks == NULL || t.rows == NULL || t.changes == NULL || t.held == NULL)
 		return err_memory(err);
 	SEAL_TRY(still_there(w, moves, &n, err));
-	for (size_t i = 0; i < n; i++)
-		seeks[i] = &moves[i]->token;
-	SEAL_TRY(token_open(w, seeks, n, err));
 	for (size_t i = 0; i < n; i++) {
-		struct token_record record = moves[i]->old.record;
-
-		if (seeks[i]->err == NULL)
-			record.expires_ms = later(record.expires_ms, seeks[i]->record.expires_ms);
-		rows[i] = (struct token_row){&moves[i]->token.key, token_row_write(w->arena, &record)};
-		if (rows[i].row.ptr == NULL)
-			return err_memory(err);
-		moves[i]->row = rows[i].row;
+		if (!moves[i]->put)
+			seeks[n_seeks++] = &moves[i]->token;
+		if (moves[i]->with_finger && !moves[i]->finger_put)
+			seeks[n_seeks++] = &moves[i]->finger;
 	}
-	SEAL_TRY(token_seal(w, CURRENT, rows, n, err));
+	SEAL_TRY(token_open(w, seeks, n_seeks, err));
 	for (size_t i = 0; i < n; i++)
-		changes[i] = (struct store_change){
-			.key = token_key_bytes(&moves[i]->token.key), .from = moves[i]->token.row, .to = rows[i].row};
-	SEAL_TRY(token_change(w, changes, n, err));
-	for (size_t i = 0; i < n; i++)
-		moves[i]->ours = moves[i]->taken = changes[i].changed;
+		SEAL_TRY(take_move(w, &t, moves[i], err));
+	SEAL_TRY(token_seal(w, CURRENT, t.rows, t.n, err));
+	SEAL_TRY(token_change(w, t.changes, t.n, err));
+	for (size_t i = 0; i < t.n; i++)
+		*t.held[i] = t.changes[i].changed;
 out:
 	return rc;
 }
@@ -190,13 +233,19 @@ static enum seal_status list_copies(struct token_work *w, struct page *page, str
 
 		move->row = token_row_write(w->arena, &move->old.record);
 		SEAL_TRY(token_batch_add(batch, &move->token.key, move->row, err));
-		if (!moves_finger(move))
+		if (!move->with_finger)
 			continue;
 		move->finger_row = token_finger_write(w->arena, &move->old_finger.finger);
 		SEAL_TRY(token_batch_add(batch, &move->finger.key, move->finger_row, err));
 	}
 out:
 	return rc;
+}
+
+/* Both copies stand, and nobody takes them back. */
+static bool is_held(const struct move *move)
+{
+	return move->held && (move->finger_held || !move->with_finger);
 }
 
 static enum seal_status insert_copies(struct token_work *w, struct page *page, struct seal_err *err)
@@ -213,12 +262,14 @@ static enum seal_status insert_copies(struct token_work *w, struct page *page, s
 	for (size_t i = 0; i < page->n; i++) {
 		struct move *move = &page->moves[i];
 
-		move->ours = batch.items[next].inserted;
+		move->held = move->put = batch.items[next].inserted;
 		move->token.row = batch.items[next++].value;
-		if (!move->ours)
+		if (move->with_finger) {
+			move->finger_held = move->finger_put = batch.items[next].inserted;
+			move->finger.row = batch.items[next++].value;
+		}
+		if (!is_held(move))
 			others[n_others++] = move;
-		if (move->finger_row.ptr != NULL)
-			move->finger_ours = batch.items[next++].inserted;
 	}
 	if (n_others > 0)
 		SEAL_TRY(take_copies(w, others, n_others, err));
@@ -226,65 +277,42 @@ out:
 	return rc;
 }
 
-/* Where a copy stands, the old rows go. */
+/* Where the copies stand, the old row goes. Old fingerprints stay to the end. */
 static enum seal_status remove_old(struct token_work *w, struct page *page, struct store_change *changes,
 				   struct seal_err *err)
 {
 	size_t n = 0, next = 0;
 	enum seal_status rc;
 
-	for (size_t i = 0; i < page->n; i++) {
-		const struct move *move = &page->moves[i];
-
-		if (!move->ours)
-			continue;
-		changes[n++] = (struct store_change){.key = token_key_bytes(&move->old.key), .from = move->old.row};
-		if (move->finger_row.ptr != NULL)
-			changes[n++] = (struct store_change){.key = token_key_bytes(&move->old_finger.key),
-							     .from = move->old_finger.row};
-	}
+	for (size_t i = 0; i < page->n; i++)
+		if (is_held(&page->moves[i]))
+			changes[n++] = (struct store_change){.key = token_key_bytes(&page->moves[i].old.key),
+							     .from = page->moves[i].old.row};
 	SEAL_TRY(token_change(w, changes, n, err));
-	for (size_t i = 0; i < page->n; i++) {
-		struct move *move = &page->moves[i];
-
-		if (!move->ours)
-			continue;
-		move->moved = changes[next++].changed;
-		next += move->finger_row.ptr != NULL;
-	}
+	for (size_t i = 0; i < page->n; i++)
+		if (is_held(&page->moves[i]))
+			page->moves[i].moved = changes[next++].changed;
 out:
 	return rc;
 }
 
-static bool is_undone(const struct move *move)
-{
-	return move->ours && !move->taken && !move->moved;
-}
-
-/* Copies of rows that were not removed go away; fingerprints only after their tokens, so that none leads nowhere through us. */
+/* What was inserted for rows that were not removed goes away, token and fingerprint at once. */
 static enum seal_status undo(struct token_work *w, struct page *page, struct store_change *changes,
 			     struct seal_err *err)
 {
-	size_t n = 0, n_fingers = 0;
-	enum seal_status rc;
+	size_t n = 0;
 
-	for (size_t i = 0; i < page->n; i++)
-		if (is_undone(&page->moves[i]))
-			changes[n++] = (struct store_change){.key = token_key_bytes(&page->moves[i].token.key),
-							     .from = page->moves[i].row};
-	SEAL_TRY(token_change(w, changes, n, err));
-	n = 0;
 	for (size_t i = 0; i < page->n; i++) {
 		const struct move *move = &page->moves[i];
 
-		if (!is_undone(move) || !changes[n++].changed || !move->finger_ours)
-			continue;
-		changes[n_fingers++] =
-			(struct store_change){.key = token_key_bytes(&move->finger.key), .from = move->finger_row};
+		if (move->put && !move->moved)
+			changes[n++] =
+				(struct store_change){.key = token_key_bytes(&move->token.key), .from = move->row};
+		if (move->finger_put && !move->moved)
+			changes[n++] = (struct store_change){.key = token_key_bytes(&move->finger.key),
+							     .from = move->finger_row};
 	}
-	rc = token_change(w, changes, n_fingers, err);
-out:
-	return rc;
+	return token_change(w, changes, n, err);
 }
 
 static enum seal_status move_page(struct token_work *w, struct page *page, uint64_t *moved, struct seal_err *err)
