@@ -224,9 +224,9 @@ enum seal_status token_work_look(struct token_work *w, bool *changed, struct sea
 			"damaged, or is a newer program's; restore it, or use that program");
 		goto out;
 	}
-	*changed = !w->fresh || !same_state(&state, &w->state);
+	*changed = !same_state(&state, &w->state);
 	w->fresh = true;
-	if (!same_state(&state, &w->state)) {
+	if (*changed) {
 		SEAL_TRY(go_by(w, &state, err));
 		remember_state(w);
 	}
@@ -279,11 +279,6 @@ enum seal_status token_work_names(struct token_work *w, unsigned generation, str
 
 	if (w->names[generation] == NULL)
 		SEAL_TRY(store_keys_pepper_known(keys, &w->names[generation], err));
-	if (w->names[generation] == NULL && !w->fresh) {
-		w->look = true;
-		rc = err_set(err, SEAL_RETRY, SEAL_E_BUSY, "the state of the store's tokens is to be read first");
-		goto out;
-	}
 	if (w->names[generation] == NULL)
 		SEAL_TRY(store_keys_pepper(keys, &w->use, false, &w->names[generation], err));
 	*out = w->names[generation];

@@ -79,9 +79,9 @@ SEAL_MUST_USE enum seal_status token_run(struct tokens *tokens, struct key_sessi
  * means that there are no tokens.
  */
 SEAL_MUST_USE enum seal_status token_work_begin(struct token_work *w, struct seal_err *err);
-/* Reads the state; *changed: it is another one than what the work went by, or was not read in this call before. */
+/* Reads the state; *changed: it is another one than what the work went by. */
 SEAL_MUST_USE enum seal_status token_work_look(struct token_work *w, bool *changed, struct seal_err *err);
-/* HMAC of a generation, which is there. SEAL_RETRY with w->look where the state has to be read first. */
+/* HMAC of a generation; SEAL_DATA where its keys are gone, as after a rekey that the call knows nothing of. */
 SEAL_MUST_USE enum seal_status token_work_names(struct token_work *w, unsigned generation, struct hmac **out,
 						struct seal_err *err);
 /* A reference to a generation by its number; without I/O. */

@@ -234,6 +234,40 @@ static void imported(void **state)
 	tokens_close(&f);
 }
 
+/* What has expired and was replaced comes along, in any order, and takes nobody's fingerprint. */
+static void imported_expired(void **state)
+{
+	struct token_record all[10];
+	struct tokens_fixture f;
+	struct token_item item;
+	uint64_t bad;
+
+	tokens_open(&f, (struct data_keys_options){0});
+	protect_one(&f, f.tokens, &noted_terms, value_item("v"));
+	unix_ms += 2000;
+	item = protect_one(&f, f.tokens, &noted_terms, value_item("v"));
+	assert_int_equal(walk_all(&f, f.tokens, 10, all, 10, &bad), 2);
+	assert_int_equal(all[0].convergent + all[1].convergent, 1);
+	for (int first = 0; first < 2; first++) {
+		struct token_record in[2] = {all[first], all[!first]};
+		struct tokens_fixture to;
+		struct token_item again;
+
+		tokens_open(&to, (struct data_keys_options){0});
+		protect_one(&to, to.tokens, &noted_terms, value_item("v")); /* expires in a moment */
+		unix_ms += 3002000;
+		in[0].expires_ms += in[0].expires_ms > 1002000 ? 3002000 : 0;
+		in[1].expires_ms += in[1].expires_ms > 1002000 ? 3002000 : 0;
+		assert_int_equal(import_records(&to, to.tokens, in, 2), 2);
+		assert_true(in[0].item.err == NULL && in[1].item.err == NULL);
+		again = protect_one(&to, to.other, &noted_terms, value_item("v"));
+		assert_true(bytes_eq(again.token, item.token));
+		assert_int_equal(rows(&to), 1 + 3 + 1);
+		tokens_close(&to);
+	}
+	tokens_close(&f);
+}
+
 static void imported_conflicts(void **state)
 {
 	struct token_record r[7];
@@ -355,6 +389,46 @@ static void slept_through(void **state)
 	tokens_close(&f);
 }
 
+/* A process that has forgotten the names, and slept through a rekey whose old keys are gone. */
+static uint64_t age_ms;
+
+static uint64_t age_clock(void)
+{
+	return age_ms;
+}
+
+static void forgot_the_names(void **state)
+{
+	struct tokens_fixture f;
+	struct token_item one;
+	struct seal_bytes key;
+	size_t before;
+
+	age_ms = 1000;
+	key_cache_test_clock(age_clock);
+	tokens_open(&f, (struct data_keys_options){.max_age_ms = 1000});
+	one = protect_one(&f, f.tokens, &convergent_terms, value_item("1"));
+	before = fake_store_count(f.store, STORE_KEYS_SPACE);
+	rekey_step(&f, rekey_begins);
+	move(&f, record_of(&one));
+	rekey_step(&f, rekey_ends);
+	for (size_t i = 0; i < fake_store_count(f.store, STORE_KEYS_SPACE);) {
+		fake_store_row(f.store, STORE_KEYS_SPACE, i, &key);
+		if (memcmp(key.ptr, store_keys_scope(f.tokens->held[CURRENT]->keys), ROW_ID_LEN) == 0)
+			fake_store_remove(f.store, STORE_KEYS_SPACE, key);
+		else
+			i++;
+	}
+	assert_int_equal(fake_store_count(f.store, STORE_KEYS_SPACE), before);
+	age_ms += 5000;
+	assert_int_equal(f.tokens->state.current, 1);
+	assert_int_equal(reveal_one(&f, f.tokens, token_item(&one), "1"), SEAL_E_NONE);
+	assert_int_equal(f.tokens->state.current, 2);
+	assert_int_equal(fake_store_count(f.store, STORE_KEYS_SPACE), before);
+	tokens_close(&f);
+	key_cache_test_clock(NULL);
+}
+
 /* The rekey begins between the look for fingerprints and the insertion. */
 static void begin_now(void *arg)
 {
@@ -389,6 +463,37 @@ static void begun_meanwhile(void **state)
 	}
 }
 
+/* Not before this insertion: before the next one. */
+static void begin_next(void *arg)
+{
+	struct tokens_fixture *f = arg;
+	struct fake_store_control *control = fake_store_control(f->store);
+
+	control->rival = begin_now;
+	atomic_store(&control->before_insert, 1);
+}
+
+/* Between a shaped token and its fingerprint: no token is left that nobody carries. */
+static void begun_between(void **state)
+{
+	struct fake_store_control *control;
+	struct token_item item;
+	struct tokens_fixture f;
+
+	tokens_open(&f, (struct data_keys_options){0});
+	control = fake_store_control(f.store);
+	protect_one(&f, f.tokens, &text_terms, value_item("begun"));
+	protect_one(&f, f.tokens, &text_terms, value_item("uses"));
+	control->rival = begin_next;
+	control->rival_arg = &f;
+	atomic_store(&control->before_insert, 1);
+	item = protect_one(&f, f.tokens, &convergent_digit_terms, digits_item("1234567890"));
+	assert_int_equal(f.tokens->state.current, 2);
+	assert_int_equal(reveal_one(&f, f.other, token_item(&item), "1234567890"), SEAL_E_NONE);
+	assert_int_equal(rows(&f), 1 + 2 + 2);
+	tokens_close(&f);
+}
+
 /* Draws what it is told to, then at random. */
 static _Thread_local struct seal_bytes drawn_next;
 
@@ -416,6 +521,8 @@ static void taken_in_old(void **state)
 	assert_int_equal(drawn_next.len, 0);
 	assert_false(bytes_eq(one.token, two.token));
 	rekey_step(&f, rekey_begins);
+	assert_int_equal(reveal_one(&f, f.tokens, token_item(&one), "1234567890"), SEAL_E_NONE);
+	assert_int_equal(f.tokens->state.leaving, 1); /* so the draw is not for a call that begins again */
 	drawn_next = one.token;
 	two = protect_one(&f, f.tokens, &terms, digits_item("1288888888"));
 	assert_int_equal(drawn_next.len, 0);
@@ -495,19 +602,14 @@ static void lost_token(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(looked_up),
-		cmocka_unit_test(walked),
-		cmocka_unit_test(removed),
-		cmocka_unit_test(purged),
-		cmocka_unit_test(imported),
-		cmocka_unit_test(imported_conflicts),
-		cmocka_unit_test(while_leaving),
-		cmocka_unit_test(slept_through),
-		cmocka_unit_test(begun_meanwhile),
-		cmocka_unit_test(taken_in_old),
-		cmocka_unit_test(times_while_leaving),
-		cmocka_unit_test(damaged),
-		cmocka_unit_test(lost_token),
+		cmocka_unit_test(looked_up),	    cmocka_unit_test(walked),
+		cmocka_unit_test(removed),	    cmocka_unit_test(purged),
+		cmocka_unit_test(imported),	    cmocka_unit_test(imported_conflicts),
+		cmocka_unit_test(while_leaving),    cmocka_unit_test(slept_through),
+		cmocka_unit_test(begun_meanwhile),  cmocka_unit_test(begun_between),
+		cmocka_unit_test(taken_in_old),	    cmocka_unit_test(times_while_leaving),
+		cmocka_unit_test(imported_expired), cmocka_unit_test(forgot_the_names),
+		cmocka_unit_test(damaged),	    cmocka_unit_test(lost_token),
 	};
 
 	return cmocka_run_group_tests_name("tokens_care", tests, NULL, NULL);
