@@ -45,24 +45,6 @@ static size_t escape(const char *text, char *out, size_t room)
 	return n;
 }
 
-/*
- * Names in a message may come from records: none may break the line or steer a terminal, and one that was cut in the
- * middle of a character must not make the line invalid UTF-8.
- */
-static void keep_to_one_line(char *line)
-{
-	struct seal_bytes text = bytes_of(line, strlen(line) - 1); /* without its end */
-	uint32_t c;
-
-	for (size_t at = 0, from = 0; at < text.len; from = at) {
-		if (!utf8_next(text, &at, &c))
-			at++;
-		else if (!utf8_steers(c))
-			continue;
-		memset(line + from, '?', at - from);
-	}
-}
-
 /* `status` and `code` are empty for what is not an error. */
 static void emit(enum log_level level, const char *status, const char *code, const char *place, const char *text)
 {
@@ -88,7 +70,7 @@ static void emit(enum log_level level, const char *status, const char *code, con
 		n = (int)sizeof(line) - 1;
 		line[n - 1] = '\n';
 	}
-	keep_to_one_line(line);
+	utf8_keep_to_one_line(line, strlen(line) - 1); /* without its end */
 	ignored = write(STDERR_FILENO, line, (size_t)n);
 	(void)ignored;
 }

@@ -53,6 +53,20 @@ bool utf8_valid(struct seal_bytes text)
 	return true;
 }
 
+void utf8_keep_to_one_line(char *text, size_t len)
+{
+	const struct seal_bytes bytes = bytes_of(text, len);
+	uint32_t c;
+
+	for (size_t at = 0, from = 0; at < len; from = at) {
+		if (!utf8_next(bytes, &at, &c))
+			at = from + 1;
+		else if (!utf8_steers(c))
+			continue;
+		memset(text + from, '?', at - from);
+	}
+}
+
 size_t utf8_put(uint32_t code_point, uint8_t out[4])
 {
 	if (code_point < 0x80) {

@@ -12,6 +12,11 @@ bool utf8_next(struct seal_bytes text, size_t *at, uint32_t *code_point);
  * the direction of writing around.
  */
 bool utf8_steers(uint32_t code_point);
+/*
+ * '?' for each byte of what steers or is no UTF-8: names may come from records, and may have been cut in the middle of a
+ * character.
+ */
+void utf8_keep_to_one_line(char *text, size_t len);
 /* Writes 1-4 bytes; `code_point` must be a valid scalar value. Returns the length. */
 size_t utf8_put(uint32_t code_point, uint8_t out[4]);
 

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "cmd/commands.h"
 #include "cmd/inspect.h"
 #include "cmd/output.h"
@@ -255,9 +256,7 @@ static enum seal_status inspect_headers(struct inspection *in, const char *place
 		path = arena_printf(&in->scratch, "header:%.*s", BYTES_FMT(header->name));
 		if (path == NULL)
 			return err_memory(err);
-		for (char *at = path; *at != '\0'; at++)
-			if ((unsigned char)*at < 0x20 || *at == 0x7f)
-				*at = '?'; /* a terminal would obey it */
+		utf8_keep_to_one_line(path, strlen(path));
 		SEAL_TRY(found(in, place, path, header->value, err));
 	}
 out:

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "json/string.h"
 #include "methods/envelope_header.h"
 #include "methods/text_form.h"
@@ -347,6 +348,8 @@ static enum seal_status count_failure(struct verify *v, struct source *source, c
 
 	pump_place_of(source, record, place, sizeof(place));
 	snprintf(path, sizeof(path), "%.*s", (int)path_len(why->place), why->place);
+	if (v->options->report == VERIFY_TEXT) /* the others have escapes */
+		utf8_keep_to_one_line(path, strlen(path));
 	v->failed++;
 	if (count_kind(v, place, path, why->code) != SEAL_OK || list_failure(v, place, path, why) != SEAL_OK)
 		return err_memory(err);

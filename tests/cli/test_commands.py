@@ -75,6 +75,12 @@ def test_inspect_needs_no_key(shop, program):
     ]
 
 
+def test_names_of_headers_steer_no_terminal(program):
+    line = {"key": "k", "payload": "{}", "headers": ["a\x1b[31mb\x9b31m\u202e", "vault:v1:" + "A" * 56]}
+    out = program.run("inspect", "-J", input=json.dumps(line, ensure_ascii=False).encode())[0].decode()
+    assert "header:a?[31mb??31m???: " in out
+
+
 def test_inspect_json(shop):
     hidden = shop.protect(b'{"Name":"Ada"}\n' * 3)
     out = [json.loads(line) for line in shop.run("inspect", "--json", input=hidden)[0].splitlines()]

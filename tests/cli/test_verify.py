@@ -225,6 +225,10 @@ def test_the_page_is_whole_and_escaped(shop):
     assert set(page.attributes) <= {"lang", "charset", "http-equiv", "content", "name", "class"}
     assert "&#60;script&#62;" in text and "my secret value" not in text
     assert not re.search(r"https?:|src=|href=|@import|url\(", text.replace("src=x", "").replace("&#60;img", ""))
+    # Nor does any steer a terminal; and one that is cut in the middle of a character is still text.
+    for name in (nasty, "\x9b31m\x7f\u2028", "\u00e9" * 3000):
+        text = shop.run("verify", input=json.dumps({name: "secret"}, ensure_ascii=False).encode(), exit_code=1)[0].decode()
+        assert not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", text)
     shop.policy(POLICY)
     good = shop.run("verify", "--report", "html", input=shop.protect(lines(RECORD)))[0].decode()
     Page(good)
