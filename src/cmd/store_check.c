@@ -260,10 +260,11 @@ const struct command command_store_check = {
 	.name = "check",
 	.usage = "[ADDRESS]",
 	.summary = "Look at every row of a store: is it as it should be?",
-	.details = "With an ADDRESS rows are looked at by their form, which needs no key, and counted. With a policy "
-		   "people's keys and tokens that its keys have sealed are opened, too. Nothing is changed, and no value "
-		   "is shown. Programs may go on working meanwhile. Ends with 1 when rows are damaged, changed, or under "
-		   "a store key that is gone.",
+	.details =
+		"With an ADDRESS rows are looked at by their form, which needs no key, and counted. With a policy "
+		"people's keys and tokens that its keys have sealed are opened, too. Nothing is changed, and no "
+		"value is shown. Programs may go on working meanwhile. Ends with 1 when rows are damaged, changed, "
+		"or under a store key that is gone.",
 	.examples = "sealstream store check sqlite:tokens.db\n"
 		    "sealstream store check -p policy.yaml --json\n",
 	.options = rows,
