@@ -349,7 +349,8 @@ static enum seal_status put_topic(const struct suggestion *s, struct seal_buf *o
 	SEAL_TRY(buf_append(out, buf_bytes(&s->headers), err));
 	if (text)
 		SEAL_TRY(buf_append_str(out, "    format: bytes\n", err));
-	SEAL_TRY(buf_append_str(out, "    protect:\n", err));
+	SEAL_TRY(buf_append_str(
+		out, s->values.len > 0 ? "    protect:\n" : "    protect: {}  # nothing was found in values\n", err));
 	rc = buf_append(out, buf_bytes(&s->values), err);
 out:
 	return rc;
@@ -367,12 +368,6 @@ enum seal_status scan_suggest(const struct scan_result *result, struct seal_buf 
 		rc = buf_append_str(out, "# Nothing was found that a policy could protect.\n", err);
 		goto out;
 	}
-	/* Only keys and headers: a policy has no topic whose values all pass. */
-	if (s.values.len == 0)
-		SEAL_TRY(buf_printf(
-			&s.values, err,
-			"      $: %s  # nothing was found in values, but some must be protected: name which\n",
-			encrypted(&s, NULL)->name));
 	SEAL_TRY(put_head(&s, out, err));
 	rc = put_topic(&s, out, err);
 out:

@@ -120,8 +120,9 @@ const struct command command_token_export = {
 		"and "
 		"only its owner can read it (mode 0600). Pipe it into `token import`, or encrypt it before it is "
 		"kept.",
-	.examples = "sealstream token export -p old.yaml --yes | sealstream token import -p new.yaml\n"
-		    "sealstream token export -p policy.yaml --method card --yes -o /run/tokens.ndjson\n",
+	.examples = "sealstream token export -p old.yaml --yes |\n"
+		    "  sealstream token import -p new.yaml\n"
+		    "sealstream token export -p policy.yaml --method card --yes -o cards.ndjson\n",
 	.options = rows,
 	.options_size = sizeof(struct export_options),
 	.keys = true,

@@ -152,7 +152,8 @@ const struct command command_token_import = {
 		"convergent value that has another token here, fails: its line is told, the others go on, and the "
 		"run ends with 1. Tokens keep what they were bound to: they reveal under a policy whose namespace, "
 		"paths and domains are those of the old one.",
-	.examples = "sealstream token export -p old.yaml --yes | sealstream token import -p new.yaml\n",
+	.examples = "sealstream token export -p old.yaml --yes |\n"
+		    "  sealstream token import -p new.yaml\n",
 	.options = rows,
 	.options_size = sizeof(struct import_options),
 	.args_max = 1,

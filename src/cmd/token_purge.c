@@ -134,7 +134,8 @@ const struct command command_token_purge = {
 		"--also-live those that still live go, too; --metadata and --older-than narrow down which. What was "
 		"purged cannot be brought back. Backups and replicas of the store still hold the rows, encrypted.",
 	.examples = "sealstream token purge -p policy.yaml\n"
-		    "sealstream token purge -p policy.yaml --also-live --metadata purpose=trial --dry-run\n",
+		    "sealstream token purge -p policy.yaml --also-live --dry-run \\\n"
+		    "  --metadata purpose=trial\n",
 	.options = rows,
 	.options_size = sizeof(struct purge_options),
 	.keys = true,

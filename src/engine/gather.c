@@ -424,17 +424,20 @@ out:
 	return rc;
 }
 
-/* A whole payload, key or header under the topic's one rule. */
+/* A whole payload, key or header under the topic's one rule, if it has one. */
 static enum seal_status gather_whole(struct engine *engine, size_t record, struct seal_err *err)
 {
 	const bool text = engine->topic->format == FORMAT_TEXT;
-	const struct policy_rule *rule = &engine->topic->rules[0];
+	const struct policy_rule *rule = engine->topic->rules;
 	struct cell cell = {.kind = text ? CELL_STRING : CELL_BYTES,
 			    .json_type = text ? JSON_STRING : 0,
 			    .in = engine->values[record]};
-	struct spot spot = {.path = rule->path};
+	struct spot spot = {.start = 0};
 
-	SEAL_INVARIANT(engine->topic->n_rules == 1); /* a policy has no topic that passes in clear */
+	SEAL_INVARIANT(engine->topic->n_rules <= 1);
+	if (engine->topic->n_rules == 0)
+		return SEAL_OK;
+	spot.path = rule->path;
 	if (text && !utf8_valid(cell.in)) {
 		err_set(&engine->err, SEAL_DATA, SEAL_E_SYNTAX, "it is not UTF-8 text%s",
 			engine->topic->part == PART_KEY ? "; for keys that are bytes set 'key_format: bytes'" : "");

@@ -75,8 +75,8 @@ void build_methods(struct build *build, const struct node *methods, const struct
 void build_topics(struct build *build, const struct node *topics);
 void build_tests(struct build *build, const struct node *tests);
 
-/* The map from paths to methods of one entry; `allow` may be NULL. */
-void build_rules(struct build *build, const struct node *protect, const struct node *allow,
+/* The map from paths to methods of one entry; `allow` may be NULL. `may_be_empty`: all may pass in clear. */
+void build_rules(struct build *build, const struct node *protect, const struct node *allow, bool may_be_empty,
 		 struct policy_topic *topic);
 /* The one rule of an entry for a whole key or header; `method` is its name or map. */
 void build_whole_rule(struct build *build, const struct node *method, struct policy_topic *topic);

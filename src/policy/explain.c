@@ -227,7 +227,9 @@ static void say_entry(struct explain *x, const struct policy_topic *topic)
 	SAY(x, "\n\n");
 	say_rules(x, topic);
 	SAY(x, "\n  %s\n",
-	    topic->format == FORMAT_BYTES ? "The value is taken as a whole." : "Every other byte stays as it is.");
+	    topic->n_rules == 0		    ? "Values pass in clear (protect: {})."
+	    : topic->format == FORMAT_BYTES ? "The value is taken as a whole."
+					    : "Every other byte stays as it is.");
 	say_allowed(x, topic);
 }
 

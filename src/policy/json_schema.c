@@ -334,12 +334,12 @@ static void write_use(struct writer *w)
 	write_close(w, '}');
 }
 
-/* {"type": "object"} whose names fit `pattern` and whose values are methods, at most `max` of them; the caller closes it. */
-static void open_uses(struct writer *w, const char *pattern, int64_t max)
+/* {"type": "object"} whose names fit `pattern` and whose values are methods, `min` to `max` of them; the caller closes it. */
+static void open_uses(struct writer *w, const char *pattern, int64_t min, int64_t max)
 {
 	open_type(w, "object");
 	write_name(w, "minProperties");
-	write_number(w, 1);
+	write_number(w, min);
 	write_name(w, "maxProperties");
 	write_number(w, max);
 	write_name(w, "propertyNames");
@@ -352,7 +352,7 @@ static void open_uses(struct writer *w, const char *pattern, int64_t max)
 static void write_protect(struct writer *w)
 {
 	write_name(w, "protect");
-	open_uses(w, "^\\$", POLICY_RULES_MAX);
+	open_uses(w, "^\\$", 0, POLICY_RULES_MAX);
 	write_member(w, "description", "which path gets which method");
 	write_close(w, '}');
 }
@@ -368,7 +368,7 @@ static void write_key_rules(struct writer *w)
 	write_open(w, '{');
 	write_member(w, "$ref", "#/$defs/use");
 	write_close(w, '}');
-	open_uses(w, "^\\$", POLICY_RULES_MAX);
+	open_uses(w, "^\\$", 1, POLICY_RULES_MAX);
 	write_close(w, '}');
 	write_close(w, ']');
 	write_close(w, '}');
@@ -377,7 +377,7 @@ static void write_key_rules(struct writer *w)
 static void write_headers(struct writer *w)
 {
 	write_name(w, "headers");
-	open_uses(w, "^(?!seal-).+$", POLICY_HEADERS_MAX);
+	open_uses(w, "^(?!seal-).+$", 1, POLICY_HEADERS_MAX);
 	write_member(w, "description", "which header gets which method");
 	write_close(w, '}');
 }
@@ -413,6 +413,32 @@ static void write_dead_letter(struct writer *w)
 	close_object(w);
 }
 
+/* Nothing in `protect` needs `key` or `headers`. */
+static void write_empty_protect(struct writer *w)
+{
+	static const char *const key[] = {"key", NULL}, *const headers[] = {"headers", NULL};
+
+	write_name(w, "anyOf");
+	write_open(w, '[');
+	write_open(w, '{');
+	write_words(w, "required", key);
+	write_close(w, '}');
+	write_open(w, '{');
+	write_words(w, "required", headers);
+	write_close(w, '}');
+	write_open(w, '{');
+	write_name(w, "properties");
+	write_open(w, '{');
+	write_name(w, "protect");
+	write_open(w, '{');
+	write_name(w, "minProperties");
+	write_number(w, 1);
+	write_close(w, '}');
+	write_close(w, '}');
+	write_close(w, '}');
+	write_close(w, ']');
+}
+
 static void write_topic(struct writer *w)
 {
 	static const char *const required[] = {"match", "protect", NULL};
@@ -420,6 +446,7 @@ static void write_topic(struct writer *w)
 	write_name(w, "topic");
 	open_type(w, "object");
 	write_words(w, "required", required);
+	write_empty_protect(w);
 	write_name(w, "properties");
 	write_open(w, '{');
 	write_match(w);

@@ -59,7 +59,7 @@ void build_key_part(struct build *build, const struct node *key, int format, str
 			    "key needs a method: its name, {type: ...}, or for keys that are JSON {$.id: METHOD}");
 	} else if (key->kind == NODE_MAP && key->first->text.len > 0 && key->first->text.ptr[0] == '$') {
 		part->format = FORMAT_JSON;
-		build_rules(build, key, NULL, part);
+		build_rules(build, key, NULL, false, part);
 	} else {
 		build_whole_rule(build, key, part);
 	}

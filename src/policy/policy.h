@@ -117,7 +117,7 @@ struct policy_topic {
 	int format; /* enum record_format */
 	struct policy_defaults on; /* the policy's defaults with the topic's own on top */
 	const struct policy_rule *rules;
-	size_t n_rules;
+	size_t n_rules; /* 0: values pass in clear, but keys or headers don't (`protect: {}`) */
 	struct json_paths *paths; /* rules 0 … n_rules-1, then the siblings of BIND_RECORD and `per` */
 	const char *dead_letter_topic; /* NULL: none */
 	const struct policy_method *dead_letter_method; /* encrypt, bound to the domain "dead-letter" */

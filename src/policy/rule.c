@@ -327,14 +327,18 @@ struct seal_bytes policy_path(const struct policy_topic *topic, struct seal_byte
 	return bytes_of(path, root + canonical.len - 1);
 }
 
-void build_rules(struct build *build, const struct node *protect, const struct node *allow,
+void build_rules(struct build *build, const struct node *protect, const struct node *allow, bool may_be_empty,
 		 struct policy_topic *topic)
 {
 	struct entry entry = {.build = build, .topic = topic, .good = true};
 
-	if (protect->n == 0 || protect->n > POLICY_RULES_MAX) {
-		build_error(build, protect->mark, "%s has 1 to %d paths: a topic without any would pass in clear",
-			    topic->part == PART_KEY ? "key" : "protect", POLICY_RULES_MAX);
+	if ((protect->n == 0 && !may_be_empty) || protect->n > POLICY_RULES_MAX) {
+		build_error(build, protect->mark,
+			    topic->part == PART_KEY
+				    ? "key has 1 to %d paths: without any it would pass in clear"
+				    : "protect has 1 to %d paths: a topic without any would pass in clear, "
+				      "which needs key: or headers: in it",
+			    POLICY_RULES_MAX);
 		return;
 	}
 	entry.rules = build_alloc(build, protect->n, sizeof(*entry.rules));

@@ -241,9 +241,10 @@ static void build_topic(struct build *build, const struct node *at, struct polic
 	build_on_error(build, at, nodes.dead_letter, good, topic);
 	build_parts(build, at, &nodes, options.key_format, topic);
 	if (nodes.protect != NULL)
-		build_rules(build, nodes.protect, nodes.allow, topic);
+		build_rules(build, nodes.protect, nodes.allow, nodes.key != NULL || nodes.headers != NULL, topic);
 	else if (good)
-		build_error(build, at->mark, "the topic needs protect: a map from paths to methods");
+		build_error(build, at->mark, "the topic needs protect: a map from paths to methods%s",
+			    nodes.key != NULL || nodes.headers != NULL ? ", or {}: values pass in clear" : "");
 }
 
 /* The first of `topics` that takes `name`, with the pattern that does. */

@@ -140,3 +140,21 @@ def test_inspect(keyed):
     report = json.loads(keyed.run("inspect", "-J", "--json", "-s", input=data)[0])
     assert [kind["path"] for kind in report["kinds"]] == ["key", "key['id'][*]", "header:a?"]
     assert report["protected_records"] == report["values"] == 3 and report["failed"] == 0
+
+
+@pytest.mark.parametrize("form, payload", [("json", r'{\"Name\": \"Ada\"}'), ("bytes", "no JSON")])
+def test_values_in_clear_on_purpose(tmp_path, form, payload):
+    """`protect: {}`: the key and headers are protected and proved, the value passes."""
+    shop = Shop(tmp_path, POLICY.format(key=KEY).replace("{$.Name: secret, $.customer: number}", f"{{}}\n    format: {form}"))
+    assert b"Values pass in clear" in shop.run("policy", "explain", "policy.yaml")[0]
+    line = LINE[:LINE.index('"payload"')] + f'"payload":"{payload}"}}\n'
+    hidden = shop.protect(line.encode(), "-J")
+    found = json.loads(hidden)
+    assert found["payload"] == json.loads(line)["payload"] and found["key"] != "1234567"
+    back = json.loads(shop.reveal(hidden, "-J"))
+    assert back["payload"] == json.loads(line)["payload"] and back["key"] == "1234567"
+    assert b"1 record" in shop.run("verify", "-J", input=hidden)[0]
+    assert b"plaintext" in shop.run("verify", "-J", input=line.encode(), exit_code=1)[0]
+    told = shop.run("scan", "-p", "policy.yaml", "-J", input=hidden, exit_code=int(form == "json"))[0]  # a name is open
+    assert b"unclassified" in told
+    assert shop.run("rewrap", "-J", input=hidden)[0]

@@ -294,6 +294,18 @@ def test_a_suggestion_works(shop, program, tmp_path):
     assert shop.run("reveal", "-p", str(tmp_path / "suggested.yaml"), input=hidden)[0] == data
 
 
+def test_only_a_key_or_headers_were_found(shop, program, tmp_path):
+    """Values pass in clear then, and the policy says so."""
+    data = ndjson({"key": f"p{i}@example.com", "headers": ["x-phone", f"+49 30 90182{i:03}"], "payload": json.dumps({"n": i})}
+                  for i in range(50))
+    out = suggest(program, tmp_path, data, "-J")
+    assert "    protect: {}  # nothing was found in values\n" in out
+    shop.run("-q", "key", "create", "joins", "--convergent")
+    hidden = shop.run("protect", "-p", str(tmp_path / "suggested.yaml"), "-J", input=data)[0]
+    assert b"@example" not in hidden and b"+49" not in hidden and b'{\\"n\\": 1}' in hidden
+    assert shop.run("reveal", "-p", str(tmp_path / "suggested.yaml"), "-J", input=hidden)[0].count(b"@example") == 50
+
+
 def test_values_that_do_not_fit_are_encrypted(program, tmp_path):
     """fpe takes digits alone: what else stands there changes the method."""
     cards = [{"card": "4111111111111111"}] * 50

@@ -394,7 +394,8 @@ static void topics(void **state)
 		 "6:3 the topic needs match, like match: purchases\n"
 		 "7:3 unknown key \"mtch\" in a topic; did you mean \"match\"?\n"
 		 "8:10 match names no topic\n"
-		 "9:12 protect has 1 to 1024 paths: a topic without any would pass in clear\n"
+		 "9:12 protect has 1 to 1024 paths: a topic without any would pass in clear, which needs key: or "
+		 "headers: in it\n"
 		 "10:14 match must be a topic, a glob, a /regex/ or a list of these\n"
 		 "10:19 match must be a topic, a glob, a /regex/ or a list of these\n"
 		 "11:12 protect in a topic must be a map, not a list\n"},

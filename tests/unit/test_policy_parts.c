@@ -195,6 +195,40 @@ static void headers(void **state)
 	policy_free(policy);
 }
 
+#define CLEAR(rest)                                                                                                  \
+	"version: 1\nkeys: {k: local:k}\nmethods: {id: {type: fpe, key: k, alphabet: x}}\n"                          \
+	"topics:\n- match: t\n" rest
+
+/* Values may pass in clear on purpose, where a key or headers do not; never by leaving something out. */
+static void values_in_clear(void **state)
+{
+	static const char *const good[] = {CLEAR("  protect: {}\n  key: id\n"),
+					   CLEAR("  protect: {}\n  headers: {h: id}\n"),
+					   CLEAR("  protect: {}\n  key: {$.a: id}\n  format: bytes\n"),
+					   CLEAR("  protect: {}\n  key: id\n  allow: [$]\n")};
+	static const char refused[] = "protect has 1 to 1024 paths: a topic without any would pass in clear, which "
+				      "needs key: or headers: in it";
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct policy *policy = load(good[i]);
+		struct seal_buf text = BUF_INIT(65536);
+		struct seal_err err = SEAL_ERR_INIT;
+
+		assert_int_equal(policy->topics[0].n_rules, 0);
+		assert_non_null(policy->topics[0].paths);
+		assert_int_equal(explain_text(policy, "p.yaml", "t", &text, &err), SEAL_OK);
+		assert_int_equal(buf_append_u8(&text, 0, &err), SEAL_OK);
+		assert_non_null(strstr((char *)text.ptr, "Values pass in clear"));
+		buf_clear(&text);
+		policy_free(policy);
+	}
+	check_refused(CLEAR("  protect: {}\n"), "p.yaml:6:12", refused);
+	check_refused(CLEAR("  protect: {}\n  allow: [key]\n"), "p.yaml:6:12", refused);
+	check_refused(CLEAR("  key: id\n"), "p.yaml:5:3", "a map from paths to methods, or {}: values pass in clear");
+	check_refused(CLEAR("  protect: {}\n  headers: {}\n"), "p.yaml:7:12", "headers has 1 to 64 names");
+	check_refused(CLEAR("  protect: {}\n  key: {}\n"), "p.yaml:7:8", "");
+}
+
 /* The longest name that there may be is whole in its place. */
 static void long_header(void **state)
 {
@@ -450,6 +484,7 @@ int main(void)
 		cmocka_unit_test(key_as_one_json_value),
 		cmocka_unit_test(what_keys_refuse),
 		cmocka_unit_test(headers),
+		cmocka_unit_test(values_in_clear),
 		cmocka_unit_test(long_header),
 		cmocka_unit_test(what_headers_refuse),
 		cmocka_unit_test(too_many_headers),
