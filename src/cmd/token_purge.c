@@ -75,9 +75,14 @@ static enum seal_status purge_page(struct token_use *use, struct token_record *r
 	size_t chosen = 0;
 	enum seal_status rc = SEAL_OK;
 
-	for (size_t i = 0; i < n; i++)
-		if (is_chosen(purge->options, &records[i]))
-			records[chosen++] = records[i];
+	for (size_t i = 0; i < n; i++) {
+		if (!is_chosen(purge->options, &records[i]))
+			continue;
+		records[chosen] = records[i];
+		if (purge->options->also_live)
+			records[chosen].expires_ms = 0; /* renewed meanwhile or not */
+		chosen++;
+	}
 	purge->seen += n;
 	purge->chosen += chosen;
 	if (chosen == 0 || purge->options->dry_run)

@@ -173,65 +173,39 @@ static bool needs_finger(const struct arrival *a)
 	return is_in(a) && a->convergent && (a->finger.row.ptr == NULL || a->replace);
 }
 
-/* The rows of the fingerprints that `open` need: those that replace one are changes, the others stay in the batch. */
-static enum seal_status write_fingers(struct token_work *w, struct arrival **open, size_t n, struct token_batch *put,
-				      struct token_batch *replace, struct seal_err *err)
+/* Fingerprints that have expired make room for those that come. */
+static enum seal_status drop_expired(struct token_work *w, struct arrival **open, size_t n, struct seal_err *err)
 {
-	enum seal_status rc = SEAL_OK;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct token_finger finger = {open[i]->record->item.token, open[i]->expires_ms};
-
-		if (needs_finger(open[i]))
-			SEAL_TRY(token_batch_add(open[i]->replace ? replace : put, &open[i]->finger.key,
-						 token_finger_write(w->arena, &finger), err));
-	}
-out:
-	return rc;
-}
-
-static enum seal_status swap_fingers(struct token_work *w, struct arrival **open, size_t n,
-				     const struct token_batch *rows, struct store_change *changes,
-				     struct seal_err *err)
-{
-	enum seal_status rc;
+	struct store_change *changes = arena_alloc(w->arena, n * sizeof(*changes), _Alignof(struct store_change));
 	size_t count = 0;
 
-	SEAL_TRY(token_seal(w, CURRENT, rows->rows, rows->n, err));
-	for (size_t i = 0; i < n; i++) {
-		if (!needs_finger(open[i]) || !open[i]->replace)
-			continue;
-		changes[count] = (struct store_change){.key = token_key_bytes(&open[i]->finger.key),
-						       .from = open[i]->finger.row,
-						       .to = rows->rows[count].row};
-		count++;
-	}
-	SEAL_TRY(token_change(w, changes, count, err));
-out:
-	return rc;
+	if (changes == NULL)
+		return err_memory(err);
+	for (size_t i = 0; i < n; i++)
+		if (needs_finger(open[i]) && open[i]->replace)
+			changes[count++] = (struct store_change){.key = token_key_bytes(&open[i]->finger.key),
+								 .from = open[i]->finger.row};
+	return token_change(w, changes, count, err);
 }
 
 static enum seal_status put_fingers(struct token_work *w, struct arrival **open, size_t n, struct seal_err *err)
 {
-	struct store_change *changes = arena_alloc(w->arena, n * sizeof(*changes), _Alignof(struct store_change));
-	struct token_batch put, replace;
+	struct token_batch batch;
 	enum seal_status rc;
-	size_t next = 0, changed = 0;
+	size_t next = 0;
 
-	if (changes == NULL)
-		return err_memory(err);
-	SEAL_TRY(token_batch_new(w, n, &put, err));
-	SEAL_TRY(token_batch_new(w, n, &replace, err));
-	SEAL_TRY(write_fingers(w, open, n, &put, &replace, err));
-	SEAL_TRY(token_batch_insert(w, &put, err));
-	SEAL_TRY(swap_fingers(w, open, n, &replace, changes, err));
+	SEAL_TRY(drop_expired(w, open, n, err));
+	SEAL_TRY(token_batch_new(w, n, &batch, err));
 	for (size_t i = 0; i < n; i++) {
-		bool stands = is_in(open[i]);
+		const struct token_finger finger = {open[i]->record->item.token, open[i]->expires_ms};
 
 		if (needs_finger(open[i]))
-			stands = open[i]->replace ? changes[changed++].changed : put.items[next++].inserted;
-		open[i]->done = stands;
+			SEAL_TRY(token_batch_add(&batch, &open[i]->finger.key, token_finger_write(w->arena, &finger),
+						 err));
 	}
+	SEAL_TRY(token_batch_insert(w, &batch, err));
+	for (size_t i = 0; i < n; i++)
+		open[i]->done = needs_finger(open[i]) ? batch.items[next++].inserted : is_in(open[i]);
 out:
 	return rc;
 }

@@ -3,12 +3,13 @@
  *
  *   text     one insertion: tokens and fingerprints
  *   shaped   tokens first, drawn again where they are taken; then fingerprints: one must never lead to another value's token
- *   expired  token first, then the old fingerprint's row becomes the new one (compare and swap)
+ *   expired  the old fingerprint goes away (compare and swap), then as above
  *
  * Who was slower with a fingerprint takes the token away again that it had made. A crash before that leaves a token that no
  * record carries.
  *
- * Invariant: a fingerprint in the store leads to a token in the store, which is of its value.
+ * Invariants: a fingerprint in the store leads to a token in the store, which is of its value. A fingerprint comes by an insertion
+ * alone, which the state guards: one that was changed in place could come behind the back of a rekey that has copied its token.
  */
 #include "base/log.h"
 #include "crypto/random.h"
@@ -52,11 +53,6 @@ static struct seal_bytes finger_row(struct token_work *w, const struct token_wan
 	return token_finger_write(w->arena, &finger);
 }
 
-static bool wants_insertion(const struct token_lot *lot, const struct token_want *want)
-{
-	return lot->terms->convergent && !want->replace;
-}
-
 /* Text tokens: with their fingerprints. 128 random bits are never taken already. */
 static enum seal_status place_text(struct token_work *w, struct token_lot *lot, struct token_want **wants, size_t n,
 				   struct token_seek **seeks, struct seal_err *err)
@@ -71,14 +67,13 @@ static enum seal_status place_text(struct token_work *w, struct token_lot *lot, 
 	for (size_t i = 0; i < n; i++)
 		SEAL_TRY(token_batch_add(&batch, &seeks[i]->key, token_row_write(w->arena, &wants[i]->record), err));
 	for (size_t i = 0; i < n; i++)
-		if (wants_insertion(lot, wants[i]))
+		if (lot->terms->convergent)
 			SEAL_TRY(token_batch_add(&batch, &wants[i]->finger.key, finger_row(w, wants[i]), err));
 	SEAL_TRY(token_batch_insert(w, &batch, err));
 	for (size_t i = 0; i < n; i++) {
 		wants[i]->placed = batch.items[i].inserted;
 		wants[i]->token.row = batch.rows[i].row;
-		wants[i]->found =
-			!lot->terms->convergent || (wants_insertion(lot, wants[i]) && batch.items[next++].inserted);
+		wants[i]->found = !lot->terms->convergent || batch.items[next++].inserted;
 		if (!wants[i]->placed)
 			wants[i]->err = token_item_damaged(w);
 	}
@@ -180,44 +175,29 @@ static enum seal_status add_fingers(struct token_work *w, struct token_lot *lot,
 
 	SEAL_TRY(token_batch_new(w, n, &batch, err));
 	for (size_t i = 0; i < n; i++)
-		if (wants[i]->placed && wants_insertion(lot, wants[i]))
+		if (wants[i]->placed && lot->terms->convergent)
 			SEAL_TRY(token_batch_add(&batch, &wants[i]->finger.key, finger_row(w, wants[i]), err));
 	SEAL_TRY(token_batch_insert(w, &batch, err));
 	for (size_t i = 0; i < n; i++)
-		wants[i]->found =
-			wants[i]->placed &&
-			(!lot->terms->convergent || (wants_insertion(lot, wants[i]) && batch.items[next++].inserted));
+		wants[i]->found = wants[i]->placed && (!lot->terms->convergent || batch.items[next++].inserted);
 out:
 	return rc;
 }
 
-/* Fingerprints that have expired lead to the new tokens. */
-static enum seal_status replace_fingers(struct token_work *w, struct token_want *const *wants, size_t n,
-					struct seal_err *err)
+/* Fingerprints that have expired make room. Nobody gives out what they lead to. */
+static enum seal_status drop_expired(struct token_work *w, struct token_want *const *wants, size_t n,
+				     struct seal_err *err)
 {
 	struct store_change *changes = arena_alloc(w->arena, n * sizeof(*changes), _Alignof(struct store_change));
-	struct token_batch batch;
-	enum seal_status rc;
-	size_t next = 0;
+	size_t count = 0;
 
 	if (changes == NULL)
 		return err_memory(err);
-	SEAL_TRY(token_batch_new(w, n, &batch, err));
-	for (size_t i = 0; i < n; i++) {
-		if (!wants[i]->placed || !wants[i]->replace)
-			continue;
-		SEAL_TRY(token_batch_add(&batch, &wants[i]->finger.key, finger_row(w, wants[i]), err));
-		changes[batch.n - 1] = (struct store_change){.key = token_key_bytes(&wants[i]->finger.key),
-							     .from = wants[i]->finger.row,
-							     .to = batch.rows[batch.n - 1].row};
-	}
-	SEAL_TRY(token_seal(w, CURRENT, batch.rows, batch.n, err));
-	SEAL_TRY(token_change(w, changes, batch.n, err));
 	for (size_t i = 0; i < n; i++)
-		if (wants[i]->placed && wants[i]->replace)
-			wants[i]->found = changes[next++].changed;
-out:
-	return rc;
+		if (wants[i]->replace)
+			changes[count++] = (struct store_change){.key = token_key_bytes(&wants[i]->finger.key),
+								 .from = wants[i]->finger.row};
+	return token_change(w, changes, count, err);
 }
 
 /* Tokens that another one was faster than go away again; the others are settled. */
@@ -277,6 +257,7 @@ enum seal_status token_make(struct token_work *w, struct token_lot *lot, struct 
 	SEAL_TRY(token_work_begin(w, err));
 	if (lot->terms->convergent)
 		SEAL_TRY(name_fingers(w, wants, n, seeks, err));
+	SEAL_TRY(drop_expired(w, wants, n, err));
 	if (lot->terms->draw == NULL) {
 		SEAL_TRY(place_text(w, lot, wants, n, seeks, err));
 	} else {
@@ -287,7 +268,6 @@ enum seal_status token_make(struct token_work *w, struct token_lot *lot, struct 
 		if (rc != SEAL_OK)
 			goto out;
 	}
-	SEAL_TRY(replace_fingers(w, wants, n, err));
 	SEAL_TRY(settle(w, wants, n, err));
 out:
 	return rc;

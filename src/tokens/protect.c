@@ -217,7 +217,8 @@ static enum seal_status renew(struct token_work *w, const struct token_lot *lot,
 	}
 	SEAL_TRY(token_find(w, seeks, n, err));
 	for (size_t i = 0; i < n; i++) {
-		if (!leads_home(w, wants[i]))
+		/* in different generations: the finger was read before a rekey has copied both, so once more */
+		if (!leads_home(w, wants[i]) || wants[i]->token.generation != wants[i]->finger.generation)
 			continue;
 		SEAL_TRY(write_renewed(w, lot, wants[i], &changes[2 * count], err));
 		wants[count++] = wants[i];

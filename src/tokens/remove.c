@@ -3,7 +3,8 @@
  * is left is looked at first, since rows go from there to the other; and where a row was taken away there, copies are looked for once
  * more. The rekey takes back the copy of a row that is gone when it comes to remove it, so nothing comes back.
  *
- * Invariant: token and fingerprint go in one transaction. A fingerprint that leads to another token by now stays.
+ * Invariants: token and fingerprint go in one transaction. A fingerprint that leads to another token by now stays. So does a token that
+ * lives longer than who wants it gone has seen.
  */
 #include <stdlib.h>
 
@@ -79,10 +80,25 @@ out:
 	return rc;
 }
 
+/* Has it got more time since the record was read? Then it was given out again, and records carry it. */
+static bool is_renewed(const struct token_record *record, const struct found *found)
+{
+	for (unsigned g = 0; record->expires_ms != 0 && g < GENERATIONS; g++) {
+		const struct token_seek *token = &found->token[g];
+
+		if (is_row(token) && (token->record.expires_ms == 0 || token->record.expires_ms > record->expires_ms))
+			return true;
+	}
+	return false;
+}
+
 /* The rows of one record that are to go; returns how many. */
-static size_t list_rows(const struct found *found, struct store_change *changes)
+static size_t list_rows(const struct token_record *record, const struct found *found, struct store_change *changes)
 {
 	size_t count = 0;
+
+	if (is_renewed(record, found))
+		return 0;
 
 	for (unsigned g = 0; g < GENERATIONS; g++) {
 		const struct token_seek *token = &found->token[g], *finger = &found->finger[g];
@@ -108,16 +124,18 @@ static enum seal_status remove_rows(struct token_work *w, struct removal *r, con
 	if (changes == NULL || until == NULL)
 		return err_memory(err);
 	for (size_t i = 0; i < r->n; i++) {
-		count += list_rows(&found[i], changes + count);
+		count += list_rows(r->records[i], &found[i], changes + count);
 		until[i] = count;
 	}
 	SEAL_TRY(token_change(w, changes, count, err));
 	for (size_t i = 0, at = 0; i < r->n; i++) {
+		const bool removes = at < until[i];
+
 		for (; at < until[i]; at++) {
 			r->gone[i] = r->gone[i] || changes[at].changed;
 			w->again = w->again || !changes[at].changed; /* renewed, or moved, meanwhile */
 		}
-		w->again = w->again || is_row(&found[i].token[LEAVING]); /* a copy may be on its way */
+		w->again = w->again || (removes && is_row(&found[i].token[LEAVING])); /* a copy may be on its way */
 	}
 out:
 	return rc;

@@ -115,7 +115,8 @@ SEAL_MUST_USE enum seal_status tokens_walk(struct tokens *tokens, struct key_ses
 					   const struct key_call *call, struct seal_err *err);
 /*
  * Takes tokens away for good, wherever a rekey may have them; *removed: how many were there. Records as from tokens_walk or
- * tokens_lookup: token, place, group and `shaped` count.
+ * tokens_lookup: token, place, group and `shaped` count; and expires_ms: one that was renewed since, and lives longer, stays (0: it
+ * goes, too).
  */
 SEAL_MUST_USE enum seal_status tokens_remove(struct tokens *tokens, struct key_session *kek,
 					     const struct token_record *records, size_t n, uint64_t *removed,

@@ -13,7 +13,7 @@ struct token_want {
 	struct seal_bytes chosen; /* the token, once it is settled; ptr NULL before */
 	const struct seal_err *err; /* why it fails, as far as this go knows */
 	bool bad; /* no go can help it */
-	bool replace; /* an expired fingerprint stands in its way */
+	bool replace; /* an expired fingerprint stands in its way, in the current generation */
 	bool placed, found; /* this go: the token's row was inserted; its fingerprint stands, too */
 	unsigned lost; /* goes in which a fingerprint had no token */
 };

@@ -118,6 +118,8 @@ static enum seal_status get(struct store_session *base, const char *space, struc
 	struct fake_store *s = ((struct fake_store_session *)base)->store;
 	enum seal_status rc;
 
+	if (atomic_load(&s->control.before_get) > 0 && atomic_fetch_sub(&s->control.before_get, 1) == 1)
+		s->control.rival(s->control.rival_arg);
 	atomic_fetch_add(&s->control.queries, 1);
 	SEAL_TRY(store_check_items(items, n, false, err));
 	SEAL_TRY(told_to_fail(s, SEAL_OK, err));

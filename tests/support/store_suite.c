@@ -18,6 +18,10 @@
 #include "base/mem.h"
 
 #define MANY 100000
+#define MOMENTS 100 /* changes while large lots are read */
+#define MOMENT_ROWS 20002
+#define SAY_(number) #number
+#define SAY(number) SAY_(number)
 #define RACERS 4
 #define RACE_ROWS 2000
 #define LOT 500
@@ -562,6 +566,49 @@ static void guard_race_threads(void **state)
 	bench_close(&b);
 }
 
+/* Two rows, at both ends of a large lot, become the next number together. */
+static void *count_up(void *arg)
+{
+	struct racer *racer = arg;
+
+	for (int i = 0; i < MOMENTS; i++) {
+		const char *from = arena_printf(&racer->bench.arena, "%d", i);
+		const char *to = arena_printf(&racer->bench.arena, "%d", i + 1);
+		struct store_change both[] = {change_of("a", from, to), change_of("z", from, to)};
+
+		change(&racer->bench, "moment", both, 2);
+		racer->won += both[0].changed && both[1].changed;
+	}
+	return NULL;
+}
+
+/* What a query reads, however large, is all of one moment. */
+static void one_moment_threads(void **state)
+{
+	struct store_item ends[] = {row("a", "0"), row("z", "0")}, *items;
+	struct racer racer = {.won = 0};
+	struct bench b;
+	size_t seen = 0;
+
+	bench_open(&b);
+	bench_open(&racer.bench);
+	insert(&b, "moment", ends, 2);
+	items = make_lot(&b.arena, "k", MOMENT_ROWS, "");
+	items[0] = ends[0];
+	items[MOMENT_ROWS - 1] = ends[1];
+	assert_int_equal(pthread_create(&racer.thread, NULL, count_up, &racer), 0);
+	while (!items[0].value.ptr || !bytes_eq_str(items[0].value, SAY(MOMENTS))) {
+		get(&b, "moment", items, MOMENT_ROWS);
+		assert_true(bytes_eq(items[0].value, items[MOMENT_ROWS - 1].value));
+		seen++;
+	}
+	pthread_join(racer.thread, NULL);
+	assert_int_equal(racer.won, MOMENTS);
+	assert_true(seen > 0);
+	bench_close(&racer.bench);
+	bench_close(&b);
+}
+
 /* The child inserts the same rows as its sibling, and reports how many it made. */
 static pid_t start_inserter(int report, const char *value)
 {
@@ -665,12 +712,19 @@ static int run(const struct store_ops *ops, const char *address, const struct CM
 int store_suite_run_here(const struct store_ops *ops, const char *address)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rows_come_back), cmocka_unit_test(first_one_wins),
-		cmocka_unit_test(any_bytes),	  cmocka_unit_test(swaps),
-		cmocka_unit_test(changes),	  cmocka_unit_test(change_of_many),
-		cmocka_unit_test(scans),	  cmocka_unit_test(counts),
-		cmocka_unit_test(guards),	  cmocka_unit_test(huge_lot),
-		cmocka_unit_test(threads),	  cmocka_unit_test(guard_race_threads),
+		cmocka_unit_test(rows_come_back),
+		cmocka_unit_test(first_one_wins),
+		cmocka_unit_test(any_bytes),
+		cmocka_unit_test(swaps),
+		cmocka_unit_test(changes),
+		cmocka_unit_test(change_of_many),
+		cmocka_unit_test(scans),
+		cmocka_unit_test(counts),
+		cmocka_unit_test(guards),
+		cmocka_unit_test(huge_lot),
+		cmocka_unit_test(threads),
+		cmocka_unit_test(guard_race_threads),
+		cmocka_unit_test(one_moment_threads),
 	};
 
 	return run(ops, address, tests, sizeof(tests) / sizeof(tests[0]));

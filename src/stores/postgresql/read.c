@@ -83,15 +83,22 @@ enum seal_status postgresql_get(struct store_session *base, const char *space, s
 				const struct store_call *call, struct seal_err *err)
 {
 	struct postgresql_session *session = (struct postgresql_session *)base;
+	const bool several = n > CHUNK_ROWS; /* all of them see the rows of one moment */
 	struct store_item **all;
 	enum seal_status rc;
 
 	SEAL_TRY(postgresql_begin(session, space, items, n, false, call, &all, err));
 	SEAL_TRY(postgresql_connect(session, err));
+	if (several)
+		SEAL_TRY(postgresql_do(session, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err));
 	for (size_t at = 0; at < n; at += CHUNK_ROWS)
 		SEAL_TRY(postgresql_get_chunk(session, space, all + at, n - at < CHUNK_ROWS ? n - at : CHUNK_ROWS,
 					      call, err));
+	if (several)
+		SEAL_TRY(postgresql_do(session, "COMMIT", err));
 out:
+	if (rc != SEAL_OK && several)
+		postgresql_roll_back(session);
 	return rc;
 }
 

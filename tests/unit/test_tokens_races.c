@@ -1,0 +1,219 @@
+/* tokens: what expires, is renewed or purged while a rekey, or somebody else, works on the same rows. */
+#include "tokens_fixture.h"
+
+static const struct token_terms ttl_terms = {.convergent = true, .ttl_ms = 1000};
+static const struct token_terms ttl_digit_terms = {.convergent = true, .ttl_ms = 1000, .draw = draw_digits};
+
+static struct token_item item_for(const struct token_terms *terms)
+{
+	return terms->draw != NULL ? digits_item("1234567890") : value_item("1234567890");
+}
+
+static void rekey_begin(struct tokens_fixture *f, struct tokens *rekeyer)
+{
+	bool resumed;
+
+	assert_int_equal(tokens_rekey_begin(rekeyer, &f->session.base, &resumed, &f->call, &f->err), SEAL_OK);
+}
+
+static bool rekey_some(struct tokens_fixture *f, struct tokens *rekeyer, size_t max)
+{
+	uint64_t moved;
+	bool done;
+
+	assert_int_equal(tokens_rekey_step(rekeyer, &f->session.base, max, &moved, &done, &f->call, &f->err),
+			 SEAL_OK);
+	return done;
+}
+
+static void rekey_rest(struct tokens_fixture *f)
+{
+	struct tokens *rekeyer = tokens_of(f, (struct data_keys_options){0});
+
+	rekey_begin(f, rekeyer);
+	while (!rekey_some(f, rekeyer, 100))
+		;
+	tokens_free(rekeyer);
+}
+
+/* A rekey that comes in the middle of a call, as far as `steps` say. */
+struct rekeying {
+	struct tokens_fixture *f;
+	bool begin;
+	int steps;
+	bool ran;
+};
+
+static void rekey_now(void *arg)
+{
+	struct rekeying *r = arg;
+	struct tokens *rekeyer = tokens_of(r->f, (struct data_keys_options){0});
+
+	r->ran = true;
+	if (r->begin)
+		rekey_begin(r->f, rekeyer);
+	for (int i = 0; i < r->steps; i++)
+		(void)rekey_some(r->f, rekeyer, 100);
+	tokens_free(rekeyer);
+}
+
+enum hook { BEFORE_GET, BEFORE_INSERT, BEFORE_CHANGE, HOOKS };
+
+static bool set_hook(struct tokens_fixture *f, enum hook hook, int n, struct rekeying *r)
+{
+	struct fake_store_control *control = fake_store_control(f->store);
+
+	control->rival = rekey_now;
+	control->rival_arg = r;
+	if (hook == BEFORE_GET)
+		atomic_store(&control->before_get, n);
+	else if (hook == BEFORE_CHANGE)
+		atomic_store(&control->before_change, n);
+	else if (n == 1)
+		atomic_store(&control->before_insert, n);
+	return hook != BEFORE_INSERT || n == 1;
+}
+
+static void clear_hooks(struct tokens_fixture *f)
+{
+	struct fake_store_control *control = fake_store_control(f->store);
+
+	atomic_store(&control->before_get, 0);
+	atomic_store(&control->before_insert, 0);
+	atomic_store(&control->before_change, 0);
+}
+
+/*
+ * A value is protected `after_ms` after it was before, and the n-th time that this does `hook`, a rekey takes its steps. What comes
+ * of it is found by all, and stays the value's for all of its time. False: the hook was not come to.
+ */
+static bool meets_rekey(const struct token_terms *terms, uint64_t after_ms, enum hook hook, int n, bool begun,
+			int steps)
+{
+	struct tokens_fixture f;
+	struct rekeying r = {.f = &f, .begin = !begun, .steps = steps};
+	struct token_item item = item_for(terms), again;
+
+	tokens_open(&f, (struct data_keys_options){0});
+	protect_one(&f, f.tokens, terms, item_for(terms));
+	if (begun) {
+		struct tokens *rekeyer = tokens_of(&f, (struct data_keys_options){0});
+
+		rekey_begin(&f, rekeyer);
+		tokens_free(rekeyer);
+	}
+	unix_ms += after_ms;
+	if (set_hook(&f, hook, n, &r))
+		item = protect_one(&f, f.tokens, terms, item);
+	clear_hooks(&f);
+	if (!r.ran) {
+		tokens_close(&f);
+		return false;
+	}
+	rekey_rest(&f);
+	unix_ms += 499; /* it has half of its time at least */
+	assert_int_equal(reveal_one(&f, f.other, token_item(&item), "1234567890"), SEAL_E_NONE);
+	again = protect_one(&f, f.other, terms, item_for(terms));
+	assert_true(bytes_eq(item.token, again.token));
+	assert_int_equal(reveal_one(&f, f.tokens, token_item(&item), "1234567890"), SEAL_E_NONE);
+	tokens_close(&f);
+	return true;
+}
+
+static void rekey_meets(const struct token_terms *terms, uint64_t after_ms)
+{
+	for (int hook = 0; hook < HOOKS; hook++)
+		for (int begun = 0; begun < 2; begun++)
+			for (int steps = 0; steps < 5; steps++)
+				for (int n = 1; meets_rekey(terms, after_ms, hook, n, begun, steps); n++)
+					;
+}
+
+static void renewed_in_a_rekey(void **state)
+{
+	rekey_meets(&ttl_terms, 800);
+	rekey_meets(&ttl_digit_terms, 800);
+}
+
+static void replaced_in_a_rekey(void **state)
+{
+	rekey_meets(&ttl_terms, 1500);
+	rekey_meets(&ttl_digit_terms, 1500);
+}
+
+/* The same for a token that comes from elsewhere, and whose value had one here that has expired. */
+static void imported_in_a_rekey(void **state)
+{
+	bool met = true;
+
+	for (int i = 1; met; i++) {
+		struct token_record record = {.item = item_for(&ttl_terms), .convergent = true};
+		struct tokens_fixture f;
+		struct rekeying r = {.f = &f, .begin = true, .steps = 1};
+		struct token_item again;
+		uint64_t added;
+
+		tokens_open(&f, (struct data_keys_options){0});
+		protect_one(&f, f.tokens, &ttl_terms, item_for(&ttl_terms));
+		unix_ms += 2000;
+		record.item.token = BYTES_LIT("0123456789abcdef");
+		(void)set_hook(&f, BEFORE_CHANGE, i, &r);
+		assert_int_equal(tokens_import(f.tokens, &f.session.base, &record, 1, &added, &f.call, &f.err),
+				 SEAL_OK);
+		clear_hooks(&f);
+		met = r.ran;
+		assert_null(record.item.err);
+		rekey_rest(&f);
+		again = protect_one(&f, f.other, &convergent_terms, item_for(&ttl_terms));
+		assert_true(bytes_eq(again.token, record.item.token));
+		assert_int_equal(reveal_one(&f, f.tokens, token_item(&again), "1234567890"), SEAL_E_NONE);
+		tokens_close(&f);
+	}
+}
+
+static uint64_t removes(struct tokens_fixture *f, const struct token_record *record)
+{
+	uint64_t removed;
+
+	assert_int_equal(tokens_remove(f->other, &f->session.base, record, 1, &removed, &f->call, &f->err), SEAL_OK);
+	return removed;
+}
+
+/* A token had expired when the purge read it, and was renewed by who had read it before: records carry it, so it stays. */
+static void renewed_before_it_is_purged(void **state)
+{
+	const struct token_terms for_ever = {.convergent = true};
+	struct token_record record;
+	struct token_item item;
+	struct tokens_fixture f;
+
+	for (int i = 0; i < 3; i++) {
+		tokens_open(&f, (struct data_keys_options){0});
+		item = protect_one(&f, f.tokens, &ttl_terms, value_item("v"));
+		record = (struct token_record){.item = {.token = item.token}};
+		assert_int_equal(tokens_lookup(f.other, &f.session.base, &record, 1, &f.call, &f.err), SEAL_OK);
+		assert_int_equal(record.expires_ms, unix_ms + 1000);
+		unix_ms += 900;
+		if (i == 2)
+			rekey_step(&f, rekey_begins);
+		protect_one(&f, f.tokens, i == 1 ? &for_ever : &ttl_terms, value_item("v"));
+		assert_int_equal(removes(&f, &record), 0);
+		assert_int_equal(reveal_one(&f, f.tokens, token_item(&item), "v"), SEAL_E_NONE);
+		record.expires_ms = 0; /* who wants it gone whatever its time is */
+		assert_int_equal(removes(&f, &record), 1);
+		assert_int_equal(reveal_one(&f, f.tokens, token_item(&item), ""), SEAL_E_TOKEN_UNKNOWN);
+		tokens_close(&f);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(renewed_in_a_rekey),
+		cmocka_unit_test(replaced_in_a_rekey),
+		cmocka_unit_test(imported_in_a_rekey),
+		cmocka_unit_test(renewed_before_it_is_purged),
+	};
+
+	return cmocka_run_group_tests_name("tokens_races", tests, NULL, NULL);
+}
