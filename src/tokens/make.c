@@ -12,7 +12,6 @@
  * alone, which the state guards: one that was changed in place could come behind the back of a rekey that has copied its token.
  */
 #include "base/log.h"
-#include "crypto/random.h"
 #include "tokens/want.h"
 
 #define DRAWS 64 /* at least every second one is free */
@@ -26,11 +25,12 @@ static enum seal_status draw(struct token_work *w, const struct token_lot *lot, 
 			     struct token_seek **seeks, struct seal_err *err)
 {
 	uint8_t *text = arena_alloc(w->arena, n * TOKEN_LEN, 1);
-	enum seal_status rc;
+	enum seal_status rc = SEAL_OK;
 
 	if (text == NULL)
 		return err_memory(err);
-	SEAL_TRY(random_bytes(text, n * TOKEN_LEN, err));
+	if (lot->terms->draw == NULL)
+		SEAL_TRY(token_draw(w, text, n, err));
 	for (size_t i = 0; i < n; i++) {
 		struct token_want *want = wants[i];
 		struct token_item *item = &want->record.item;

@@ -3,7 +3,7 @@
  *
  *   state       key    scope's id 16 │ "state"
  *               value  1 │ current 8 │ leaving 8 (0: none)
- *   token       key    generation's id 8 │ 't' │ group 8 │ name 24
+ *   token       key    generation's id 8 │ 't' │ group or order 8 │ name 24
  *   fingerprint key    generation's id 8 │ 'f' │ name 24
  *               value of both: 1 │ store key's id 16 │ nonce 12 │ sealed │ tag 16
  *               token        flags 1 │ kind 1 │ created 8 │ expires 8 │ group's hash 8 │ LP(token) │ LP(place) │ LP(metadata) │ LP(value) │ 0 …

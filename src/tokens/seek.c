@@ -9,6 +9,11 @@
  *   2 │ LP(place) │ token                             a shaped one
  *   3 │ group's hash                                  the group, cut to 8 bytes
  *   4 │ LP(place) │ kind │ group's hash │ value       a fingerprint
+ *   5                                                 the key of the order
+ *
+ * Names are random, so that each would stand in another page of the store, which is most of what an insertion costs. Text tokens of a
+ * lot are neighbours instead: a token is a block of AES under the key of the order, and what it stands for begins with bytes that all
+ * of a lot share. They come before its name in the row's key.
  *
  * While a rekey is under way a row is in the generation that is left, then in both, then in the current one. Who looks in the
  * current one, the other, and the current one again cannot miss it.
@@ -16,12 +21,17 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/secret_slot.h"
+#include "crypto/block.h"
+#include "crypto/random.h"
 #include "keys/item_err.h"
 #include "tokens/work.h"
 
+#define LOT_LEN                                                                                                      \
+	6 /* what tokens that are drawn together share of what they stand for; the other 80 bits are each one's own */
 #define GROUP_LABEL "sealstream token group v1"
 
-enum hashed { HASH_TEXT = 1, HASH_SHAPED, HASH_GROUP, HASH_FINGERPRINT };
+enum hashed { HASH_TEXT = 1, HASH_SHAPED, HASH_GROUP, HASH_FINGERPRINT, HASH_ORDER };
 
 enum seal_status token_group_hash(struct seal_bytes place, struct seal_bytes group, uint8_t out[TOKEN_GROUP_LEN],
 				  struct seal_err *err)
@@ -111,12 +121,64 @@ static enum seal_status prepare_names(struct token_work *w, struct token_seek *c
 	return SEAL_OK;
 }
 
+static enum seal_status permute(struct token_work *w, unsigned generation, bool back, uint8_t *tokens, size_t n,
+				struct seal_err *err)
+{
+	static const uint8_t order = HASH_ORDER;
+	struct secret_slot key = SECRET_SLOT_INIT;
+	struct hmac_item item = {.in = bytes_of(&order, 1)};
+	struct hmac *hmac;
+	enum seal_status rc;
+
+	SEAL_TRY(token_work_names(w, generation, &hmac, err));
+	SEAL_TRY(secret_slot_alloc(&key, err));
+	item.out = key.ptr;
+	SEAL_TRY(hmac_many(hmac, &item, 1, err));
+	SEAL_TRY(blocks_permute(key.ptr, back, tokens, n, err));
+out:
+	secret_slot_clear(&key);
+	return rc;
+}
+
+enum seal_status token_draw(struct token_work *w, uint8_t *tokens, size_t n, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	SEAL_TRY(random_bytes(tokens, n * TOKEN_LEN, err));
+	for (size_t i = 1; i < n; i++)
+		memcpy(tokens + i * TOKEN_LEN, tokens, LOT_LEN);
+	SEAL_TRY(permute(w, CURRENT, false, tokens, n, err));
+out:
+	return rc;
+}
+
+/* What text tokens stand for in a generation's order, one for each seek; other seeks have anything. */
+static enum seal_status order_of(struct token_work *w, unsigned generation, struct token_seek *const *seeks, size_t n,
+				 uint8_t **order, struct seal_err *err)
+{
+	uint8_t *blocks = arena_alloc(w->arena, n * TOKEN_LEN, 1);
+	bool some = false;
+
+	if (blocks == NULL)
+		return err_memory(err);
+	memset(blocks, 0, n * TOKEN_LEN);
+	for (size_t i = 0; i < n; i++) {
+		const struct seal_bytes token = seeks[i]->item->token;
+
+		if (seeks[i]->letter != TOKEN_ROW_TOKEN || seeks[i]->shaped || token.len != TOKEN_LEN)
+			continue;
+		memcpy(blocks + i * TOKEN_LEN, token.ptr, TOKEN_LEN);
+		some = true;
+	}
+	*order = blocks;
+	return some ? permute(w, generation, true, blocks, n, err) : SEAL_OK;
+}
+
 enum seal_status token_name(struct token_work *w, unsigned generation, struct token_seek *const *seeks, size_t n,
 			    struct seal_err *err)
 {
-	static const uint8_t no_group[TOKEN_GROUP_LEN];
 	struct hmac_item *items = arena_alloc(w->arena, 2 * n * sizeof(*items), _Alignof(struct hmac_item));
-	uint8_t *codes = arena_alloc(w->arena, 2 * n * SHA256_LEN, 1);
+	uint8_t *codes = arena_alloc(w->arena, 2 * n * SHA256_LEN, 1), *order = NULL;
 	struct hmac *hmac;
 	enum seal_status rc;
 	size_t count, next = n;
@@ -126,13 +188,14 @@ enum seal_status token_name(struct token_work *w, unsigned generation, struct to
 	SEAL_TRY(token_work_names(w, generation, &hmac, err));
 	SEAL_TRY(prepare_names(w, seeks, n, items, codes, &count, err));
 	SEAL_TRY(hmac_many(hmac, items, count, err));
+	SEAL_TRY(order_of(w, generation, seeks, n, &order, err));
 	for (size_t i = 0; i < n; i++) {
 		struct token_key *key = &seeks[i]->key;
 
 		seeks[i]->generation = generation;
 		token_key_start(key, w->generations[generation]->id, seeks[i]->letter);
 		if (seeks[i]->letter == TOKEN_ROW_TOKEN)
-			token_key_add(key, seeks[i]->shaped ? codes + next++ * SHA256_LEN : no_group,
+			token_key_add(key, seeks[i]->shaped ? codes + next++ * SHA256_LEN : order + i * TOKEN_LEN,
 				      TOKEN_GROUP_LEN);
 		token_key_add(key, codes + i * SHA256_LEN, TOKEN_NAME_LEN);
 	}

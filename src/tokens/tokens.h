@@ -6,7 +6,7 @@
  *
  *   store, space "tokens"
  *     scope │ "state"                              ──▶ which generation writes, and which one is being left (rekey)
- *     generation 8 │ 't' │ group 8 │ HMAC(token)   ──▶ store key id, sealed {token, kind, place, value, times, metadata}
+ *     generation 8 │ 't' │ group or order 8 │ HMAC(token)   ──▶ store key id, sealed {token, kind, place, value, times, metadata}
  *     generation 8 │ 'f' │ HMAC(place, kind, group, value) ──▶ store key id, sealed {token, when it expires}  convergent only
  *
  * All names are HMACs and all rows are sealed with their name as associated data: who steals the store without the key sees how

@@ -139,6 +139,8 @@ static inline struct token_seek token_seek_for(const struct token_record *record
 /* The hash of a place's group, the same in all generations; zeros where `group` is empty. */
 SEAL_MUST_USE enum seal_status token_group_hash(struct seal_bytes place, struct seal_bytes group,
 						uint8_t out[TOKEN_GROUP_LEN], struct seal_err *err);
+/* `n` new text tokens for the current generation, TOKEN_LEN bytes each: without its pepper, random bits. */
+SEAL_MUST_USE enum seal_status token_draw(struct token_work *w, uint8_t *tokens, size_t n, struct seal_err *err);
 /* Keys of rows in a generation. */
 SEAL_MUST_USE enum seal_status token_name(struct token_work *w, unsigned generation, struct token_seek *const *seeks,
 					  size_t n, struct seal_err *err);

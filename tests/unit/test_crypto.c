@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/encode.h"
+#include "crypto/block.h"
 #include "crypto/aead.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
@@ -363,6 +365,27 @@ static void hmac_lots(void **state)
 }
 
 /* Lots of short and long messages next to each other, in any order: pairs and single ones. */
+/* FIPS 197, appendix C.3; blocks are each for itself, and more of them than one call of libcrypto takes. */
+static void blocks(void **state)
+{
+	enum { N = 5000 };
+	static uint8_t all[N][BLOCK_LEN];
+	uint8_t key[BLOCK_KEY_LEN], plain[BLOCK_LEN], cipher[BLOCK_LEN];
+
+	assert_true(hex_decode(BYTES_LIT("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"), key));
+	assert_true(hex_decode(BYTES_LIT("00112233445566778899aabbccddeeff"), plain));
+	assert_true(hex_decode(BYTES_LIT("8ea2b7ca516745bfeafc49904b496089"), cipher));
+	for (int i = 0; i < N; i++)
+		memcpy(all[i], plain, BLOCK_LEN);
+	assert_int_equal(blocks_permute(key, false, all[0], N, NULL), SEAL_OK);
+	for (int i = 0; i < N; i++)
+		assert_memory_equal(all[i], cipher, BLOCK_LEN);
+	assert_int_equal(blocks_permute(key, true, all[0], N, NULL), SEAL_OK);
+	for (int i = 0; i < N; i++)
+		assert_memory_equal(all[i], plain, BLOCK_LEN);
+	assert_int_equal(blocks_permute(key, false, all[0], 0, NULL), SEAL_OK);
+}
+
 static void hmac_lots_are_libcryptos(void **state)
 {
 	enum { N = 200 };
@@ -477,6 +500,7 @@ int main(void)
 		cmocka_unit_test(random_fork),
 		cmocka_unit_test(hmac_lots),
 		cmocka_unit_test(hmac_is_libcryptos),
+		cmocka_unit_test(blocks),
 		cmocka_unit_test(hmac_lots_are_libcryptos),
 		cmocka_unit_test(hkdf_lengths),
 		cmocka_unit_test(scrypt_limits),

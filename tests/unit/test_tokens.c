@@ -111,6 +111,42 @@ static void a_lot_is_one_query(void **state)
 }
 
 /* Shaped ones keep their group, differ from the value, and belong to their place. */
+/*
+ * Rows of text tokens that are made together stand together, so that a store writes few pages; those of other lots elsewhere. Nothing of
+ * that shows in the tokens.
+ */
+static void a_lot_stands_together(void **state)
+{
+	enum { LOT = 50, AT = TOKEN_GENERATION_LEN + 1, SHARED = 6 };
+	struct token_item items[2 * LOT];
+	uint8_t starts[2][SHARED] = {{0}};
+	struct tokens_fixture f;
+	size_t seen = 0, shared = 0;
+
+	tokens_open(&f, (struct data_keys_options){0});
+	for (int i = 0; i < 2 * LOT; i++)
+		items[i] = value_item("a value");
+	assert_int_equal(protect_with(&f, f.tokens, &(struct token_terms){0}, items, LOT), SEAL_OK);
+	assert_int_equal(protect_with(&f, f.tokens, &(struct token_terms){0}, items + LOT, LOT), SEAL_OK);
+	for (size_t i = 0; i < rows(&f); i++) {
+		struct seal_bytes key;
+
+		(void)fake_store_row(f.store, TOKENS_SPACE, i, &key);
+		if (key.len <= AT + SHARED || key.ptr[AT - 1] != TOKEN_ROW_TOKEN)
+			continue;
+		if (seen % LOT == 0)
+			memcpy(starts[seen / LOT], key.ptr + AT, SHARED);
+		assert_memory_equal(key.ptr + AT, starts[seen / LOT], SHARED);
+		seen++;
+	}
+	assert_int_equal(seen, 2 * LOT);
+	assert_memory_not_equal(starts[0], starts[1], SHARED);
+	for (int i = 1; i < LOT; i++)
+		shared += memcmp(items[i].token.ptr, items[0].token.ptr, 2) == 0;
+	assert_true(shared < 3);
+	tokens_close(&f);
+}
+
 static void shaped(void **state)
 {
 	struct token_item one, two, elsewhere, moved;
@@ -420,13 +456,21 @@ static void newer_state(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_value),	 cmocka_unit_test(no_such_token),
-		cmocka_unit_test(convergent),	 cmocka_unit_test(a_lot_is_one_query),
-		cmocka_unit_test(shaped),	 cmocka_unit_test(half_full),
-		cmocka_unit_test(half_full_lot), cmocka_unit_test(expiry),
-		cmocka_unit_test(shaped_expiry), cmocka_unit_test(two_writers_meet),
-		cmocka_unit_test(limits),	 cmocka_unit_test(store_tells_nothing),
-		cmocka_unit_test(away),		 cmocka_unit_test(keys_lost),
+		cmocka_unit_test(one_value),
+		cmocka_unit_test(no_such_token),
+		cmocka_unit_test(convergent),
+		cmocka_unit_test(a_lot_is_one_query),
+		cmocka_unit_test(a_lot_stands_together),
+		cmocka_unit_test(shaped),
+		cmocka_unit_test(half_full),
+		cmocka_unit_test(half_full_lot),
+		cmocka_unit_test(expiry),
+		cmocka_unit_test(shaped_expiry),
+		cmocka_unit_test(two_writers_meet),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(store_tells_nothing),
+		cmocka_unit_test(away),
+		cmocka_unit_test(keys_lost),
 		cmocka_unit_test(newer_state),
 	};
 
