@@ -46,8 +46,8 @@ struct suggestion {
 	struct seal_buf values, record_keys, headers, skipped; /* lines of the policy */
 	struct seal_buf path;
 	struct suggested methods[DETECT_MAX + 3];
-	size_t n_methods, n_paths;
-	bool keep_nulls, keep_protected, whole_key;
+	size_t n_methods, n_paths, n_headers;
+	bool keep_nulls, keep_protected, whole_key, key_bytes;
 };
 
 /* What stands behind "type:" in a detector's suggestion, as a kind of the registry. */
@@ -132,6 +132,19 @@ static bool is_protected_in_part(const struct scan_verdict *verdict)
 	return false;
 }
 
+/*
+ * Can only all that stands here be named, not what is below? Names that are data have no path, [*] stands for members as well as
+ * for elements, and rules for fields of a key fail where it is no JSON.
+ */
+static bool is_only_whole(const struct scan_node *node)
+{
+	const uint64_t *types = node->counts.types;
+
+	if (node->step == SCAN_KEY && types[SCAN_OBJECT] + types[SCAN_ARRAY] != scan_node_values(node))
+		return true;
+	return node->element != NULL && (node->n_names > 0 || node->any != NULL);
+}
+
 /* What the detector suggests, or NULL where something stands that it does not take. */
 static const struct method_kind *fitting_kind(const struct scan_node *node, const struct scan_verdict *verdict)
 {
@@ -142,8 +155,16 @@ static const struct method_kind *fitting_kind(const struct scan_node *node, cons
 	if (kind == NULL || (kind->flags & METHOD_STORE))
 		return NULL;
 	if (kind->flags & METHOD_REMOVES)
-		return member ? kind : NULL;
+		return member && !is_only_whole(node) ? kind : NULL;
 	return all_fit(node, what, verdict) ? kind : NULL;
+}
+
+/* Are values text or bytes, not looked into? */
+static bool is_whole(const struct suggestion *s)
+{
+	const struct scan_result *result = s->result;
+
+	return result->rules != NULL ? result->rules->format != FORMAT_JSON : result->options->format != 0;
 }
 
 static const struct suggested *method_for(struct suggestion *s, const struct scan_node *node,
@@ -152,7 +173,8 @@ static const struct suggested *method_for(struct suggestion *s, const struct sca
 	const struct detector *what = verdict->best;
 	const struct method_kind *kind = fitting_kind(node, verdict);
 
-	if (kind == NULL || (kind->flags & METHOD_ENCRYPT_KEY))
+	if (kind == NULL || (kind->flags & METHOD_ENCRYPT_KEY) ||
+	    (node->step == SCAN_VALUE && is_whole(s) && !(kind->flags & METHOD_BYTES)))
 		return encrypted(s, what);
 	if (kind->flags & METHOD_FPE_KEY)
 		s->keep_nulls = s->keep_nulls || node->counts.types[SCAN_NULL] > 0;
@@ -163,15 +185,28 @@ static const struct suggested *method_for(struct suggestion *s, const struct sca
 static enum seal_status put_scalar(struct seal_bytes text, struct seal_buf *out, struct seal_err *err)
 {
 	bool plain = text.len > 0 && text.ptr[0] == '$';
+	size_t from = 0, at = 0;
+	uint32_t character;
 	enum seal_status rc;
 
 	for (size_t i = 0; i < text.len; i++)
 		plain = plain && (isalnum(text.ptr[i]) || strchr("$._-[]*", (char)text.ptr[i]) != NULL);
 	if (plain)
 		return buf_append(out, text, err);
-	rc = buf_reserve(out, JSON_STRING_MAX(text.len), err);
-	if (rc == SEAL_OK)
-		out->len += json_string_write(text, out->ptr + out->len);
+	SEAL_TRY(buf_append_u8(out, '"', err));
+	for (; at < text.len; from = at) {
+		if (!utf8_next(text, &at, &character))
+			return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "the topic's name is not UTF-8");
+		if (utf8_steers(character))
+			rc = buf_printf(out, err, "\\u%04x", (unsigned)character);
+		else if (character == '"' || character == '\\')
+			rc = buf_printf(out, err, "\\%c", (char)character);
+		else
+			rc = buf_append(out, bytes_of(text.ptr + from, at - from), err);
+		SEAL_TRY(rc);
+	}
+	rc = buf_append_u8(out, '"', err);
+out:
 	return rc;
 }
 
@@ -216,6 +251,37 @@ out:
 	return rc;
 }
 
+/* Nothing or a reason why no policy can name a header that was seen here. */
+static const char *why_no_header(const struct suggestion *s, const struct scan_node *node)
+{
+	size_t at = 0;
+	uint32_t character;
+
+	if (node->step != SCAN_MEMBER)
+		return "headers of that many names, or of names that are data";
+	if (node->counts.types[SCAN_BYTES] > 0)
+		return "not all of its values are UTF-8 text";
+	if (s->n_headers == POLICY_HEADERS_MAX)
+		return "a topic has no more headers";
+	if (node->name.len == 0 || node->name.len > POLICY_HEADER_NAME_MAX)
+		return "no policy has headers of such a name";
+	while (at < node->name.len)
+		if (!utf8_next(node->name, &at, &character) || character < 0x20 || character == 0x7f)
+			return "no policy has headers of such a name";
+	return NULL;
+}
+
+static enum seal_status suggest_header(struct suggestion *s, const struct scan_node *node,
+				       const struct scan_verdict *verdict, struct seal_err *err)
+{
+	const char *why = why_no_header(s, node);
+
+	if (why != NULL)
+		return skip(s, why, err);
+	s->n_headers++;
+	return put_path(s, node, node->name, method_for(s, node, verdict), verdict, &s->headers, err);
+}
+
 static enum seal_status suggest_key(struct suggestion *s, const struct scan_node *node,
 				    const struct scan_verdict *verdict, struct seal_err *err)
 {
@@ -223,6 +289,7 @@ static enum seal_status suggest_key(struct suggestion *s, const struct scan_node
 
 	if (node->step == SCAN_KEY) {
 		s->whole_key = true;
+		s->key_bytes = node->counts.types[SCAN_BYTES] > 0;
 		s->keep_protected = s->keep_protected || is_protected_in_part(verdict);
 		return buf_printf(&s->record_keys, err, "    key: %s  # %s\n", stable(s)->name,
 				  verdict->names ? "names of its members are data" : verdict->best->title);
@@ -249,13 +316,37 @@ static enum seal_status suggest_node(struct suggestion *s, const struct scan_nod
 		return skip(s, "a topic has no more paths", err);
 	if (part == SCAN_KEY)
 		return suggest_key(s, node, verdict, err);
-	if (part == SCAN_HEADERS && node->step != SCAN_MEMBER)
-		return skip(s, "headers of that many names", err);
 	if (part == SCAN_HEADERS)
-		return put_path(s, node, node->name, method_for(s, node, verdict), verdict, &s->headers, err);
+		return suggest_header(s, node, verdict, err);
 	rc = put_path(s, node, buf_bytes(&s->path), method_for(s, node, verdict), verdict, &s->values, err);
 out:
 	return rc;
+}
+
+/* The first open find at `node` or below, as one that is protected with all that stands at `node`. */
+static bool find_below(const struct scan_node *node, struct scan_verdict *verdict)
+{
+	const struct scan_node *end = scan_node_skip(node);
+
+	for (const struct scan_node *at = node; at != end; at = scan_node_next(at)) {
+		scan_judge(at, verdict);
+		if (scan_node_is_told(at) && scan_is_open_find(verdict))
+			return true;
+	}
+	return false;
+}
+
+/* Is there something that a rule for `node` itself must protect? */
+static bool is_suggested(const struct scan_node *node, struct scan_verdict *verdict)
+{
+	/* The object around names that are data. Headers have no whole. */
+	bool names = node->step != SCAN_HEADERS && node->any != NULL && node->any->counts.names[0] > 0;
+
+	if (is_only_whole(node))
+		return find_below(node, verdict);
+	scan_judge(node, verdict);
+	verdict->names = verdict->names || names;
+	return names || (scan_node_is_told(node) && scan_is_open_find(verdict));
 }
 
 static enum seal_status suggest_all(struct suggestion *s, struct seal_err *err)
@@ -265,12 +356,7 @@ static enum seal_status suggest_all(struct suggestion *s, struct seal_err *err)
 	enum seal_status rc = SEAL_OK;
 
 	while (node != NULL) {
-		/* The object around names that are data, or around what has no path. */
-		bool names = node->any != NULL && node->any->counts.names[0] > 0 && node->step != SCAN_HEADERS;
-
-		scan_judge(node, &verdict);
-		verdict.names = names;
-		if (!names && (!scan_node_is_told(node) || !scan_is_open_find(&verdict))) {
+		if (!is_suggested(node, &verdict)) {
 			node = scan_node_next(node);
 			continue;
 		}
@@ -332,22 +418,22 @@ static struct seal_bytes topic_of(const struct scan_result *result)
 
 static enum seal_status put_topic(const struct suggestion *s, struct seal_buf *out, struct seal_err *err)
 {
-	const struct scan_result *result = s->result;
-	bool text = result->rules != NULL ? result->rules->format != FORMAT_JSON : result->options->format != 0;
 	enum seal_status rc;
 
 	SEAL_TRY(buf_append_str(out, "topics:\n  - match: ", err));
-	SEAL_TRY(put_scalar(topic_of(result), out, err));
+	SEAL_TRY(put_scalar(topic_of(s->result), out, err));
 	SEAL_TRY(buf_append_str(out, "\n", err));
 	if (s->keep_nulls)
 		SEAL_TRY(buf_append_str(out, "    on_null: keep  # fpe cannot take a null\n", err));
 	if (s->keep_protected)
 		SEAL_TRY(buf_append_str(out, "    on_protected: keep  # some values are protected already\n", err));
 	SEAL_TRY(buf_append(out, buf_bytes(&s->record_keys), err));
+	if (s->key_bytes)
+		SEAL_TRY(buf_append_str(out, "    key_format: bytes  # not all keys are UTF-8 text\n", err));
 	if (s->headers.len > 0)
 		SEAL_TRY(buf_append_str(out, "    headers:\n", err));
 	SEAL_TRY(buf_append(out, buf_bytes(&s->headers), err));
-	if (text)
+	if (is_whole(s))
 		SEAL_TRY(buf_append_str(out, "    format: bytes\n", err));
 	SEAL_TRY(buf_append_str(
 		out, s->values.len > 0 ? "    protect:\n" : "    protect: {}  # nothing was found in values\n", err));

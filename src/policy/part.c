@@ -10,7 +10,6 @@
 #include "policy/build.h"
 #include "policy/node.h"
 
-#define HEADER_NAME_MAX 255
 #define HEADER_ROOT "header:"
 #define HEADER_OWN "seal-" /* headers that sealstream makes itself */
 
@@ -69,13 +68,13 @@ void build_key_part(struct build *build, const struct node *key, int format, str
 
 static bool check_header(struct build *build, const struct node *name)
 {
-	bool good = name->text.len > 0 && name->text.len <= HEADER_NAME_MAX;
+	bool good = name->text.len > 0 && name->text.len <= POLICY_HEADER_NAME_MAX;
 
 	for (size_t i = 0; good && i < name->text.len; i++)
 		good = name->text.ptr[i] >= 0x20 && name->text.ptr[i] != 0x7f;
 	if (!good)
 		build_error(build, name->mark, "a header's name has 1 to %d bytes and no control characters",
-			    HEADER_NAME_MAX);
+			    POLICY_HEADER_NAME_MAX);
 	else if (bytes_starts(name->text, BYTES_LIT(HEADER_OWN)))
 		build_error(build, name->mark,
 			    "headers that begin with " HEADER_OWN " are sealstream's own and can't be protected");

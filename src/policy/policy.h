@@ -23,6 +23,8 @@ struct regex; /* base/regex.h */
 #define POLICY_HEADERS_MAX                                                                                           \
 	64 /* names under `headers` of a topic entry: each record's headers are compared with them */
 
+#define POLICY_HEADER_NAME_MAX 255
+
 enum on_error { ON_ERROR_REJECT, ON_ERROR_DEAD_LETTER, ON_ERROR_DROP };
 enum on_missing { ON_MISSING_IGNORE, ON_MISSING_REJECT };
 enum on_protected { ON_PROTECTED_REJECT, ON_PROTECTED_KEEP };

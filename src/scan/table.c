@@ -11,6 +11,7 @@
 #include "scan/table.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "crypto/random.h"
 #include "crypto/siphash.h"
 #include "json/path.h"
@@ -210,8 +211,11 @@ static bool fold(struct scan_table *table, struct scan_node *node, uint64_t at)
 	return ok;
 }
 
+/* `node` itself: it has no room for a node, and no member that could become it. */
 static struct scan_node *any_of(struct scan_table *table, struct scan_node *node, uint64_t at)
 {
+	if (node->any == NULL && node->n_names == 0 && is_full(table, node))
+		return node;
 	return node->any != NULL || fold(table, node, at) ? node->any : NULL;
 }
 
@@ -441,17 +445,14 @@ uint64_t scan_node_values(const struct scan_node *node)
 	return n;
 }
 
-/* The text of a header's name: all of it as it is, but for what steers terminals. */
+/* The text of a header's name: all of it as it is, but for what breaks lines or steers terminals. */
 static enum seal_status put_header(struct seal_bytes name, struct seal_buf *out, struct seal_err *err)
 {
 	enum seal_status rc;
-	uint8_t *added;
 
 	SEAL_TRY(buf_append_str(out, "header:", err));
 	SEAL_TRY(buf_append(out, name, err));
-	for (added = out->ptr + out->len - name.len; added < out->ptr + out->len; added++)
-		if (*added < 0x20 || *added == 0x7f)
-			*added = '?';
+	utf8_keep_to_one_line((char *)out->ptr + out->len - name.len, name.len);
 out:
 	return rc;
 }

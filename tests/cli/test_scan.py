@@ -302,7 +302,7 @@ def test_only_a_key_or_headers_were_found(shop, program, tmp_path):
     assert "    protect: {}  # nothing was found in values\n" in out
     shop.run("-q", "key", "create", "joins", "--convergent")
     hidden = shop.run("protect", "-p", str(tmp_path / "suggested.yaml"), "-J", input=data)[0]
-    assert b"@example" not in hidden and b"+49" not in hidden and b'{\\"n\\": 1}' in hidden
+    assert b"@example" not in hidden and b"+49 30" not in hidden and b'{\\"n\\": 1}' in hidden
     assert shop.run("reveal", "-p", str(tmp_path / "suggested.yaml"), "-J", input=hidden)[0].count(b"@example") == 50
 
 
@@ -369,3 +369,74 @@ def test_only_what_a_policy_leaves_open(program, tmp_path):
     (tmp_path / "policy.yaml").write_text(POLICY)
     out = program.run("scan", "--suggest", "-p", "policy.yaml", input=ndjson(people(100)), exit_code=1)[0].decode()
     assert "$.iban" in out and "$.mail" not in out and "$.card" not in out
+
+
+# ---- what must not be taken for granted ----
+
+def test_names_that_are_data_at_any_depth(program, tmp_path):
+    """The tree ends at its depth, whatever names stand there."""
+    record = {"a@example.com": 1}
+    for i in range(120):
+        record = {f"a{i}@example.com": record}
+    told = scan(program, [record])
+    assert told["finds"] == 59 and all("example" not in path["path"] for path in told["paths"])
+    assert told["paths"][-1]["names_that_are_data"] > 0 and told["paths"][-1]["deeper_values"] > 60
+    assert "      $: personal  # names of its members are data" in suggest(program, tmp_path, [record])
+
+
+STEERING = ["a\u0085topics: []", "a\u2028b: c", "\u202eb", "c\u009bd", "a#b: [", "- x", "\\u0041", "q\"uote", "'", "{x}", "*y", "é"]
+
+
+@pytest.mark.parametrize("name", STEERING)
+def test_names_of_headers_stay_names(program, tmp_path, name):
+    """Neither a line, nor YAML, nor a terminal is broken by them."""
+    data = ndjson({"headers": [name, f"p{i}@example.com"], "payload": "{}"} for i in range(9))
+    out = suggest(program, tmp_path, data, "-J")
+    shown = program.run("scan", "-J", input=data)[0].decode()
+    for text in (out, shown):
+        assert not set(text) & set("\u0085\u2028\u202e\u009b")
+    assert len([line for line in shown.split("\n") if line.startswith("header:")]) == 1
+    assert scan(program, data, "-J", "-p", "suggested.yaml")["open_finds"] == 0
+
+
+def test_headers_that_no_policy_takes(program):
+    def skipped(headers):
+        data = ndjson([{"headers": headers, "payload": '{"mail": "a@example.com"}'}] * 3)
+        (program.folder / "suggested.yaml").write_bytes(program.run("scan", "--suggest", "-J", input=data)[0])
+        program.run("policy", "lint", "suggested.yaml")
+        return [line for line in (program.folder / "suggested.yaml").read_text().splitlines() if "# not proposed" in line]
+
+    assert skipped(["x" * 255, "a@example.com"]) == []
+    assert "no policy has headers of such a name" in skipped(["x" * 256, "a@example.com"])[0]
+    assert "no policy has headers of such a name" in skipped(["x\ty", "a@example.com"])[0]
+    assert "names that are data" in skipped(["b@example.com", "a@example.com"])[0]
+    many = skipped([word for i in range(66) for word in (f"x-{i}", "a@example.com")])
+    assert len(many) == 2 and all("a topic has no more headers" in line for line in many)
+
+
+def test_elements_and_members_at_one_path(shop, program, tmp_path):
+    """[*] stands for members, too: a rule for each would be two for one value."""
+    records = [{"a": [{"mail": "p@example.com"}]}, {"a": {"mail": "q@example.com", "cvv": "123"}}, {"a": {"b": 1}}] * 5
+    out = suggest(program, tmp_path, records)
+    assert "      $.a: personal" in out and "$.a." not in out and "remove" not in out
+    hidden = shop.run("protect", "-p", str(tmp_path / "suggested.yaml"), input=ndjson(records))[0]
+    assert shop.run("reveal", "-p", str(tmp_path / "suggested.yaml"), input=hidden)[0] == ndjson(records)
+
+
+def test_keys_that_are_json_now_and_then(shop, program, tmp_path):
+    data = ndjson([{"key": '{"id":"p@example.com"}', "payload": "{}"}, {"key": "k-1", "payload": "{}"}] * 5)
+    out = suggest(program, tmp_path, data, "-J")
+    assert "    key: record_key" in out
+    shop.run("-q", "key", "create", "joins", "--convergent")
+    shop.run("protect", "-J", "-p", str(tmp_path / "suggested.yaml"), input=data)
+
+
+def test_a_card_as_a_whole_text(program, tmp_path):
+    """fpe takes no whole payload."""
+    assert "$: personal" in suggest(program, tmp_path, b"4111111111111111\n" * 9, "--format", "text")
+
+
+def test_a_topic_name_that_is_no_text(program):
+    err = program.run("scan", "--suggest", "--policy-topic", b"\xff".decode(errors="surrogateescape"),
+                      input=ndjson(people(9)), exit_code=64)[1]
+    assert "the topic's name is not UTF-8" in err
