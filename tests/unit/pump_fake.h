@@ -84,6 +84,7 @@ static struct {
 	char key_written[64]; /* of the last record; "null" */
 	unsigned engines; /* that live */
 	_Atomic size_t calls; /* of engine_run_input */
+	_Atomic size_t values; /* that they were given */
 } t;
 
 /*
@@ -183,6 +184,7 @@ enum seal_status engine_run_input(struct engine *engine, const struct policy_top
 	enum seal_status rc = transform(engine, prefixes[topic->part], true, input->values, input->n, results, err);
 
 	t.calls++;
+	t.values += input->n;
 	t.headers_given = input->key_headers != NULL;
 	for (size_t i = 0; rc == SEAL_OK && t.headers_given && i < input->n; i++) {
 		t.key_header_in = input->key_headers[i];

@@ -128,6 +128,7 @@ static void test_bad_key_fails_its_record(void **state)
 	assert_string_equal(t.written[1], "P:r2");
 	assert_string_equal(t.key_written, "K:k2");
 	assert_string_equal(t.last_place, "in/3/1: $['a']");
+	assert_int_equal(t.values, 3 + 2); /* its value is given to no key */
 }
 
 static void test_bad_value_fails_with_its_key(void **state)
@@ -152,6 +153,7 @@ static void test_broken_record(void **state)
 	options.keep_going = true;
 	t.broken_at = 0;
 	run_ok();
+	assert_int_equal(t.values, 2 + 2);
 	assert_int_equal(counts.failed, 1);
 	assert_int_equal(t.n_written, 2);
 	assert_string_equal(t.key_written, "K:k2");
@@ -272,14 +274,18 @@ static void test_dead_letter_without_a_key(void **state)
 			    "trace=abc;seal-error=type;seal-topic=in;seal-partition=3;seal-offset=2;");
 }
 
-/* Rules for headers say nothing of keys. */
+/* Rules for headers say nothing of keys, nor of a header that has the name of theirs. */
 static void test_dead_letter_keeps_a_key_without_rules(void **state)
 {
+	static const struct record_header all[] = {{BYTES_LIT("seal-record-key"), BYTES_LIT("own")}};
+
 	to_dead_letters();
 	topic.headers = x_only;
+	use_headers(all, 1);
 	t.bad_at = 2;
 	run_ok();
 	assert_string_equal(t.key_written, "k2");
+	assert_int_equal(strncmp(t.headers_written, "seal-record-key=own;seal-error", 30), 0);
 }
 
 /* A header that came in under the name of ours does not take its place. */
