@@ -22,7 +22,7 @@ void output_json_string(FILE *to, struct seal_bytes text)
 			fputs("\\ufffd", to);
 		} else if (code == '"' || code == '\\') {
 			fprintf(to, "\\%c", (char)code);
-		} else if (code < 0x20 || code == 0x7f) {
+		} else if (utf8_steers(code)) {
 			fprintf(to, "\\u%04x", (unsigned)code);
 		} else {
 			fwrite(text.ptr + from, 1, at - from, to);

@@ -6,7 +6,7 @@
 
 #include "cmd/command.h"
 
-/* `text` as a JSON string, quotes included; bytes that are not UTF-8 become U+FFFD. */
+/* `text` as a JSON string, quotes included; bytes that are not UTF-8 become U+FFFD, what steers a terminal an escape. */
 void output_json_string(FILE *to, struct seal_bytes text);
 /* A service is away, and the run waits for it; it goes on. */
 void output_waiting(const struct seal_err *why);

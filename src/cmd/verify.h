@@ -82,7 +82,7 @@ struct verify {
 	const struct policy_topic *topic;
 	const char *source, *policy_file;
 	char policy_sha256[65];
-	bool file; /* offsets are lines */
+	bool file; /* offsets are lines, but for envelopes that name theirs */
 	struct part *parts;
 	struct verify_part *views; /* beside parts */
 	size_t n_parts;

@@ -31,9 +31,10 @@ static void escaped(const char *text)
 		if (!utf8_next(bytes, &at, &code)) {
 			at = from + 1;
 			fputs("&#xfffd;", stdout);
-		} else if (code == '<' || code == '>' || code == '&' || code == '"' || code == '\'' || code < 0x20 ||
-			   code == 0x7f) {
-			printf("&#%u;", code < 0x20 || code == 0x7f ? 0xfffdu : (unsigned)code);
+		} else if (utf8_steers(code)) {
+			fputs("&#xfffd;", stdout);
+		} else if (code == '<' || code == '>' || code == '&' || code == '"' || code == '\'') {
+			printf("&#%u;", (unsigned)code);
 		} else {
 			fwrite(bytes.ptr + from, 1, at - from, stdout);
 		}
@@ -90,11 +91,13 @@ static void facts(const struct verify *v)
 
 static void ranges(const struct verify *v)
 {
+	const bool lines = v->file && !v->options->envelopes; /* which may name a partition and an offset */
+
 	printf("<h2>What was read</h2>\n<table><tr><th class=\"n\">%s</th><th class=\"n\">first %s</th>"
 	       "<th class=\"n\">last %s</th><th class=\"n\">records</th></tr>\n",
-	       v->file ? "" : "partition", v->file ? "line" : "offset", v->file ? "line" : "offset");
+	       lines ? "" : "partition", lines ? "line" : "offset", lines ? "line" : "offset");
 	for (size_t i = 0; i < v->n_ranges; i++) {
-		if (v->file)
+		if (v->ranges[i].partition < 0)
 			fputs("<tr><td></td>", stdout);
 		else
 			printf("<tr><td class=\"n\">%d</td>", (int)v->ranges[i].partition);

@@ -139,7 +139,7 @@ static void ranges_text(const struct verify *v)
 	for (size_t i = 0; i < v->n_ranges; i++) {
 		const struct verify_range *range = &v->ranges[i];
 
-		if (v->file)
+		if (range->partition < 0)
 			printf("  lines %lld to %lld", (long long)range->first, (long long)range->last);
 		else
 			printf("  partition %d: offsets %lld to %lld", (int)range->partition, (long long)range->first,

@@ -135,6 +135,33 @@ def test_nulls_that_may_stay_are_counted(shop):
     assert nulls["$['Name']"] == nulls["$['log']"] == (1, 1) and nulls["$['mail']"] == (2, 0)
 
 
+def test_a_null_is_there(shop):
+    """What `remove` takes away is not kept as null, either."""
+    shop.policy(POLICY.replace("on_plaintext: pass", "on_null: keep"))
+    found = report(shop, lines(protected(shop) | {"cvv": None}), exit_code=1)
+    assert [(one["path"], one["code"]) for one in found["failures"]] == [("$['cvv']", "plaintext")]
+
+
+def test_partitions_of_envelopes(shop):
+    """Ranges are by partition, as the envelopes tell; a table of them is bounded, too."""
+    shop.policy('version: 1\nkeys: {pii: "local:pii"}\ntopics: [{match: t, protect: {$.a: {type: encrypt, key: pii}}}]\n')
+    data = lines(*[{"partition": n % 5000, "offset": 10 * n, "payload": {}} for n in range(5002)], {"payload": {}})
+    told = report(shop, data, "-J")
+    assert told["ranges"][0] == {"partition": 0, "first": 0, "last": 50000, "records": 2}
+    assert (len(told["ranges"]), told["other_ranges"], told["records"]) == (4096, 905, 5003)
+    text = shop.run("verify", "-J", input=data[-200:].split(b"\n", 1)[1])[0].decode()
+    assert "  partition 1: offsets 50010 to 50010, 1 record\n" in text and "  lines " in text
+
+
+def test_versions_stand_in_the_key_header(shop):
+    shop.policy('version: 1\nkeys: {pii: "local:pii"}\ntopics: [{match: t, protect: {$.a: {type: envelope, key: pii, carry: header}}}]\n')
+    data = shop.protect(lines({"key": None, "payload": {"a": "x"}}), "-J")
+    shop.run("-q", "key", "rotate", "pii")
+    data += shop.protect(lines({"key": None, "payload": {"a": "y"}}), "-J")
+    [field] = report(shop, data, "-J")["fields"]
+    assert field["key_versions"] == [{"version": 1, "values": 1}, {"version": 2, "values": 1}] and field["no_version"] == 0
+
+
 def test_ranges_and_bounded_lists(shop):
     data = shop.protect(lines(*[RECORD] * 5)) + lines(*[{"Name": f"secret {n}"} for n in range(50)])
     found = report(shop, data, "--failures", "3", exit_code=1)
@@ -227,8 +254,10 @@ def test_the_page_is_whole_and_escaped(shop):
     assert not re.search(r"https?:|src=|href=|@import|url\(", text.replace("src=x", "").replace("&#60;img", ""))
     # Nor does any steer a terminal; and one that is cut in the middle of a character is still text.
     for name in (nasty, "\x9b31m\x7f\u2028", "\u00e9" * 3000):
-        text = shop.run("verify", input=json.dumps({name: "secret"}, ensure_ascii=False).encode(), exit_code=1)[0].decode()
-        assert not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", text)
+        for form in ("text", "json", "html"):
+            data = json.dumps({name: "secret"}, ensure_ascii=False).encode()
+            text = shop.run("verify", "--report", form, input=data, exit_code=1)[0].decode()
+            assert not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", text)
     shop.policy(POLICY)
     good = shop.run("verify", "--report", "html", input=shop.protect(lines(RECORD)))[0].decode()
     Page(good)

@@ -374,6 +374,16 @@ static void versions_that_cannot_be_are_refused(void **state)
 	u.f.call.version = 1;
 	FAILS(&u.f, u.s->ops->encrypt(u.s, &item, 1, &u.f.call, &u.f.err), SEAL_DENIED, SEAL_E_KEY_MINIMUM,
 	      "below its minimum encryption version 2");
+	/* What nobody could read again is not made. */
+	change = (struct keyring_change){.mask = KEYRING_SET_MIN_ENCRYPTION | KEYRING_SET_MIN_DECRYPTION,
+					 .min_decryption_version = 2};
+	OK(&u.f, keyring_rotate(u.f.keyring, BYTES_LIT("k"), NULL, &u.f.err));
+	OK(&u.f, keyring_configure(u.f.keyring, BYTES_LIT("k"), &change, &u.f.err));
+	u.f.call.version = 3; /* makes the session look at the file */
+	OK(&u.f, u.s->ops->encrypt(u.s, &item, 1, &u.f.call, &u.f.err));
+	u.f.call.version = 1;
+	FAILS(&u.f, u.s->ops->encrypt(u.s, &item, 1, &u.f.call, &u.f.err), SEAL_DENIED, SEAL_E_KEY_MINIMUM,
+	      "below its minimum decryption version 2");
 	use_end(&u);
 	/* One that counts its uses counts those of its newest version only. */
 	use_begin(&u, "aes256-gcm96", true, false);
