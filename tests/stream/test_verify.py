@@ -115,6 +115,8 @@ OTHERS = """
     dead_letter: {topic: dead, key: pii}
     on_error: dead_letter
     protect: {$.Address: {type: encrypt, key: pii}}
+  - match: without
+    protect: {$.Address: {type: encrypt, key: pii}}
 """
 
 
@@ -122,7 +124,7 @@ def test_dead_letters_in_clear_are_found(filled):
     """Somebody puts back what a letter hides; letters of a topic that hides none of it may show it."""
     (filled.directory / "policy.yaml").write_text(POLICY + OTHERS)
     for topic in (TOPIC, "others"):
-        source = json.dumps({"topic": topic, "key": "k", "payload": "{broken", "headers": ["who", "Ada"]}) + "\n"
+        source = json.dumps({"topic": topic, "key": "k", "payload": "{broken", "headers": ["who", "Ada", "who", None]}) + "\n"
         filled.kafka("produce", "-t", topic, "-p", "policy.yaml", "-J", stdin=source, code=None)
     letters = [json.loads(line) for line in filled.kafka("consume", "-t", "dead", "-e", "-J", "--plain").stdout.splitlines()]
     hidden, shown = letters if letters[0]["key"] is None else letters[::-1]
@@ -132,11 +134,14 @@ def test_dead_letters_in_clear_are_found(filled):
     at = hidden["headers"].index("who") + 1
     plain = hidden["headers"][:at] + ["Ada"] + hidden["headers"][at + 1:]
     nameless = [text for pair in zip(shown["headers"][::2], shown["headers"][1::2]) for text in pair if pair[0] != "seal-topic"]
-    fakes = [hidden | {"key": "k", "headers": plain[2:]}, hidden | {"headers": plain}, shown | {"headers": nameless}]
+    wrong = [{"others": "without"}.get(text, text) for text in shown["headers"]]  # it has no dead letters
+    fakes = [hidden | {"key": "k", "headers": plain[2:]}, hidden | {"headers": plain}, shown | {"headers": nameless},
+             shown | {"headers": wrong}]
     filled.kafka("produce", "-t", "dead", "--plain", "-J", stdin="".join(json.dumps(fake) + "\n" for fake in fakes))
     found = json.loads(filled.kafka("verify", "-t", "dead", "-p", "policy.yaml", "--report", "json", code=1).stdout)
     assert [(one["record"], one["path"], one["code"]) for one in found["failures"]] == [
-        ("dead/0/2", "key", "plaintext"), ("dead/0/3", "header:who", "plaintext"), ("dead/0/4", "key", "plaintext")]
+        ("dead/0/2", "key", "plaintext"), ("dead/0/3", "header:who", "plaintext"), ("dead/0/4", "key", "plaintext"),
+        ("dead/0/5", "key", "plaintext")]
 
 
 def test_another_policys_topic(filled, tmp_path):
