@@ -177,6 +177,8 @@ static enum seal_status path_of_string(struct inspection *in, const char *root, 
 	SEAL_TRY(json_steps_canonical(in->walk.doc, in->walk.steps, in->walk.n_steps, &in->path, err));
 	memmove(in->path.ptr + len, in->path.ptr + len + 1, in->path.len - len - 1); /* its own "$" */
 	in->path.ptr[--in->path.len] = '\0';
+	if (!in->options->json) /* which has escapes */
+		utf8_keep_to_one_line((char *)in->path.ptr, in->path.len);
 out:
 	return rc;
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "pump/work.h"
 
 static const struct pump_options *options_of(const struct worker *worker)
@@ -69,6 +70,7 @@ void pump_place_of(struct source *source, const struct record *record, char *out
 	else
 		snprintf(out, room, "%.*s/%d/%lld", BYTES_FMT(record->topic), (int)record->partition,
 			 (long long)record->offset);
+	utf8_keep_to_one_line(out, strlen(out)); /* the topic may be what an envelope says */
 }
 
 /* Where a record came from, before the place inside it: "in.json:17: $['card']". */

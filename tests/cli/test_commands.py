@@ -75,10 +75,13 @@ def test_inspect_needs_no_key(shop, program):
     ]
 
 
-def test_names_of_headers_steer_no_terminal(program):
-    line = {"key": "k", "payload": "{}", "headers": ["a\x1b[31mb\x9b31m\u202e", "vault:v1:" + "A" * 56]}
+def test_names_steer_no_terminal(program):
+    """Those of headers and fields, and the topic that an envelope says it is of."""
+    nasty, text = "a\x1b[31mb\x9b31m\u202e", "vault:v1:" + "A" * 56
+    line = {"topic": nasty, "key": "k", "payload": json.dumps({nasty: text}, ensure_ascii=False), "headers": [nasty, text]}
     out = program.run("inspect", "-J", input=json.dumps(line, ensure_ascii=False).encode())[0].decode()
-    assert "header:a?[31mb??31m???: " in out
+    assert "header:a?[31mb??31m???: " in out and "(a?[31mb??31m???/-1/1)" in out and "$['a\\u001b[31mb??31m???']: " in out
+    assert not any(c in out for c in "\x1b\x9b\u202e")
 
 
 def test_inspect_json(shop):

@@ -153,6 +153,18 @@ def test_partitions_of_envelopes(shop):
     assert "  partition 1: offsets 50010 to 50010, 1 record\n" in text and "  lines " in text
 
 
+def test_places_in_what_is_no_json_are_one_kind(shop):
+    """At whichever byte, of a value or a key; and no topic that an envelope names steers a terminal."""
+    shop.policy('version: 1\nkeys: {mail: "local:mail"}\ntopics: [{match: t, protect: {$.a: {type: deterministic, key: mail}},\n'
+                '  key: {$.id: {type: deterministic, key: mail}}}]\n')
+    broken = [{"topic": "a\x9b31m", "key": " " * n + "{", "payload": {}} for n in range(4)]
+    broken += [{"key": "{}", "payload": " " * n + "{"} for n in range(4)]
+    found = report(shop, lines(*broken), "-J", exit_code=1)
+    assert [(kind["path"], kind["records"]) for kind in found["kinds"]] == [("key", 4), ("", 4)]
+    text = shop.run("verify", "-J", input=json.dumps(broken[0], ensure_ascii=False).encode(), exit_code=1)[0].decode()
+    assert "(a??31m/-1/1)" in text and "\x9b" not in text
+
+
 def test_versions_stand_in_the_key_header(shop):
     shop.policy('version: 1\nkeys: {pii: "local:pii"}\ntopics: [{match: t, protect: {$.a: {type: envelope, key: pii, carry: header}}}]\n')
     data = shop.protect(lines({"key": None, "payload": {"a": "x"}}), "-J")

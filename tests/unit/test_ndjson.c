@@ -518,6 +518,7 @@ static void test_keys_of_envelopes_change(void **state)
 	copy_with_key("", "{\"key\":\"k\",\"payload\":null}", "{\"key\":\"\",\"payload\":null}");
 	/* A dead letter's key comes back where none was. */
 	copy_with_key("n", "{\"key\":null,\"payload\":\"p\"}", "{\"key\":\"n\",\"payload\":\"V\"}");
+	copy_with_key("", "{\"key\":null,\"payload\":\"p\"}", "{\"key\":\"\",\"payload\":\"V\"}");
 	copy_with_key("n", "{\"a\":1, \"payload\":\"p\"}", "{\"a\":1, \"key\":\"n\",\"payload\":\"V\"}");
 	/* JSON stays JSON as long as it is. */
 	copy_with_key("{\"a\":2}", "{\"key\":{\"a\":1},\"payload\":\"p\"}", "{\"key\":{\"a\":2},\"payload\":\"V\"}");
