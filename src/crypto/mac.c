@@ -1,22 +1,24 @@
 /*
  * Hashes and key derivation over libcrypto. HMAC is made here of SHA-256's compression function: struct hmac remembers what that
- * makes of the key's two padded blocks, 32 bytes each in secret memory, so that a short message costs two blocks, two messages side by side, and nothing is set
+ * makes of the key's two padded blocks, 32 bytes each in secret memory, so that a short message costs two blocks and nothing is set
  * up or allocated for it (libcrypto's own HMAC takes twice as long, most of it for parameters). These functions of libcrypto count
- * as deprecated, for no other reason than that.
+ * as deprecated, for no other reason than that. Lots go on from the same two states side by side where a library has that.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/mac.h"
 
 #include <openssl/sha.h>
+#include <stdatomic.h>
 
 #include "base/mem.h"
 #include "base/secret_slot.h"
+#include "crypto/hmac_lots.h"
 #include "crypto/libcrypto.h"
-#include "crypto/sha256_pair.h"
 
 #define HKDF_MAX (255u * SHA256_LEN) /* RFC 5869 §2.3 */
 #define SCRYPT_MEMORY_MAX (1ull << 30)
 
+#define LOT_MIN 4 /* messages; fewer gain nothing side by side */
 #define ALONE_MAX (SHA256_CBLOCK - 9) /* bytes of a message that need one block: 0x80 and the length follow */
 
 struct hmac {
@@ -25,8 +27,7 @@ struct hmac {
 
 struct hmac_work {
 	SHA256_CTX sha;
-	uint32_t state[2][SHA256_STATE_WORDS];
-	uint8_t block[2][SHA256_CBLOCK];
+	uint8_t block[SHA256_CBLOCK];
 };
 
 enum seal_status sha256(struct seal_bytes in, uint8_t out[SHA256_LEN], struct seal_err *err)
@@ -108,83 +109,75 @@ static void resume(const struct secret_slot *slot, SHA256_CTX *sha)
 	sha->md_len = SHA256_LEN;
 }
 
-/* FIPS 180-4, section 5.1.1: ends the last block, which holds `len` bytes already, behind the key's. */
-static void pad(uint8_t block[SHA256_CBLOCK], size_t len)
+/* FIPS 180-4, section 5.1.1: the last block, which holds `len` bytes already, behind the key's. */
+static void finish(SHA256_CTX *sha, uint8_t block[SHA256_CBLOCK], size_t len, uint8_t out[SHA256_LEN])
 {
 	memset(block + len, 0, SHA256_CBLOCK - 8 - len);
 	block[len] = 0x80;
 	be64_store(block + SHA256_CBLOCK - 8, 8 * (SHA256_CBLOCK + len));
-}
-
-static void store_state(const uint32_t state[SHA256_STATE_WORDS], uint8_t out[SHA256_LEN])
-{
-	for (size_t i = 0; i < SHA256_STATE_WORDS; i++)
-		be32_store(out + 4 * i, state[i]);
+	SHA256_Transform(sha, block);
+	for (size_t i = 0; i < SHA256_LEN / 4; i++)
+		be32_store(out + 4 * i, sha->h[i]);
 }
 
 /* HMAC of the parts one after the other. `work` is scratch, for the caller to wipe. */
 static void hmac_parts(const struct hmac *hmac, const struct seal_bytes *parts, size_t n, struct hmac_work *work,
 		       uint8_t out[SHA256_LEN])
 {
-	uint8_t *block = work->block[0];
+	size_t len = 0;
 
 	resume(&hmac->inner, &work->sha);
-	for (size_t i = 0; i < n; i++)
-		SHA256_Update(&work->sha, parts[i].ptr, parts[i].len);
-	SHA256_Final(block, &work->sha);
-	pad(block, SHA256_LEN);
+	for (size_t i = 0; i < n; i++) {
+		if (len <= ALONE_MAX && parts[i].len <= ALONE_MAX - len && parts[i].len > 0)
+			memcpy(work->block + len, parts[i].ptr, parts[i].len);
+		len += parts[i].len;
+	}
+	if (len <= ALONE_MAX) {
+		finish(&work->sha, work->block, len, work->block);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			SHA256_Update(&work->sha, parts[i].ptr, parts[i].len);
+		SHA256_Final(work->block, &work->sha);
+	}
 	resume(&hmac->outer, &work->sha);
-	SHA256_Transform(&work->sha, block);
-	store_state(work->sha.h, out);
+	finish(&work->sha, work->block, SHA256_LEN, out);
 }
 
-static bool is_short(const struct hmac_item *item)
-{
-	return item->prefix.len <= ALONE_MAX && item->in.len <= ALONE_MAX - item->prefix.len;
-}
+static atomic_bool one_by_one; /* by force */
 
-static void put_message(const struct hmac_item *item, uint8_t block[SHA256_CBLOCK])
+bool hmac_backend_force(const char *name)
 {
-	if (item->prefix.len > 0)
-		memcpy(block, item->prefix.ptr, item->prefix.len);
-	if (item->in.len > 0)
-		memcpy(block + item->prefix.len, item->in.ptr, item->in.len);
-	pad(block, item->prefix.len + item->in.len);
-}
+	const bool lots = strcmp(name, "ipsec-mb") == 0;
+	struct hmac_lots *probe;
 
-/* Two messages of one block each, as most are. */
-static void hmac_pair(const struct hmac *hmac, const struct hmac_item items[2], struct hmac_work *work)
-{
-	for (int i = 0; i < 2; i++) {
-		put_message(&items[i], work->block[i]);
-		memcpy(work->state[i], hmac->inner.ptr, sizeof(work->state[i]));
+	if (lots) {
+		probe = hmac_lots_take();
+		if (probe == NULL)
+			return false;
+		hmac_lots_give(probe);
+	} else if (strcmp(name, "openssl") != 0) {
+		return false;
 	}
-	sha256_pair(work->state, work->block);
-	for (int i = 0; i < 2; i++) {
-		store_state(work->state[i], work->block[i]);
-		pad(work->block[i], SHA256_LEN);
-		memcpy(work->state[i], hmac->outer.ptr, sizeof(work->state[i]));
-	}
-	sha256_pair(work->state, work->block);
-	for (int i = 0; i < 2; i++)
-		store_state(work->state[i], items[i].out);
+	atomic_store(&one_by_one, !lots);
+	return true;
 }
 
 enum seal_status hmac_many(struct hmac *hmac, struct hmac_item *items, size_t n, struct seal_err *err)
 {
+	struct hmac_lots *lots = n >= LOT_MIN && !atomic_load(&one_by_one) ? hmac_lots_take() : NULL;
 	struct hmac_work work;
+	size_t done;
 
-	for (size_t i = 0; i < n;) {
+	for (size_t i = 0; i < n; i += done) {
 		const struct seal_bytes parts[] = {items[i].prefix, items[i].in};
 
-		if (i + 1 < n && is_short(&items[i]) && is_short(&items[i + 1])) {
-			hmac_pair(hmac, &items[i], &work);
-			i += 2;
-		} else {
+		done = lots ? hmac_lots_run(lots, hmac->inner.ptr, hmac->outer.ptr, items + i, n - i) : 0;
+		if (done == 0) {
 			hmac_parts(hmac, parts, 2, &work, items[i].out);
-			i++;
+			done = 1;
 		}
 	}
+	hmac_lots_give(lots);
 	mem_wipe(&work, sizeof(work));
 	return SEAL_OK;
 }

@@ -22,6 +22,9 @@ struct hmac_item {
 
 SEAL_MUST_USE enum seal_status hmac_many(struct hmac *hmac, struct hmac_item *items, size_t n, struct seal_err *err);
 
+/* What makes lots from now on, for tests: "ipsec-mb" (side by side) or "openssl". False where it does not run here. */
+bool hmac_backend_force(const char *name);
+
 /* `out` is allocated with `len` bytes (1 … 8160). */
 SEAL_MUST_USE enum seal_status hkdf_sha256(struct seal_bytes key, struct seal_bytes salt, struct seal_bytes info,
 					   size_t len, struct secret *out, struct seal_err *err);

@@ -117,6 +117,27 @@ out:
 	return rc;
 }
 
+/* No room for messages side by side, which is made when it is first needed: then one goes after the other. First of all tests. */
+static void mac_lot_without_room(void **state)
+{
+	struct oom_plan plan = {.fail_at = 1, .stay = true};
+	uint8_t out[2][8][SHA256_LEN];
+	struct hmac_item items[8];
+	struct hmac *hmac;
+
+	assert_int_equal(hmac_new(bytes_of(key, sizeof(key)), &hmac, NULL), SEAL_OK);
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < 8; i++)
+			items[i] = (struct hmac_item){BYTES_EMPTY, bytes_of(key, i), out[round][i]};
+		if (round == 0)
+			mem_set_hook(oom_allow, &plan);
+		assert_int_equal(hmac_many(hmac, items, 8, NULL), SEAL_OK);
+		mem_set_hook(NULL, NULL);
+	}
+	assert_memory_equal(out[0], out[1], sizeof(out[0]));
+	hmac_free(hmac);
+}
+
 static void mac_each(void **state)
 {
 	assert_true(oom_each(mac_work, NULL) > 3);
@@ -125,6 +146,7 @@ static void mac_each(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mac_lot_without_room),
 		cmocka_unit_test(aead_each),
 		cmocka_unit_test(wrap_each),
 		cmocka_unit_test(ff1_each),

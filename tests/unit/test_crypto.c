@@ -364,7 +364,6 @@ static void hmac_lots(void **state)
 	hmac_free(NULL);
 }
 
-/* Lots of short and long messages next to each other, in any order: pairs and single ones. */
 /* FIPS 197, appendix C.3; blocks are each for itself, and more of them than one call of libcrypto takes. */
 static void blocks(void **state)
 {
@@ -386,11 +385,15 @@ static void blocks(void **state)
 	assert_int_equal(blocks_permute(key, false, all[0], 0, NULL), SEAL_OK);
 }
 
-static void hmac_lots_are_libcryptos(void **state)
+#define HMAC_LOT 200
+#define HMAC_LEN 5000
+
+/* Lots of all sizes; messages that are empty, short and long next to each other, in any order. */
+static void compare_hmac_lots(void)
 {
-	enum { N = 200 };
-	static uint8_t message[300], out[N][SHA256_LEN];
-	static struct hmac_item items[N];
+	static uint8_t message[HMAC_LEN], out[HMAC_LOT][SHA256_LEN];
+	static struct hmac_item items[HMAC_LOT];
+	static const size_t most[] = {1, 56, 64, 256, 1000, HMAC_LEN};
 	uint8_t expected[SHA256_LEN];
 	struct hmac *hmac;
 	uint32_t dice = 7;
@@ -398,17 +401,17 @@ static void hmac_lots_are_libcryptos(void **state)
 	for (size_t i = 0; i < sizeof(message); i++)
 		message[i] = (uint8_t)(i * 31 + 7);
 	assert_int_equal(hmac_new(bytes_of(key_bytes, 32), &hmac, NULL), SEAL_OK);
-	for (int round = 0; round < 50; round++) {
-		const size_t n = (size_t)round * 4 + 1;
-
+	for (size_t n = 0; n <= HMAC_LOT; n += n < 10 ? 1 : 19) {
 		for (size_t i = 0; i < n; i++) {
-			const size_t len = dice >> 16 & (dice & 0x1000 ? 255 : 63);
-			const size_t cut = len > 0 ? dice % len : 0;
+			size_t len, cut;
 
 			dice = dice * 1103515245 + 12345;
+			len = (dice >> 16) % most[(dice >> 8) % (sizeof(most) / sizeof(most[0]))];
+			cut = i % 3 == 0 ? 0 : (dice >> 4) % (len + 1);
 			items[i] = (struct hmac_item){bytes_of(message, cut), bytes_of(message + cut, len - cut),
 						      out[i]};
 		}
+		memset(out, 0, sizeof(out));
 		assert_int_equal(hmac_many(hmac, items, n, NULL), SEAL_OK);
 		for (size_t i = 0; i < n; i++) {
 			assert_non_null(HMAC(EVP_sha256(), key_bytes, 32, message,
@@ -419,12 +422,24 @@ static void hmac_lots_are_libcryptos(void **state)
 	hmac_free(hmac);
 }
 
+/* Both back ends; the fast one, which is the default, last. */
+static void hmac_lots_are_libcryptos(void **state)
+{
+	assert_true(hmac_backend_force("openssl"));
+	compare_hmac_lots();
+	if (hmac_backend_force("ipsec-mb"))
+		compare_hmac_lots();
+	assert_false(hmac_backend_force("other"));
+}
+
 /* Messages of one block and of several, keys up to a block and longer: all as libcrypto's own HMAC makes them. */
-static void hmac_is_libcryptos(void **state)
+static void compare_hmac(const char *backend)
 {
 	static const size_t key_lens[] = {0, 1, 32, 63, 64, 65, 200};
-	uint8_t key[200], message[300], out[SHA256_LEN], expected[SHA256_LEN];
+	uint8_t key[200], message[300], out[4][SHA256_LEN], expected[SHA256_LEN];
 
+	if (!hmac_backend_force(backend))
+		return;
 	for (size_t i = 0; i < sizeof(message); i++)
 		message[i] = (uint8_t)(i * 31 + 7);
 	for (size_t i = 0; i < sizeof(key); i++)
@@ -434,15 +449,29 @@ static void hmac_is_libcryptos(void **state)
 
 		assert_int_equal(hmac_new(bytes_of(key, key_lens[k]), &hmac, NULL), SEAL_OK);
 		for (size_t len = 0; len <= sizeof(message); len++) {
-			const size_t cut = len * 7 % (len + 1);
-			struct hmac_item item = {bytes_of(message, cut), bytes_of(message + cut, len - cut), out};
+			struct hmac_item items[4];
 
-			assert_int_equal(hmac_many(hmac, &item, 1, NULL), SEAL_OK);
+			for (size_t i = 0; i < 4; i++) {
+				const size_t cut = len * i / 3;
+
+				items[i] = (struct hmac_item){bytes_of(message, cut),
+							      bytes_of(message + cut, len - cut), out[i]};
+			}
+			assert_int_equal(hmac_many(hmac, items, 1, NULL), SEAL_OK);
 			assert_non_null(HMAC(EVP_sha256(), key, (int)key_lens[k], message, len, expected, NULL));
-			assert_memory_equal(out, expected, SHA256_LEN);
+			assert_memory_equal(out[0], expected, SHA256_LEN);
+			assert_int_equal(hmac_many(hmac, items, 4, NULL), SEAL_OK);
+			for (size_t i = 0; i < 4; i++)
+				assert_memory_equal(out[i], expected, SHA256_LEN);
 		}
 		hmac_free(hmac);
 	}
+}
+
+static void hmac_is_libcryptos(void **state)
+{
+	compare_hmac("openssl");
+	compare_hmac("ipsec-mb");
 }
 
 /* Shorter output is a prefix of longer; another info or salt gives another key; the longest allowed works. */
