@@ -27,12 +27,14 @@ struct generation {
 	unsigned refs; /* under tokens->lock */
 };
 
-#define TOKEN_FULL_MAX 64
+#define TOKEN_GROUPS_MAX 64
 
-/* A group that was found more than half full, remembered for a while. */
-struct full_group {
+/* A group that was counted, remembered for a while. */
+struct known_group {
 	uint8_t hash[TOKEN_GROUP_LEN];
 	uint64_t until_ms; /* clock_mono_ms(); 0: none */
+	bool full; /* more than half */
+	uint64_t meetings; /* else: how many taken tokens may be drawn before it is counted again */
 };
 
 enum { CURRENT, LEAVING, GENERATIONS };
@@ -46,8 +48,8 @@ struct tokens {
 	struct token_state state; /* as it was last seen */
 	struct generation *known; /* all that somebody uses */
 	struct generation *held[GENERATIONS]; /* references: those of the state */
-	struct full_group full[TOKEN_FULL_MAX];
-	size_t next_full;
+	struct known_group groups[TOKEN_GROUPS_MAX];
+	size_t next_group;
 };
 
 /* One call. */
@@ -189,7 +191,7 @@ SEAL_MUST_USE enum seal_status token_change(struct token_work *w, struct store_c
 
 /* Was the group found more than half full a moment ago? */
 SEAL_MUST_USE bool token_group_is_full(struct tokens *tokens, const uint8_t hash[TOKEN_GROUP_LEN]);
-/* Are half of `room` taken? `seek` is a token of the group, named. What is full is remembered for a moment. */
+/* Are half of `room` taken? `seek` is a token of the group. The answer is remembered for a moment. */
 SEAL_MUST_USE enum seal_status token_group_check(struct token_work *w, const struct token_seek *seek, uint64_t room,
 						 bool *full, struct seal_err *err);
 

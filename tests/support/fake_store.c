@@ -256,6 +256,7 @@ static enum seal_status count(struct store_session *base, const char *space, str
 
 	*n = 0;
 	atomic_fetch_add(&s->control.queries, 1);
+	atomic_fetch_add(&s->control.counts, 1);
 	SEAL_TRY(told_to_fail(s, SEAL_OK, err));
 	pthread_mutex_lock(&s->lock);
 	twalk_r(s->rows, count_row, &counting);

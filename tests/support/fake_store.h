@@ -13,7 +13,7 @@ struct fake_store;
 
 /* What is counted, and what is to fail. */
 struct fake_store_control {
-	atomic_uint queries, inserts, swaps, changes, erasures, sessions; /* sessions: open now */
+	atomic_uint queries, inserts, swaps, changes, counts, erasures, sessions; /* sessions: open now */
 	_Atomic int fail; /* enum seal_status: all operations, and sessions, fail so with SEAL_E_SERVICE */
 	_Atomic int fail_swap, fail_change; /* swaps alone, changes alone */
 	atomic_int

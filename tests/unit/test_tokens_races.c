@@ -206,6 +206,43 @@ static void renewed_before_it_is_purged(void **state)
 	}
 }
 
+#define LOT 200
+#define CROWD_ROOM 10000
+
+/* Fills a group until none goes in; returns how many tokens there are. */
+static size_t fill(struct tokens_fixture *f, bool rekey_half_way)
+{
+	struct token_item items[LOT];
+	size_t given = 0, before;
+
+	do {
+		before = given;
+		for (size_t i = 0; i < LOT; i++)
+			items[i] = digits_item("121234");
+		if (protect_with(f, f->tokens, &digit_terms, items, LOT) != SEAL_OK)
+			fail_msg("%s", f->err.text);
+		for (size_t i = 0; i < LOT; i++)
+			given += items[i].err == NULL;
+		if (rekey_half_way && before < CROWD_ROOM / 4 && given >= CROWD_ROOM / 4)
+			rekey_step(f, rekey_begins);
+		arena_reset(&f->arena);
+	} while (given > before);
+	return given;
+}
+
+/* Taken tokens are met all the time, and the group is not counted each time; yet it fills to its half, of both generations. */
+static void crowded(void **state)
+{
+	for (int rekeys = 0; rekeys < 2; rekeys++) {
+		struct tokens_fixture f;
+
+		tokens_open(&f, (struct data_keys_options){0});
+		assert_in_range(fill(&f, rekeys), CROWD_ROOM / 2, CROWD_ROOM / 2 + CROWD_ROOM / 20);
+		assert_in_range(atomic_load(&fake_store_control(f.store)->counts), 10, 300);
+		tokens_close(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +250,7 @@ int main(void)
 		cmocka_unit_test(replaced_in_a_rekey),
 		cmocka_unit_test(imported_in_a_rekey),
 		cmocka_unit_test(renewed_before_it_is_purged),
+		cmocka_unit_test(crowded),
 	};
 
 	return cmocka_run_group_tests_name("tokens_races", tests, NULL, NULL);
