@@ -69,8 +69,11 @@ static struct scan_node *node_new(struct scan_table *table, struct scan_node *pa
 		node = mem_alloc(sizeof(*node));
 	if (node == NULL)
 		return NULL;
-	*node = (struct scan_node){
-		.parent = parent, .step = step, .first = at, .depth = parent != NULL ? parent->depth + 1 : 0};
+	*node = (struct scan_node){.parent = parent,
+				   .step = step,
+				   .first = at,
+				   .depth = parent != NULL ? parent->depth + 1 : 0,
+				   .path_len = parent != NULL ? parent->path_len : 0};
 	if (parent != NULL && parent->last != NULL)
 		parent->last->next = node;
 	else if (parent != NULL)
@@ -114,6 +117,7 @@ static struct scan_node *member_new(struct scan_table *table, struct scan_node *
 		return NULL;
 	}
 	node->name = bytes_of(copy, name.len);
+	node->path_len += (uint32_t)name.len;
 	bucket = bucket_of(table, parent, node->name);
 	node->bucket = *bucket;
 	*bucket = node;
@@ -186,6 +190,7 @@ static bool fold(struct scan_table *table, struct scan_node *node, uint64_t at)
 		if (child->step == SCAN_MEMBER && node->any == NULL) {
 			forget_name(table, child);
 			child->step = SCAN_ANY;
+			child->path_len = node->path_len;
 			node->any = child;
 		} else if (child->step == SCAN_MEMBER) {
 			child->next = members;
@@ -269,7 +274,8 @@ struct scan_node *scan_table_member(struct scan_table *table, struct scan_node *
 		return *guess = child;
 	bits = data_bits(table, name);
 	if (bits == 0 && node->any == NULL && node->n_names < SCAN_NAMES_MAX) {
-		if (is_full(table, node) || name.len > JSON_PATH_NAME_MAX)
+		if (is_full(table, node) || name.len > JSON_PATH_NAME_MAX ||
+		    node->path_len + name.len > SCAN_PATH_BYTES_MAX)
 			return node;
 		return *guess = member_new(table, node, name, at);
 	}

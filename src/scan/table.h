@@ -20,6 +20,7 @@
 
 #define SCAN_PATHS_MAX 4096 /* nodes of a table */
 #define SCAN_NAMES_MAX 1000 /* different names in one object */
+#define SCAN_PATH_BYTES_MAX 4096 /* of all names of a path: reports have them once a node */
 #define SCAN_DEPTH_MAX 60 /* steps; a policy's path has at most JSON_PATH_STEPS_MAX */
 
 enum scan_step {
@@ -56,6 +57,7 @@ struct scan_node {
 	struct seal_bytes name; /* SCAN_MEMBER, decoded; owned */
 	enum scan_step step;
 	uint32_t depth;
+	uint32_t path_len; /* bytes of the names on the way here */
 	uint32_t n_names; /* children of step SCAN_MEMBER */
 	uint64_t first; /* when it was first seen: children are sorted by it at the end */
 	uint32_t rule; /* 1 + the index of a rule that protects values here; 0: none does */

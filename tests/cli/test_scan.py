@@ -384,6 +384,15 @@ def test_names_that_are_data_at_any_depth(program, tmp_path):
     assert "      $: personal  # names of its members are data" in suggest(program, tmp_path, [record])
 
 
+def test_paths_of_very_long_names(program):
+    """A report has each path whole: names of many levels cannot make it thousands of times the records."""
+    record = {f"{i:03}" + "\x01" * 997: "a@example.com" for i in range(600)}
+    for _ in range(50):
+        record = {"\x01" * 1000: record}
+    out = program.run("scan", input=ndjson([record]))[0]
+    assert len(out) < 64 << 10 and b"deeper" in out and b"e-mail address" in out
+
+
 STEERING = ["a\u0085topics: []", "a\u2028b: c", "\u202eb", "c\u009bd", "a#b: [", "- x", "\\u0041", "q\"uote", "'", "{x}", "*y", "é"]
 
 
