@@ -280,10 +280,17 @@ static enum seal_status scan_parts(struct scanner *s, const struct record *recor
 	if (!scan_headers(s, record, number))
 		return err_memory(err);
 	if (record->key.ptr != NULL)
-		SEAL_TRY(scan_key(s, record, number, err));
-	if (record->value.ptr != NULL)
-		SEAL_TRY(scan_value(s, record, number, err));
-out:
+		rc = scan_key(s, record, number, err);
+	if (record->value.ptr != NULL && (rc == SEAL_OK || rc == SEAL_DATA)) {
+		struct seal_err why = SEAL_ERR_INIT;
+		enum seal_status of_value = scan_value(s, record, number, &why);
+
+		if (of_value != SEAL_OK && (rc == SEAL_OK || of_value != SEAL_DATA)) { /* the key's is told first */
+			rc = of_value;
+			if (err != NULL)
+				*err = why;
+		}
+	}
 	return rc;
 }
 

@@ -125,24 +125,18 @@ static struct scan_node *member_new(struct scan_table *table, struct scan_node *
 	return node;
 }
 
-/* Detectors that are sure of a name: it is data. */
-static uint64_t data_bits(struct scan_table *table, struct seal_bytes name)
+/* Is a detector sure of a name? */
+static bool is_data(struct scan_table *table, struct seal_bytes name)
 {
-	uint64_t bits = detect_text(table->detect, name), sure = 0;
+	uint64_t bits = detect_text(table->detect, name);
 	struct detect_counts counts = {.values = 1};
 	struct detect_finding findings[DETECT_MAX];
-	size_t n;
 
 	if (bits == 0)
-		return 0;
+		return false;
 	for (size_t bit = 0; bit < detect_count(); bit++)
 		counts.hits[bit] = bits >> bit & 1;
-	n = detect_judge(&counts, findings);
-	for (size_t i = 0; i < n; i++)
-		for (size_t bit = 0; bit < detect_count(); bit++)
-			if (findings[i].what == detect_at(bit) && findings[i].confidence >= DETECT_CONFIDENT)
-				sure |= UINT64_C(1) << bit;
-	return sure;
+	return detect_judge(&counts, findings) > 0 && findings[0].confidence >= DETECT_CONFIDENT;
 }
 
 static void looks_add(struct detect_counts *to, const struct detect_counts *from)
@@ -156,7 +150,6 @@ static void looks_add(struct detect_counts *to, const struct detect_counts *from
 static void counts_add(struct scan_counts *to, const struct scan_counts *from)
 {
 	to->below += from->below;
-	to->name_bits |= from->name_bits;
 	for (size_t i = 0; i < SCAN_COVERS; i++)
 		to->by_cover[i] += from->by_cover[i];
 	for (size_t i = 0; i < 2; i++) {
@@ -265,25 +258,23 @@ struct scan_node *scan_table_member(struct scan_table *table, struct scan_node *
 				    struct seal_bytes name, bool covered, uint64_t at)
 {
 	struct scan_node **guess = previous != NULL ? &previous->follower : &node->leader, *child = *guess;
-	uint64_t bits;
+	bool data;
 
 	if (child != NULL && child->parent == node && child->step == SCAN_MEMBER && bytes_eq(child->name, name))
 		return child;
 	child = node->any == NULL ? find(table, node, name) : NULL;
 	if (child != NULL)
 		return *guess = child;
-	bits = data_bits(table, name);
-	if (bits == 0 && node->any == NULL && node->n_names < SCAN_NAMES_MAX) {
+	data = is_data(table, name);
+	if (!data && node->any == NULL && node->n_names < SCAN_NAMES_MAX) {
 		if (is_full(table, node) || name.len > JSON_PATH_NAME_MAX ||
 		    node->path_len + name.len > SCAN_PATH_BYTES_MAX)
 			return node;
 		return *guess = member_new(table, node, name, at);
 	}
 	child = any_of(table, node, at);
-	if (child != NULL && bits != 0) {
+	if (child != NULL && data)
 		child->counts.names[covered]++;
-		child->counts.name_bits |= covered ? 0 : bits;
-	}
 	return child;
 }
 

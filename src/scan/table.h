@@ -43,7 +43,6 @@ struct scan_counts {
 	uint64_t below; /* values below that have no node of their own */
 	uint64_t by_cover[SCAN_COVERS]; /* of values and of `below` */
 	uint64_t names[2]; /* SCAN_ANY: names that look like data; in clear, covered */
-	uint64_t name_bits; /* … and like what */
 	struct detect_counts looks[2]; /* of what is in clear; of what is allowed or protected */
 };
 

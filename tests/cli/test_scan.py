@@ -393,6 +393,33 @@ def test_paths_of_very_long_names(program):
     assert len(out) < 64 << 10 and b"deeper" in out and b"e-mail address" in out
 
 
+def test_a_key_that_fails_hides_no_value(program, tmp_path):
+    policy = "version: 1\nkeys: {k: local:k}\ntopics:\n- match: t\n  key: {$.id: {type: deterministic, key: k}}\n" \
+             "  protect: {$.x: {type: encrypt, key: k}}\n"
+    (tmp_path / "policy.yaml").write_text(policy)
+    data = ndjson([{"key": "no JSON", "payload": '{"mail": "a@example.com"}'}, {"key": "no JSON", "payload": "nor this"}])
+    told = scan(program, data, "-J", "-p", "policy.yaml", exit_code=1)
+    assert finds(told) == {"$.mail": "email"} and told["failed"] == 2
+    assert program.run("scan", "-J", "-p", "policy.yaml", input=data, exit_code=1)[1].count("the record's key") == 2
+
+
+def test_what_cannot_be_read_is_no_tombstone(program):
+    told = scan(program, b'{"payload":null}\n{"payload":"{}"}\nno JSON\n', "-J", exit_code=1)
+    assert (told["records"], told["tombstones"], told["failed"]) == (3, 1, 1)
+
+
+def test_elements_are_called_as_their_array(program):
+    assert finds(scan(program, [{"passwords": ["hunter2", "letmein1"]}] * 20)) == {"$.passwords[*]": "password"}
+
+
+def test_a_map_has_the_method_of_its_members(program, tmp_path):
+    """… though its first one had none."""
+    policy = "version: 1\nkeys: {k: local:k}\ntopics: [{match: t, protect: {$.m.b: {type: encrypt, key: k}}}]\n"
+    (tmp_path / "policy.yaml").write_text(policy)
+    told = scan(program, [{"m": {"a": 1, "b": "x"}}, {"m": {"a@example.com": 1}}], "-p", "policy.yaml", exit_code=1)
+    assert paths(told)["$.m.*"]["method"] == "encrypt" and paths(told)["$.m.*"]["protected_values"] == 1
+
+
 STEERING = ["a\u0085topics: []", "a\u2028b: c", "\u202eb", "c\u009bd", "a#b: [", "- x", "\\u0041", "q\"uote", "'", "{x}", "*y", "é"]
 
 
