@@ -112,14 +112,19 @@ static void session_free(struct store_session *base)
 	mem_free(base);
 }
 
+static void before_query(struct fake_store *s)
+{
+	if (atomic_load(&s->control.before_get) > 0 && atomic_fetch_sub(&s->control.before_get, 1) == 1)
+		s->control.rival(s->control.rival_arg);
+}
+
 static enum seal_status get(struct store_session *base, const char *space, struct store_item *items, size_t n,
 			    const struct store_call *call, struct seal_err *err)
 {
 	struct fake_store *s = ((struct fake_store_session *)base)->store;
 	enum seal_status rc;
 
-	if (atomic_load(&s->control.before_get) > 0 && atomic_fetch_sub(&s->control.before_get, 1) == 1)
-		s->control.rival(s->control.rival_arg);
+	before_query(s);
 	atomic_fetch_add(&s->control.queries, 1);
 	SEAL_TRY(store_check_items(items, n, false, err));
 	SEAL_TRY(told_to_fail(s, SEAL_OK, err));
@@ -291,6 +296,7 @@ static enum seal_status scan(struct store_session *base, const char *space, stru
 	struct scan scan = {space, after, NULL, 0, max};
 	enum seal_status rc;
 
+	before_query(s);
 	atomic_fetch_add(&s->control.queries, 1);
 	SEAL_TRY(told_to_fail(s, SEAL_OK, err));
 	*items = scan.items = arena_alloc(call->arena, max * sizeof(**items), _Alignof(struct store_item));

@@ -20,7 +20,7 @@ struct fake_store_control {
 		away_after; /* n: the n-th operation from now, and all after it, fail as with SEAL_RETRY in `fail`: a crash */
 	atomic_int before_insert; /* 1: before the next insertion `rival` runs, once */
 	atomic_int before_change; /* the same before a change; n: the n-th */
-	atomic_int before_get; /* the same before a query by key; n: the n-th */
+	atomic_int before_get; /* the same before a query, by key or of a page; n: the n-th */
 	void (*rival)(void *arg); /* another process; works on the same store */
 	void *rival_arg;
 };

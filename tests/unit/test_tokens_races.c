@@ -206,6 +206,244 @@ static void renewed_before_it_is_purged(void **state)
 	}
 }
 
+static void renew_now(void *arg)
+{
+	struct tokens_fixture *f = arg;
+
+	protect_one(f, f->tokens, &ttl_terms, value_item("v"));
+}
+
+/* The same between the look of who takes it away, whatever its time is, and the removal: it goes all the same. */
+static void renewed_while_it_is_removed(void **state)
+{
+	struct fake_store_control *control;
+	struct token_record record = {0};
+	struct token_item item;
+	struct tokens_fixture f;
+
+	tokens_open(&f, (struct data_keys_options){0});
+	control = fake_store_control(f.store);
+	item = protect_one(&f, f.tokens, &ttl_terms, value_item("v"));
+	record.item.token = item.token;
+	unix_ms += 900;
+	control->rival = renew_now;
+	control->rival_arg = &f;
+	atomic_store(&control->before_change, 1);
+	assert_int_equal(removes(&f, &record), 1);
+	assert_int_equal(fake_store_count(f.store, TOKENS_SPACE), 1);
+	assert_int_equal(reveal_one(&f, f.tokens, token_item(&item), ""), SEAL_E_TOKEN_UNKNOWN);
+	tokens_close(&f);
+}
+
+/* A rekey that dies when its copies are made. */
+static void copy_now(void *arg)
+{
+	struct tokens_fixture *f = arg;
+	struct fake_store_control *control = fake_store_control(f->store);
+	struct tokens *rekeyer = tokens_of(f, (struct data_keys_options){0});
+	uint64_t moved;
+	bool done;
+
+	atomic_store(&control->fail_change, SEAL_RETRY);
+	assert_int_equal(tokens_rekey_step(rekeyer, &f->session.base, 10, &moved, &done, &f->call, &f->err),
+			 SEAL_RETRY);
+	atomic_store(&control->fail_change, SEAL_OK);
+	tokens_free(rekeyer);
+}
+
+/* Copies that were made while the old rows were on their way out go, too. */
+static void copied_while_it_is_removed(void **state)
+{
+	struct fake_store_control *control;
+	struct token_record record = {0};
+	struct token_item item;
+	struct tokens_fixture f;
+
+	tokens_open(&f, (struct data_keys_options){0});
+	control = fake_store_control(f.store);
+	item = protect_one(&f, f.tokens, &convergent_terms, value_item("v"));
+	record.item.token = item.token;
+	rekey_step(&f, rekey_begins);
+	control->rival = copy_now;
+	control->rival_arg = &f;
+	atomic_store(&control->before_change, 1);
+	assert_int_equal(removes(&f, &record), 1);
+	assert_int_equal(fake_store_count(f.store, TOKENS_SPACE), 1);
+	assert_int_equal(reveal_one(&f, f.tokens, token_item(&item), ""), SEAL_E_TOKEN_UNKNOWN);
+	tokens_close(&f);
+}
+
+/* A rekey dies between copies and removal, and the copies are renewed: they keep their time when it goes on. */
+static void renewed_copies(void **state)
+{
+	struct fake_store_control *control;
+	struct tokens_fixture f;
+	struct tokens *rekeyer;
+	struct token_item item, again;
+	uint64_t moved;
+	bool done;
+
+	tokens_open(&f, (struct data_keys_options){0});
+	control = fake_store_control(f.store);
+	item = protect_one(&f, f.tokens, &ttl_terms, value_item("v"));
+	rekeyer = tokens_of(&f, (struct data_keys_options){0});
+	rekey_begin(&f, rekeyer);
+	atomic_store(&control->fail_change, SEAL_RETRY);
+	assert_int_equal(tokens_rekey_step(rekeyer, &f.session.base, 10, &moved, &done, &f.call, &f.err), SEAL_RETRY);
+	atomic_store(&control->fail_change, SEAL_OK);
+	tokens_free(rekeyer);
+	unix_ms += 800;
+	again = protect_one(&f, f.tokens, &ttl_terms, value_item("v"));
+	assert_true(bytes_eq(again.token, item.token));
+	rekey_rest(&f);
+	unix_ms += 499;
+	assert_int_equal(reveal_one(&f, f.other, token_item(&item), "v"), SEAL_E_NONE);
+	again = protect_one(&f, f.other, &ttl_terms, value_item("v"));
+	assert_true(bytes_eq(again.token, item.token));
+	tokens_close(&f);
+}
+
+/* A rekey that has moved all, and died before the old keys were erased, goes on with that, and no other begins. */
+static void dies_before_it_erases(void **state)
+{
+	struct token_record record = {0};
+	struct tokens_fixture f;
+	bool resumed;
+
+	tokens_open(&f, (struct data_keys_options){0});
+	record.item.token = protect_one(&f, f.tokens, &text_terms, value_item("v")).token;
+	assert_int_equal(removes(&f, &record), 1);
+	rekey_step(&f, rekey_begins);
+	rekey_step(&f, rekey_ends);
+	assert_int_equal(fake_store_count(f.store, STORE_KEYS_SPACE), 6);
+	assert_int_equal(tokens_rekey_begin(f.other, &f.session.base, &resumed, &f.call, &f.err), SEAL_OK);
+	assert_true(resumed);
+	assert_true(rekey_some(&f, f.other, 10));
+	assert_int_equal(fake_store_count(f.store, STORE_KEYS_SPACE), 3);
+	tokens_close(&f);
+}
+
+/* A whole rekey between two looks of a walk: nothing is missed. */
+static void walked_in_a_rekey(void **state)
+{
+	bool met = true;
+
+	for (int i = 1; met; i++) {
+		struct tokens_fixture f;
+		struct rekeying r = {.f = &f, .begin = true, .steps = 4};
+		struct seal_bytes cursor = BYTES_EMPTY;
+		struct token_record *records;
+		uint64_t bad = 0;
+		size_t n, all = 0;
+
+		tokens_open(&f, (struct data_keys_options){0});
+		protect_one(&f, f.tokens, &convergent_terms, value_item("v"));
+		protect_one(&f, f.tokens, &text_terms, value_item("w"));
+		(void)set_hook(&f, BEFORE_GET, i, &r);
+		do {
+			assert_int_equal(tokens_walk(f.tokens, &f.session.base, &cursor, 10, &records, &n, &bad,
+						     &f.call, &f.err),
+					 SEAL_OK);
+			all += n;
+		} while (n > 0);
+		clear_hooks(&f);
+		met = r.ran;
+		assert_in_range(all, 2, 4);
+		assert_int_equal(bad, 0);
+		tokens_close(&f);
+	}
+}
+
+/* A token that has expired elsewhere comes without a fingerprint. */
+static void imported_too_late(void **state)
+{
+	struct token_record record = {.item = value_item("v"), .convergent = true, .expires_ms = 1};
+	struct token_item item;
+	struct tokens_fixture f;
+	uint64_t added;
+
+	tokens_open(&f, (struct data_keys_options){0});
+	record.item.token = BYTES_LIT("0123456789abcdef");
+	assert_int_equal(tokens_import(f.tokens, &f.session.base, &record, 1, &added, &f.call, &f.err), SEAL_OK);
+	assert_null(record.item.err);
+	assert_int_equal(added, 1);
+	assert_int_equal(fake_store_count(f.store, TOKENS_SPACE), 1 + 1);
+	item = protect_one(&f, f.other, &convergent_terms, value_item("v"));
+	assert_false(bytes_eq(item.token, record.item.token));
+	tokens_close(&f);
+}
+
+/* Each row is one use of a store key, and no more than its uses. */
+static void uses_are_counted(void **state)
+{
+	struct token_item items[20];
+	struct tokens_fixture f;
+	char values[20][8];
+
+	tokens_open(&f, (struct data_keys_options){.max_uses = 10});
+	for (int i = 0; i < 20; i++) {
+		snprintf(values[i], sizeof(values[i]), "v%d", i);
+		items[i] = value_item(values[i]);
+	}
+	assert_int_equal(protect_with(&f, f.tokens, &convergent_terms, items, 20), SEAL_OK);
+	/* pepper, count, and keys for 41 uses */
+	assert_in_range(fake_store_count(f.store, STORE_KEYS_SPACE), 2 + 5, 2 + 6);
+	tokens_close(&f);
+}
+
+/* Draws one and the same token first. */
+static enum seal_status draw_same(const void *arg, const struct token_item *item, struct arena *arena,
+				  struct seal_bytes *token, struct seal_err *err)
+{
+	bool *drawn = (bool *)arg;
+
+	if (*drawn)
+		return draw_digits(NULL, item, arena, token, err);
+	*drawn = true;
+	*token = BYTES_LIT("1255555555");
+	return SEAL_OK;
+}
+
+/*
+ * Somebody puts the old fingerprint of a purged token back, when the token stands for another value by now: a renewal refuses it. And
+ * of a group without end nobody counts how many are taken.
+ */
+static void old_fingerprint(void **state)
+{
+	bool drawn = false;
+	struct token_terms terms = {.convergent = true, .ttl_ms = 1000, .draw = draw_same, .arg = &drawn};
+	struct token_item first = digits_item("1234567890"), second = digits_item("1200000000"),
+			  third = digits_item("1211111111");
+	struct seal_bytes key = BYTES_EMPTY, row = BYTES_EMPTY;
+	struct token_record record = {.shaped = true};
+	uint8_t group[TOKEN_GROUP_LEN];
+	struct tokens_fixture f;
+
+	tokens_open(&f, (struct data_keys_options){0});
+	first.room = second.room = third.room = UINT64_MAX;
+	first = protect_one(&f, f.tokens, &terms, first);
+	for (size_t i = 0; i < 3 && (key.len < 10 || key.ptr[TOKEN_GENERATION_LEN] != TOKEN_ROW_FINGERPRINT); i++)
+		row = fake_store_row(f.store, TOKENS_SPACE, i, &key);
+	key = arena_copy(&f.arena, key);
+	row = arena_copy(&f.arena, row);
+	record.item = token_item(&first);
+	assert_int_equal(token_group_hash(first.place, first.group, group, NULL), SEAL_OK);
+	record.item.group = bytes_of(group, sizeof(group));
+	assert_int_equal(removes(&f, &record), 1);
+	drawn = false;
+	second = protect_one(&f, f.tokens, &terms, second);
+	assert_true(bytes_eq(second.token, first.token));
+	drawn = false;
+	protect_one(&f, f.tokens, &terms, third); /* meets the second's */
+	assert_int_equal(atomic_load(&fake_store_control(f.store)->counts), 0);
+	fake_store_put(f.store, TOKENS_SPACE, key, row);
+	unix_ms += 800;
+	assert_int_equal(protect_with(&f, f.tokens, &terms, &first, 1), SEAL_OK);
+	assert_int_equal(first.err->code, SEAL_E_TAMPERED);
+	assert_null(first.token.ptr);
+	tokens_close(&f);
+}
+
 #define LOT 200
 #define CROWD_ROOM 10000
 
@@ -250,6 +488,14 @@ int main(void)
 		cmocka_unit_test(replaced_in_a_rekey),
 		cmocka_unit_test(imported_in_a_rekey),
 		cmocka_unit_test(renewed_before_it_is_purged),
+		cmocka_unit_test(renewed_while_it_is_removed),
+		cmocka_unit_test(copied_while_it_is_removed),
+		cmocka_unit_test(renewed_copies),
+		cmocka_unit_test(dies_before_it_erases),
+		cmocka_unit_test(walked_in_a_rekey),
+		cmocka_unit_test(imported_too_late),
+		cmocka_unit_test(uses_are_counted),
+		cmocka_unit_test(old_fingerprint),
 		cmocka_unit_test(crowded),
 	};
 
