@@ -9,7 +9,11 @@ static enum seal_status open_file(const struct record_input *input, struct comma
 {
 	char *limit = arena_printf(call->arena, "%lld", (long long)input->max_record_bytes);
 	const struct stream_setting in[] = {
-		{"envelopes", input->envelopes ? "true" : "false"}, {"max-record-bytes", limit}, {NULL, NULL}};
+		{"envelopes", input->envelopes ? "true" : "false"},
+		{"max-record-bytes", limit},
+		{"skip-blank", input->skip_blank ? "true" : "false"},
+		{input->key_delimiter != NULL ? "key-delimiter" : NULL, input->key_delimiter},
+		{NULL, NULL}};
 
 	if (limit == NULL)
 		return err_memory(err);
@@ -39,9 +43,11 @@ enum seal_status record_input_open(const struct record_input *input, struct comm
 
 	if (input->topic == NULL)
 		return open_file(input, call, source, err);
-	if (call->n_args > 0 || input->envelopes)
+	if (call->n_args > 0 || input->envelopes || input->key_delimiter != NULL)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "--topic excludes %s",
-			       call->n_args > 0 ? "a FILE" : "--envelopes, which are for files");
+			       call->n_args > 0	  ? "a FILE"
+			       : input->envelopes ? "--envelopes, which are for files"
+						  : "--key-delimiter, which is for files");
 	SEAL_TRY(kafka_connection_load(input->connection, config, err));
 	if (input->everything)
 		SEAL_TRY(read_everything(config, err));

@@ -5,6 +5,26 @@
 #include "cmd/command.h"
 #include "streams/kafka/kafka.h"
 
+/* Rows of a command that looks at a topic; its options have `topic`, `offset` and `partition` as struct record_input has. */
+#define RECORD_INPUT_ROWS(options_type)                                                                              \
+	{.name = "topic",                                                                                            \
+	 .letter = 't',                                                                                              \
+	 .help = "read this Kafka topic, as no member of any group, to where it ends now, instead of a file",        \
+	 .arg = "TOPIC",                                                                                             \
+	 .type = OPT_STRING,                                                                                         \
+	 .offset = offsetof(options_type, topic)},                                                                   \
+		{.name = "offset",                                                                                   \
+		 .letter = 'o',                                                                                      \
+		 .help = "of a topic: where to start: beginning, N, or -N for the last N of each partition",         \
+		 .arg = "OFFSET",                                                                                    \
+		 .def = "beginning",                                                                                 \
+		 .type = OPT_STRING,                                                                                 \
+		 .offset = offsetof(options_type, offset)},                                                          \
+	{                                                                                                            \
+		.name = "partition", .help = "of a topic: this partition only; -1: all", .arg = "N", .def = "-1",    \
+		.min = -1, .max = INT32_MAX, .type = OPT_INT, .offset = offsetof(options_type, partition)            \
+	}
+
 struct record_input {
 	const char *topic; /* NULL: the call's FILE, or standard input */
 	const char *offset; /* of a topic: where to start */
@@ -12,6 +32,8 @@ struct record_input {
 	const struct kafka_connection *connection;
 	bool everything; /* of a topic: whatever the settings say, also what no committed transaction wrote */
 	bool envelopes; /* of a file: its lines are those of kcat -J */
+	bool skip_blank; /* of a file: empty lines are no records */
+	const char *key_delimiter; /* of a file: what stands between key and value; NULL: lines are values */
 	int64_t max_record_bytes;
 };
 

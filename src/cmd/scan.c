@@ -5,9 +5,9 @@
 
 #include "base/log.h"
 #include "cmd/commands.h"
-#include "cmd/kafka_use.h"
 #include "cmd/output.h"
 #include "cmd/policy_use.h"
+#include "cmd/record_input.h"
 #include "cmd/stream_open.h"
 #include "pump/pump.h"
 #include "scan/run.h"
@@ -76,27 +76,7 @@ static const struct opt_row rows[] = {
 	 .type = OPT_INT,
 	 AT(count)},
 	MAX_RECORD_BYTES_ROW(struct scan_options, max_record_bytes),
-	{.name = "topic",
-	 .letter = 't',
-	 .help = "read this Kafka topic, as no member of any group, to where it ends now, instead of a file",
-	 .arg = "TOPIC",
-	 .type = OPT_STRING,
-	 AT(topic)},
-	{.name = "offset",
-	 .letter = 'o',
-	 .help = "of a topic: where to start: beginning, N, or -N for the last N of each partition",
-	 .arg = "OFFSET",
-	 .def = "beginning",
-	 .type = OPT_STRING,
-	 AT(offset)},
-	{.name = "partition",
-	 .help = "of a topic: this partition only; -1: all",
-	 .arg = "N",
-	 .def = "-1",
-	 .min = -1,
-	 .max = INT32_MAX,
-	 .type = OPT_INT,
-	 AT(partition)},
+	RECORD_INPUT_ROWS(struct scan_options),
 	KAFKA_CONNECTION_ROWS(struct scan_options, connection),
 	OPT_END};
 
@@ -121,48 +101,26 @@ static void tell_failure(void *arg, const struct record *record, const struct se
 	log_err(LOG_ERROR, &told);
 }
 
-static enum seal_status open_file(struct command_call *call, struct source **source, struct seal_err *err)
-{
-	const struct scan_options *o = call->options;
-	char *limit = arena_printf(call->arena, "%lld", (long long)o->max_record_bytes);
-	const struct stream_setting in[] = {{"envelopes", o->envelopes ? "true" : "false"},
-					    {"max-record-bytes", limit},
-					    {"skip-blank", "true"},
-					    {"key-delimiter", o->key_delimiter},
-					    {NULL, NULL}};
-
-	if (limit == NULL)
-		return err_memory(err);
-	return stream_open_source("file", call->n_args ? call->args[0] : "-", in, call->arena, source, err);
-}
-
 static enum seal_status open_source(struct command_call *call, struct kafka_config *config, struct source **source,
 				    struct seal_err *err)
 {
 	const struct scan_options *o = call->options;
-	const struct kafka_source_options in = {.connection = o->connection,
-						.offset = o->offset,
-						.partition = o->partition,
-						.exit_at_end = true,
-						.config = config};
-	enum seal_status rc;
+	const struct record_input input = {.topic = o->topic,
+					   .offset = o->offset,
+					   .partition = o->partition,
+					   .connection = &o->connection,
+					   .everything = true,
+					   .envelopes = o->envelopes,
+					   .skip_blank = true,
+					   .key_delimiter = o->key_delimiter,
+					   .max_record_bytes = o->max_record_bytes};
 
-	if (o->topic == NULL)
-		return open_file(call, source, err);
-	rc = kafka_connection_load(&o->connection, config, err);
-	return rc == SEAL_OK ? kafka_use_source(o->topic, &in, source, err) : rc;
+	return record_input_open(&input, call, config, source, err);
 }
 
 static enum seal_status check_options(const struct command_call *call, struct seal_err *err)
 {
 	const struct scan_options *o = call->options;
-	const char *excluded = call->n_args > 0		  ? "a FILE"
-			       : o->envelopes		  ? "--envelopes, which are for files"
-			       : o->key_delimiter != NULL ? "--key-delimiter, which is for files"
-							  : NULL;
-
-	if (o->topic != NULL && excluded != NULL)
-		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "--topic excludes %s", excluded);
 	if (o->envelopes && o->key_delimiter != NULL)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
 			       "--envelopes excludes --key-delimiter: envelopes have keys");

@@ -68,27 +68,7 @@ static const struct opt_row rows[] = {
 	 AT(count)},
 	RETRY_FOR_ROW(struct verify_options, retry_ms, "5m"),
 	MAX_RECORD_BYTES_ROW(struct verify_options, max_record_bytes),
-	{.name = "topic",
-	 .letter = 't',
-	 .help = "read this Kafka topic, as no member of any group, to where it ends now, instead of a file",
-	 .arg = "TOPIC",
-	 .type = OPT_STRING,
-	 AT(topic)},
-	{.name = "offset",
-	 .letter = 'o',
-	 .help = "of a topic: where to start: beginning, N, or -N for the last N of each partition",
-	 .arg = "OFFSET",
-	 .def = "beginning",
-	 .type = OPT_STRING,
-	 AT(offset)},
-	{.name = "partition",
-	 .help = "of a topic: this partition only; -1: all",
-	 .arg = "N",
-	 .def = "-1",
-	 .min = -1,
-	 .max = INT32_MAX,
-	 .type = OPT_INT,
-	 AT(partition)},
+	RECORD_INPUT_ROWS(struct verify_options),
 	KAFKA_CONNECTION_ROWS(struct verify_options, connection),
 	OPT_END};
 
@@ -224,7 +204,8 @@ static int by_partition(const void *a, const void *b)
 
 static void tell(struct verify *v)
 {
-	qsort(v->ranges, v->n_ranges, sizeof(*v->ranges), by_partition);
+	if (v->n_ranges > 0)
+		qsort(v->ranges, v->n_ranges, sizeof(*v->ranges), by_partition);
 	v->ended_ms = clock_unix_ms();
 	if (v->records == 0)
 		log_say(LOG_WARNING, "there were no records in %s: nothing is proven", v->source);
