@@ -459,6 +459,23 @@ static void numbers(void **state)
 	assert_string_equal(names_of(detect_number(d, BYTES_LIT("-4111111111111111")), PROVE), "");
 	assert_string_equal(names_of(detect_number(d, BYTES_LIT("4111111111111111.0")), PROVE), "");
 	assert_string_equal(names_of(detect_number(d, BYTES_LIT("4e15")), PROVE), "");
+	assert_string_equal(names_of(detect_number(d, BYTES_LIT("-52.520008")), ALL), "");
+	detect_free(d);
+}
+
+/* What stands behind the first 4 KiB of a text is not looked at; up to there all is. */
+static void long_texts(void **state)
+{
+	static const char mail[] = " ann@example.com ";
+	struct detect *d = new_detect();
+	char text[8192];
+
+	for (size_t at = 4096 - 64; at <= 4096; at += 64) {
+		memset(text, 'x', sizeof(text));
+		memcpy(text + at, mail, strlen(mail));
+		assert_string_equal(names_of(detect_text(d, bytes_of(text, sizeof(text))), PROVE),
+				    at < 4096 ? "email_in_text" : "");
+	}
 	detect_free(d);
 }
 
@@ -623,6 +640,7 @@ int main(void)
 		cmocka_unit_test(values_that_need_a_name),
 		cmocka_unit_test(protected_values),
 		cmocka_unit_test(numbers),
+		cmocka_unit_test(long_texts),
 		cmocka_unit_test(names),
 		cmocka_unit_test(judges),
 		cmocka_unit_test(names_give_way),
