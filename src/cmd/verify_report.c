@@ -10,7 +10,9 @@ static const char *const proofs[] = {[VERIFY_AUTHENTIC] = "authentic", [VERIFY_S
 
 const char *verify_proof_name(const struct verify_field *field)
 {
-	return (field->method->flags & METHOD_REMOVES) != 0 ? "absent" : proofs[field->proof];
+	if ((field->method->flags & METHOD_REMOVES) != 0)
+		return "absent";
+	return field->values > 0 ? proofs[field->proof] : "none seen";
 }
 
 const char *verify_limit(const struct verify_field *field)

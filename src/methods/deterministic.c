@@ -38,7 +38,7 @@ static enum seal_status check_key(struct key *key, int64_t version, struct seal_
 	if (!info.derived || !info.convergent) {
 		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_TYPE,
 			     "its key does not encrypt equal values to equal text; name a convergent one "
-			     "(`sealstream key create --convergent`)");
+			     "(`sealstream key create NAME --convergent`; a key cannot be made so later)");
 		goto out;
 	}
 	SEAL_TRY(key_has_version(key, version, err));

@@ -200,7 +200,7 @@ static void other_keys_are_refused(void **state)
 	for (int derived = 0; derived < 2; derived++) {
 		use_key(&u, derived, false);
 		FAILS(&u.f, kit_try(&u.kit, HEAD FIELDS, &u.f.config, NULL, &u.f.err), SEAL_USAGE, SEAL_E_KEY_TYPE,
-		      "key create --convergent");
+		      "key create NAME --convergent");
 		assert_non_null(strstr(u.f.err.text, "policy key 'k'"));
 		use_end(&u);
 	}
