@@ -69,6 +69,15 @@ def start_all(program, parts):
     return processes
 
 
+def wait_for_output(program, parts, part_of_it, values):
+    """Until the writers have written this part of all that they will: a kill then is in the middle, on any machine."""
+    enough = part_of_it * len(values) * len(b'{"mail":"seal:t1:0123456789abcdefghijkl"}\n')
+    deadline = time.monotonic() + 120
+    while sum((program.folder / f"out{i}").stat().st_size for i in range(parts)) < enough:
+        assert time.monotonic() < deadline, "the writers write nothing"
+        time.sleep(0.005)
+
+
 def tokens_of(program, values, parts):
     """{value: token}; every record that came out has the token of its value, wherever it was written."""
     tokens = {}
@@ -125,7 +134,7 @@ def test_writers_are_killed(server, shop):
     seen = {}
     for i in range(KILLS):
         processes = start_all(shop, 4)
-        time.sleep(0.4 + 0.1 * i)
+        wait_for_output(shop, 4, (i + 1) / (KILLS + 4), values)
         for process in processes:
             process.kill()
         assert any(process.wait(60) == -signal.SIGKILL for process in processes), "all had ended before"
@@ -149,7 +158,7 @@ def test_the_server_is_killed(server, shop):
     write_parts(shop.folder, values, 4)
     processes = start_all(shop, 4)
     for i in range(KILLS):
-        time.sleep(0.5 + 0.2 * i)
+        wait_for_output(shop, 4, (i + 1) / (KILLS + 4), values)
         assert any(process.poll() is None for process in processes), "all had ended before"
         server.kill()
         out = tokens_of(shop, values, 4)
