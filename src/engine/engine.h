@@ -46,6 +46,16 @@ const struct policy *plan_policy(const struct plan *plan);
 /* What whoever starts it should know about method `index` of the policy: one line in `out`. False: nothing. */
 bool plan_warning(const struct plan *plan, size_t index, char out[SEAL_ERR_TEXT_MAX]);
 
+/* What all engines of a plan have done so far under one method, by values. */
+struct plan_use {
+	uint64_t protected, revealed, rewrapped, failed;
+	uint64_t passed; /* met in clear by a reveal or rewrap, and let through (`on_plaintext: pass`) */
+	uint64_t lots, ns; /* how often the method was called, and how long that took in all */
+};
+
+/* Of method `index` of the policy. Thread-safe. */
+void plan_use_get(const struct plan *plan, size_t index, struct plan_use *out);
+
 struct engine_options {
 	size_t max_record_bytes; /* 0: the default */
 	uint64_t timeout_ms; /* until a key server must have answered, for each part of a batch; 0: 30 s */

@@ -16,17 +16,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "pump/work.h"
+#include "pump/transaction.h"
 
 #define THREADS_MAX 64
-#define TICK_MS 100 /* how long anything blocks before it looks around */
 #define PROGRESS_MS 100
 #define DRAIN_MS 30000
 #define RETRY_FIRST_MS 50
 #define RETRY_LONGEST_MS 2000
 
-/* Under `lock`: keeps the first failure. */
-static void fail(struct pump *p, const struct seal_err *why)
+void pump_fail(struct pump *p, const struct seal_err *why)
 {
 	if (!p->failed)
 		p->err = *why;
@@ -37,7 +35,7 @@ static void fail(struct pump *p, const struct seal_err *why)
 static void fail_locked(struct pump *p, const struct seal_err *why)
 {
 	pthread_mutex_lock(&p->lock);
-	fail(p, why);
+	pump_fail(p, why);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -70,6 +68,17 @@ static void tell_progress(struct pump *p)
 	p->options->progress(p->options->arg, &p->counts);
 }
 
+/* Under `lock`. */
+static void ask_for_reload(struct pump *p)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (p->options->reload == NULL || p->reloading || now - p->reload_ms < PUMP_TICK_MS)
+		return;
+	p->reload_ms = now;
+	p->reloading = p->options->reload(p->options->arg, &p->new_plan, &p->new_topic);
+}
+
 /* Under `lock`: serves the sink and counts the batches that are safe. */
 static void poll_sink(struct pump *p, int timeout_ms)
 {
@@ -80,10 +89,17 @@ static void poll_sink(struct pump *p, int timeout_ms)
 
 	if (p->sink_failed)
 		return;
+	if (p->options->exactly_once) {
+		transaction_drive(p, false);
+		p->acknowledged = p->turn; /* what must be done again is read again */
+		if (p->transaction.state == TRANSACTION_ENDING)
+			return; /* another thread may be in the sink */
+		timeout_ms = 0;
+	}
 	rc = sink->ops->poll(sink, timeout_ms, &ticket, &err);
 	if (rc != SEAL_OK && rc != SEAL_RETRY) {
 		p->sink_failed = true;
-		fail(p, &err);
+		pump_fail(p, &err);
 		return;
 	}
 	while (p->acknowledged < p->turn && p->slots[p->acknowledged % p->max_batches].ticket <= ticket)
@@ -111,7 +127,7 @@ static void commit(struct pump *p, uint64_t safe)
 
 	if (safe <= p->committed || p->commit_failed)
 		return;
-	if (source->ops->commit != NULL)
+	if (source->ops->commit != NULL && !p->options->exactly_once)
 		rc = source->ops->commit(source, &p->slots[(safe - 1) % p->max_batches].batch, &err);
 	if (rc == SEAL_RETRY)
 		return;
@@ -137,14 +153,16 @@ static bool look_around(struct pump *p, bool *room)
 		struct timespec until;
 
 		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += TICK_MS * 1000000L;
+		until.tv_nsec += PUMP_TICK_MS * 1000000L;
 		until.tv_sec += until.tv_nsec / 1000000000L;
 		until.tv_nsec %= 1000000000L;
 		pthread_cond_timedwait(&p->changed, &p->lock, &until);
 	}
-	poll_sink(p, !*room && p->turn == p->next_read && p->acknowledged == p->committed ? TICK_MS : 0);
+	poll_sink(p, !*room && p->turn == p->next_read && p->acknowledged == p->committed ? PUMP_TICK_MS : 0);
 	tell_progress(p);
-	go_on = !stopping(p) && !p->ended;
+	ask_for_reload(p);
+	go_on = !stopping(p) && !p->ended && !p->reloading;
+	p->read_ms = p->options->exactly_once ? transaction_read_ms(p) : PUMP_TICK_MS;
 	safe = p->acknowledged;
 	pthread_mutex_unlock(&p->lock);
 	commit(p, safe);
@@ -186,8 +204,8 @@ static bool pause_between(struct pump *p, int ms)
 {
 	bool go_on = true;
 
-	for (; ms > 0 && go_on; ms -= TICK_MS) {
-		nap(ms < TICK_MS ? ms : TICK_MS);
+	for (; ms > 0 && go_on; ms -= PUMP_TICK_MS) {
+		nap(ms < PUMP_TICK_MS ? ms : PUMP_TICK_MS);
 		go_on = look_after_others(p);
 	}
 	return go_on;
@@ -279,7 +297,7 @@ static enum seal_status read_slot(struct pump *p, struct slot *slot, bool *got, 
 	*got = false;
 	slot->batch.n = 0;
 	if (wanted > 0)
-		rc = source->ops->read(source, &slot->batch, wanted, TICK_MS, &result, err);
+		rc = source->ops->read(source, &slot->batch, wanted, p->read_ms, &result, err);
 	if (rc != SEAL_OK)
 		return rc;
 	if (result == READ_END || (result == READ_IDLE && p->options->end_when_idle))
@@ -314,7 +332,9 @@ static struct slot *take(struct pump *p)
 			continue;
 		slot = &p->slots[p->next_read % p->max_batches];
 		err_clear(&err);
-		rc = read_slot(p, slot, &got, &err);
+		rc = p->options->exactly_once ? transaction_rewind(p, &err) : SEAL_OK;
+		if (rc == SEAL_OK)
+			rc = read_slot(p, slot, &got, &err);
 		if (rc == SEAL_OK) {
 			end_wait(p, &wait, true);
 		} else if (rc != SEAL_RETRY || (!wait_to_retry(p, &err, &wait) && !stop_was_asked(p))) {
@@ -355,6 +375,15 @@ static enum seal_status transform(struct worker *worker, struct slot *slot, bool
 	return rc;
 }
 
+/* Under `lock`, or alone. */
+static void fail_late(struct pump *p)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+
+	err_set(&err, SEAL_RETRY, SEAL_E_TIMEOUT, "not all records were acknowledged in time");
+	pump_fail(p, &err);
+}
+
 /* Under `lock`, in turn: hands the records over, however long the sink takes. */
 static enum seal_status write_out(struct worker *worker, struct seal_err *err)
 {
@@ -362,13 +391,17 @@ static enum seal_status write_out(struct worker *worker, struct seal_err *err)
 	struct sink *sink = p->options->sink;
 	enum seal_status rc = SEAL_OK;
 
-	while (worker->n_out > 0) {
-		rc = sink->ops->write(sink, worker->out, worker->n_out, p->ticket + 1, TICK_MS, err);
+	for (;;) {
+		rc = p->options->exactly_once ? transaction_begin(p, err) : SEAL_OK;
+		if (rc == SEAL_OK && worker->n_out > 0)
+			rc = sink->ops->write(sink, worker->out, worker->n_out, p->ticket + 1, PUMP_TICK_MS, err);
 		if (rc != SEAL_RETRY)
 			break;
 		err_clear(err);
 		if (drain_is_over(p))
 			return err_set(err, SEAL_RETRY, SEAL_E_TIMEOUT, "the target took no more records");
+		if (p->options->exactly_once)
+			continue; /* begin and write serve the sink; it must not end before this batch is in */
 		poll_sink(p, 0);
 		tell_progress(p);
 		if (p->failed)
@@ -381,7 +414,7 @@ static enum seal_status write_out(struct worker *worker, struct seal_err *err)
 	return rc;
 }
 
-static void add_counts(struct pump_counts *to, const struct pump_counts *from)
+void pump_add_counts(struct pump_counts *to, const struct pump_counts *from)
 {
 	to->records_in += from->records_in;
 	to->records_out += from->records_out;
@@ -394,6 +427,32 @@ static void add_counts(struct pump_counts *to, const struct pump_counts *from)
 	to->bytes_out += from->bytes_out;
 }
 
+/*
+ * Under `lock`, in turn: the first n records of the batch have been written and are counted. A stopped run's batch is committed
+ * up to the record that stopped it.
+ */
+static enum seal_status written(struct worker *worker, struct slot *slot, size_t n, struct seal_err *err)
+{
+	struct pump *p = worker->pump;
+	struct batch part = slot->batch;
+
+	if (!p->options->exactly_once) {
+		pump_add_counts(&p->counts, &worker->counts);
+		return SEAL_OK;
+	}
+	part.n = n;
+	return transaction_add(p, &part, &worker->counts, err);
+}
+
+static void tell_failures(const struct worker *worker)
+{
+	const struct pump_options *o = worker->pump->options;
+
+	for (size_t i = 0; i < worker->n_failures && o->failed != NULL; i++)
+		if (!worker->stop_after || i + 1 < worker->n_failures)
+			o->failed(o->arg, worker->failures[i].record, worker->failures[i].why);
+}
+
 /* Under `lock`, in turn: the batch goes out, its failures are told. */
 static void deliver(struct worker *worker, struct slot *slot, enum seal_status rc, struct seal_err *err)
 {
@@ -401,24 +460,43 @@ static void deliver(struct worker *worker, struct slot *slot, enum seal_status r
 
 	if (rc == SEAL_OK)
 		rc = write_out(worker, err);
+	if (rc == SEAL_OK)
+		rc = written(worker, slot, worker->stop_after ? worker->n_before : slot->batch.n, err);
 	if (rc != SEAL_OK) {
-		fail(p, err);
+		pump_fail(p, err);
 		return;
 	}
-	add_counts(&p->counts, &worker->counts);
-	for (size_t i = 0; i < worker->n_failures && p->options->failed != NULL; i++)
-		if (!worker->stop_after || i + 1 < worker->n_failures)
-			p->options->failed(p->options->arg, worker->failures[i].record, worker->failures[i].why);
+	tell_failures(worker);
 	if (worker->stop_after) {
 		p->cut = slot;
 		p->n_cut = worker->n_before;
-		fail(p, worker->failures[worker->n_failures - 1].why);
+		pump_fail(p, worker->failures[worker->n_failures - 1].why);
 		return;
 	}
 	slot->ticket = p->ticket;
 	p->turn++;
 	poll_sink(p, 0);
 	tell_progress(p);
+}
+
+/* Under `lock`: until it is the turn of this batch and the sink may be written to; or never, any more. */
+static void wait_for_turn(struct pump *p, uint64_t sequence)
+{
+	while (!p->failed && sequence < p->abandoned) {
+		const bool ending = p->transaction.state == TRANSACTION_ENDING;
+
+		if (p->turn == sequence && !ending)
+			break;
+		if (ending && !p->transaction.driven) {
+			if (drain_is_over(p)) {
+				fail_late(p);
+				break;
+			}
+			transaction_drive(p, false);
+		} else {
+			pthread_cond_wait(&p->changed, &p->lock);
+		}
+	}
 }
 
 static void *work(void *arg)
@@ -437,10 +515,13 @@ static void *work(void *arg)
 		if (abandoned && sequence < p->abandoned)
 			p->abandoned = sequence;
 		pthread_cond_broadcast(&p->changed);
-		while (p->turn != sequence && !p->failed && sequence < p->abandoned)
-			pthread_cond_wait(&p->changed, &p->lock);
-		if (!p->failed && sequence < p->abandoned)
-			deliver(worker, slot, rc, &err);
+		wait_for_turn(p, sequence);
+		if (!p->failed && sequence < p->abandoned) {
+			if (transaction_is_stale(p, sequence))
+				p->turn++;
+			else
+				deliver(worker, slot, rc, &err);
+		}
 		pthread_cond_broadcast(&p->changed);
 		pthread_mutex_unlock(&p->lock);
 	}
@@ -462,17 +543,24 @@ static void commit_cut(struct pump *p)
 		log_err(LOG_DEBUG, &err); /* the rejected record is the error to tell; these few will come twice */
 }
 
+/* Under `lock`, or alone: a stop request's time is over, or a failed run's. */
+static bool settled_in_time(struct pump *p, uint64_t since_ms)
+{
+	uint64_t limit_ms = p->options->drain_ms > 0 ? (uint64_t)p->options->drain_ms : DRAIN_MS;
+
+	return !drain_is_over(p) && !(p->failed && clock_mono_ms() - since_ms >= limit_ms);
+}
+
 /* All threads are gone: what was written becomes safe, and is committed. */
 static void settle(struct pump *p)
 {
 	struct sink *sink = p->options->sink;
-	uint64_t limit_ms = p->options->drain_ms > 0 ? (uint64_t)p->options->drain_ms : DRAIN_MS;
-	uint64_t failed_ms = clock_mono_ms();
+	uint64_t since_ms = clock_mono_ms();
 
 	while (!p->sink_failed) {
 		struct seal_err err = SEAL_ERR_INIT;
-		enum seal_status rc = sink->ops->flush(sink, TICK_MS, &err);
-		bool over = drain_is_over(p) || (p->failed && clock_mono_ms() - failed_ms >= limit_ms);
+		enum seal_status rc = sink->ops->flush(sink, PUMP_TICK_MS, &err);
+		bool over = !settled_in_time(p, since_ms);
 
 		poll_sink(p, 0);
 		commit(p, p->acknowledged);
@@ -486,10 +574,9 @@ static void settle(struct pump *p)
 		}
 		if (rc != SEAL_OK && rc != SEAL_RETRY) {
 			p->sink_failed = true;
-			fail(p, &err);
+			pump_fail(p, &err);
 		} else if (over) {
-			err_set(&err, SEAL_RETRY, SEAL_E_TIMEOUT, "not all records were acknowledged in time");
-			fail(p, &err);
+			fail_late(p);
 			break;
 		} else if (rc == SEAL_OK) {
 			nap(RETRY_FIRST_MS);
@@ -497,11 +584,31 @@ static void settle(struct pump *p)
 	}
 }
 
+/* The same where a transaction holds it. */
+static void settle_transaction(struct pump *p)
+{
+	uint64_t since_ms = clock_mono_ms();
+
+	pthread_mutex_lock(&p->lock);
+	while (p->transaction.state != TRANSACTION_NONE && !p->sink_failed) {
+		transaction_drive(p, true);
+		tell_progress(p);
+		if (p->transaction.state != TRANSACTION_NONE && !settled_in_time(p, since_ms)) {
+			fail_late(p);
+			break;
+		}
+	}
+	p->acknowledged = p->turn;
+	pthread_mutex_unlock(&p->lock);
+	commit(p, p->acknowledged);
+}
+
 static enum seal_status init(struct pump *p, const struct pump_options *options, struct seal_err *err)
 {
 	pthread_condattr_t monotonic;
 
-	*p = (struct pump){.options = options, .abandoned = UINT64_MAX};
+	*p = (struct pump){.now = *options, .abandoned = UINT64_MAX, .read_ms = PUMP_TICK_MS};
+	p->options = &p->now;
 	p->batch_records = options->batch_records ? options->batch_records : STREAM_BATCH_RECORDS;
 	p->max_batches = options->max_batches ? options->max_batches : 4 + 2 * options->threads;
 	pthread_mutex_init(&p->read_lock, NULL);
@@ -540,14 +647,51 @@ static void clear(struct pump *p)
 	pthread_mutex_destroy(&p->read_lock);
 }
 
+static void clear_workers(struct worker *workers, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		worker_clear(&workers[i]);
+}
+
+static enum seal_status init_workers(struct pump *p, struct worker *workers, unsigned n, struct seal_err *err)
+{
+	for (unsigned i = 0; i < n; i++) {
+		enum seal_status rc = worker_init(&workers[i], p, err);
+
+		if (rc != SEAL_OK) {
+			clear_workers(workers, i);
+			return rc;
+		}
+	}
+	return SEAL_OK;
+}
+
+/* Nobody works: workers under the plan and topic of now, or under the new ones where these can be used. */
+static enum seal_status renew_workers(struct pump *p, struct worker *workers, unsigned n, struct seal_err *err)
+{
+	const struct pump_options before = p->now;
+	struct seal_err why = SEAL_ERR_INIT;
+	enum seal_status rc;
+
+	if (!p->reloading)
+		return init_workers(p, workers, n, err);
+	p->reloading = false;
+	p->now.plan = p->new_plan;
+	p->now.topic = p->new_topic;
+	rc = init_workers(p, workers, n, &why);
+	if (rc != SEAL_OK)
+		p->now = before;
+	if (p->options->reloaded != NULL)
+		p->options->reloaded(p->options->arg, rc == SEAL_OK ? NULL : &why);
+	return rc == SEAL_OK ? SEAL_OK : init_workers(p, workers, n, err);
+}
+
 /* Worker 0 is the caller's thread. */
 static enum seal_status run_workers(struct pump *p, struct worker *workers, unsigned n, struct seal_err *err)
 {
-	unsigned ready = 0, started = 1;
+	unsigned started = 1;
 	enum seal_status rc = SEAL_OK;
 
-	for (; ready < n; ready++)
-		SEAL_TRY(worker_init(&workers[ready], p, err));
 	for (; started < n; started++) {
 		int code = pthread_create(&workers[started].thread, NULL, work, &workers[started]);
 
@@ -560,10 +704,32 @@ static enum seal_status run_workers(struct pump *p, struct worker *workers, unsi
 	work(&workers[0]);
 	for (unsigned i = 1; i < started; i++)
 		pthread_join(workers[i].thread, NULL);
-	settle(p);
+	if (p->options->exactly_once)
+		settle_transaction(p);
+	else
+		settle(p);
+	return rc;
+}
+
+/* All is settled, but not over: other rules are to be used, or what was aborted last must be read again. */
+static bool must_go_on(struct pump *p)
+{
+	if (p->failed || p->read_failed || stop_was_asked(p) || !(p->reloading || p->transaction.stale))
+		return false;
+	p->ended = false;
+	return true;
+}
+
+static enum seal_status run(struct pump *p, struct worker *workers, unsigned n, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	do {
+		SEAL_TRY(renew_workers(p, workers, n, err));
+		rc = run_workers(p, workers, n, err);
+		clear_workers(workers, n);
+	} while (rc == SEAL_OK && must_go_on(p));
 out:
-	for (unsigned i = 0; i < ready; i++)
-		worker_clear(&workers[i]);
 	return rc;
 }
 
@@ -582,7 +748,7 @@ enum seal_status pump_run(const struct pump_options *options, struct pump_counts
 		rc = err_memory(err);
 		goto out;
 	}
-	SEAL_TRY(run_workers(&p, workers, n, err));
+	SEAL_TRY(run(&p, workers, n, err));
 	*counts = p.counts;
 	if (p.failed || p.read_failed) {
 		rc = p.err.status;
@@ -592,7 +758,7 @@ enum seal_status pump_run(const struct pump_options *options, struct pump_counts
 	}
 	if (p.stop_ms == 0 && options->sink->ops->finish != NULL && !(options->all_or_nothing && counts->failed > 0))
 		SEAL_TRY(options->sink->ops->finish(options->sink, err));
-	if (options->source->ops->sync != NULL)
+	if (options->source->ops->sync != NULL && !options->exactly_once)
 		rc = options->source->ops->sync(options->source, err);
 out:
 	mem_free(workers);

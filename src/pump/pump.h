@@ -13,6 +13,9 @@
  * `max_batches` are on their way, so memory is bounded and a slow sink stops the source. A record that fails goes where
  * the topic's on_error says: reject stops the pump after everything before it is safe (or, with keep_going, counts it and
  * leaves it out), dead_letter sends it encrypted to the dead-letter topic, drop counts it. Nothing leaves unprotected.
+ *
+ * Exactly once (`exactly_once`): the same, but batches go into a transaction of the sink, dead letters with them, and the
+ * position of the source too; see transaction.h.
  */
 #ifndef PUMP_PUMP_H
 #define PUMP_PUMP_H
@@ -24,6 +27,8 @@ struct pump_counts {
 	uint64_t records_in, records_out, failed, dead_letters, dropped, fields;
 	uint64_t kept; /* ENGINE_REWRAP: values that were under the newest version already */
 	uint64_t bytes_in, bytes_out;
+	/* exactly_once: all of the above are of transactions that were committed */
+	uint64_t transactions, aborted;
 };
 
 struct pump_options {
@@ -48,6 +53,10 @@ struct pump_options {
 	uint64_t
 		retry_ms; /* how long SEAL_RETRY of the source or the engine is waited out; 0: for ever. A stop request
 			    * ends a wait at once: what waited is not committed, and the run ends well */
+	bool exactly_once; /* the source has `stage`, the sink `begin`; both of one service */
+	/* A transaction ends at the first of these; 0: 100 ms, 50,000 records, 16 MiB of output. */
+	unsigned transaction_ms;
+	size_t transaction_records, transaction_bytes;
 	int drain_ms; /* after a stop request; 0: 30 s */
 	int (*stop)(void); /* non-zero: drain and return; may be NULL */
 	/* One failed record: where it came from and why. Called in order, by one thread at a time. May be NULL. */
@@ -57,6 +66,15 @@ struct pump_options {
 	/* A service is away and will be asked again: told once, until it answers. One thread at a time. May be NULL. */
 	void (*waiting)(void *arg, const struct seal_err *why);
 	void (*resumed)(void *arg, uint64_t waited_ms); /* told once when it does, and the run goes on. May be NULL */
+	/* A transaction was aborted, and its records are read again. One thread at a time. May be NULL. */
+	void (*aborted)(void *arg, const struct seal_err *why);
+	/*
+	 * Asked about ten times a second, by one thread at a time: true when another plan and topic are to be used from now on.
+	 * What was read goes out under the old ones; then, when nothing uses them any more and the new ones have been tried,
+	 * `reloaded` is called: `why` NULL, or the reason why the run goes on with the old ones. Both may be NULL.
+	 */
+	bool (*reload)(void *arg, const struct plan **plan, const struct policy_topic **topic);
+	void (*reloaded)(void *arg, const struct seal_err *why);
 	void *arg;
 };
 

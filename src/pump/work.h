@@ -16,8 +16,24 @@ struct slot {
 	uint64_t ticket; /* the sink's last one when this batch was written */
 };
 
+#define PUMP_TICK_MS 100 /* how long anything blocks before it looks around */
+
+enum transaction_state { TRANSACTION_NONE, TRANSACTION_OPEN, TRANSACTION_ENDING };
+
+/* Exactly once: the sink's transaction; see transaction.h. */
+struct transaction {
+	enum transaction_state state;
+	bool driven; /* a thread is in sink.end */
+	bool told_wait; /* its end takes long, and was told */
+	bool stale; /* one was aborted and the source has not yet rewound: nothing that was read may go out */
+	uint64_t fresh; /* batches before this one were read before the last rewind */
+	uint64_t began_ms, ending_ms;
+	struct pump_counts counts; /* of what is in it */
+};
+
 struct pump {
-	const struct pump_options *options;
+	const struct pump_options *options; /* now */
+	struct pump_options now; /* the caller's, but for what was reloaded */
 	size_t batch_records;
 	unsigned max_batches;
 	struct slot *slots; /* batch k is in slots[k % max_batches] */
@@ -27,6 +43,7 @@ struct pump {
 	uint64_t next_read; /* batches read so far */
 	uint64_t committed; /* batches committed and released */
 	uint64_t records_read;
+	int read_ms; /* how long a read may wait */
 
 	/* Guards the sink and all below. */
 	pthread_mutex_t lock;
@@ -35,6 +52,11 @@ struct pump {
 	uint64_t acknowledged; /* batches that are safe */
 	uint64_t ticket; /* of the last write */
 	struct pump_counts counts;
+	struct transaction transaction;
+	bool reloading; /* nothing more is read until plan and topic have changed */
+	uint64_t reload_ms; /* when it was asked for last */
+	const struct plan *new_plan;
+	const struct policy_topic *new_topic;
 	uint64_t progress_ms; /* when progress was last told */
 	uint64_t stop_ms; /* when a stop request was first seen; 0: not yet */
 	bool ended; /* nothing more is read */
@@ -49,6 +71,10 @@ struct pump {
 	size_t n_cut;
 	struct seal_err err;
 };
+
+/* Under `lock`: keeps the first failure. */
+void pump_fail(struct pump *p, const struct seal_err *why);
+void pump_add_counts(struct pump_counts *to, const struct pump_counts *from);
 
 /* One failed record of a batch. */
 struct failure {

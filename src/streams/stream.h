@@ -7,6 +7,11 @@
  *   sink.flush     until all that was written is acknowledged, or failed
  *
  * Records of one partition leave a sink in the order in which they were written.
+ *
+ * Exactly once, where source and sink are of one service that has transactions:
+ *
+ *   sink.begin ── sink.write, source.stage ── sink.write, source.stage ── sink.end(source) ─┬─ committed: records and position
+ *                                                                                           └─ aborted: source.rewind
  */
 #ifndef STREAMS_STREAM_H
 #define STREAMS_STREAM_H
@@ -53,6 +58,12 @@ struct source {
 	const struct source_ops *ops;
 };
 
+/* One partition that is ours. */
+struct source_lag {
+	int32_t partition;
+	int64_t records; /* behind its end, as last heard of; -1: not known yet */
+};
+
 enum read_result { READ_SOME, READ_IDLE, READ_END };
 
 struct source_ops {
@@ -90,6 +101,19 @@ struct source_ops {
 	uint64_t (*assignment)(struct source *source, int32_t partition);
 	enum seal_status (*mark)(struct source *source, int32_t partition, uint64_t assignment, int64_t offset,
 				 struct seal_err *err);
+	/*
+	 * Exactly once, instead of `commit`: all up to and including `batch` (its first n, as there) has been written in the
+	 * transaction that is open. Called in reading order, also while another thread is in `read`. NULL: this source cannot.
+	 */
+	enum seal_status (*stage)(struct source *source, const struct batch *batch, struct seal_err *err);
+	/*
+	 * A transaction was aborted: the next read begins where the last one that was committed ended, as the service knows
+	 * it; nothing is staged any more. SEAL_RETRY: the service is away, ask again. Not called while other calls are under
+	 * way, but for release.
+	 */
+	enum seal_status (*rewind)(struct source *source, struct seal_err *err);
+	/* How far behind it is: fills up to max rows, returns how many there are. Thread-safe, asks nobody. NULL: not known. */
+	size_t (*lag)(struct source *source, struct source_lag *out, size_t max);
 	/* Where a record came from, for messages ("in.json:17"). NULL: topic/partition/offset says it. Thread-safe. */
 	void (*place)(struct source *source, const struct record *record, char *out, size_t room);
 };
@@ -126,6 +150,21 @@ struct sink_ops {
 	 * asked, the broker's. *flag: what to set to change it, static. May block. NULL: no limit.
 	 */
 	enum seal_status (*record_max)(struct sink *sink, size_t *max, const char **flag, struct seal_err *err);
+	/*
+	 * Transactions: all that is written between `begin` and an `end` that commits becomes visible at once, together with
+	 * what `source` has staged. NULL: the sink has none. SEAL_RETRY: the service is away, call it again (it has waited a
+	 * little by itself).
+	 * A transaction that fails goes on taking records, without keeping them; its end says so.
+	 */
+	enum seal_status (*begin)(struct sink *sink, struct seal_err *err);
+	/*
+	 * Ends it, in up to timeout_ms: commits, or with `source` NULL aborts. *committed false: nothing of it will ever be
+	 * visible, err says why, and the next call is `begin`, after the source has rewound. Where the service leaves open
+	 * which it was, *committed is false, too: the rewind finds out. SEAL_RETRY: not over yet, call it again with the same
+	 * source, and nothing else. Other errors: the sink is of no more use, or a record can never be written (SEAL_DATA).
+	 */
+	enum seal_status (*end)(struct sink *sink, struct source *source, int timeout_ms, bool *committed,
+				struct seal_err *err);
 	/* poll until all is acknowledged or the time is over (SEAL_RETRY). */
 	enum seal_status (*flush)(struct sink *sink, int timeout_ms, struct seal_err *err);
 	enum seal_status (*close)(struct sink *sink, struct seal_err *err); /* accepts NULL; flushes nothing */
