@@ -37,9 +37,11 @@ static enum seal_status allocate(struct engine *engine, struct seal_err *err)
 
 	engine->sessions = mem_calloc(plan->policy->n_methods + 1, sizeof(struct method_session *));
 	engine->lots = mem_calloc(plan->policy->n_methods + 1, sizeof(*engine->lots));
+	engine->use = mem_calloc(plan->policy->n_methods + 1, sizeof(*engine->use));
 	engine->matched = mem_calloc(plan->max_rules + 1, sizeof(*engine->matched));
 	engine->siblings = mem_calloc(plan->max_siblings + 1, sizeof(*engine->siblings));
-	if (engine->sessions == NULL || engine->lots == NULL || engine->matched == NULL || engine->siblings == NULL)
+	if (engine->sessions == NULL || engine->lots == NULL || engine->use == NULL || engine->matched == NULL ||
+	    engine->siblings == NULL)
 		return err_memory(err);
 	return SEAL_OK;
 }
@@ -84,6 +86,7 @@ void engine_free(struct engine *engine)
 	}
 	mem_free(engine->sessions);
 	mem_free(engine->lots);
+	mem_free(engine->use);
 	mem_free(engine->spots);
 	mem_free(engine->records);
 	mem_free(engine->carriers);
@@ -95,6 +98,43 @@ void engine_free(struct engine *engine)
 	buf_clear(&engine->place);
 	arena_clear(&engine->arena);
 	mem_free(engine);
+}
+
+uint64_t *engine_done(struct engine *engine, size_t method)
+{
+	struct plan_use *use = &engine->use[method];
+
+	switch (engine->direction) {
+	case ENGINE_PROTECT:
+		return &use->protected;
+	case ENGINE_REVEAL:
+		return &use->revealed;
+	case ENGINE_REWRAP:
+		return &use->rewrapped;
+	}
+	err_bug(__FILE__, __LINE__, "no such direction");
+}
+
+static void count_lot(struct engine *engine, size_t method, uint64_t since_ns)
+{
+	const struct lot_cells *lot = &engine->lots[method];
+	struct plan_use *use = &engine->use[method];
+	uint64_t failed = 0, kept = 0;
+
+	for (size_t i = 0; i < lot->n; i++) {
+		failed += lot->cells[i].err != NULL;
+		kept += lot->cells[i].form == FORM_KEEP;
+	}
+	use->lots++;
+	use->ns += clock_mono_ns() - since_ns;
+	use->failed += failed;
+	*engine_done(engine, method) += lot->n - failed - kept;
+}
+
+static void count_call(struct engine *engine)
+{
+	for (size_t i = 0; i < engine->plan->policy->n_methods; i++)
+		plan_count_add(&engine->plan->counts[i], &engine->use[i]);
 }
 
 /* Step 3. */
@@ -111,9 +151,11 @@ static enum seal_status transform(struct engine *engine, struct seal_err *err)
 				  .arena = &engine->arena,
 				  .deadline_ms = deadline_ms};
 		struct method_session *session = engine->sessions[i];
+		uint64_t since_ns;
 
 		if (lot.n == 0)
 			continue;
+		since_ns = clock_mono_ns();
 		switch (engine->direction) {
 		case ENGINE_PROTECT:
 			SEAL_TRY(session->ops->protect(session, &lot, err));
@@ -125,6 +167,7 @@ static enum seal_status transform(struct engine *engine, struct seal_err *err)
 			SEAL_TRY(session->ops->rewrap(session, &lot, err));
 			break;
 		}
+		count_lot(engine, i, since_ns);
 	}
 out:
 	return rc;
@@ -226,8 +269,10 @@ static enum seal_status begin(struct engine *engine, const struct policy_topic *
 	SEAL_TRY(check_topic(engine, topic, err));
 	SEAL_TRY(check_input(engine, input, err));
 	arena_reset(&engine->arena);
-	for (size_t i = 0; i < engine->plan->policy->n_methods; i++)
+	for (size_t i = 0; i < engine->plan->policy->n_methods; i++) {
 		engine->lots[i].n = 0;
+		engine->use[i] = (struct plan_use){0};
+	}
 	engine->n_spots = 0;
 	engine->topic = topic;
 	engine->direction = direction;
@@ -260,6 +305,7 @@ static enum seal_status end(struct engine *engine, enum seal_status rc, struct s
 	SEAL_TRY(rc);
 	SEAL_TRY(transform(engine, err));
 	SEAL_TRY(engine_splice(engine, err));
+	count_call(engine);
 out:
 	if (rc != SEAL_OK)
 		memset(engine->results, 0, engine->n * sizeof(*engine->results));

@@ -46,7 +46,10 @@ const struct policy *plan_policy(const struct plan *plan);
 /* What whoever starts it should know about method `index` of the policy: one line in `out`. False: nothing. */
 bool plan_warning(const struct plan *plan, size_t index, char out[SEAL_ERR_TEXT_MAX]);
 
-/* What all engines of a plan have done so far under one method, by values. */
+/*
+ * What all engines of a plan have done so far under one method, by values: also where another value then failed the record. A
+ * call that fails as a whole counts nothing.
+ */
 struct plan_use {
 	uint64_t protected, revealed, rewrapped, failed;
 	uint64_t passed; /* met in clear by a reveal or rewrap, and let through (`on_plaintext: pass`) */

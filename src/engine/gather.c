@@ -61,8 +61,10 @@ static enum verdict judge_protect(struct engine *engine, unsigned flags, const s
 }
 
 /* Looks at a value that is about to be revealed or rewrapped; "json+" becomes the cell's kind. */
-static enum verdict judge_reveal(struct engine *engine, unsigned flags, struct cell *cell)
+static enum verdict judge_reveal(struct engine *engine, const struct policy_method *method, struct cell *cell)
 {
+	const unsigned flags = method->flags;
+
 	if ((flags & METHOD_ONE_WAY) != 0)
 		return LEAVE;
 	if ((flags & METHOD_TEXT_FORM) == 0)
@@ -74,8 +76,10 @@ static enum verdict judge_reveal(struct engine *engine, unsigned flags, struct c
 	}
 	if (engine->options.refuse_plaintext)
 		return refuse(engine, SEAL_E_PLAINTEXT, "the value is not protected, but the policy says it must be");
-	if (engine->topic->on.on_plaintext == ON_PLAINTEXT_PASS)
+	if (engine->topic->on.on_plaintext == ON_PLAINTEXT_PASS) {
+		engine->use[method->index].passed++;
 		return LEAVE;
+	}
 	return refuse(
 		engine, SEAL_E_PLAINTEXT,
 		"the value is not protected, but the policy says it must be; set 'on_plaintext: pass' to let such "
@@ -93,7 +97,7 @@ static enum verdict judge(struct engine *engine, const struct policy_method *met
 		return judge_protect(engine, flags, cell);
 	if (engine->direction == ENGINE_REWRAP && engine->sessions[method->index]->ops->rewrap == NULL)
 		return LEAVE;
-	return judge_reveal(engine, flags, cell);
+	return judge_reveal(engine, method, cell);
 }
 
 /* Appends spot and cell. */
@@ -357,6 +361,7 @@ static enum seal_status gather_hit(struct engine *engine, size_t record, const s
 			rc = person_cell(engine, rule, doc, &cell, err);
 	}
 	if (rc == SEAL_DATA || (rc == SEAL_OK && verdict == REFUSE)) {
+		engine->use[rule->method->index].failed++;
 		rc = fail_here(engine, record, spot.path, err);
 		goto out;
 	}
@@ -447,6 +452,7 @@ static enum seal_status gather_whole(struct engine *engine, size_t record, struc
 	case LEAVE:
 		return SEAL_OK;
 	case REFUSE:
+		engine->use[rule->method->index].failed++;
 		return fail_here(engine, record, spot.path, err);
 	case TAKE:
 		break;

@@ -217,9 +217,10 @@ static enum seal_status allocate(struct plan *plan, const struct engine_registry
 	plan->keys = mem_calloc(plan->policy->n_keys + 1, sizeof(*plan->keys));
 	plan->stores = mem_calloc(plan->policy->n_stores + 1, sizeof(*plan->stores));
 	plan->methods = mem_calloc(plan->policy->n_methods + 1, sizeof(struct method *));
+	plan->counts = mem_calloc(plan->policy->n_methods + 1, sizeof(*plan->counts));
 	plan->topics = mem_calloc(plan->policy->n_topics + 1, sizeof(*plan->topics));
 	if (plan->sources == NULL || plan->keys == NULL || plan->stores == NULL || plan->methods == NULL ||
-	    plan->topics == NULL)
+	    plan->counts == NULL || plan->topics == NULL)
 		return err_memory(err);
 	for (size_t i = 0; i < plan->n_sources; i++)
 		plan->sources[i].ops = registry->sources[i];
@@ -265,6 +266,7 @@ void plan_free(struct plan *plan)
 	for (size_t i = 0; plan->sources != NULL && i < plan->n_sources; i++)
 		if (plan->sources[i].source != NULL)
 			plan->sources[i].ops->free(plan->sources[i].source);
+	mem_free(plan->counts);
 	mem_free(plan->methods);
 	mem_free(plan->stores);
 	mem_free(plan->keys);
@@ -276,4 +278,40 @@ void plan_free(struct plan *plan)
 const struct policy *plan_policy(const struct plan *plan)
 {
 	return plan->policy;
+}
+
+/* Nothing is ordered by these numbers. */
+static void add(atomic_uint_least64_t *to, uint64_t n)
+{
+	atomic_fetch_add_explicit(to, n, memory_order_relaxed);
+}
+
+static uint64_t get(atomic_uint_least64_t *from)
+{
+	return atomic_load_explicit(from, memory_order_relaxed);
+}
+
+void plan_count_add(struct plan_count *count, const struct plan_use *use)
+{
+	add(&count->protected, use->protected);
+	add(&count->revealed, use->revealed);
+	add(&count->rewrapped, use->rewrapped);
+	add(&count->failed, use->failed);
+	add(&count->passed, use->passed);
+	add(&count->lots, use->lots);
+	add(&count->ns, use->ns);
+}
+
+void plan_use_get(const struct plan *plan, size_t index, struct plan_use *out)
+{
+	struct plan_count *count = &plan->counts[index];
+
+	SEAL_INVARIANT(index < plan->policy->n_methods);
+	*out = (struct plan_use){.protected = get(&count->protected),
+				 .revealed = get(&count->revealed),
+				 .rewrapped = get(&count->rewrapped),
+				 .failed = get(&count->failed),
+				 .passed = get(&count->passed),
+				 .lots = get(&count->lots),
+				 .ns = get(&count->ns)};
 }

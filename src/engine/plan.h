@@ -1,6 +1,8 @@
-/* What a plan holds; only the engine's files look inside. Immutable once made. */
+/* What a plan holds; only the engine's files look inside. Immutable once made, but for what its engines count. */
 #ifndef ENGINE_PLAN_H
 #define ENGINE_PLAN_H
+
+#include <stdatomic.h>
 
 #include "engine/engine.h"
 
@@ -25,6 +27,14 @@ struct plan_topic {
 	size_t n_siblings; /* paths after the rules': values that others are bound to, or whose keys they have */
 };
 
+/* A struct plan_use that engines of all threads add to. */
+struct plan_count {
+	atomic_uint_least64_t protected, revealed, rewrapped, failed, passed, lots, ns;
+};
+
+/* Adds what an engine has done in one call. Thread-safe. */
+void plan_count_add(struct plan_count *count, const struct plan_use *use);
+
 struct plan {
 	const struct policy *policy;
 	struct plan_source *sources; /* as in the registry */
@@ -32,6 +42,7 @@ struct plan {
 	struct plan_key *keys; /* as in the policy */
 	struct plan_store *stores; /* as in the policy */
 	struct method **methods; /* as in the policy */
+	struct plan_count *counts; /* by method; the only part that changes */
 	struct plan_topic *topics; /* as in the policy */
 	size_t max_rules, max_siblings; /* of any topic */
 };

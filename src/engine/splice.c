@@ -51,6 +51,13 @@ static enum seal_status write_string(struct engine *engine, struct seal_bytes te
 	return SEAL_OK;
 }
 
+/* The method had done it, but what it gave back cannot stand where it must. */
+static void count_refused(struct engine *engine, const struct spot *spot)
+{
+	--*engine_done(engine, spot->method);
+	engine->use[spot->method].failed++;
+}
+
 /* One cell into an edit. SEAL_DATA: engine->err says why the record fails. */
 static enum seal_status edit_of(struct engine *engine, const struct spot *spot, const struct cell *cell,
 				struct json_edit *edit, struct seal_err *err)
@@ -115,8 +122,10 @@ static enum seal_status make_edits(struct engine *engine, size_t record, size_t 
 		}
 		err_clear(&engine->err);
 		rc = edit_of(engine, spot, cell, &engine->edits[*n_edits], err);
-		if (rc == SEAL_DATA)
+		if (rc == SEAL_DATA) {
+			count_refused(engine, spot);
 			return fail_cell(engine, record, spot, &engine->err, err);
+		}
 		SEAL_TRY(rc);
 		(*n_edits)++;
 	}
@@ -172,6 +181,7 @@ static enum seal_status check_text(struct engine *engine, size_t record, const s
 
 	if (engine->topic->format != FORMAT_TEXT || utf8_valid(cell->out))
 		return SEAL_OK;
+	count_refused(engine, spot);
 	err_clear(&engine->err);
 	err_set(&engine->err, SEAL_DATA, SEAL_E_SYNTAX, "what is protected here is not UTF-8 text");
 	SEAL_TRY(engine_fail(engine, record, &engine->err, spot->path, err));

@@ -40,6 +40,7 @@ struct engine {
 	struct engine_options options;
 	struct method_session **sessions; /* by method */
 	struct lot_cells *lots; /* by method */
+	struct plan_use *use; /* by method: of the current call, until it has succeeded */
 	struct spot *spots;
 	size_t n_spots, cap_spots;
 	struct record_spots *records;
@@ -82,6 +83,9 @@ static inline const char *engine_part(const struct engine *engine)
 
 	return parts[engine->topic->part];
 }
+
+/* By direction: where what a method has done is counted. */
+uint64_t *engine_done(struct engine *engine, size_t method);
 
 /* Step 1: records to spots and cells. Fails only as a whole; records that fail have their result's err. */
 SEAL_MUST_USE enum seal_status engine_gather(struct engine *engine, struct seal_err *err);
