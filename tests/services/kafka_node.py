@@ -100,10 +100,56 @@ def make_certificates(folder):
         "".join((folder / name).read_text() for name in ("server.key", "server.crt", "ca.pem")))
 
 
+def download(cache):
+    """The folder with the jars, which Maven fetches once."""
+    jars = cache / f"kafka-{VERSION}"
+    if not jars.is_dir():
+        part = cache / f"kafka-{VERSION}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        subprocess.run(["mvn", "-q", "-B", "-f", HERE / "pom.xml", "dependency:copy-dependencies",
+                        f"-DoutputDirectory={part}"], check=True, stdin=subprocess.DEVNULL)
+        part.rename(jars)
+    return jars
+
+
+def java(jars, *arguments, heap="256m"):
+    """A program of Apache Kafka, or one that uses its client. log4j2.properties is of the folder where it runs."""
+    return ["java", f"-Xmx{heap}", "-Xshare:auto", "-cp", f"{jars}/*", "-Dlog4j2.configurationFile=log4j2.properties", *arguments]
+
+
+def start_broker(jars, folder, heap="1g"):
+    """server.properties of `folder`; what it says goes on in kafka.log there."""
+    with open(folder / "kafka.log", "a") as log:
+        return subprocess.Popen(java(jars, "kafka.Kafka", "server.properties", heap=heap), cwd=folder, stdin=subprocess.DEVNULL,
+                                stdout=log, stderr=log, preexec_fn=die_with_parent)
+
+
+def end(process):
+    """A clean stop; kill -9 where it does not come."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def known_brokers(brokers):
+    """Ids of those that the cluster knows to be there; none when nobody answers."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+    try:
+        quiet = {"bootstrap.servers": brokers, "log_level": 0}
+        return set(AdminClient(quiet).list_topics(timeout=2).brokers)
+    except KafkaException:
+        return set()
+
+
 class KafkaNode:
     def __init__(self, cache, folder):
         self.folder = folder
-        self.jars = self._download(cache)
+        self.jars = download(cache)
         make_certificates(folder)
         (folder / "log4j2.properties").write_text(LOGGING)
         self.process = None
@@ -112,65 +158,33 @@ class KafkaNode:
                 return
         raise RuntimeError("Kafka does not start:\n" + self.log()[-4000:])
 
-    @staticmethod
-    def _download(cache):
-        jars = cache / f"kafka-{VERSION}"
-        if not jars.is_dir():
-            part = cache / f"kafka-{VERSION}.part"
-            shutil.rmtree(part, ignore_errors=True)
-            subprocess.run(["mvn", "-q", "-B", "-f", HERE / "pom.xml", "dependency:copy-dependencies",
-                            f"-DoutputDirectory={part}"], check=True, stdin=subprocess.DEVNULL)
-            part.rename(jars)
-        return jars
-
-    def _java(self, *arguments, heap="256m"):
-        return ["java", f"-Xmx{heap}", "-Xshare:auto", "-cp", f"{self.jars}/*",
-                "-Dlog4j2.configurationFile=log4j2.properties", *arguments]
-
     def _start(self):
         shutil.rmtree(self.folder / "data", ignore_errors=True)
         plain, sasl, controller = free_ports(3)
         (self.folder / "server.properties").write_text(
             SERVER.format(plain=plain, sasl=sasl, controller=controller, **PASSWORDS))
-        subprocess.run(self._java("kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", "server.properties",
-                                  "--standalone",
-                                  "--add-scram", f"SCRAM-SHA-256=[name=bob,password={PASSWORDS['bob']}]",
-                                  "--add-scram", f"SCRAM-SHA-512=[name=carol,password={PASSWORDS['carol']}]"),
+        subprocess.run(java(self.jars, "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", "server.properties",
+                            "--standalone",
+                            "--add-scram", f"SCRAM-SHA-256=[name=bob,password={PASSWORDS['bob']}]",
+                            "--add-scram", f"SCRAM-SHA-512=[name=carol,password={PASSWORDS['carol']}]"),
                        cwd=self.folder, check=True, capture_output=True)
-        with open(self.folder / "kafka.log", "w") as log:
-            self.process = subprocess.Popen(self._java("kafka.Kafka", "server.properties", heap="1g"), cwd=self.folder,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            preexec_fn=die_with_parent)
+        (self.folder / "kafka.log").unlink(missing_ok=True)
+        self.process = start_broker(self.jars, self.folder)
         self.brokers, self.sasl_brokers = f"127.0.0.1:{plain}", f"127.0.0.1:{sasl}"
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline and self.process.poll() is None:
-            if self._answers():
+            if known_brokers(self.brokers):
                 return True
             time.sleep(0.2)
         self.stop()
         return False
-
-    def _answers(self):
-        from confluent_kafka import KafkaException
-        from confluent_kafka.admin import AdminClient
-        try:
-            quiet = {"bootstrap.servers": self.brokers, "log_level": 0}
-            return bool(AdminClient(quiet).list_topics(timeout=2).brokers)
-        except KafkaException:
-            return False
 
     def log(self):
         path = self.folder / "kafka.log"
         return path.read_text() if path.exists() else ""
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        end(self.process)
 
     def tls(self, user, mechanism="PLAIN", password=None):
         """librdkafka properties to log in as `user`."""
