@@ -78,6 +78,13 @@ int stop_requested(void);
 /* True when `rc` is the failure of something that a stop request interrupted: err is cleared, *exit_code 130 or 143. */
 bool stop_before_start(enum seal_status rc, int *exit_code, struct seal_err *err);
 void stop_install(void);
+/*
+ * From now on SIGHUP asks for the policy to be loaded anew, instead of ending the process. When it is the terminal that hangs
+ * up, it is a stop request.
+ */
+void stop_take_reloads(void);
+/* True once for each such SIGHUP. */
+bool stop_reload_asked(void);
 /* True once for each SIGUSR1: print a line of progress. */
 bool stop_progress_asked(void);
 

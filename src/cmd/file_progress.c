@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "cmd/file_bars.h"
 #include "cmd/output.h"
+#include "cmd/service.h"
 
 #define DRAW_EVERY_MS 100
 #define LINE_EVERY_MS 30000
@@ -455,6 +456,9 @@ static int on_stop(void)
 {
 	if (current != NULL)
 		tick(current);
+	service_alive();
+	if (stop_requested() != 0)
+		service_stopping();
 	return stop_requested();
 }
 

@@ -4,6 +4,7 @@
 #include "cmd/file_progress.h"
 #include "cmd/file_use.h"
 #include "cmd/kafka_use.h"
+#include "cmd/service.h"
 #include "cmd/stream_open.h"
 
 #define SOURCE_BYTES (16 << 20) /* read ahead; the chunks in work come on top, and all must stay below 64 MiB */
@@ -119,7 +120,9 @@ static enum seal_status receive(const struct receive_command *o, const struct co
 
 	SEAL_TRY(file_progress_new(o->progress, "received", counts, call->global, &progress, err));
 	file_progress_watch(progress, &options.watch);
+	service_ready();
 	rc = transfer_receive(&options, counts, err);
+	service_stopping();
 	file_progress_end(progress, rc != SEAL_OK);
 out:
 	file_progress_free(progress);
@@ -163,6 +166,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	enum seal_status rc;
 
 	mem_keep_little();
+	service_begin();
 	kafka_config_init(&config);
 	SEAL_TRY(kafka_connection_load(&o->connection, &config, err));
 	SEAL_TRY(choose(o, &config, call->arena, err));

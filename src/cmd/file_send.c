@@ -6,6 +6,7 @@
 #include "cmd/file_progress.h"
 #include "cmd/file_use.h"
 #include "cmd/kafka_use.h"
+#include "cmd/service.h"
 #include "cmd/stream_open.h"
 #include "transfer/transfer.h"
 
@@ -135,6 +136,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	enum seal_status rc;
 
 	mem_keep_little();
+	service_begin();
 	kafka_config_init(&config);
 	SEAL_TRY(kafka_connection_load(&o->connection, &config, err));
 	SEAL_TRY(choose(call, &config, &send, &topic, err));
@@ -150,7 +152,9 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	send.key_derived = key.derived;
 	SEAL_TRY(file_progress_new(o->progress, "sent", &counts, call->global, &progress, err));
 	file_progress_watch(progress, &send.watch);
+	service_ready();
 	rc = transfer_send(&send, &counts, err);
+	service_stopping();
 	file_progress_end(progress, rc != SEAL_OK);
 	SEAL_TRY(rc);
 	if (counts.before > 0)

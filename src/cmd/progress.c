@@ -1,4 +1,4 @@
-/* What a long run tells on stderr. */
+/* What a long run tells, on stderr and to the service manager. */
 #include "cmd/progress.h"
 
 #include <stdio.h>
@@ -7,6 +7,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/output.h"
+#include "cmd/service.h"
+
+#define STATUS_MS 5000
 
 void progress_hide(struct progress *progress)
 {
@@ -25,15 +28,30 @@ static void line_of(const struct progress *progress, const struct pump_counts *c
 		 (unsigned long long)counts->failed);
 }
 
+/* What a stop request changes is told at once, the rest now and then. */
+static bool status_is_due(struct progress *progress)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (stop_requested() != 0)
+		service_stopping();
+	if (!service_is_there() || now - progress->status_ms < STATUS_MS)
+		return false;
+	progress->status_ms = now;
+	return true;
+}
+
 static void on_progress(void *arg, const struct pump_counts *counts)
 {
 	struct progress *progress = arg;
 	char line[160];
-	bool asked = stop_progress_asked();
+	bool asked = stop_progress_asked(), status = status_is_due(progress);
 
-	if (!progress->live && !asked)
+	if (!progress->live && !asked && !status)
 		return;
 	line_of(progress, counts, line, sizeof(line));
+	if (status)
+		service_status("%s", line);
 	if (asked) {
 		progress_hide(progress);
 		log_say(LOG_INFO, "%s", line);
@@ -55,12 +73,34 @@ static void on_waiting(void *arg, const struct seal_err *why)
 {
 	progress_hide(arg);
 	output_waiting(why);
+	service_status("waiting: %s", why->text);
 }
 
 static void on_resumed(void *arg, uint64_t waited_ms)
 {
 	progress_hide(arg);
 	output_resumed(waited_ms);
+	service_status("going on");
+}
+
+static void on_alive(void *arg)
+{
+	service_alive();
+}
+
+static bool on_reload(void *arg, const struct plan **plan, const struct policy_topic **topic)
+{
+	struct progress *progress = arg;
+
+	return progress->reload != NULL && policy_reload_poll(progress->reload, plan, topic);
+}
+
+static void on_reloaded(void *arg, const struct seal_err *why)
+{
+	struct progress *progress = arg;
+
+	progress_hide(progress);
+	policy_reload_done(progress->reload, why);
 }
 
 void progress_tell_rewrapped(const struct pump_counts *counts)
@@ -72,12 +112,14 @@ void progress_tell_rewrapped(const struct pump_counts *counts)
 void progress_attach(struct progress *progress, const struct global_options *global, bool prints,
 		     struct pump_options *pump)
 {
+	*progress = (struct progress){.start_ms = clock_mono_ms()};
 	progress->live = !global->quiet && isatty(STDERR_FILENO) && !(prints && isatty(STDOUT_FILENO));
-	progress->shown = false;
-	progress->start_ms = clock_mono_ms();
 	pump->failed = on_failed;
 	pump->progress = on_progress;
 	pump->waiting = on_waiting;
 	pump->resumed = on_resumed;
+	pump->alive = on_alive;
+	pump->reload = on_reload;
+	pump->reloaded = on_reloaded;
 	pump->arg = progress;
 }

@@ -1,14 +1,20 @@
-/* What a long run tells on stderr: a line that is rewritten on a terminal, a line for each SIGUSR1 anywhere. */
+/*
+ * What a long run tells: on stderr a line that is rewritten on a terminal, a line for each SIGUSR1 anywhere; to the service
+ * manager what it is doing, and that it gets on.
+ */
 #ifndef CMD_PROGRESS_H
 #define CMD_PROGRESS_H
 
 #include "cmd/command.h"
+#include "cmd/policy_reload.h"
 #include "pump/pump.h"
 
 struct progress {
 	bool live; /* rewrite a line: stderr is a terminal, no records go to it, and not --quiet */
 	bool shown; /* the line stands there now */
 	uint64_t start_ms;
+	uint64_t status_ms; /* when the service manager was told last */
+	struct policy_reload *reload; /* NULL: the rules stay */
 };
 
 /*

@@ -1,6 +1,7 @@
 /*
  * Signals: the first SIGINT or SIGTERM asks for a clean end, the second one ends at once. SIGUSR1 asks for a line of
- * progress. SIGPIPE is ignored, so that a writer sees EPIPE and can clean up.
+ * progress. SIGPIPE is ignored, so that a writer sees EPIPE and can clean up. SIGHUP ends a command as it ends others, but a run
+ * that can reload takes it as a request for that, unless it is a terminal that hangs up: that asks for a clean end.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -10,6 +11,8 @@
 
 static volatile sig_atomic_t requested;
 static atomic_bool progress_asked;
+static atomic_bool reload_asked;
+static bool hangup_ignored; /* nohup(1) */
 
 static void on_stop(int number)
 {
@@ -21,6 +24,15 @@ static void on_stop(int number)
 static void on_progress(int number)
 {
 	atomic_store(&progress_asked, true);
+}
+
+/* The kernel sends it when a terminal hangs up, others send it by kill(2). */
+static void on_hangup(int number, siginfo_t *info, void *context)
+{
+	if (info->si_code != SI_KERNEL)
+		atomic_store(&reload_asked, true);
+	else if (!hangup_ignored)
+		on_stop(number);
 }
 
 static void handle(int number, void (*handler)(int))
@@ -38,6 +50,21 @@ void stop_install(void)
 	handle(SIGTERM, on_stop);
 	handle(SIGUSR1, on_progress);
 	handle(SIGPIPE, SIG_IGN);
+}
+
+void stop_take_reloads(void)
+{
+	struct sigaction action = {.sa_sigaction = on_hangup, .sa_flags = SA_SIGINFO}, before;
+
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIGHUP, NULL, &before) == 0)
+		hangup_ignored = !(before.sa_flags & SA_SIGINFO) && before.sa_handler == SIG_IGN;
+	sigaction(SIGHUP, &action, NULL);
+}
+
+bool stop_reload_asked(void)
+{
+	return atomic_exchange(&reload_asked, false);
 }
 
 int stop_requested(void)

@@ -2,8 +2,9 @@
 #include "cmd/stream_job.h"
 
 #include "base/log.h"
-#include "cmd/policy_use.h"
+#include "cmd/policy_reload.h"
 #include "cmd/progress.h"
+#include "cmd/service.h"
 
 static void tell_counts(const struct pump_counts *counts)
 {
@@ -14,22 +15,25 @@ static void tell_counts(const struct pump_counts *counts)
 }
 
 static enum seal_status open_policy(const struct stream_job *job, const struct command_call *call,
-				    struct policy_use *use, struct seal_err *err)
+				    const char *const *topics, struct policy_use *use, struct seal_err *err)
 {
-	const char *only[2] = {job->options->policy_topic, NULL};
-
 	if (job->plain)
 		return SEAL_OK;
 	if (job->options->policy == NULL)
 		return policy_is_needed(err);
-	return policy_use_open_any(job->options->policy, only[0] ? only : job->topics, job->direction, call->global,
-				   use, err);
+	return policy_use_open_any(job->options->policy, topics, job->direction, call->global, use, err);
 }
 
 enum seal_status stream_job_run(const struct stream_job *job, struct command_call *call, int *exit_code,
 				struct seal_err *err)
 {
+	const char *only[2] = {job->options->policy_topic, NULL};
 	struct policy_use use = POLICY_USE_INIT;
+	struct policy_reload reload = {.file = job->options->policy,
+				       .topics = only[0] ? only : job->topics,
+				       .direction = job->direction,
+				       .global = call->global,
+				       .now = &use};
 	struct source *source = NULL;
 	struct sink *sink = NULL;
 	struct progress progress;
@@ -51,7 +55,12 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	enum seal_status rc;
 
 	progress_attach(&progress, call->global, job->prints, &pump);
-	rc = open_policy(job, call, &use, err);
+	if (!job->plain) {
+		stop_take_reloads();
+		progress.reload = &reload;
+	}
+	service_begin();
+	rc = open_policy(job, call, reload.topics, &use, err);
 	if (rc == SEAL_OK)
 		rc = job->open(job->arg, &source, &sink, err);
 	if (stop_before_start(rc, exit_code, err)) {
@@ -63,7 +72,9 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	pump.topic = use.topic;
 	pump.source = source;
 	pump.sink = sink;
+	service_ready();
 	rc = pump_run(&pump, &counts, err);
+	service_stopping();
 	progress_hide(&progress);
 	tell_counts(&counts);
 	if (job->direction == ENGINE_REWRAP)
@@ -78,6 +89,7 @@ out:
 
 		rc = rc == SEAL_OK ? closed : rc;
 	}
+	policy_reload_end(&reload);
 	policy_use_close(&use);
 	return rc;
 }

@@ -57,15 +57,29 @@ static bool drain_is_over(struct pump *p)
 	return stopping(p) && clock_mono_ms() - p->stop_ms >= drain_ms;
 }
 
+/* Under `lock`: a batch or a transaction is under way, nothing has moved, and nobody has said that it has to wait. */
+static bool is_stuck(struct pump *p)
+{
+	const bool busy = p->turn < p->seen_read || p->transaction.state == TRANSACTION_ENDING;
+	const bool moved = p->turn != p->alive_turn;
+
+	p->alive_turn = p->turn;
+	return busy && !moved && p->waiting == 0 && !p->put_off;
+}
+
 /* Under `lock`. */
 static void tell_progress(struct pump *p)
 {
+	const struct pump_options *o = p->options;
 	uint64_t now = clock_mono_ms();
 
-	if (p->options->progress == NULL || now - p->progress_ms < PROGRESS_MS)
+	if (now - p->progress_ms < PROGRESS_MS)
 		return;
 	p->progress_ms = now;
-	p->options->progress(p->options->arg, &p->counts);
+	if (o->progress != NULL)
+		o->progress(o->arg, &p->counts);
+	if (o->alive != NULL && !is_stuck(p))
+		o->alive(o->arg);
 }
 
 /* Under `lock`. */
@@ -159,6 +173,7 @@ static bool look_around(struct pump *p, bool *room)
 		pthread_cond_timedwait(&p->changed, &p->lock, &until);
 	}
 	poll_sink(p, !*room && p->turn == p->next_read && p->acknowledged == p->committed ? PUMP_TICK_MS : 0);
+	p->seen_read = p->next_read;
 	tell_progress(p);
 	ask_for_reload(p);
 	go_on = !stopping(p) && !p->ended && !p->reloading;
@@ -400,13 +415,15 @@ static enum seal_status write_out(struct worker *worker, struct seal_err *err)
 		err_clear(err);
 		if (drain_is_over(p))
 			return err_set(err, SEAL_RETRY, SEAL_E_TIMEOUT, "the target took no more records");
-		if (p->options->exactly_once)
-			continue; /* begin and write serve the sink; it must not end before this batch is in */
-		poll_sink(p, 0);
+		p->put_off = true;
+		/* begin and write serve the sink; a transaction must not end before this batch is in it. */
+		if (!p->options->exactly_once)
+			poll_sink(p, 0);
 		tell_progress(p);
 		if (p->failed)
 			return SEAL_FATAL; /* p->err has the reason */
 	}
+	p->put_off = false;
 	if (rc != SEAL_OK)
 		p->sink_failed = true;
 	else if (worker->n_out > 0)

@@ -63,6 +63,12 @@ struct pump_options {
 	void (*failed)(void *arg, const struct record *record, const struct seal_err *why);
 	/* About ten times a second, by one thread at a time. May be NULL. */
 	void (*progress)(void *arg, const struct pump_counts *counts);
+	/*
+	 * About ten times a second as long as the run gets on: batches go out, there is none to work on, or it waits for what
+	 * `waiting` or the sink has named. Not called while a batch is stuck somewhere: what a watchdog wants to know. One
+	 * thread at a time. May be NULL.
+	 */
+	void (*alive)(void *arg);
 	/* A service is away and will be asked again: told once, until it answers. One thread at a time. May be NULL. */
 	void (*waiting)(void *arg, const struct seal_err *why);
 	void (*resumed)(void *arg, uint64_t waited_ms); /* told once when it does, and the run goes on. May be NULL */

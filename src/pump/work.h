@@ -58,6 +58,8 @@ struct pump {
 	const struct plan *new_plan;
 	const struct policy_topic *new_topic;
 	uint64_t progress_ms; /* when progress was last told */
+	uint64_t seen_read, alive_turn; /* next_read as last looked at; turn when the run was last called alive */
+	bool put_off; /* the sink has just said that it takes nothing now */
 	uint64_t stop_ms; /* when a stop request was first seen; 0: not yet */
 	bool ended; /* nothing more is read */
 	bool failed; /* nothing more is written; err says why */

@@ -6,6 +6,7 @@
 #define TESTS_UNIT_PUMP_FAKE_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -24,6 +25,7 @@
 static struct {
 	/* the engine */
 	atomic_int away; /* calls that answer RETRY */
+	atomic_bool stuck; /* a call does not return while it is set */
 	bool denied;
 	bool dead_fails; /* not even a dead letter can be made of a bad value */
 	/* the source */
@@ -129,6 +131,8 @@ static enum seal_status transform(struct engine *engine, const char *prefix, boo
 				  struct seal_err *err)
 {
 	arena_reset(&engine->arena);
+	while (atomic_load(&t.stuck))
+		sched_yield();
 	if (t.denied)
 		return err_set(err, SEAL_DENIED, SEAL_E_DENIED, "the key may not be used");
 	if (atomic_fetch_sub(&t.calls_before_away, 1) <= 0 && atomic_fetch_sub(&t.away, 1) > 0)

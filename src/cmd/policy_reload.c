@@ -1,0 +1,89 @@
+/*
+ * A policy that changes while it is in use; see policy_reload.h. Only `loaded` is shared with the thread that loads: what it
+ * fills is its own until then. The state changes in the thread that the pump calls from.
+ */
+#include "cmd/policy_reload.h"
+
+#include "base/log.h"
+#include "cmd/service.h"
+
+static void *load(void *arg)
+{
+	struct policy_reload *reload = arg;
+
+	reload->rc = policy_use_open_any(reload->file, reload->topics, reload->direction, reload->global,
+					 &reload->next, &reload->why);
+	atomic_store(&reload->loaded, true);
+	return NULL;
+}
+
+/* It did not come to anything: `next` is empty. */
+static void refuse(struct policy_reload *reload, struct seal_err *why)
+{
+	reload->state = RELOAD_IDLE;
+	err_prefix(why, "the policy was not reloaded, the run goes on with the one it has");
+	log_err(LOG_ERROR, why);
+	service_ready();
+}
+
+static void start(struct policy_reload *reload)
+{
+	int code;
+
+	reload->next = (struct policy_use)POLICY_USE_INIT;
+	err_clear(&reload->why);
+	atomic_store(&reload->loaded, false);
+	service_reloading();
+	code = pthread_create(&reload->thread, NULL, load, reload);
+	if (code == 0) {
+		reload->state = RELOAD_LOADING;
+		return;
+	}
+	err_set_errno(&reload->why, SEAL_FATAL, SEAL_E_INTERNAL, code, "cannot start a thread");
+	refuse(reload, &reload->why);
+}
+
+bool policy_reload_poll(struct policy_reload *reload, const struct plan **plan, const struct policy_topic **topic)
+{
+	if (reload->state == RELOAD_IDLE && stop_reload_asked())
+		start(reload);
+	if (reload->state != RELOAD_LOADING || !atomic_load(&reload->loaded))
+		return false;
+	pthread_join(reload->thread, NULL);
+	if (reload->rc != SEAL_OK) {
+		refuse(reload, &reload->why);
+		return false;
+	}
+	reload->state = RELOAD_OFFERED;
+	*plan = reload->next.plan;
+	*topic = reload->next.topic;
+	return true;
+}
+
+void policy_reload_done(struct policy_reload *reload, const struct seal_err *why)
+{
+	struct seal_err told = SEAL_ERR_INIT;
+
+	SEAL_INVARIANT(reload->state == RELOAD_OFFERED);
+	if (why != NULL) {
+		told = *why;
+		policy_use_close(&reload->next);
+		refuse(reload, &told);
+		return;
+	}
+	policy_use_close(reload->now);
+	*reload->now = reload->next;
+	reload->next = (struct policy_use)POLICY_USE_INIT;
+	reload->state = RELOAD_IDLE;
+	log_say(LOG_INFO, "the policy was reloaded: %s", reload->file);
+	service_ready();
+}
+
+void policy_reload_end(struct policy_reload *reload)
+{
+	if (reload->state == RELOAD_LOADING)
+		pthread_join(reload->thread, NULL);
+	if (reload->state != RELOAD_IDLE)
+		policy_use_close(&reload->next);
+	reload->state = RELOAD_IDLE;
+}
