@@ -11,6 +11,7 @@
 #   make bench             speed, as ratios within one run
 #   make fuzz              each fuzzer for SECONDS=30
 #   make lint | format     what CI checks about the text | clang-format
+#   make deb               Debian packages in build/deb, looked at by lintian; DEB_BUILD_OPTIONS=nocheck leaves the unit tests out
 #   make install           PREFIX=/usr/local DESTDIR=
 #   make clean
 
@@ -19,7 +20,7 @@ SECONDS ?= 30
 BROKERS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test test-services soak bench fuzz lint format install clean
+.PHONY: all demo test test-services soak bench fuzz lint format deb install clean
 
 packages = @dev/install-packages
 where = --prefix=$(PREFIX) --libdir=lib
@@ -39,7 +40,7 @@ test:
 	meson test -C build --no-rebuild --print-errorlogs
 
 test-services:
-	$(packages) build services
+	$(packages) build services package
 	@dev/build build $(where) sealstream tests/vault/data_key tests/vault/data_key_threads
 	tests/services/run
 
@@ -70,6 +71,10 @@ lint:
 format:
 	$(packages) test
 	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+deb:
+	$(packages) build package
+	dev/make-deb
 
 install: all
 	meson configure build $(where)
