@@ -9,6 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "services"), str(ROOT / "tests")]
 import foreign
+from kafka_cluster import KafkaCluster
 from kafka_node import KafkaNode
 from program import Program
 from vault_node import DevVault, Vault, VaultNode
@@ -24,6 +25,14 @@ def cache():
 @pytest.fixture(scope="session")
 def kafka(cache, tmp_path_factory):
     node = KafkaNode(cache, tmp_path_factory.mktemp("kafka"))
+    yield node
+    node.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(cache, tmp_path_factory):
+    """Three brokers, each of which the test may kill."""
+    node = KafkaCluster(cache, tmp_path_factory.mktemp("cluster"))
     yield node
     node.stop()
 

@@ -5,9 +5,9 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 
-def create_topic(brokers, name, partitions=2, config=None):
+def create_topic(brokers, name, partitions=2, config=None, copies=1):
     admin = AdminClient({"bootstrap.servers": brokers})
-    for done in admin.create_topics([NewTopic(name, partitions, 1, config=config or {})]).values():
+    for done in admin.create_topics([NewTopic(name, partitions, copies, config=config or {})]).values():
         done.result(30)
 
 
