@@ -13,7 +13,7 @@ class Program:
         self.path = pathlib.Path(os.environ.get("SEALSTREAM", ROOT / "build" / "sealstream")).resolve()
         self.folder = folder
         self.environment = {name: value for name, value in os.environ.items()
-                            if not name.startswith(("SEALSTREAM_", "VAULT_", "BAO_"))}
+                            if not name.startswith(("SEALSTREAM_", "VAULT_", "BAO_")) or name == "SEALSTREAM_SANDBOX"}
         self.environment |= {"HOME": str(folder), "XDG_DATA_HOME": str(folder / "share"),
                              "SEALSTREAM_KEYRING": str(folder / "keyring")}
 

@@ -111,6 +111,7 @@ static enum seal_status set_environment(const struct place *place, const char *b
 	forget_environment();
 	if (setenv("SEALSTREAM_KEYRING", keyring, 1) != 0 || setenv("SEALSTREAM_POLICY", "policy.yaml", 1) != 0 ||
 	    setenv("SEALSTREAM_LOG_LEVEL", "error", 1) != 0 ||
+	    setenv("SEALSTREAM_SANDBOX", "off", 1) != 0 || /* all its commands are this process */
 	    (brokers != NULL && setenv("SEALSTREAM_BOOTSTRAP_SERVER", brokers, 1) != 0) ||
 	    (file != NULL && setenv("SEALSTREAM_COMMAND_CONFIG", file, 1) != 0))
 		return err_memory(err);

@@ -4,6 +4,7 @@
 #include "cmd/file_progress.h"
 #include "cmd/file_use.h"
 #include "cmd/kafka_use.h"
+#include "cmd/sandbox_use.h"
 #include "cmd/service.h"
 #include "cmd/stream_open.h"
 
@@ -13,7 +14,7 @@ struct receive_command {
 	struct kafka_connection connection;
 	const char *topic, *directory, *state, *group, *key;
 	int64_t count, transfer_timeout_ms, max_file_bytes, retry_ms;
-	int progress;
+	int progress, sandbox;
 	bool exit_at_end, overwrite;
 };
 
@@ -79,6 +80,7 @@ static const struct opt_row rows[] = {
 	 .env = "SEALSTREAM_MAX_FILE_BYTES",
 	 .type = OPT_SIZE,
 	 AT(max_file_bytes)},
+	SANDBOX_ROW(struct receive_command, sandbox),
 	RETRY_FOR_ROW(struct receive_command, retry_ms, "0"),
 	FILE_PROGRESS_ROW(struct receive_command, progress),
 	OPT_END};
@@ -120,6 +122,7 @@ static enum seal_status receive(const struct receive_command *o, const struct co
 
 	SEAL_TRY(file_progress_new(o->progress, "received", counts, call->global, &progress, err));
 	file_progress_watch(progress, &options.watch);
+	SEAL_TRY(sandbox_use_enter(o->sandbox, err));
 	service_ready();
 	rc = transfer_receive(&options, counts, err);
 	service_stopping();
@@ -168,6 +171,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	mem_keep_little();
 	service_begin();
 	kafka_config_init(&config);
+	SEAL_TRY(sandbox_use_drop(o->sandbox, err));
 	SEAL_TRY(kafka_connection_load(&o->connection, &config, err));
 	SEAL_TRY(choose(o, &config, call->arena, err));
 	rc = file_key_open(call, o->key, &key, err);

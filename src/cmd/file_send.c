@@ -6,6 +6,7 @@
 #include "cmd/file_progress.h"
 #include "cmd/file_use.h"
 #include "cmd/kafka_use.h"
+#include "cmd/sandbox_use.h"
 #include "cmd/service.h"
 #include "cmd/stream_open.h"
 #include "transfer/transfer.h"
@@ -16,7 +17,7 @@ struct send_command {
 	struct kafka_connection connection;
 	const char *topic, *from, *key, *state;
 	int64_t parallel, chunk_size, settle_ms, retry_ms;
-	int progress;
+	int progress, sandbox;
 	bool once, hide_names;
 };
 
@@ -70,6 +71,7 @@ static const struct opt_row rows[] = {
 	 .env = "SEALSTREAM_SETTLE",
 	 .type = OPT_DURATION,
 	 AT(settle_ms)},
+	SANDBOX_ROW(struct send_command, sandbox),
 	RETRY_FOR_ROW(struct send_command, retry_ms, "0"),
 	FILE_PROGRESS_ROW(struct send_command, progress),
 	OPT_END};
@@ -138,6 +140,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	mem_keep_little();
 	service_begin();
 	kafka_config_init(&config);
+	SEAL_TRY(sandbox_use_drop(o->sandbox, err));
 	SEAL_TRY(kafka_connection_load(&o->connection, &config, err));
 	SEAL_TRY(choose(call, &config, &send, &topic, err));
 	rc = file_key_open(call, o->key, &key, err);
@@ -152,6 +155,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	send.key_derived = key.derived;
 	SEAL_TRY(file_progress_new(o->progress, "sent", &counts, call->global, &progress, err));
 	file_progress_watch(progress, &send.watch);
+	SEAL_TRY(sandbox_use_enter(o->sandbox, err));
 	service_ready();
 	rc = transfer_send(&send, &counts, err);
 	service_stopping();

@@ -63,7 +63,7 @@ void service_begin(void)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 
-	if (path == NULL)
+	if (path == NULL || manager.socket >= 0)
 		return;
 	manager.socket = connect_to(path);
 	manager.feed_ms = watchdog_ms() / FEEDS_PER_PERIOD;

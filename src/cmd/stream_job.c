@@ -60,6 +60,7 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 		progress.reload = &reload;
 	}
 	service_begin();
+	SEAL_TRY(sandbox_use_drop(job->options->sandbox, err));
 	rc = open_policy(job, call, reload.topics, &use, err);
 	if (rc == SEAL_OK)
 		rc = job->open(job->arg, &source, &sink, err);
@@ -72,6 +73,7 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	pump.topic = use.topic;
 	pump.source = source;
 	pump.sink = sink;
+	SEAL_TRY(sandbox_use_enter(job->options->sandbox, err));
 	service_ready();
 	rc = pump_run(&pump, &counts, err);
 	service_stopping();

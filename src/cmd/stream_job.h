@@ -3,6 +3,7 @@
 #define CMD_STREAM_JOB_H
 
 #include "cmd/command.h"
+#include "cmd/sandbox_use.h"
 #include "cmd/stream_open.h"
 #include "pump/pump.h"
 #include "streams/kafka/kafka.h"
@@ -11,6 +12,7 @@ struct stream_options {
 	struct kafka_connection connection;
 	const char *policy, *policy_topic;
 	int64_t threads, max_record_bytes, count, retry_ms;
+	int sandbox;
 };
 
 #define STREAM_ROWS(owner, member)                                                                                   \
@@ -38,7 +40,8 @@ struct stream_options {
 		 .env = "SEALSTREAM_THREADS",                                                                        \
 		 .offset = offsetof(owner, member.threads),                                                          \
 		 .help = "workers; the order within a partition does not depend on it"},                             \
-		RETRY_FOR_ROW(owner, member.retry_ms, "0"), MAX_RECORD_BYTES_ROW(owner, member.max_record_bytes),    \
+		SANDBOX_ROW(owner, member.sandbox), RETRY_FOR_ROW(owner, member.retry_ms, "0"),                      \
+		MAX_RECORD_BYTES_ROW(owner, member.max_record_bytes),                                                \
 	{                                                                                                            \
 		.name = "count", .letter = 'c', .arg = "N", .type = OPT_INT, .max = INT64_MAX,                       \
 		.offset = offsetof(owner, member.count), .help = "stop after this many records"                      \

@@ -1,12 +1,11 @@
 """A run under a service manager: what it tells it, and policies that change while it runs."""
 import os
-import select
 import signal
-import socket
 
 import pytest
 
 from broker import Broker, Program, purchase, stop, wait_until
+from manager import Manager
 
 OTHER = """
 version: 1
@@ -30,29 +29,6 @@ def program(tmp_path, broker):
     return Program(tmp_path, broker)
 
 
-class Manager:
-    """The other end of NOTIFY_SOCKET."""
-
-    def __init__(self, address, watchdog_ms=None):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(address)
-        self.told = []
-        self.environment = {"NOTIFY_SOCKET": address.replace("\0", "@")}
-        if watchdog_ms:
-            self.environment["WATCHDOG_USEC"] = str(watchdog_ms * 1000)
-
-    def take(self):
-        while select.select([self.socket], [], [], 0)[0]:
-            self.told.append(self.socket.recv(4096).decode())
-        return self.told
-
-    def wait_for(self, line, times=1):
-        wait_until(lambda: sum(line in datagram.split("\n") for datagram in self.take()) >= times)
-
-    def starts(self):
-        return [datagram.split("\n")[0] for datagram in self.take()]
-
-
 @pytest.fixture(params=["path", "abstract"])
 def manager(request, tmp_path):
     it = Manager(str(tmp_path / "notify") if request.param == "path" else f"\0sealstream-{os.getpid()}-{id(tmp_path)}",
@@ -62,14 +38,8 @@ def manager(request, tmp_path):
 
 
 def start_pump(program, source, manager, *more):
-    """Only the pump has a manager, not the programs that look after it."""
-    before = program.env
-    program.env = before | manager.environment
-    try:
-        return program.start("pump", "-b", program.broker.address, "--from", source, "--to", f"{source}_out",
-                             "--policy-topic", "purchases", "-p", "policy.yaml", *more)
-    finally:
-        program.env = before
+    return manager.start(program, "pump", "-b", program.broker.address, "--from", source, "--to", f"{source}_out",
+                         "--policy-topic", "purchases", "-p", "policy.yaml", *more)
 
 
 def outputs(program, source):

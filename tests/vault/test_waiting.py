@@ -36,7 +36,8 @@ class Shop(Program):
 
     def __init__(self, directory, broker, vault):
         self.directory, self.broker, self.vault, self.log = directory, broker, vault, directory / "stderr"
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith(("SEALSTREAM_", "VAULT_", "BAO_"))}
+        self.env = {name: value for name, value in os.environ.items()
+                    if not name.startswith(("SEALSTREAM_", "VAULT_", "BAO_")) or name == "SEALSTREAM_SANDBOX"}
         self.env |= vault.environment() | {"SEALSTREAM_POLICY": "policy.yaml", "NO_COLOR": "1",
                                            "SEALSTREAM_KEYRING": str(directory / "keyring")}
         (directory / "policy.yaml").write_text(POLICY)
