@@ -571,6 +571,34 @@ static void test_retries(void **state)
 	source->ops->close(source, true);
 }
 
+/* What brokers say while coordinators move, or as they start: all of it is waited out before a group's first record. */
+static void test_passing_errors(void **state)
+{
+	static const struct {
+		int16_t api;
+		rd_kafka_resp_err_t code;
+	} rows[] = {
+		{10, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE}, /* FindCoordinator */
+		{11, RD_KAFKA_RESP_ERR_NOT_COORDINATOR}, /* JoinGroup */
+		{14, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS}, /* SyncGroup */
+		{9, RD_KAFKA_RESP_ERR_NOT_COORDINATOR}, /* OffsetFetch: librdkafka gives up on it, we join again */
+		{1, RD_KAFKA_RESP_ERR_UNKNOWN}, /* Fetch */
+		{1, RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR},
+		{2, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE}, /* ListOffsets */
+	};
+	struct source *source;
+	long sum;
+
+	topic("passing", 2);
+	fill("passing", 100, 2);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		rd_kafka_mock_push_request_errors(cluster, rows[i].api, 1, rows[i].code);
+	source = source_open("passing", "passing", NULL);
+	assert_int_equal(drain(source, &sum), 100);
+	assert_int_equal(sum, 4950);
+	source->ops->close(source, true);
+}
+
 /* A target that does not answer: write gives up in time, takes nothing of what it refused, and memory is bounded. */
 static void test_back_pressure(void **state)
 {
@@ -656,7 +684,7 @@ int main(void)
 		cmocka_unit_test(test_too_large),      cmocka_unit_test(test_partition_missing),
 		cmocka_unit_test(test_retries),	       cmocka_unit_test(test_back_pressure),
 		cmocka_unit_test(test_mark),	       cmocka_unit_test(test_mark_after_rebalance),
-		cmocka_unit_test(test_large_records),
+		cmocka_unit_test(test_large_records),  cmocka_unit_test(test_passing_errors),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

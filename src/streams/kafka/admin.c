@@ -163,8 +163,7 @@ static enum seal_status client_open(struct kafka_client *client, struct kafka_co
 
 static void client_close(struct kafka_client *client)
 {
-	if (client->rk != NULL)
-		rd_kafka_destroy(client->rk);
+	kafka_client_close(client, 0);
 	kafka_client_clear(client);
 }
 

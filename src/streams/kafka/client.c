@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "streams/kafka/newer.h"
+#include "streams/kafka/oauth_keeper.h"
 
 #define WARN_EVERY_MS 10000
 #define ASK_MS 500
@@ -82,6 +83,7 @@ static enum seal_status unknown_property(struct kafka_property *property, struct
 struct apply {
 	rd_kafka_conf_t *conf;
 	const struct kafka_setting *fixed;
+	bool own_oauth; /* OAUTHBEARER's settings are ours, not librdkafka's */
 };
 
 static const struct kafka_setting *find_setting(const struct kafka_setting *rows, const char *name)
@@ -110,7 +112,7 @@ static enum seal_status apply_one(void *arg, struct kafka_property *property, st
 	struct apply *apply = arg;
 	char why[300];
 
-	if (is_fixed(apply->fixed, property))
+	if (is_fixed(apply->fixed, property) || (apply->own_oauth && oauth_is_own(property->name)))
 		return SEAL_OK;
 	switch (rd_kafka_conf_set(apply->conf, property->name, property->value, why, sizeof(why))) {
 	case RD_KAFKA_CONF_OK:
@@ -183,7 +185,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 	/* "2/2 brokers are down" says less than the failure before it. */
 	if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || client->cause[0] == '\0')
 		snprintf(client->cause, sizeof(client->cause), "%s", reason);
-	if (is_refusal((rd_kafka_resp_err_t)code))
+	if (is_refusal((rd_kafka_resp_err_t)code) && oauth_keeper_refused(client->keeper))
 		client->denied = (rd_kafka_resp_err_t)code;
 	if (code == RD_KAFKA_RESP_ERR__FATAL)
 		client->fatal = rd_kafka_fatal_error(rk, client->cause, sizeof(client->cause));
@@ -240,6 +242,8 @@ static const struct meaning meanings[] = {
 	 "the user needs an ACL on the topic (Read and Describe, or Write and Describe)"},
 	{RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
 	 "the user needs Read on the consumer group"},
+	{RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
+	 "the user needs Write and Describe on transactional ids that begin with the group's name"},
 	{RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
 	 "the user needs an ACL: Write on the topic, or IdempotentWrite on the cluster"},
 	{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, SEAL_USAGE, SEAL_E_NO_INPUT, "create it, or check its name"},
@@ -257,10 +261,42 @@ static const struct meaning meanings[] = {
 	{RD_KAFKA_RESP_ERR__FENCED, SEAL_FATAL, SEAL_E_SERVICE, "another process has taken over; start again"},
 };
 
+/* What passes by itself while brokers move leaders and coordinators about, or start. librdkafka goes on trying. */
+static bool passes(rd_kafka_resp_err_t code)
+{
+	switch (code) {
+	case RD_KAFKA_RESP_ERR_UNKNOWN: /* -1: "unexpected server error"; a broker that starts or stops says so to a Fetch */
+	case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+	case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+	case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+	case RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
+	case RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE:
+	case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION:
+	case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+	case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+	case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+	case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+	case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+	case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+	case RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR:
+	case RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH:
+	case RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH:
+	case RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE:
+	case RD_KAFKA_RESP_ERR__WAIT_COORD:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static const struct meaning *meaning_of(rd_kafka_resp_err_t code)
 {
+	static const struct meaning passing = {0, SEAL_RETRY, SEAL_E_SERVICE,
+					       "it passes when the brokers have settled"};
 	static const struct meaning other = {0, SEAL_FATAL, SEAL_E_SERVICE, "start again later"};
 
+	if (passes(code))
+		return &passing;
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
 		if (meanings[i].code == code)
 			return &meanings[i];
@@ -271,21 +307,29 @@ enum seal_status kafka_client_error(struct kafka_client *client, rd_kafka_resp_e
 				    struct seal_err *err)
 {
 	const struct meaning *m = meaning_of(code);
+	struct seal_err token = SEAL_ERR_INIT;
+	enum seal_status token_status;
 	const char *remedy = m->remedy;
 	char cause[320] = "";
 
-	pthread_mutex_lock(&client->lock);
-	if (m->seal_code == SEAL_E_SERVICE || is_refusal(code))
-		snprintf(cause, sizeof(cause), "%.250s", client->cause);
-	pthread_mutex_unlock(&client->lock);
-	if (client->scram && (code == RD_KAFKA_RESP_ERR__AUTHENTICATION))
-		remedy = "librdkafka before 2.6.1 cannot log in to Kafka 4 with SCRAM: use a newer one, or PLAIN "
-			 "over TLS; "
-			 "else check user and password";
 	if (topic != NULL)
 		err_place(err, "topic %s at %s", topic, client->brokers);
 	else
 		err_place(err, "kafka at %s", client->brokers);
+	/* No broker answers a client that has nothing to log in with. */
+	if (m->seal_code == SEAL_E_SERVICE && (token_status = oauth_keeper_state(client->keeper, &token)) != SEAL_OK)
+		return err_set(err, token_status == SEAL_RETRY ? m->status : token_status, token.code, "%s",
+			       token.text);
+	pthread_mutex_lock(&client->lock);
+	if (m->seal_code == SEAL_E_SERVICE || is_refusal(code))
+		snprintf(cause, sizeof(cause), "%.250s", client->cause);
+	pthread_mutex_unlock(&client->lock);
+	if (client->oauth && is_refusal(code) && code != RD_KAFKA_RESP_ERR__SSL)
+		remedy = "check that the broker trusts the token server, and the scope and audience that it wants";
+	if (client->scram && (code == RD_KAFKA_RESP_ERR__AUTHENTICATION))
+		remedy = "librdkafka before 2.6.1 cannot log in to Kafka 4 with SCRAM: use a newer one, or PLAIN "
+			 "over TLS; "
+			 "else check user and password";
 	return err_set(err, m->status, m->seal_code, "%s%s%s; %s", rd_kafka_err2str(code), cause[0] ? ": " : "",
 		       cause, remedy);
 }
@@ -294,10 +338,15 @@ enum seal_status kafka_client_health(struct kafka_client *client, struct seal_er
 {
 	rd_kafka_resp_err_t code;
 
+	enum seal_status rc;
+
 	pthread_mutex_lock(&client->lock);
 	code = client->fatal ? client->fatal : client->denied;
 	pthread_mutex_unlock(&client->lock);
-	return code ? kafka_client_error(client, code, NULL, err) : SEAL_OK;
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return kafka_client_error(client, code, NULL, err);
+	rc = oauth_keeper_state(client->keeper, NULL);
+	return rc == SEAL_OK || rc == SEAL_RETRY ? SEAL_OK : oauth_keeper_state(client->keeper, err);
 }
 
 /* ---- open ---- */
@@ -308,7 +357,8 @@ void kafka_client_init(struct kafka_client *client)
 	pthread_mutex_init(&client->lock, NULL);
 }
 
-static void note_settings(struct kafka_client *client, const struct kafka_client_setup *setup)
+/* What is known before the handle is made. *own_oauth: this librdkafka fetches no tokens by itself. */
+static void note_settings(struct kafka_client *client, const struct kafka_client_setup *setup, bool *own_oauth)
 {
 	static bool told; /* at open only, which the program does from one thread */
 	const char *brokers = kafka_config_get(setup->config, setup->role, "bootstrap.servers");
@@ -321,6 +371,8 @@ static void note_settings(struct kafka_client *client, const struct kafka_client
 		mechanism = kafka_config_get(setup->config, setup->role, "sasl.mechanisms");
 	snprintf(client->brokers, sizeof(client->brokers), "%s", brokers ? brokers : "");
 	kafka_facts_get(&facts);
+	*own_oauth = strstr(facts.features, "oidc") == NULL;
+	client->oauth = oauth_mechanism(setup->config, setup->role);
 	client->scram = mechanism && strncmp(mechanism, "SCRAM", 5) == 0 && facts.scram_warning;
 	if (client->scram && !told)
 		log_say(LOG_WARNING, "%s", facts.scram_warning);
@@ -330,13 +382,16 @@ static void note_settings(struct kafka_client *client, const struct kafka_client
 enum seal_status kafka_client_open(struct kafka_client *client, const struct kafka_client_setup *setup,
 				   struct seal_err *err)
 {
-	struct apply apply = {rd_kafka_conf_new(), setup->fixed};
+	struct apply apply = {.conf = rd_kafka_conf_new(), .fixed = setup->fixed};
+	struct oauth *oauth = NULL;
 	char why[400] = "";
-	enum seal_status rc;
+	enum seal_status rc = SEAL_OK;
 
 	SEAL_INVARIANT((void *)client == setup->owner);
 	client->role_name = setup->role == KAFKA_PRODUCER ? "producer" : "consumer";
-	note_settings(client, setup);
+	note_settings(client, setup, &apply.own_oauth);
+	if (apply.own_oauth)
+		SEAL_TRY(oauth_new(setup->config, setup->role, &oauth, err));
 	apply_rows(apply.conf, setup->defaults);
 	apply_numbers(apply.conf, setup->numbers);
 	SEAL_TRY(kafka_config_each(setup->config, setup->role, apply_one, &apply, err));
@@ -344,6 +399,8 @@ enum seal_status kafka_client_open(struct kafka_client *client, const struct kaf
 	rd_kafka_conf_set_opaque(apply.conf, setup->owner);
 	rd_kafka_conf_set_log_cb(apply.conf, log_line);
 	rd_kafka_conf_set_error_cb(apply.conf, on_error);
+	if (oauth != NULL)
+		oauth_keeper_conf(apply.conf);
 	if (setup->callbacks != NULL)
 		setup->callbacks(apply.conf, setup->owner);
 	client->rk = rd_kafka_new(setup->role == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, apply.conf,
@@ -354,10 +411,28 @@ enum seal_status kafka_client_open(struct kafka_client *client, const struct kaf
 		goto out;
 	}
 	apply.conf = NULL; /* is rk's now */
+	if (oauth != NULL)
+		rc = oauth_keeper_start(client->rk, oauth, client->role_name, &client->keeper, err);
+	oauth = NULL;
 out:
+	oauth_free(oauth);
 	if (apply.conf != NULL)
 		rd_kafka_conf_destroy(apply.conf);
 	return rc;
+}
+
+void kafka_client_quiet(struct kafka_client *client)
+{
+	oauth_keeper_stop(client->keeper);
+	client->keeper = NULL;
+}
+
+void kafka_client_close(struct kafka_client *client, int flags)
+{
+	kafka_client_quiet(client);
+	if (client->rk != NULL)
+		rd_kafka_destroy_flags(client->rk, flags);
+	client->rk = NULL;
 }
 
 void kafka_client_clear(struct kafka_client *client)

@@ -9,12 +9,16 @@
 
 #include "streams/kafka/kafka.h"
 
+struct oauth_keeper;
+
 struct kafka_client {
 	rd_kafka_t *rk;
 	const char *role_name; /* "consumer", "producer" */
 	char brokers[200]; /* for messages */
 	bool scram; /* logs in with SCRAM on a library that has the bug */
+	bool oauth; /* logs in with OAUTHBEARER */
 	bool started; /* error_cb may warn */
+	struct oauth_keeper *keeper; /* fetches tokens for the login; or NULL */
 	pthread_mutex_t lock; /* guards the rest */
 	char cause[320]; /* the last failure's text, with the broker's name */
 	rd_kafka_resp_err_t denied; /* login or TLS was refused; or 0 */
@@ -46,7 +50,11 @@ void kafka_client_init(struct kafka_client *client);
 /* `client` must be the first thing at `setup->owner`. */
 SEAL_MUST_USE enum seal_status kafka_client_open(struct kafka_client *client, const struct kafka_client_setup *setup,
 						 struct seal_err *err);
-/* Frees what is around rk, which the owner destroys. */
+/* Ends what works with rk on threads of its own; for owners that do not destroy it. */
+void kafka_client_quiet(struct kafka_client *client);
+/* The same, and destroys rk; `flags` as rd_kafka_destroy_flags. Closed ones are fine. */
+void kafka_client_close(struct kafka_client *client, int flags);
+/* Frees what is around rk, once closed. */
 void kafka_client_clear(struct kafka_client *client);
 
 /* The topic must exist; *partitions is how many it has. Waits for brokers up to timeout_ms. */

@@ -21,6 +21,33 @@
 #define CLOSE_MS 10000
 #define KEEPER_TICK_MS 500
 
+/* ---- membership ---- */
+
+enum seal_status group_subscribe(struct kafka_source *s, struct seal_err *err)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_resp_err_t code;
+
+	rd_kafka_topic_partition_list_add(list, s->topic, RD_KAFKA_PARTITION_UA);
+	code = rd_kafka_subscribe(s->client.rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return code ? kafka_client_error(&s->client, code, s->topic, err) : SEAL_OK;
+}
+
+/* The code may be that of any request; only the text says which one it was. */
+bool group_is_stuck(const struct kafka_source *s, const rd_kafka_message_t *message)
+{
+	return s->group && strstr(rd_kafka_message_errstr(message), "fetch committed offset") != NULL;
+}
+
+enum seal_status group_rejoin(struct kafka_source *s, struct seal_err *err)
+{
+	rd_kafka_resp_err_t code = rd_kafka_unsubscribe(s->client.rk);
+
+	log_say(LOG_DEBUG, "topic %s: joins its group again", s->topic);
+	return code ? kafka_client_error(&s->client, code, s->topic, err) : group_subscribe(s, err);
+}
+
 /* ---- partitions ---- */
 
 struct part *group_part(struct kafka_source *s, int32_t partition)

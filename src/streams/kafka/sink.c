@@ -493,7 +493,7 @@ static enum seal_status sink_close(struct sink *sink, struct seal_err *err)
 		rd_kafka_poll(k->client.rk, 0);
 		for (size_t i = 0; i < k->n_targets; i++)
 			rd_kafka_topic_destroy(k->targets[i].topic);
-		rd_kafka_destroy(k->client.rk);
+		kafka_client_close(&k->client, 0);
 	}
 	for (size_t i = 0; i < k->n_targets; i++)
 		mem_free(k->targets[i].name);

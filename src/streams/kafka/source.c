@@ -213,7 +213,7 @@ static enum seal_status take_event(struct kafka_source *s, const rd_kafka_messag
 	rc = kafka_client_error(&s->client, message->err, s->topic, err);
 	if (rc == SEAL_RETRY) { /* a read that failed would lose what it has taken */
 		err_clear(err);
-		rc = SEAL_OK;
+		rc = group_is_stuck(s, message) ? group_rejoin(s, err) : SEAL_OK;
 	}
 	return rc;
 }
@@ -530,17 +530,6 @@ static enum seal_status assign(struct kafka_source *s, const struct kafka_source
 	return code ? kafka_client_error(&s->client, code, s->topic, err) : SEAL_OK;
 }
 
-static enum seal_status subscribe(struct kafka_source *s, struct seal_err *err)
-{
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-	rd_kafka_resp_err_t code;
-
-	rd_kafka_topic_partition_list_add(list, s->topic, RD_KAFKA_PARTITION_UA);
-	code = rd_kafka_subscribe(s->client.rk, list);
-	rd_kafka_topic_partition_list_destroy(list);
-	return code ? kafka_client_error(&s->client, code, s->topic, err) : SEAL_OK;
-}
-
 /* A quarter of the time after which the group gives up on a member that does not poll. */
 static uint64_t patience(const struct kafka_config *config)
 {
@@ -606,7 +595,7 @@ static enum seal_status start(struct kafka_source *s, const struct kafka_source_
 	rd_kafka_poll_set_consumer(s->client.rk);
 	s->queue = rd_kafka_queue_get_consumer(s->client.rk);
 	if (s->group)
-		SEAL_TRY(subscribe(s, err));
+		SEAL_TRY(group_subscribe(s, err));
 	else
 		SEAL_TRY(assign(s, o, partitions, err));
 	s->read_at_ms = clock_mono_ms();
@@ -635,8 +624,10 @@ static void source_close(struct source *source, bool clean)
 			group_leave(s);
 		if (s->queue != NULL)
 			rd_kafka_queue_destroy(s->queue);
-		if (!s->keep_handle)
-			rd_kafka_destroy_flags(s->client.rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+		if (s->keep_handle)
+			kafka_client_quiet(&s->client);
+		else
+			kafka_client_close(&s->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 	}
 	kafka_client_clear(&s->client);
 	kafka_config_clear(&s->own_config);

@@ -58,6 +58,13 @@ struct kafka_source {
 
 /* group.c: all but the first take what locks they need; those marked R are called under `reading`. */
 struct part *group_part(struct kafka_source *s, int32_t partition); /* under a lock; NULL: not known */
+SEAL_MUST_USE enum seal_status group_subscribe(struct kafka_source *s, struct seal_err *err);
+/*
+ * Does this error leave partitions without a position? librdkafka has then given up on the offsets that the group knows, and reads
+ * nothing of these partitions until they are assigned anew: by a rejoin.
+ */
+bool group_is_stuck(const struct kafka_source *s, const rd_kafka_message_t *message);
+SEAL_MUST_USE enum seal_status group_rejoin(struct kafka_source *s, struct seal_err *err); /* R */
 void group_take(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list); /* R */
 void group_take_later(struct kafka_source *s); /* R: what was assigned while gathering */
 rd_kafka_resp_err_t group_commit(struct kafka_source *s, bool wait); /* of what is safe and not yet committed */
