@@ -102,7 +102,7 @@ static void forget_environment(void)
 
 /* What the user's environment says about other runs must not reach the stories. */
 static enum seal_status set_environment(const struct place *place, const char *brokers, const char *file,
-					struct arena *arena, struct seal_err *err)
+					bool embedded, struct arena *arena, struct seal_err *err)
 {
 	char *keyring = arena_printf(arena, "%s/keyring", place->directory);
 
@@ -112,6 +112,7 @@ static enum seal_status set_environment(const struct place *place, const char *b
 	if (setenv("SEALSTREAM_KEYRING", keyring, 1) != 0 || setenv("SEALSTREAM_POLICY", "policy.yaml", 1) != 0 ||
 	    setenv("SEALSTREAM_LOG_LEVEL", "error", 1) != 0 ||
 	    setenv("SEALSTREAM_SANDBOX", "off", 1) != 0 || /* all its commands are this process */
+	    (embedded && setenv("SEALSTREAM_DELIVERY", "at-least-once", 1) != 0) ||
 	    (brokers != NULL && setenv("SEALSTREAM_BOOTSTRAP_SERVER", brokers, 1) != 0) ||
 	    (file != NULL && setenv("SEALSTREAM_COMMAND_CONFIG", file, 1) != 0))
 		return err_memory(err);
@@ -234,7 +235,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	if (rc == SEAL_OK)
 		rc = place_enter(&place, err);
 	if (rc == SEAL_OK)
-		rc = set_environment(&place, brokers, file, call->arena, err);
+		rc = set_environment(&place, brokers, file, demo.embedded, call->arena, err);
 	if (rc == SEAL_OK)
 		rc = demo_tell(&demo, exit_code, err);
 	place_leave(&place);

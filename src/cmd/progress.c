@@ -103,6 +103,12 @@ static void on_reloaded(void *arg, const struct seal_err *why)
 	policy_reload_done(progress->reload, why);
 }
 
+static void on_aborted(void *arg, const struct seal_err *why)
+{
+	progress_hide(arg);
+	log_say(LOG_INFO, "a transaction was aborted, its records are read again: %s", why->text);
+}
+
 void progress_tell_rewrapped(const struct pump_counts *counts)
 {
 	log_say(LOG_INFO, "%llu values rewrapped, %llu were under the newest version already",
@@ -121,5 +127,6 @@ void progress_attach(struct progress *progress, const struct global_options *glo
 	pump->alive = on_alive;
 	pump->reload = on_reload;
 	pump->reloaded = on_reloaded;
+	pump->aborted = on_aborted;
 	pump->arg = progress;
 }

@@ -50,6 +50,7 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 		.keep_topic = job->keep_topic,
 		.keep_going = job->keep_going,
 		.no_dead_letters = job->no_dead_letters,
+		.exactly_once = job->exactly_once,
 		.stop = stop_requested,
 	};
 	enum seal_status rc;

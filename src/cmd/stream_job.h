@@ -65,6 +65,7 @@ struct stream_job {
 	bool prints; /* the sink is standard output */
 	const char *topics[3]; /* whose rules to use: the first that the policy knows; ended by NULL */
 	bool keep_partition, keep_topic, keep_going, no_dead_letters;
+	bool exactly_once; /* source and sink are topics, and the sink has transactions */
 	/* Opens both; called when the policy is known to be good. `arg` is the caller's. */
 	enum seal_status (*open)(void *arg, struct source **source, struct sink **sink, struct seal_err *err);
 	void *arg;

@@ -4,9 +4,12 @@
 
 #include "cmd/stream_job.h"
 
+enum delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
+
 struct copy_options {
 	struct stream_options common;
-	const char *from, *to, *group;
+	const char *from, *to, *group, *member_name;
+	int delivery; /* enum delivery */
 	bool keep_partition, exit_at_end;
 };
 
@@ -32,6 +35,23 @@ struct copy_options {
 		 .env = "SEALSTREAM_GROUP",                                                                          \
 		 .type = OPT_STRING,                                                                                 \
 		 .offset = offsetof(owner, member.group)},                                                           \
+		{.name = "member",                                                                                   \
+		 .help = "name of this process in the group: started again, it takes its own place at once, and "    \
+			 "ends "                                                                                     \
+			 "another one of that name; default: none, and any number run side by side",                 \
+		 .arg = "NAME",                                                                                      \
+		 .env = "SEALSTREAM_MEMBER",                                                                         \
+		 .type = OPT_STRING,                                                                                 \
+		 .offset = offsetof(owner, member.member_name)},                                                     \
+		{.name = "delivery",                                                                                 \
+		 .help = "exactly-once: by transactions of the brokers; at-least-once: without, a record may come "  \
+			 "twice after a failure",                                                                    \
+		 .arg = "HOW",                                                                                       \
+		 .choices = "exactly-once|at-least-once",                                                            \
+		 .def = "exactly-once",                                                                              \
+		 .env = "SEALSTREAM_DELIVERY",                                                                       \
+		 .type = OPT_CHOICE,                                                                                 \
+		 .offset = offsetof(owner, member.delivery)},                                                        \
 	{                                                                                                            \
 		.name = "exit", .letter = 'e', .help = "stop at the end of every partition", .type = OPT_FLAG,       \
 		.offset = offsetof(owner, member.exit_at_end)                                                        \

@@ -8,6 +8,7 @@ import time
 
 BUILD = pathlib.Path(os.environ.get("SEALSTREAM_BUILD", "build"))
 PROGRAM = BUILD / "sealstream"
+DELIVERY = {"SEALSTREAM_DELIVERY": "at-least-once"}  # the embedded broker loses what transactions commit
 FAST_GROUP = ["-X", "session.timeout.ms=6000"]  # the embedded broker rebalances after that, not before
 
 POLICY = """
@@ -52,7 +53,7 @@ class Program:
     def __init__(self, directory, broker):
         self.directory = directory
         self.broker = broker
-        self.env = {**os.environ, "SEALSTREAM_KEYRING": str(directory / "keyring"), "NO_COLOR": "1"}
+        self.env = {**os.environ, "SEALSTREAM_KEYRING": str(directory / "keyring"), "NO_COLOR": "1", **DELIVERY}
         self.policy()
         self.run("key", "create", "pii")
         self.run("key", "create", "cards", "--type", "ff1")

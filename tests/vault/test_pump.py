@@ -54,7 +54,8 @@ class Topics:
 
     def pump(self, *words):
         return self.shop.start("pump", "-b", self.broker.address, "--from", self.source, "--to", self.target, "--policy-topic",
-                               "purchases", *FAST_GROUP, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                               "purchases", "--delivery", "at-least-once", *FAST_GROUP, *words,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def held(self, topic=None):
         out = self.shop.run("consume", "-b", self.broker.address, "-t", topic or self.target, "--plain", "-e")[0]

@@ -59,7 +59,8 @@ class Cards(Topics):
 
     def start(self, *words):
         return self.shop.start("pump", "-b", self.broker.address, "--from", self.source, "--to", self.target, "--policy-topic",
-                               "purchases", *FAST_GROUP, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                               "purchases", "--delivery", "at-least-once", *FAST_GROUP, *words,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture

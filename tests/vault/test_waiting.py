@@ -10,7 +10,7 @@ import pytest
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "stream")]
-from broker import FAST_GROUP, PROGRAM, Broker, Program, purchase, stop, wait_until  # noqa: E402
+from broker import DELIVERY, FAST_GROUP, PROGRAM, Broker, Program, purchase, stop, wait_until  # noqa: E402
 
 POLICY = """version: 1
 namespace: shop
@@ -39,7 +39,7 @@ class Shop(Program):
         self.env = {name: value for name, value in os.environ.items()
                     if not name.startswith(("SEALSTREAM_", "VAULT_", "BAO_")) or name == "SEALSTREAM_SANDBOX"}
         self.env |= vault.environment() | {"SEALSTREAM_POLICY": "policy.yaml", "NO_COLOR": "1",
-                                           "SEALSTREAM_KEYRING": str(directory / "keyring")}
+                                           "SEALSTREAM_KEYRING": str(directory / "keyring")} | DELIVERY
         (directory / "policy.yaml").write_text(POLICY)
         vault.api("POST", "transit/keys/pii", {})
 

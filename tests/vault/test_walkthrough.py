@@ -38,7 +38,8 @@ def test_walkthrough(tmp_path, broker, certificates):
     folder = tmp_path / "work"
     folder.mkdir()
     with Double(tls=certificates, mounts=()) as double:
-        fast = {"SEALSTREAM_COMMAND_PROPERTY": "session.timeout.ms=6000"}  # the embedded broker rebalances after that, not before
+        fast = {"SEALSTREAM_COMMAND_PROPERTY": "session.timeout.ms=6000",
+                "SEALSTREAM_DELIVERY": "at-least-once"}  # the embedded broker rebalances after that, not before
         out = run_walkthrough(folder, PROGRAM, tools, double.environment() | fast, broker.address, real=False)
         with pytest.raises(ApiError, match="404"):
             double.api("GET", "transit/keys?list=true")  # none is left

@@ -182,6 +182,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 	struct kafka_client *client = opaque;
 
 	pthread_mutex_lock(&client->lock);
+	client->errors++;
 	/* "2/2 brokers are down" says less than the failure before it. */
 	if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || client->cause[0] == '\0')
 		snprintf(client->cause, sizeof(client->cause), "%s", reason);
@@ -243,7 +244,8 @@ static const struct meaning meanings[] = {
 	{RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
 	 "the user needs Read on the consumer group"},
 	{RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
-	 "the user needs Write and Describe on transactional ids that begin with the group's name"},
+	 "the user needs Write and Describe on transactional ids that begin with the group's name, or "
+	 "--delivery at-least-once"},
 	{RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
 	 "the user needs an ACL: Write on the topic, or IdempotentWrite on the cluster"},
 	{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, SEAL_USAGE, SEAL_E_NO_INPUT, "create it, or check its name"},
@@ -393,6 +395,8 @@ enum seal_status kafka_client_open(struct kafka_client *client, const struct kaf
 	if (apply.own_oauth)
 		SEAL_TRY(oauth_new(setup->config, setup->role, &oauth, err));
 	apply_rows(apply.conf, setup->defaults);
+	if (setup->more != NULL)
+		apply_rows(apply.conf, setup->more);
 	apply_numbers(apply.conf, setup->numbers);
 	SEAL_TRY(kafka_config_each(setup->config, setup->role, apply_one, &apply, err));
 	apply_rows(apply.conf, setup->fixed);
@@ -403,6 +407,7 @@ enum seal_status kafka_client_open(struct kafka_client *client, const struct kaf
 		oauth_keeper_conf(apply.conf);
 	if (setup->callbacks != NULL)
 		setup->callbacks(apply.conf, setup->owner);
+	client->denied = client->fatal = RD_KAFKA_RESP_ERR_NO_ERROR;
 	client->rk = rd_kafka_new(setup->role == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, apply.conf,
 				  why, sizeof(why));
 	if (client->rk == NULL) {

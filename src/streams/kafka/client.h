@@ -24,6 +24,7 @@ struct kafka_client {
 	rd_kafka_resp_err_t denied; /* login or TLS was refused; or 0 */
 	rd_kafka_resp_err_t fatal; /* the handle is of no more use; or 0 */
 	bool away; /* no broker is connected */
+	unsigned errors; /* how often error_cb was called */
 	uint64_t warned_ms;
 };
 
@@ -40,6 +41,7 @@ struct kafka_client_setup {
 	enum kafka_role role;
 	struct kafka_config *config;
 	const struct kafka_setting *defaults; /* below the user's; ended by a row without name */
+	const struct kafka_setting *more; /* further ones; NULL: none */
 	const struct kafka_number *numbers; /* above the defaults, below the user's; NULL: none */
 	const struct kafka_setting *fixed; /* above the user's, who is told when theirs differs */
 	void (*callbacks)(rd_kafka_conf_t *conf, void *owner); /* may be NULL */

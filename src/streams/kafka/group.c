@@ -55,6 +55,21 @@ struct part *group_part(struct kafka_source *s, int32_t partition)
 	return partition >= 0 && (size_t)partition < s->n_parts ? &s->parts[partition] : NULL;
 }
 
+#define PART_NONE                                                                                                    \
+	{                                                                                                            \
+		.done = -1, .sent = -1, .first = -1, .staged = -1                                                    \
+	}
+
+/* Under both locks: it is not ours any more, or anew. */
+static void part_drop(struct kafka_source *s, struct part *part)
+{
+	const uint64_t seen = part->seen;
+
+	s->torn = s->torn || part->staged >= 0;
+	*part = (struct part)PART_NONE;
+	part->seen = seen;
+}
+
 static bool parts_grow(struct kafka_source *s, int32_t partition)
 {
 	size_t want = (size_t)partition + 1;
@@ -66,7 +81,7 @@ static bool parts_grow(struct kafka_source *s, int32_t partition)
 	if (parts == NULL)
 		return false;
 	for (size_t i = s->n_parts; i < want; i++)
-		parts[i] = (struct part){.done = -1, .sent = -1};
+		parts[i] = (struct part)PART_NONE;
 	s->parts = parts;
 	s->n_parts = want;
 	return true;
@@ -85,7 +100,9 @@ void group_take(struct kafka_source *s, const rd_kafka_topic_partition_list_t *l
 			break;
 		}
 		part = group_part(s, list->elems[i].partition);
-		*part = (struct part){.mine = true, .since = s->epoch, .done = -1, .sent = -1, .seen = part->seen};
+		part_drop(s, part);
+		part->mine = true;
+		part->since = s->epoch;
 	}
 	pthread_mutex_unlock(&s->lock);
 }
@@ -112,7 +129,7 @@ static void parts_lose(struct kafka_source *s, const rd_kafka_topic_partition_li
 		struct part *part = group_part(s, list->elems[i].partition);
 
 		if (part != NULL)
-			*part = (struct part){.done = -1, .sent = -1, .seen = part->seen};
+			part_drop(s, part);
 		drop_carried(s, list->elems[i].partition);
 	}
 	pthread_mutex_unlock(&s->lock);

@@ -4,7 +4,8 @@
  *
  * source   a group member (subscribes; commits what the pump says is safe) or, without a group, a reader of all
  *          partitions from `offset` (commits nothing).
- * sink     an idempotent producer, acks=all; keeps key, headers, timestamp and, when asked, the partition.
+ * sink     an idempotent producer, acks=all; keeps key, headers, timestamp and, when asked, the partition. With a
+ *          transactional id it has transactions, which take the position of a source of the same cluster with them.
  */
 #ifndef STREAMS_KAFKA_KAFKA_H
 #define STREAMS_KAFKA_KAFKA_H
@@ -58,6 +59,8 @@ struct kafka_source_options {
 	bool exit_at_end; /* READ_END once every partition has been read to its end */
 	struct kafka_config *config; /* already loaded, shared with the sink; NULL: loaded from `connection` */
 	int64_t memory_bytes; /* bound of what is read ahead or held, for large records; 0: as for small ones */
+	bool exactly_once; /* `stage` instead of `commit`; reads what was committed only */
+	const char *member; /* its name in the group (group.instance.id): a restart takes its place; NULL: none */
 };
 
 struct kafka_sink_options {
@@ -67,6 +70,8 @@ struct kafka_sink_options {
 	int64_t memory_bytes; /* bound of what is not yet acknowledged; 0: 32 MiB. One record passes in any case */
 	int64_t record_bytes; /* the longest record that will come: message.max.bytes and batch.size follow it unless
 			       * the user sets them; 0: librdkafka's own (1 MB) */
+	const char *transactional_id; /* NULL: no transactions */
+	bool named; /* another process may take that id on purpose: then this one ends. False: nobody else has it */
 };
 
 extern const struct source_ops kafka_source_ops;

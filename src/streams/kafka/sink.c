@@ -16,51 +16,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "streams/kafka/client.h"
+#include "streams/kafka/sink.h"
 
 #define IN_FLIGHT_RECORDS 100000
 #define IN_FLIGHT_BYTES (32u << 20) /* unless asked otherwise */
 #define RECORD_OVERHEAD 512 /* librdkafka's own per record, about */
 #define SLOTS_FIRST 64
-#define TICK_MS 100
 #define MESSAGE_MAX 1000000 /* librdkafka's default */
 #define ASK_LIMIT_MS 5000
-#define TOPICS_MAX 64
-
-struct slot {
-	uint64_t ticket;
-	size_t left; /* records not yet acknowledged */
-};
-
-struct target {
-	char *name;
-	rd_kafka_topic_t *topic;
-};
-
-struct kafka_sink {
-	struct kafka_client client; /* first: librdkafka's opaque points here */
-	struct sink base;
-	struct kafka_config own_config;
-	struct target targets[TOPICS_MAX]; /* [0] is the sink's own topic, then dead letters' */
-	size_t n_targets;
-	int32_t partitions; /* of the own topic */
-	bool keep_partition;
-	size_t max_message; /* message.max.bytes */
-	size_t max_in_flight; /* bytes */
-
-	pthread_mutex_t lock;
-	struct slot *slots; /* a ring of n_slots (a power of two): numbers first … last-1 */
-	size_t n_slots;
-	uint64_t first, last;
-	uint64_t acknowledged;
-	size_t in_flight, in_flight_bytes;
-	struct seal_err broken;
-};
-
-static struct kafka_sink *of(struct sink *sink)
-{
-	return (struct kafka_sink *)((char *)sink - offsetof(struct kafka_sink, base));
-}
 
 static struct slot *slot_of(struct kafka_sink *k, uint64_t number)
 {
@@ -124,7 +87,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 	pthread_mutex_unlock(&k->lock);
 }
 
-static enum seal_status broken(struct kafka_sink *k, struct seal_err *err)
+enum seal_status kafka_sink_broken(struct kafka_sink *k, struct seal_err *err)
 {
 	enum seal_status status;
 
@@ -164,8 +127,8 @@ static enum seal_status find_target(struct kafka_sink *k, struct seal_bytes name
 			return SEAL_OK;
 		}
 	}
-	if (k->n_targets == TOPICS_MAX)
-		return err_set(err, SEAL_USAGE, SEAL_E_LIMIT, "more than %d target topics", TOPICS_MAX);
+	if (k->n_targets == SINK_TOPICS_MAX)
+		return err_set(err, SEAL_USAGE, SEAL_E_LIMIT, "more than %d target topics", SINK_TOPICS_MAX);
 	target.name = mem_strndup((const char *)name.ptr, name.len);
 	if (target.name == NULL)
 		return err_memory(err);
@@ -250,8 +213,8 @@ static enum seal_status write_one(struct kafka_sink *k, const struct record *r, 
 	account(k, r, slot, false);
 	while ((code = produce(k, r, target, slot)) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
 		/* The user's queue.buffering.* is below our own bound. Ends: each record is delivered or times out. */
-		rd_kafka_poll(k->client.rk, TICK_MS);
-		SEAL_TRY(broken(k, err));
+		rd_kafka_poll(k->client.rk, SINK_TICK_MS);
+		SEAL_TRY(kafka_sink_broken(k, err));
 	}
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		rc = kafka_client_error(&k->client, code, k->targets[target].name, err);
@@ -266,9 +229,9 @@ out:
 	return rc;
 }
 
-static enum seal_status sink_check(struct sink *sink, const struct record *r, struct seal_err *err)
+enum seal_status kafka_sink_check(struct sink *sink, const struct record *r, struct seal_err *err)
 {
-	const struct kafka_sink *k = of(sink);
+	const struct kafka_sink *k = kafka_sink_of(sink);
 	size_t size = r->key.len + r->value.len;
 
 	for (size_t i = 0; i < r->n_headers; i++)
@@ -282,9 +245,9 @@ static enum seal_status sink_check(struct sink *sink, const struct record *r, st
 		       size, k->max_message);
 }
 
-static enum seal_status sink_record_max(struct sink *sink, size_t *max, const char **flag, struct seal_err *err)
+enum seal_status kafka_sink_record_max(struct sink *sink, size_t *max, const char **flag, struct seal_err *err)
 {
-	struct kafka_sink *k = of(sink);
+	struct kafka_sink *k = kafka_sink_of(sink);
 	uint64_t limit;
 	enum seal_status rc = kafka_client_health(&k->client, err);
 
@@ -301,7 +264,7 @@ static enum seal_status sink_record_max(struct sink *sink, size_t *max, const ch
 /* What can be said before anything is taken. */
 static enum seal_status check_record(struct kafka_sink *k, const struct record *r, struct seal_err *err)
 {
-	enum seal_status rc = sink_check(&k->base, r, err);
+	enum seal_status rc = kafka_sink_check(&k->base, r, err);
 
 	SEAL_INVARIANT(r->broken == NULL);
 	if (rc != SEAL_OK)
@@ -336,14 +299,14 @@ static enum seal_status wait_for_room(struct kafka_sink *k, size_t n, size_t byt
 	enum seal_status rc;
 
 	rd_kafka_poll(k->client.rk, 0);
-	SEAL_TRY(broken(k, err));
+	SEAL_TRY(kafka_sink_broken(k, err));
 	while (is_full(k, n, bytes)) {
 		if (spent >= (uint64_t)timeout_ms)
 			return err_set(err, SEAL_RETRY, SEAL_E_BUSY,
 				       "topic %s takes no more for now: %zu records are unacknowledged",
 				       k->targets[0].name, k->in_flight);
-		rd_kafka_poll(k->client.rk, TICK_MS < timeout_ms ? TICK_MS : timeout_ms);
-		SEAL_TRY(broken(k, err));
+		rd_kafka_poll(k->client.rk, SINK_TICK_MS < timeout_ms ? SINK_TICK_MS : timeout_ms);
+		SEAL_TRY(kafka_sink_broken(k, err));
 		spent = clock_mono_ms() - start;
 	}
 out:
@@ -384,10 +347,10 @@ static void close_slot(struct kafka_sink *k, uint64_t number)
 	pthread_mutex_unlock(&k->lock);
 }
 
-static enum seal_status sink_write(struct sink *sink, const struct record *records, size_t n, uint64_t ticket,
-				   int timeout_ms, struct seal_err *err)
+enum seal_status kafka_sink_write(struct sink *sink, const struct record *records, size_t n, uint64_t ticket,
+				  int timeout_ms, struct seal_err *err)
 {
-	struct kafka_sink *k = of(sink);
+	struct kafka_sink *k = kafka_sink_of(sink);
 	size_t bytes = 0, target;
 	uint64_t slot = 0;
 	enum seal_status rc = SEAL_OK;
@@ -410,13 +373,13 @@ out:
 
 static enum seal_status sink_poll(struct sink *sink, int timeout_ms, uint64_t *acknowledged, struct seal_err *err)
 {
-	struct kafka_sink *k = of(sink);
+	struct kafka_sink *k = kafka_sink_of(sink);
 
 	rd_kafka_poll(k->client.rk, timeout_ms);
 	pthread_mutex_lock(&k->lock);
 	*acknowledged = k->acknowledged;
 	pthread_mutex_unlock(&k->lock);
-	return broken(k, err);
+	return kafka_sink_broken(k, err);
 }
 
 static bool is_empty(struct kafka_sink *k)
@@ -429,17 +392,17 @@ static bool is_empty(struct kafka_sink *k)
 	return empty;
 }
 
-static enum seal_status sink_flush(struct sink *sink, int timeout_ms, struct seal_err *err)
+enum seal_status kafka_sink_flush(struct sink *sink, int timeout_ms, struct seal_err *err)
 {
-	struct kafka_sink *k = of(sink);
+	struct kafka_sink *k = kafka_sink_of(sink);
 	uint64_t start = clock_mono_ms();
 	rd_kafka_resp_err_t code;
 	enum seal_status rc;
 
 	do {
 		/* In steps: a broken sink need not wait for the rest. flush skips the linger time. */
-		code = rd_kafka_flush(k->client.rk, timeout_ms < TICK_MS ? timeout_ms : TICK_MS);
-		SEAL_TRY(broken(k, err));
+		code = rd_kafka_flush(k->client.rk, timeout_ms < SINK_TICK_MS ? timeout_ms : SINK_TICK_MS);
+		SEAL_TRY(kafka_sink_broken(k, err));
 		if (code == RD_KAFKA_RESP_ERR_NO_ERROR && is_empty(k))
 			return SEAL_OK;
 	} while (clock_mono_ms() - start < (uint64_t)timeout_ms);
@@ -480,51 +443,86 @@ static void sink_callbacks(rd_kafka_conf_t *conf, void *owner)
 	k->max_message = (size_t)max;
 }
 
-static enum seal_status sink_close(struct sink *sink, struct seal_err *err)
+void kafka_sink_forget(struct kafka_sink *k)
 {
-	struct kafka_sink *k = sink ? of(sink) : NULL;
+	pthread_mutex_lock(&k->lock);
+	k->first = k->last = 0;
+	k->in_flight = k->in_flight_bytes = 0;
+	err_clear(&k->broken);
+	pthread_mutex_unlock(&k->lock);
+}
+
+void kafka_sink_producer_free(struct kafka_sink *k)
+{
+	if (k->client.rk == NULL)
+		return;
+	rd_kafka_purge(k->client.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+	rd_kafka_poll(k->client.rk, 0);
+	for (size_t i = 0; i < k->n_targets; i++)
+		rd_kafka_topic_destroy(k->targets[i].topic);
+	kafka_client_close(&k->client, 0);
+}
+
+enum seal_status kafka_sink_close(struct sink *sink, struct seal_err *err)
+{
+	struct kafka_sink *k = sink ? kafka_sink_of(sink) : NULL;
 
 	(void)err;
 	if (k == NULL)
 		return SEAL_OK;
-	if (k->client.rk != NULL) {
-		/* Flushed before when the end was a good one; what is left now was never acknowledged. */
-		rd_kafka_purge(k->client.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-		rd_kafka_poll(k->client.rk, 0);
-		for (size_t i = 0; i < k->n_targets; i++)
-			rd_kafka_topic_destroy(k->targets[i].topic);
-		kafka_client_close(&k->client, 0);
-	}
+	/* Flushed before when the end was a good one; what is left now was never acknowledged. */
+	kafka_sink_producer_free(k);
 	for (size_t i = 0; i < k->n_targets; i++)
 		mem_free(k->targets[i].name);
 	kafka_client_clear(&k->client);
 	kafka_config_clear(&k->own_config);
 	pthread_mutex_destroy(&k->lock);
+	mem_free(k->transactional_id);
 	mem_free(k->slots);
 	mem_free(k);
 	return SEAL_OK;
 }
 
-static enum seal_status start(struct kafka_sink *k, const char *topic, const struct kafka_sink_options *o,
-			      struct kafka_config *config, struct seal_err *err)
+enum seal_status kafka_sink_producer_new(struct kafka_sink *k, struct seal_err *err)
 {
+	const struct kafka_setting transactional[] = {
+		{"transaction.timeout.ms", "20000"}, /* what a killed pump leaves open blocks readers for so long */
+		{"transactional.id", k->transactional_id},
+		{NULL, NULL},
+	};
 	/* A batch beyond the longest record could break a topic's limit that each record keeps. */
 	const struct kafka_number numbers[] = {
-		{"message.max.bytes", o->record_bytes > MESSAGE_MAX ? o->record_bytes : 0},
-		{"batch.size", o->record_bytes},
+		{"message.max.bytes", k->record_bytes > MESSAGE_MAX ? k->record_bytes : 0},
+		{"batch.size", k->record_bytes},
 		{NULL, 0}};
 	struct kafka_client_setup setup = {.role = KAFKA_PRODUCER,
-					   .config = config,
+					   .config = k->config,
 					   .defaults = sink_defaults,
+					   .more = k->transactional_id ? transactional : NULL,
 					   .numbers = numbers,
 					   .fixed = sink_fixed,
 					   .callbacks = sink_callbacks,
 					   .owner = k};
-	struct target *own = &k->targets[0];
 	enum seal_status rc;
 
 	SEAL_TRY(kafka_client_open(&k->client, &setup, err));
-	SEAL_TRY(find_output(k, topic, (int)o->connection.connect_timeout_ms, &k->partitions, err));
+	for (size_t i = 0; i < k->n_targets; i++) {
+		k->targets[i].topic = rd_kafka_topic_new(k->client.rk, k->targets[i].name, NULL);
+		SEAL_INVARIANT(k->targets[i].topic != NULL); /* these names were taken before */
+	}
+out:
+	return rc;
+}
+
+static enum seal_status start(struct kafka_sink *k, const char *topic, const struct kafka_sink_options *o,
+			      struct seal_err *err)
+{
+	const int timeout_ms = (int)o->connection.connect_timeout_ms;
+	struct target *own = &k->targets[0];
+	enum seal_status rc;
+
+	SEAL_TRY(kafka_sink_producer_new(k, err));
+	SEAL_TRY(find_output(k, topic, timeout_ms, &k->partitions, err));
 	own->name = mem_strdup(topic);
 	own->topic = own->name ? rd_kafka_topic_new(k->client.rk, topic, NULL) : NULL;
 	if (own->topic == NULL) {
@@ -533,6 +531,8 @@ static enum seal_status start(struct kafka_sink *k, const char *topic, const str
 		goto out;
 	}
 	k->n_targets = 1;
+	if (k->transactional_id != NULL)
+		rc = kafka_transaction_start(k, timeout_ms, err);
 out:
 	return rc;
 }
@@ -541,32 +541,34 @@ static enum seal_status sink_open(const char *address, const void *options, stru
 {
 	const struct kafka_sink_options *o = options;
 	struct kafka_sink *k = mem_calloc(1, sizeof(*k));
-	struct kafka_config *config;
 	enum seal_status rc = SEAL_OK;
 
 	*out = NULL;
 	if (k == NULL)
 		return err_memory(err);
-	k->base.ops = &kafka_sink_ops;
+	k->base.ops = o->transactional_id != NULL ? &kafka_transaction_ops : &kafka_sink_ops;
 	kafka_client_init(&k->client);
 	kafka_config_init(&k->own_config);
 	pthread_mutex_init(&k->lock, NULL);
 	k->keep_partition = o->keep_partition;
 	k->max_in_flight = o->memory_bytes > 0 ? (size_t)o->memory_bytes : IN_FLIGHT_BYTES;
+	k->record_bytes = o->record_bytes;
+	k->transaction.named = o->named;
 	k->n_slots = SLOTS_FIRST;
 	k->slots = mem_alloc(SLOTS_FIRST * sizeof(*k->slots));
-	if (k->slots == NULL) {
+	k->transactional_id = o->transactional_id != NULL ? mem_strdup(o->transactional_id) : NULL;
+	if (k->slots == NULL || (k->transactional_id == NULL && o->transactional_id != NULL)) {
 		rc = err_memory(err);
 		goto out;
 	}
-	config = o->config ? o->config : &k->own_config;
+	k->config = o->config ? o->config : &k->own_config;
 	if (o->config == NULL)
-		SEAL_TRY(kafka_connection_load(&o->connection, config, err));
-	SEAL_TRY(start(k, address, o, config, err));
+		SEAL_TRY(kafka_connection_load(&o->connection, k->config, err));
+	SEAL_TRY(start(k, address, o, err));
 	*out = &k->base;
 out:
 	if (rc != SEAL_OK)
-		(void)sink_close(&k->base, NULL);
+		(void)kafka_sink_close(&k->base, NULL);
 	return rc;
 }
 
@@ -586,10 +588,10 @@ const struct sink_ops kafka_sink_ops = {
 	.options = rows,
 	.options_size = sizeof(struct kafka_sink_options),
 	.open = sink_open,
-	.write = sink_write,
+	.write = kafka_sink_write,
 	.poll = sink_poll,
-	.check = sink_check,
-	.record_max = sink_record_max,
-	.flush = sink_flush,
-	.close = sink_close,
+	.check = kafka_sink_check,
+	.record_max = kafka_sink_record_max,
+	.flush = kafka_sink_flush,
+	.close = kafka_sink_close,
 };

@@ -27,14 +27,6 @@
 #define GATHER_MS 5 /* after the first record, for more to come */
 #define RECORD_GUESS 1024 /* bytes, before the first record was seen */
 
-/* batch->native; in a list, in reading order, from read to release. */
-struct held {
-	struct held *next, *previous;
-	rd_kafka_message_t **messages; /* room for 2 * max: what is held, and scratch behind it */
-	size_t n, max;
-	uint64_t epoch; /* of the assignment when it was read */
-};
-
 static struct kafka_source *of(struct source *source)
 {
 	return (struct kafka_source *)((char *)source - offsetof(struct kafka_source, base));
@@ -240,6 +232,8 @@ static enum seal_status take_chunk(struct kafka_source *s, struct fill *f, rd_ka
 			rd_kafka_message_destroy(message);
 			continue;
 		}
+		if (part->first < 0)
+			part->first = message->offset;
 		f->held->messages[f->held->n++] = message;
 		if (!record_of(s, message, &f->batch->records[f->batch->n++], &f->batch->arena))
 			rc = err_memory(err);
@@ -480,7 +474,10 @@ static const struct kafka_setting source_defaults[] = {
 	{NULL, NULL},
 };
 
+/* The first is for exactly once only. */
 static const struct kafka_setting source_fixed[] = {
+	/* Of the topic, and of offsets: what the last owner of a partition has not finished is waited for. */
+	{"isolation.level", "read_committed"},
 	{"enable.auto.commit", "false"},
 	{"enable.auto.offset.store", "false"},
 	{"enable.partition.eof", "true"},
@@ -579,7 +576,7 @@ static enum seal_status start(struct kafka_source *s, const struct kafka_source_
 					   .config = config,
 					   .defaults = source_defaults,
 					   .numbers = numbers,
-					   .fixed = source_fixed,
+					   .fixed = o->exactly_once ? source_fixed : source_fixed + 1,
 					   .callbacks = source_callbacks,
 					   .owner = s};
 	int32_t partitions;
@@ -587,6 +584,8 @@ static enum seal_status start(struct kafka_source *s, const struct kafka_source_
 
 	if (o->group != NULL)
 		SEAL_TRY(kafka_config_set(config, "group.id", o->group, err));
+	if (o->member != NULL)
+		SEAL_TRY(kafka_config_set(config, "group.instance.id", o->member, err));
 	s->patience_ms = patience(config);
 	s->keep_handle = crashes_on_destroy(config);
 	SEAL_TRY(kafka_client_open(&s->client, &setup, err));
@@ -717,6 +716,8 @@ const struct source_ops kafka_source_ops = {
 	.sync = source_sync,
 	.assignment = source_assignment,
 	.mark = source_mark,
+	.stage = kafka_source_stage,
+	.rewind = kafka_source_rewind,
 	.release = source_release,
 	.close = source_close,
 };

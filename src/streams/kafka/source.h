@@ -8,7 +8,13 @@
 
 #define CARRIED_MAX 64
 
-struct held;
+/* batch->native; in a list, in reading order, from read to release. */
+struct held {
+	struct held *next, *previous;
+	rd_kafka_message_t **messages; /* room for 2 * max: what is held, and scratch behind it */
+	size_t n, max;
+	uint64_t epoch; /* of the assignment when it was read */
+};
 
 struct part {
 	bool mine; /* assigned to this member */
@@ -17,6 +23,8 @@ struct part {
 	uint64_t seen; /* `since` at the end of the last read, 0: not ours then */
 	int64_t done; /* the next offset to read after what is safe; -1: nothing yet */
 	int64_t sent; /* the last one committed */
+	int64_t first; /* the first one read since it was assigned; -1: none. Under `reading` */
+	int64_t staged; /* exactly once: the next offset after what is in the transaction; -1: nothing of it is */
 };
 
 struct kafka_source {
@@ -48,6 +56,7 @@ struct kafka_source {
 	bool assigned; /* at least once */
 	uint64_t commit_at_ms;
 	rd_kafka_resp_err_t refused; /* commits are not allowed */
+	bool torn; /* a partition with something in the transaction is not ours any more */
 
 	pthread_t keeper;
 	bool kept; /* the keeper runs */
@@ -75,6 +84,17 @@ void group_keeper_start(struct kafka_source *s);
 void group_keeper_stop(struct kafka_source *s);
 /* Leaves the group, serving the last rebalance, within ten seconds. */
 void group_leave(struct kafka_source *s);
+/* stage.c: the source's calls, and what the producer's transaction needs of it. */
+enum seal_status kafka_source_stage(struct source *source, const struct batch *batch, struct seal_err *err);
+enum seal_status kafka_source_rewind(struct source *source, struct seal_err *err);
+/* The offsets that belong into the transaction, and the member that sends them; the caller destroys both. SEAL_RETRY: it can't
+ * be committed, what was staged is another's. */
+SEAL_MUST_USE enum seal_status kafka_source_staged(struct source *source, rd_kafka_topic_partition_list_t **offsets,
+						   rd_kafka_consumer_group_metadata_t **member, struct seal_err *err);
+/* It was committed: nothing is staged any more. */
+void kafka_source_settled(struct source *source);
+/* Just committed, not yet settled: does the group know it? SEAL_RETRY: can't be asked now. */
+SEAL_MUST_USE enum seal_status kafka_source_kept(struct source *source, struct seal_err *err);
 /* librdkafka's callbacks. */
 void group_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
 void group_committed(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
