@@ -21,6 +21,7 @@ static void *load(void *arg)
 static void refuse(struct policy_reload *reload, struct seal_err *why)
 {
 	reload->state = RELOAD_IDLE;
+	monitor_reloaded(reload->monitor, false);
 	err_prefix(why, "the policy was not reloaded, the run goes on with the one it has");
 	log_err(LOG_ERROR, why);
 	service_ready();
@@ -71,6 +72,8 @@ void policy_reload_done(struct policy_reload *reload, const struct seal_err *why
 		refuse(reload, &told);
 		return;
 	}
+	monitor_plan(reload->monitor, reload->next.plan);
+	monitor_reloaded(reload->monitor, true);
 	policy_use_close(reload->now);
 	*reload->now = reload->next;
 	reload->next = (struct policy_use)POLICY_USE_INIT;

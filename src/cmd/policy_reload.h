@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "cmd/monitor.h"
 #include "cmd/policy_use.h"
 
 enum reload_state { RELOAD_IDLE, RELOAD_LOADING, RELOAD_OFFERED };
@@ -20,6 +21,7 @@ struct policy_reload {
 	const char *const *topics;
 	enum engine_direction direction;
 	const struct global_options *global;
+	struct monitor *monitor; /* may be NULL */
 	struct policy_use *now; /* the caller's, open; replaced */
 
 	/* Zeroed by the caller. */

@@ -47,6 +47,7 @@ static void on_progress(void *arg, const struct pump_counts *counts)
 	char line[160];
 	bool asked = stop_progress_asked(), status = status_is_due(progress);
 
+	monitor_counts(progress->monitor, counts);
 	if (!progress->live && !asked && !status)
 		return;
 	line_of(progress, counts, line, sizeof(line));
@@ -71,21 +72,30 @@ static void on_failed(void *arg, const struct record *record, const struct seal_
 
 static void on_waiting(void *arg, const struct seal_err *why)
 {
-	progress_hide(arg);
+	struct progress *progress = arg;
+
+	progress_hide(progress);
+	monitor_waiting(progress->monitor, why);
 	output_waiting(why);
 	service_status("waiting: %s", why->text);
 }
 
 static void on_resumed(void *arg, uint64_t waited_ms)
 {
-	progress_hide(arg);
+	struct progress *progress = arg;
+
+	progress_hide(progress);
+	monitor_resumed(progress->monitor);
 	output_resumed(waited_ms);
 	service_status("going on");
 }
 
 static void on_alive(void *arg)
 {
+	struct progress *progress = arg;
+
 	service_alive();
+	monitor_alive(progress->monitor);
 }
 
 static bool on_reload(void *arg, const struct plan **plan, const struct policy_topic **topic)

@@ -6,10 +6,12 @@
 #define CMD_PROGRESS_H
 
 #include "cmd/command.h"
+#include "cmd/monitor.h"
 #include "cmd/policy_reload.h"
 #include "pump/pump.h"
 
 struct progress {
+	struct monitor *monitor; /* told, too; may be NULL */
 	bool live; /* rewrite a line: stderr is a terminal, no records go to it, and not --quiet */
 	bool shown; /* the line stands there now */
 	uint64_t start_ms;

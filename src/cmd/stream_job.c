@@ -24,21 +24,10 @@ static enum seal_status open_policy(const struct stream_job *job, const struct c
 	return policy_use_open_any(job->options->policy, topics, job->direction, call->global, use, err);
 }
 
-enum seal_status stream_job_run(const struct stream_job *job, struct command_call *call, int *exit_code,
-				struct seal_err *err)
+/* What is known before anything is open. */
+static struct pump_options options_of(const struct stream_job *job)
 {
-	const char *only[2] = {job->options->policy_topic, NULL};
-	struct policy_use use = POLICY_USE_INIT;
-	struct policy_reload reload = {.file = job->options->policy,
-				       .topics = only[0] ? only : job->topics,
-				       .direction = job->direction,
-				       .global = call->global,
-				       .now = &use};
-	struct source *source = NULL;
-	struct sink *sink = NULL;
-	struct progress progress;
-	struct pump_counts counts = {0};
-	struct pump_options pump = {
+	return (struct pump_options){
 		.direction = job->direction,
 		.plain = job->plain,
 		.engine.max_record_bytes = (size_t)job->options->max_record_bytes,
@@ -53,16 +42,51 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 		.exactly_once = job->exactly_once,
 		.stop = stop_requested,
 	};
+}
+
+/* What the source was told is safe stays so, however the run ended. */
+static enum seal_status close_streams(struct source *source, struct sink *sink, enum seal_status rc,
+				      struct seal_err *err)
+{
+	enum seal_status closed = SEAL_OK;
+
+	if (source != NULL)
+		source->ops->close(source, true);
+	if (sink != NULL)
+		closed = sink->ops->close(sink, err);
+	return rc == SEAL_OK ? closed : rc;
+}
+
+enum seal_status stream_job_run(const struct stream_job *job, struct command_call *call, int *exit_code,
+				struct seal_err *err)
+{
+	const char *only[2] = {job->options->policy_topic, NULL};
+	struct policy_use use = POLICY_USE_INIT;
+	struct monitor *monitor = NULL;
+	struct policy_reload reload = {.file = job->options->policy,
+				       .topics = only[0] ? only : job->topics,
+				       .direction = job->direction,
+				       .global = call->global,
+				       .now = &use};
+	struct source *source = NULL;
+	struct sink *sink = NULL;
+	struct progress progress;
+	struct pump_counts counts = {0};
+	struct pump_options pump = options_of(job);
 	enum seal_status rc;
 
 	progress_attach(&progress, call->global, job->prints, &pump);
+	service_begin();
+	SEAL_TRY(monitor_open(&(struct monitor_run){.address = job->options->listen, .command = call->command->name},
+			      &monitor, err));
+	progress.monitor = reload.monitor = monitor;
 	if (!job->plain) {
 		stop_take_reloads();
 		progress.reload = &reload;
 	}
-	service_begin();
 	SEAL_TRY(sandbox_use_drop(job->options->sandbox, err));
 	rc = open_policy(job, call, reload.topics, &use, err);
+	monitor_plan(monitor, use.plan);
 	if (rc == SEAL_OK)
 		rc = job->open(job->arg, &source, &sink, err);
 	if (stop_before_start(rc, exit_code, err)) {
@@ -75,6 +99,7 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	pump.source = source;
 	pump.sink = sink;
 	SEAL_TRY(sandbox_use_enter(job->options->sandbox, err));
+	monitor_start(monitor, &pump, bytes_str(job->topics[0]));
 	service_ready();
 	rc = pump_run(&pump, &counts, err);
 	service_stopping();
@@ -85,13 +110,8 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	SEAL_TRY(rc);
 	*exit_code = stop_requested() ? 128 + stop_requested() : counts.failed > 0 ? 1 : 0;
 out:
-	if (source != NULL)
-		source->ops->close(source, true); /* what it was told is safe stays so, however the run ended */
-	if (sink != NULL) {
-		enum seal_status closed = sink->ops->close(sink, err);
-
-		rc = rc == SEAL_OK ? closed : rc;
-	}
+	monitor_close(monitor);
+	rc = close_streams(source, sink, rc, err);
 	policy_reload_end(&reload);
 	policy_use_close(&use);
 	return rc;

@@ -5,12 +5,13 @@
 #include "cmd/command.h"
 #include "cmd/sandbox_use.h"
 #include "cmd/stream_open.h"
+#include "cmd/monitor.h"
 #include "pump/pump.h"
 #include "streams/kafka/kafka.h"
 
 struct stream_options {
 	struct kafka_connection connection;
-	const char *policy, *policy_topic;
+	const char *policy, *policy_topic, *listen;
 	int64_t threads, max_record_bytes, count, retry_ms;
 	int sandbox;
 };
@@ -41,7 +42,7 @@ struct stream_options {
 		 .offset = offsetof(owner, member.threads),                                                          \
 		 .help = "workers; the order within a partition does not depend on it"},                             \
 		SANDBOX_ROW(owner, member.sandbox), RETRY_FOR_ROW(owner, member.retry_ms, "0"),                      \
-		MAX_RECORD_BYTES_ROW(owner, member.max_record_bytes),                                                \
+		MAX_RECORD_BYTES_ROW(owner, member.max_record_bytes), LISTEN_ROW(owner, member.listen),              \
 	{                                                                                                            \
 		.name = "count", .letter = 'c', .arg = "N", .type = OPT_INT, .max = INT64_MAX,                       \
 		.offset = offsetof(owner, member.count), .help = "stop after this many records"                      \

@@ -510,6 +510,7 @@ static void wait_for_turn(struct pump *p, uint64_t sequence)
 				break;
 			}
 			transaction_drive(p, false);
+			tell_progress(p);
 		} else {
 			pthread_cond_wait(&p->changed, &p->lock);
 		}

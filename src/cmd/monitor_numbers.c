@@ -1,0 +1,202 @@
+/*
+ * A run's numbers. They are those of the pump and of the plan's methods, as they stand when somebody asks; nothing is counted
+ * twice. Names are in one place, here and in docs/METRICS.md.
+ */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "cmd/monitor_work.h"
+
+#define LAG_MAX 4096 /* partitions */
+
+#define LABELS(...)                                                                                                  \
+	(const struct metric_label[])                                                                                \
+	{                                                                                                            \
+		__VA_ARGS__,                                                                                         \
+		{                                                                                                    \
+			NULL, NULL                                                                                   \
+		}                                                                                                    \
+	}
+
+static void tell_run(const struct monitor *monitor, struct metrics_page *page)
+{
+	metrics_family(page, METRIC_GAUGE, "sealstream_build_info", "What runs; the value is always 1.");
+	metrics_sample_count(page, "", LABELS({"version", SEALSTREAM_VERSION}, {"command", monitor->command}), 1);
+}
+
+static void tell_state(struct monitor *monitor, struct metrics_page *page)
+{
+	metrics_family(page, METRIC_GAUGE, "sealstream_ready", "1 when /readyz says so, else 0.");
+	metrics_sample_count(page, "", NULL, monitor_is_ready(monitor));
+	metrics_family(page, METRIC_GAUGE, "sealstream_waiting", "1 while a service is away and waited for, else 0.");
+	metrics_sample_count(page, "", NULL, monitor->waiting);
+	metrics_family(page, METRIC_COUNTER, "sealstream_waits_total", "How often a service was away.");
+	metrics_sample_count(page, "", NULL, monitor->waits);
+	metrics_family(page, METRIC_COUNTER, "sealstream_policy_reloads_total", "Policies that were loaded anew.");
+	metrics_sample_count(page, "", LABELS({"outcome", "success"}), monitor->reloads);
+	metrics_sample_count(page, "", LABELS({"outcome", "failure"}), monitor->reloads_refused);
+}
+
+static const char *outcome_of(const struct monitor *monitor)
+{
+	static const char *const names[] = {"protected", "revealed", "rewrapped"};
+
+	return monitor->plain ? "passthrough" : names[monitor->direction];
+}
+
+static void tell_record(struct metrics_page *page, const char *topic, const char *outcome, uint64_t n)
+{
+	metrics_sample_count(page, "", LABELS({"topic", topic}, {"outcome", outcome}), n);
+}
+
+static void tell_records(const struct monitor *monitor, const char *topic, struct metrics_page *page)
+{
+	const struct pump_counts *c = &monitor->counts;
+
+	metrics_family(page, METRIC_COUNTER, "sealstream_records_total",
+		       "Records by what became of them; dead letters were written, too.");
+	tell_record(page, topic, outcome_of(monitor), c->records_out - c->dead_letters);
+	tell_record(page, topic, "rejected", c->failed - c->dead_letters - c->dropped);
+	tell_record(page, topic, "dead_lettered", c->dead_letters);
+	tell_record(page, topic, "dropped", c->dropped);
+	metrics_family(page, METRIC_COUNTER, "sealstream_bytes_total", "Bytes of record values.");
+	metrics_sample_count(page, "", LABELS({"topic", topic}, {"direction", "in"}), c->bytes_in);
+	metrics_sample_count(page, "", LABELS({"topic", topic}, {"direction", "out"}), c->bytes_out);
+	metrics_family(page, METRIC_COUNTER, "sealstream_transactions_total", "Transactions by how they ended.");
+	metrics_sample_count(page, "", LABELS({"outcome", "committed"}), c->transactions);
+	metrics_sample_count(page, "", LABELS({"outcome", "aborted"}), c->aborted);
+}
+
+/* ---- methods ---- */
+
+/* The uses of one method of any plan so far. */
+struct method_use {
+	const char *name, *kind;
+	struct plan_use use;
+};
+
+typedef void tell_method_fn(struct metrics_page *page, const struct method_use *method);
+
+static bool is_same(const struct past_use *past, const struct policy_method *method)
+{
+	return strcmp(past->name, method->name) == 0 && strcmp(past->kind, method->kind->name) == 0;
+}
+
+static bool is_used(const struct monitor *monitor, const struct past_use *past)
+{
+	for (size_t i = 0; monitor->plan != NULL && i < plan_policy(monitor->plan)->n_methods; i++)
+		if (is_same(past, &plan_policy(monitor->plan)->methods[i]))
+			return true;
+	return false;
+}
+
+static struct method_use use_of(const struct monitor *monitor, size_t index)
+{
+	const struct policy_method *method = &plan_policy(monitor->plan)->methods[index];
+	struct method_use all = {.name = method->name, .kind = method->kind->name};
+
+	plan_use_get(monitor->plan, index, &all.use);
+	for (const struct past_use *past = monitor->past; past != NULL; past = past->next)
+		if (is_same(past, method))
+			monitor_add_use(&all.use, &past->use);
+	return all;
+}
+
+/* All methods of now, then those of former plans alone. */
+static void each_method(const struct monitor *monitor, struct metrics_page *page, tell_method_fn *tell)
+{
+	struct method_use all;
+
+	for (size_t i = 0; monitor->plan != NULL && i < plan_policy(monitor->plan)->n_methods; i++) {
+		all = use_of(monitor, i);
+		tell(page, &all);
+	}
+	for (const struct past_use *past = monitor->past; past != NULL; past = past->next) {
+		if (is_used(monitor, past))
+			continue;
+		all = (struct method_use){past->name, past->kind, past->use};
+		tell(page, &all);
+	}
+}
+
+static void tell_fields(struct metrics_page *page, const struct method_use *m)
+{
+	const struct {
+		const char *outcome;
+		uint64_t n;
+	} rows[] = {{"protected", m->use.protected},
+		    {"revealed", m->use.revealed},
+		    {"rewrapped", m->use.rewrapped},
+		    {"failed", m->use.failed}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		metrics_sample_count(page, "",
+				     LABELS({"method", m->name}, {"type", m->kind}, {"outcome", rows[i].outcome}),
+				     rows[i].n);
+}
+
+static void tell_passed(struct metrics_page *page, const struct method_use *m)
+{
+	metrics_sample_count(page, "", LABELS({"method", m->name}, {"type", m->kind}), m->use.passed);
+}
+
+static void tell_duration(struct metrics_page *page, const struct method_use *m)
+{
+	const struct metric_label *labels = LABELS({"method", m->name}, {"type", m->kind});
+
+	metrics_sample(page, "_sum", labels, (double)m->use.ns / 1e9);
+	metrics_sample_count(page, "_count", labels, m->use.lots);
+}
+
+static void tell_methods(const struct monitor *monitor, struct metrics_page *page)
+{
+	metrics_family(page, METRIC_COUNTER, "sealstream_fields_total",
+		       "Values by method and outcome, those that were done again after an abort included.");
+	each_method(monitor, page, tell_fields);
+	metrics_family(page, METRIC_COUNTER, "sealstream_plaintext_passed_total",
+		       "Values met in clear where they should be protected, and let through (on_plaintext: pass).");
+	each_method(monitor, page, tell_passed);
+	metrics_family(page, METRIC_SUMMARY, "sealstream_transform_duration_seconds",
+		       "Time in a method, by calls; a call has the values of a batch.");
+	each_method(monitor, page, tell_duration);
+}
+
+/* ---- lag ---- */
+
+static void tell_lag(const struct monitor *monitor, const char *topic, struct metrics_page *page)
+{
+	struct source *source = monitor->source;
+	struct source_lag *rows;
+	size_t n;
+
+	if (source == NULL || source->ops->lag == NULL)
+		return;
+	rows = mem_calloc(LAG_MAX, sizeof(*rows));
+	n = rows != NULL ? source->ops->lag(source, rows, LAG_MAX) : 0;
+	metrics_family(page, METRIC_GAUGE, "sealstream_consumer_lag_records",
+		       "Records behind the end of a partition that is read here.");
+	for (size_t i = 0; i < n && i < LAG_MAX; i++) {
+		char partition[16];
+
+		snprintf(partition, sizeof(partition), "%d", (int)rows[i].partition);
+		if (rows[i].records >= 0)
+			metrics_sample(page, "", LABELS({"topic", topic}, {"partition", partition}),
+				       (double)rows[i].records);
+	}
+	mem_free(rows);
+}
+
+void monitor_collect(void *arg, struct metrics_page *page)
+{
+	struct monitor *monitor = arg;
+	char topic[256];
+
+	pthread_mutex_lock(&monitor->lock);
+	snprintf(topic, sizeof(topic), "%.*s", BYTES_FMT(monitor->topic));
+	tell_run(monitor, page);
+	tell_state(monitor, page);
+	tell_records(monitor, topic, page);
+	tell_methods(monitor, page);
+	tell_lag(monitor, topic, page);
+	pthread_mutex_unlock(&monitor->lock);
+}

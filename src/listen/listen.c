@@ -1,0 +1,145 @@
+/*
+ * The server. libmicrohttpd runs one thread with a bounded number of connections; each request is answered at once from what
+ * a page writes into a buffer. Signals are blocked in that thread, so that they go to those who look at them.
+ */
+#include "listen/listen.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "listen/address.h"
+
+#define CONNECTIONS_MAX 32u
+#define IDLE_SECONDS 10u
+#define REQUEST_MAX (16u << 10) /* bytes of one with its headers */
+#define BODY_MAX (16u << 20)
+#define PLAIN "text/plain; charset=utf-8"
+
+struct listener {
+	struct MHD_Daemon *daemon;
+	const struct listen_page *pages;
+	void *arg;
+	char address[LISTEN_ADDRESS_MAX];
+};
+
+static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status, const char *type,
+				 struct seal_bytes body)
+{
+	/* libmicrohttpd copies it, in spite of its type. */
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr, MHD_RESPMEM_MUST_COPY);
+	enum MHD_Result sent;
+
+	if (response == NULL)
+		return MHD_NO;
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	sent = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return sent;
+}
+
+static bool is_verbose(struct MHD_Connection *connection)
+{
+	const char *value = NULL;
+	size_t len = 0;
+
+	return MHD_lookup_connection_value_n(connection, MHD_GET_ARGUMENT_KIND, "verbose", 7, &value, &len) ==
+	       MHD_YES;
+}
+
+static enum MHD_Result send_page(const struct listener *listener, const struct listen_page *page,
+				 struct MHD_Connection *connection)
+{
+	struct listen_answer answer = {.status = MHD_HTTP_OK, .type = PLAIN, .body = BUF_INIT(BODY_MAX)};
+	enum MHD_Result sent;
+
+	if (page->answer(listener->arg, is_verbose(connection), &answer, NULL) == SEAL_OK)
+		sent = send_text(connection, answer.status, answer.type, buf_bytes(&answer.body));
+	else
+		sent = send_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, PLAIN, BYTES_LIT("failed\n"));
+	buf_clear(&answer.body);
+	return sent;
+}
+
+/* Called at a request's headers, then for its body, which is not read: whoever sends one is answered and cut off. */
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
+				  const char *version, const char *body, size_t *body_len, void **of_request)
+{
+	const struct listener *listener = arg;
+
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+		return send_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, PLAIN, BYTES_LIT("GET and HEAD only\n"));
+	for (const struct listen_page *page = listener->pages; page->path != NULL; page++)
+		if (strcmp(page->path, url) == 0)
+			return send_page(listener, page, connection);
+	return send_text(connection, MHD_HTTP_NOT_FOUND, PLAIN, BYTES_LIT("no such page\n"));
+}
+
+/* What it says of clients that misbehave is nobody's concern. */
+static void say_nothing(void *arg, const char *fmt, va_list args)
+{
+}
+
+static struct MHD_Daemon *start(struct listener *listener, int fd)
+{
+	struct MHD_Daemon *daemon;
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	daemon = MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+				  on_request, listener, MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL,
+				  MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+				  MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				  (size_t)REQUEST_MAX, MHD_OPTION_END);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return daemon;
+}
+
+enum seal_status listener_open(const char *address, const struct listen_page *pages, void *arg, struct listener **out,
+			       struct seal_err *err)
+{
+	struct listener *listener = mem_calloc(1, sizeof(*listener));
+	enum seal_status rc;
+	int fd = -1;
+
+	*out = NULL;
+	if (listener == NULL)
+		return err_memory(err);
+	listener->pages = pages;
+	listener->arg = arg;
+	SEAL_TRY(address_listen(address, &fd, listener->address, err));
+	listener->daemon = start(listener, fd);
+	if (listener->daemon == NULL)
+		rc = err_set(err, SEAL_FATAL, SEAL_E_INTERNAL, "cannot start a thread to listen at %s",
+			     listener->address);
+out:
+	if (rc != SEAL_OK) {
+		if (fd >= 0)
+			close(fd);
+		mem_free(listener);
+	} else {
+		*out = listener;
+	}
+	return rc;
+}
+
+const char *listener_address(const struct listener *listener)
+{
+	return listener->address;
+}
+
+void listener_close(struct listener *listener)
+{
+	if (listener == NULL)
+		return;
+	MHD_stop_daemon(listener->daemon); /* and its socket */
+	mem_free(listener);
+}

@@ -1,0 +1,177 @@
+"""--listen: health and metrics of a run, as Prometheus and Kubernetes ask for them."""
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from broker import Broker, Program, purchase, stop, wait_until
+
+LISTENING = re.compile(r"listening at http://(\S+): ")
+
+
+@pytest.fixture
+def broker():
+    it = Broker()
+    for topic in ("purchases", "purchases_encrypted"):
+        it.tell(f"topic {topic} 2")
+    it.tell("topic purchases.dead 1")
+    yield it
+    it.stop()
+
+
+@pytest.fixture
+def program(tmp_path, broker):
+    it = Program(tmp_path, broker)
+    it.env["SEALSTREAM_DELIVERY"] = "at-least-once"  # the embedded broker keeps no transactional offsets
+    return it
+
+
+class Run:
+    """A process of the program that is listened to."""
+
+    def __init__(self, program, *args, **kwargs):
+        self.log = program.directory / "stderr.log"
+        with open(self.log, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen([os.environ.get("SEALSTREAM_BUILD", "build") + "/sealstream", *args],
+                                            env=program.env, cwd=program.directory, stdout=subprocess.DEVNULL,
+                                            stderr=log, **kwargs)
+        wait_until(lambda: LISTENING.search(self.said()) or self.process.poll() is not None, pause=0.02)
+        self.address = LISTENING.search(self.said()).group(1)
+
+    def said(self):
+        return self.log.read_text(encoding="utf-8")
+
+    def ask(self, path, method="GET"):
+        client = http.client.HTTPConnection(self.address, timeout=10)
+        client.request(method, path)
+        answer = client.getresponse()
+        text = answer.read().decode()
+        client.close()
+        return answer.status, text
+
+    def metrics(self):
+        """{'name{labels}': value}"""
+        status, text = self.ask("/metrics")
+        assert status == 200
+        return {key: float(value) for key, value in
+                (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))}
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+
+@pytest.fixture
+def start(program):
+    runs = []
+
+    def begin(*args, **kwargs):
+        runs.append(Run(program, *args, **kwargs))
+        return runs[-1]
+
+    yield begin
+    for run in runs:
+        run.process.kill()
+        run.process.wait(timeout=60)
+
+
+def test_numbers_of_a_pump(program, start):
+    program.policy(on_error="on_error: drop")
+    lines = [purchase(n) for n in range(20)]
+    program.produce_plain("purchases", lines + ["not json"])
+    run = start(*program.pump_args("--listen", "127.0.0.1:0"))
+    records = 'sealstream_records_total{topic="purchases",outcome="%s"}'
+    wait_until(lambda: run.metrics().get(records % "protected") == 20 and run.metrics()[records % "dropped"] == 1)
+    found = run.metrics()
+    assert found[records % "rejected"] == found[records % "dead_lettered"] == 0
+    assert found['sealstream_bytes_total{topic="purchases",direction="in"}'] == sum(map(len, lines)) + len("not json")
+    for method, kind in (("secret", "encrypt"), ("card", "fpe")):
+        label = f'method="{method}",type="{kind}"'
+        assert found[f'sealstream_fields_total{{{label},outcome="protected"}}'] == 20
+        assert found[f'sealstream_fields_total{{{label},outcome="failed"}}'] == 0
+        assert found[f'sealstream_plaintext_passed_total{{{label}}}'] == 0
+        assert found[f'sealstream_transform_duration_seconds_count{{{label}}}'] >= 1
+        assert found[f'sealstream_transform_duration_seconds_sum{{{label}}}'] > 0
+    assert found["sealstream_ready"] == 1
+    assert found["sealstream_waiting"] == 0
+    assert any(name.startswith('sealstream_build_info{version="') for name in found)
+    assert found["process_open_fds"] > 3
+    assert run.stop() == 143
+
+
+def test_plaintext_that_passes_is_seen(program, start):
+    program.policy(on_error="on_plaintext: pass")
+    program.produce_plain("purchases_encrypted", [purchase(1), purchase(2)])
+    run = start("consume", "-b", program.broker.address, "-t", "purchases_encrypted", "-p", "policy.yaml",
+                "--policy-topic", "purchases", "--listen", "[::1]:0")
+    passed = 'sealstream_plaintext_passed_total{method="secret",type="encrypt"}'
+    wait_until(lambda: run.metrics().get(passed) == 2)
+    revealed = 'sealstream_records_total{topic="purchases_encrypted",outcome="revealed"}'
+    wait_until(lambda: run.metrics()[revealed] == 2)
+
+
+def test_health(program, start):
+    run = start(*program.pump_args("--listen", "127.0.0.1:0"))
+    wait_until(lambda: run.ask("/readyz") == (200, "ok\n"))
+    assert run.ask("/livez") == run.ask("/startupz") == (200, "ok\n")
+    assert run.ask("/readyz?verbose") == (200, "[+]started ok\n[+]moving ok\n[+]not draining ok\n[+]services ok\nok\n")
+    assert run.ask("/livez", "HEAD") == (200, "")
+    assert run.ask("/nothing")[0] == 404
+    assert run.ask("/metrics/")[0] == 404
+    assert run.ask("/metrics", "POST")[0] == 405
+    assert run.stop() == 143
+
+
+def test_before_its_streams_are_open_a_run_lives_but_is_not_ready(program, start):
+    """A broker that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        run = start("pump", "-b", f"127.0.0.1:{silent.getsockname()[1]}", "--from", "a", "--to", "b", "-p",
+                    "policy.yaml", "--policy-topic", "purchases", "--connect-timeout", "60s",
+                    "--listen", "127.0.0.1:0")
+        assert run.ask("/livez") == (200, "ok\n")
+        status, text = run.ask("/readyz")
+        assert status == 503
+        assert "[-]started failed: policy, keys and streams are not yet open" in text
+        assert run.ask("/startupz")[0] == 503
+        assert run.metrics()["sealstream_ready"] == 0
+
+
+@pytest.mark.parametrize("address, says", [
+    ("9464", "HOST:PORT"),
+    (":9464", "HOST:PORT"),
+    ("127.0.0.1:65536", "HOST:PORT"),
+    ("127.0.0.1:http", "HOST:PORT"),
+    ("::1:9464", "HOST:PORT"),
+    ("no such host:1", "cannot listen"),
+])
+def test_what_is_no_address(program, address, says):
+    done = program.pump("--listen", address, code=64)
+    assert says in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_port_that_is_taken(program):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        at = f"127.0.0.1:{other.getsockname()[1]}"
+        done = program.pump("--listen", at, code=73)
+        assert f"cannot listen at {at}; choose another address or port: Address already in use" in done.stderr
+
+
+def test_rude_clients_hurt_nobody(program, start):
+    """Half requests, garbage, and more connections than are served."""
+    run = start(*program.pump_args("--listen", "127.0.0.1:0"))
+    host, port = run.address.rsplit(":", 1)
+    rude = []
+    for n in range(20):
+        rude.append(socket.create_connection((host, int(port)), timeout=10))
+        rude[-1].sendall([b"GET /me", b"\0" * 100, b"GET /" + b"a" * 20000, b"POST /metrics HTTP/1.1\r\nContent-Length: "
+                          b"99999999\r\n\r\nx"][n % 4])
+    assert run.ask("/livez")[0] == 200
+    for connection in rude:
+        connection.close()
+    assert run.ask("/metrics")[0] == 200
+    assert run.process.poll() is None
