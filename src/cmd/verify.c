@@ -8,15 +8,14 @@
 
 #include "base/clock.h"
 #include "base/encode.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cmd/audit_use.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
 #include "cmd/policy_use.h"
 #include "cmd/record_input.h"
 #include "cmd/stream_open.h"
-#include "crypto/mac.h"
 
 #define PAUSE_FIRST_MS 50
 #define PAUSE_LONGEST_MS 2000
@@ -180,21 +179,6 @@ static enum seal_status verify_all(struct verify *v, struct source *source, stru
 	return rc;
 }
 
-/* Which policy it was. */
-static enum seal_status hash_policy(struct verify *v, struct seal_err *err)
-{
-	struct seal_buf text = BUF_INIT(POLICY_FILE_MAX);
-	uint8_t hash[SHA256_LEN];
-	enum seal_status rc;
-
-	SEAL_TRY(file_read(v->policy_file, &text, err));
-	SEAL_TRY(sha256(buf_bytes(&text), hash, err));
-	hex_encode(bytes_of(hash, sizeof(hash)), v->policy_sha256);
-out:
-	buf_clear(&text);
-	return rc;
-}
-
 static int by_partition(const void *a, const void *b)
 {
 	const struct verify_range *x = a, *y = b;
@@ -231,7 +215,7 @@ static enum seal_status verify_run(struct verify *v, struct command_call *call, 
 	enum seal_status rc;
 
 	kafka_config_init(&config);
-	SEAL_TRY(hash_policy(v, err));
+	audit_use_streams(call->global, v->source, NULL);
 	rc = policy_use_open(o->policy, o->policy_topic != NULL ? o->policy_topic : o->topic, ENGINE_REVEAL,
 			     call->global, &use, err);
 	if (rc == SEAL_OK)
@@ -241,6 +225,7 @@ static enum seal_status verify_run(struct verify *v, struct command_call *call, 
 		goto out;
 	}
 	SEAL_TRY(rc);
+	hex_encode(bytes_of(use.policy->sha256, sizeof(use.policy->sha256)), v->policy_sha256);
 	SEAL_TRY(verify_begin(v, use.plan, use.topic, o->topic != NULL || o->envelopes, err));
 	SEAL_TRY(verify_all(v, source, err));
 	tell(v);

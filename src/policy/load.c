@@ -405,6 +405,7 @@ enum seal_status policy_load(struct seal_bytes text, const char *file, const str
 	if (root != NULL)
 		build_policy(&build, root);
 	SEAL_TRY(finish(&build, file, err));
+	SEAL_TRY(sha256(text, policy->sha256, err));
 	*out = policy;
 	policy = NULL;
 out:

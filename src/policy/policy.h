@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "crypto/mac.h"
 #include "json/path.h"
 #include "policy/schema.h"
 
@@ -163,6 +164,7 @@ struct policy {
 	const struct policy_test *tests; /* policy/tests.h */
 	size_t n_tests;
 	struct policy_regex *regexes; /* those of patterns and tests, for policy_free */
+	uint8_t sha256[SHA256_LEN]; /* of the file's text */
 	struct arena arena; /* owns all of the above */
 };
 
