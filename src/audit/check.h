@@ -1,0 +1,58 @@
+/*
+ * Is an audit trail whole and unchanged? Lines go in one after the other, chains may be mixed (a topic has one of each run, and
+ * several partitions); what is wrong with each line comes out.
+ *
+ *   changed, missing, repeated, moved, foreign lines; chains that don't begin at their first line; expected lines that are not there
+ *
+ * What it cannot tell: lines that were taken from the end of a chain, or a whole chain, unless a later hash was noted elsewhere and
+ * is expected; and a chain that somebody who may write it has made anew from some line on, for the same reason.
+ */
+#ifndef AUDIT_CHECK_H
+#define AUDIT_CHECK_H
+
+#include "audit/line.h"
+
+#define AUDIT_EXPECT_MAX 64
+
+struct audit_chain {
+	struct audit_chain *next;
+	uint8_t id[AUDIT_ID_LEN];
+	uint64_t lines, first_seq, last_seq;
+	uint8_t last[SHA256_LEN];
+	char first_time[AUDIT_TIME_LEN + 1], last_time[AUDIT_TIME_LEN + 1];
+};
+
+struct audit_run {
+	struct audit_run *next;
+	uint8_t id[AUDIT_ID_LEN];
+	bool stopped;
+};
+
+struct audit_check_options {
+	const uint8_t (*expect)[SHA256_LEN]; /* hashes that lines must have */
+	size_t n_expect; /* at most AUDIT_EXPECT_MAX */
+	const uint8_t *
+		after; /* SHA256_LEN bytes: a chain may begin behind the line with this hash; NULL: only at its first */
+	/* One fault: `what` is one line. May be NULL. */
+	void (*fault)(void *arg, const char *place, const char *what);
+	void *arg;
+};
+
+struct audit_check {
+	struct audit_check_options options;
+	struct audit_chain *chains; /* those that lines came of last first */
+	struct audit_run *runs; /* the same */
+	uint64_t n_chains, n_runs, unfinished; /* runs without a `stop`: under way, or killed */
+	uint64_t lines, faults;
+	bool found[AUDIT_EXPECT_MAX]; /* by expected hash */
+};
+
+void audit_check_init(struct audit_check *check, const struct audit_check_options *options);
+void audit_check_clear(struct audit_check *check);
+/* `text` without its newline; `place` says where it stands. Fails only without memory. */
+SEAL_MUST_USE enum seal_status audit_check_line(struct audit_check *check, struct seal_bytes text, const char *place,
+						struct seal_err *err);
+/* After the last line. */
+void audit_check_end(struct audit_check *check);
+
+#endif
