@@ -34,7 +34,7 @@ struct command {
 	size_t options_size;
 	const struct command *const *subs; /* ended by NULL, for a group */
 	size_t args_min, args_max;
-	bool keys; /* opens keys, and so takes the options of a key server (vault_rows), too */
+	bool keys; /* opens keys, and so takes the options of a key server and of the audit trail, too */
 	bool hidden; /* works, but help, manual and completion don't name it */
 	/*
 	 * Returns SEAL_OK or fills err. *exit_code (0 before the call) is for an end that is not an error, such as 1 "finished,
@@ -42,6 +42,15 @@ struct command {
 	 */
 	enum seal_status (*run)(struct command_call *call, int *exit_code, struct seal_err *err);
 };
+
+/* What --audit and its companions say: audit_rows. */
+struct audit_choice {
+	const char *target; /* NULL: no trail */
+	const char *config;
+	int64_t interval_ms;
+};
+
+struct audit_run;
 
 /* Options that every command takes; their rows are added to each command's. */
 struct global_options {
@@ -54,6 +63,8 @@ struct global_options {
 	bool quiet; /* -q: errors only */
 	bool help, version; /* done before a command runs */
 	struct vault_options vault; /* vault_rows; only commands that open keys take them */
+	struct audit_choice audit_choice; /* audit_rows; the same */
+	struct audit_run *audit; /* the trail of the command that runs; NULL: none. See audit_use.h */
 };
 
 extern const struct opt_row global_rows[];
@@ -63,6 +74,15 @@ extern const struct opt_row global_rows[];
 static inline const struct opt_row *command_vault_rows(const struct command *command)
 {
 	return command->keys ? vault_rows : NULL;
+}
+
+extern const struct opt_row audit_rows[];
+
+#define AUDIT_ROWS_TITLE "Options for the audit trail"
+/* The same for these. */
+static inline const struct opt_row *command_audit_rows(const struct command *command)
+{
+	return command->keys ? audit_rows : NULL;
 }
 
 struct key_source_config global_key_config(const struct global_options *global);
@@ -85,6 +105,8 @@ void stop_install(void);
 void stop_take_reloads(void);
 /* True once for each such SIGHUP. */
 bool stop_reload_asked(void);
+/* Asks for a stop from inside, as SIGTERM would. */
+void stop_ask(void);
 /* True once for each SIGUSR1: print a line of progress. */
 bool stop_progress_asked(void);
 

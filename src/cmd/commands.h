@@ -4,6 +4,7 @@
 
 #include "cmd/command.h"
 
+extern const struct command command_audit;
 extern const struct command command_completion;
 extern const struct command command_configuration;
 extern const struct command command_consume;

@@ -40,6 +40,7 @@ static void bash_command(void *arg, const struct command *command, const char *p
 	printf("\t\"%s\") options=\"", path);
 	bash_rows(command->options);
 	bash_rows(command_vault_rows(command));
+	bash_rows(command_audit_rows(command));
 	fputs("\" commands=\"", stdout);
 	for (const struct command *const *sub = command->subs; sub != NULL && *sub != NULL; sub++)
 		if (!(*sub)->hidden)
@@ -109,6 +110,7 @@ static void bash(void)
 	      stdout);
 	bash_any_values(global_rows);
 	bash_any_values(vault_rows);
+	bash_any_values(audit_rows);
 	fputs("\tesac\n"
 	      "\tcase \"$path\" in\n"
 	      "\t\"\") commands=\"",
@@ -194,6 +196,7 @@ static void zsh_command(void *arg, const struct command *command, const char *pa
 	printf("\t\"%s\") _arguments -s \\\n", path);
 	zsh_rows(command->options);
 	zsh_rows(command_vault_rows(command));
+	zsh_rows(command_audit_rows(command));
 	zsh_rows(global_rows);
 	if (command->subs != NULL)
 		zsh_commands(command->subs);
@@ -298,6 +301,7 @@ static void fish_command(void *arg, const struct command *command, const char *p
 	fish_condition(path, condition, sizeof(condition));
 	fish_rows(command->options, condition);
 	fish_rows(command_vault_rows(command), condition);
+	fish_rows(command_audit_rows(command), condition);
 }
 
 static void fish(void)

@@ -94,7 +94,8 @@ static void command_section(void *arg, const struct command *command, const char
 	}
 	printf(" Arguments: %s.\n\n", command->usage && command->usage[0] ? command->usage : "none");
 	if (command->keys)
-		puts("Takes the [options for Vault and OpenBao](#options-for-vault-and-openbao), too.\n");
+		puts("Takes the [options for Vault and OpenBao](#options-for-vault-and-openbao) and\n"
+		     "[for the audit trail](#options-for-the-audit-trail), too.\n");
 	if (command->options != NULL)
 		table(command->options, true);
 }
@@ -123,6 +124,13 @@ static void vault(void)
 	for (const struct vault_variable *at = vault_variables; at->name != NULL; at++)
 		printf("| `%s` | %s |\n", at->name, at->help);
 	putchar('\n');
+}
+
+static void audit(void)
+{
+	puts("## " AUDIT_ROWS_TITLE "\n");
+	puts("Taken by the same commands; [AUDIT.md](AUDIT.md) says what the trail holds and how it is checked.\n");
+	table(audit_rows, true);
 }
 
 static void methods(void)
@@ -176,6 +184,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	     "## Options of every command\n");
 	table(global_rows, true);
 	vault();
+	audit();
 	puts("## Commands\n");
 	docs_each_command(registry_commands, command_section, NULL);
 	methods();

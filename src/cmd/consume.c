@@ -1,4 +1,5 @@
 /* `consume`: records of a topic, revealed, to standard output. */
+#include "cmd/audit_use.h"
 #include "cmd/commands.h"
 #include "cmd/kafka_use.h"
 #include "cmd/stream_job.h"
@@ -112,6 +113,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 
 	kafka_config_init(&mine.config);
 	SEAL_TRY(kafka_connection_load(&o->common.connection, &mine.config, err));
+	audit_use_streams(call->global, o->topic, o->output);
 	SEAL_TRY(stream_job_run(&job, call, exit_code, err));
 out:
 	kafka_config_clear(&mine.config);

@@ -85,7 +85,7 @@ static int run_words(const struct demo *demo, const char *const *words, bool kaf
 		argv[argc++] = (char *)demo->extra[i];
 	}
 	argv[argc] = NULL;
-	return program_run(registry_commands, argc, argv);
+	return program_run(&registry_program, argc, argv);
 }
 
 struct step {

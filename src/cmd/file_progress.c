@@ -62,6 +62,8 @@ struct file_progress {
 	uint64_t start_ms, drawn_ms, line_ms, json_ms;
 	uint64_t foreign_ms, foreign_told, foreign_more; /* since then; told, and passed over */
 	struct bars shown;
+	void (*also)(void *arg, const struct transfer_event *event); /* or NULL */
+	void *also_arg;
 	FILE *text; /* a JSON line is written here first */
 	char *line;
 	size_t line_len;
@@ -353,6 +355,8 @@ static void on_event(void *arg, const struct transfer_event *e)
 	uint64_t now = clock_mono_ms();
 	struct under_way *file = find(p, e->id);
 
+	if (p->also != NULL)
+		p->also(p->also_arg, e);
 	if (file == NULL)
 		file = add(p, e, now);
 	if (file == NULL) {
@@ -509,6 +513,13 @@ void file_progress_watch(struct file_progress *progress, struct transfer_watch *
 					 .resumed = on_resumed,
 					 .foreign = on_foreign,
 					 .arg = progress};
+}
+
+void file_progress_also(struct file_progress *p, void (*event)(void *arg, const struct transfer_event *event),
+			void *arg)
+{
+	p->also = event;
+	p->also_arg = arg;
 }
 
 void file_progress_end(struct file_progress *p, bool failed)

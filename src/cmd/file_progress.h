@@ -34,6 +34,9 @@ SEAL_MUST_USE enum seal_status file_progress_new(int form, const char *done, con
 						 struct seal_err *err);
 /* Fills all of `watch`; a stop request (command.h) is what ends the transfer. */
 void file_progress_watch(struct file_progress *progress, struct transfer_watch *watch);
+/* `event` sees every event, too, before it is shown. */
+void file_progress_also(struct file_progress *progress, void (*event)(void *arg, const struct transfer_event *event),
+			void *arg);
 /* The run is over: takes the bars away and says in one line what was done, unless it failed before any file was known. */
 void file_progress_end(struct file_progress *progress, bool failed);
 void file_progress_free(struct file_progress *progress); /* accepts NULL */

@@ -72,9 +72,11 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 
 	SEAL_TRY(output_of(call, file, &output, err));
 	SEAL_TRY(file_input_open(file, stop_requested, &in, err));
-	SEAL_TRY(file_key_open(call, options->key, &key, err));
+	audit_use_streams(call->global, file, output);
+	SEAL_TRY(file_key_open(call, options->key, false, &key, err));
 	SEAL_TRY(file_target_open(output, options->force, &target, err));
 	ask = file_key_call(call);
+	audit_files_begun(key.audit);
 	SEAL_TRY(file_protect(&(struct file_protect){.in = &in,
 						     .out = &target,
 						     .name = bytes_str(name),
@@ -85,6 +87,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 						     .call = &ask},
 			      err));
 	SEAL_TRY(file_target_keep(&target, INT64_MIN, err));
+	audit_files_done(key.audit, target.written);
 out:
 	file_target_close(&target);
 	file_key_close(&key);

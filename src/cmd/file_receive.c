@@ -104,7 +104,7 @@ static enum seal_status choose(struct receive_command *o, const struct kafka_con
 }
 
 static enum seal_status receive(const struct receive_command *o, const struct command_call *call,
-				const struct file_key *key, struct source *source, struct transfer_counts *counts,
+				struct file_key *key, struct source *source, struct transfer_counts *counts,
 				struct seal_err *err)
 {
 	struct receive_options options = {.directory = o->directory,
@@ -122,6 +122,7 @@ static enum seal_status receive(const struct receive_command *o, const struct co
 
 	SEAL_TRY(file_progress_new(o->progress, "received", counts, call->global, &progress, err));
 	file_progress_watch(progress, &options.watch);
+	file_progress_also(progress, file_key_count, key);
 	SEAL_TRY(sandbox_use_enter(o->sandbox, err));
 	service_ready();
 	rc = transfer_receive(&options, counts, err);
@@ -174,7 +175,8 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	SEAL_TRY(sandbox_use_drop(o->sandbox, err));
 	SEAL_TRY(kafka_connection_load(&o->connection, &config, err));
 	SEAL_TRY(choose(o, &config, call->arena, err));
-	rc = file_key_open(call, o->key, &key, err);
+	audit_use_streams(call->global, o->topic, o->directory);
+	rc = file_key_open(call, o->key, true, &key, err);
 	if (rc == SEAL_OK)
 		rc = kafka_use_source(o->topic,
 				      &(struct kafka_source_options){.connection = o->connection,

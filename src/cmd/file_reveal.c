@@ -82,14 +82,17 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 		SEAL_TRY(parse_range(options->range, &how, err));
 	SEAL_TRY(output_of(call, file, &output, err));
 	SEAL_TRY(file_input_open(file, stop_requested, &in, err));
-	SEAL_TRY(file_key_open(call, options->key, &key, err));
+	audit_use_streams(call->global, file, output);
+	SEAL_TRY(file_key_open(call, options->key, true, &key, err));
 	SEAL_TRY(file_target_open(output, options->force, &target, err));
 	ask = file_key_call(call);
 	how.kek = key.session;
 	how.derived = key.derived;
 	how.call = &ask;
+	audit_files_begun(key.audit);
 	SEAL_TRY(file_reveal(&how, &mtime_ns, err));
 	SEAL_TRY(file_target_keep(&target, how.part ? INT64_MIN : mtime_ns, err));
+	audit_files_done(key.audit, target.written);
 out:
 	file_target_close(&target);
 	file_key_close(&key);

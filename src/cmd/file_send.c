@@ -143,7 +143,8 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	SEAL_TRY(sandbox_use_drop(o->sandbox, err));
 	SEAL_TRY(kafka_connection_load(&o->connection, &config, err));
 	SEAL_TRY(choose(call, &config, &send, &topic, err));
-	rc = file_key_open(call, o->key, &key, err);
+	audit_use_streams(call->global, send.directory, topic);
+	rc = file_key_open(call, o->key, false, &key, err);
 	if (rc == SEAL_OK)
 		rc = open_sink(o, topic, &config, &send.sink, err);
 	if (stop_before_start(rc, exit_code, err)) {
@@ -155,6 +156,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	send.key_derived = key.derived;
 	SEAL_TRY(file_progress_new(o->progress, "sent", &counts, call->global, &progress, err));
 	file_progress_watch(progress, &send.watch);
+	file_progress_also(progress, file_key_count, &key);
 	SEAL_TRY(sandbox_use_enter(o->sandbox, err));
 	service_ready();
 	rc = transfer_send(&send, &counts, err);

@@ -6,7 +6,7 @@
 /* For one data key; a server's own timeouts end each try sooner. */
 #define TIMEOUT_MS 120000
 
-enum seal_status file_key_open(const struct command_call *call, const char *text, struct file_key *key,
+enum seal_status file_key_open(const struct command_call *call, const char *text, bool reveal, struct file_key *key,
 			       struct seal_err *err)
 {
 	struct key_info info;
@@ -24,6 +24,7 @@ enum seal_status file_key_open(const struct command_call *call, const char *text
 	}
 	key->derived = info.derived;
 	SEAL_TRY(key->key->ops->session(key->key, &key->session, err));
+	SEAL_TRY(audit_files_open(call->global, text, reveal, &key->audit, err));
 out:
 	if (rc != SEAL_OK)
 		file_key_close(key);
@@ -32,6 +33,8 @@ out:
 
 void file_key_close(struct file_key *key)
 {
+	audit_files_close(key->audit);
+	key->audit = NULL;
 	if (key->session != NULL)
 		key->session->ops->free(key->session);
 	key->session = NULL;
@@ -39,6 +42,16 @@ void file_key_close(struct file_key *key)
 		key->key->ops->free(key->key);
 	key->key = NULL;
 	key_use_end(&key->store);
+}
+
+void file_key_count(void *arg, const struct transfer_event *event)
+{
+	const struct file_key *key = arg;
+
+	if (event->what == TRANSFER_STARTED || event->what == TRANSFER_RESUMED)
+		audit_files_begun(key->audit);
+	else if (event->what == TRANSFER_DONE)
+		audit_files_done(key->audit, event->bytes);
 }
 
 struct key_call file_key_call(const struct command_call *call)

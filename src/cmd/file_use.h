@@ -2,8 +2,10 @@
 #ifndef CMD_FILE_USE_H
 #define CMD_FILE_USE_H
 
+#include "cmd/audit_use.h"
 #include "cmd/key_use.h"
 #include "files/container.h"
+#include "transfer/transfer.h"
 
 /* The option row of every command that needs the key. */
 #define FILE_KEY_ROW(owner, member)                                                                                  \
@@ -25,12 +27,15 @@ struct file_key {
 	struct key *key;
 	struct key_session *session; /* of the calling thread; others take their own of `key` */
 	bool derived;
+	struct audit_files *audit; /* what it is used for; NULL: there is no audit trail */
 };
 
-/* Opens the store, the key and a session. SEAL_E_KEY_TYPE for a key that does not encrypt. */
-SEAL_MUST_USE enum seal_status file_key_open(const struct command_call *call, const char *text, struct file_key *key,
-					     struct seal_err *err);
+/* Opens the store, the key and a session, to protect files or to reveal them. SEAL_E_KEY_TYPE for a key that does not encrypt. */
+SEAL_MUST_USE enum seal_status file_key_open(const struct command_call *call, const char *text, bool reveal,
+					     struct file_key *key, struct seal_err *err);
 void file_key_close(struct file_key *key);
+/* An event of a transfer under the struct file_key `key`, for the audit trail. */
+void file_key_count(void *key, const struct transfer_event *event);
 /* For one question to the key, from now. */
 struct key_call file_key_call(const struct command_call *call);
 

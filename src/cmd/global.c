@@ -51,6 +51,34 @@ const struct opt_row global_rows[] = {
 	{.name = "version", .letter = 'V', .help = "print the version and end", .type = OPT_FLAG, GLOBAL(version)},
 	OPT_END};
 
+#undef GLOBAL
+#define AUDIT(member) .offset = offsetof(struct audit_choice, member)
+
+const struct opt_row audit_rows[] = {{.name = "audit",
+				      .help = "keep an audit trail of who used which key for what: a file, syslog "
+					      "(or syslog:SOCKET), or topic:NAME; "
+					      "the run ends when it cannot be written",
+				      .arg = "TARGET",
+				      .env = "SEALSTREAM_AUDIT",
+				      .type = OPT_STRING,
+				      AUDIT(target)},
+				     {.name = "audit-interval",
+				      .help = "how often what was done under each key is written",
+				      .arg = "TIME",
+				      .def = "1m",
+				      .min = 10,
+				      .max = 86400000,
+				      .env = "SEALSTREAM_AUDIT_INTERVAL",
+				      .type = OPT_DURATION,
+				      AUDIT(interval_ms)},
+				     {.name = "audit-config",
+				      .help = "client settings for topic:NAME; default: those of the command",
+				      .arg = "FILE",
+				      .env = "SEALSTREAM_AUDIT_CONFIG",
+				      .type = OPT_STRING,
+				      AUDIT(config)},
+				     OPT_END};
+
 struct key_source_config global_key_config(const struct global_options *global)
 {
 	return (struct key_source_config){

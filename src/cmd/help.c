@@ -184,5 +184,6 @@ void help_command(FILE *to, const struct command *command, const char *path)
 	if (command->examples != NULL)
 		examples(to, command->examples);
 	options(to, VAULT_ROWS_TITLE, command_vault_rows(command));
+	options(to, AUDIT_ROWS_TITLE, command_audit_rows(command));
 	options(to, "Options of every command", global_rows);
 }

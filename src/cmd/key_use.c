@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "cmd/audit_use.h"
 #include "cmd/output.h"
 #include "cmd/registry.h"
 #include "keys/keyring_type.h"
@@ -88,6 +89,7 @@ enum seal_status key_use_open(const struct command_call *call, bool create, stru
 	config.create = create;
 	use->on.arena = call->arena;
 	use->on.deadline_ms = clock_mono_ms() + TIMEOUT_MS;
+	SEAL_TRY(audit_use_key(call->global, use->source->name, use->reference, err));
 	SEAL_TRY(use->source->open(&config, &use->on.source, err));
 	if (use->ops->made != NULL)
 		made = use->ops->made(use->on.source);

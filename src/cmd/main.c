@@ -24,5 +24,5 @@ int main(int argc, char **argv)
 	keep_places();
 	secret_harden_process();
 	stop_install();
-	return program_run(registry_commands, argc > 0 ? argc - 1 : 0, argv + 1);
+	return program_run(&registry_program, argc > 0 ? argc - 1 : 0, argv + 1);
 }

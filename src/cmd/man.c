@@ -199,7 +199,7 @@ static void put_variables(FILE *to, const struct opt_row *rows_of)
 }
 
 /* One of its commands does: they share a page. */
-static bool takes_vault(const struct command *command)
+static bool takes_keys(const struct command *command)
 {
 	bool takes = command->keys;
 
@@ -208,8 +208,9 @@ static bool takes_vault(const struct command *command)
 	return takes;
 }
 
-static void put_vault_variables(FILE *to)
+static void put_key_variables(FILE *to)
 {
+	put_variables(to, audit_rows);
 	put_variables(to, vault_rows);
 	for (const struct vault_variable *at = vault_variables; at->name != NULL; at++) {
 		fprintf(to, ".It Ev %s\n", at->name);
@@ -227,11 +228,11 @@ static bool has_variables(const struct opt_row *rows_of)
 static void put_command_environment(FILE *to, const struct command *command)
 {
 	fputs(".Sh ENVIRONMENT\n", to);
-	if (has_variables(command->options) || takes_vault(command)) {
+	if (has_variables(command->options) || takes_keys(command)) {
 		fputs(".Bl -tag -width Ds\n", to);
 		put_variables(to, command->options);
-		if (takes_vault(command))
-			put_vault_variables(to);
+		if (takes_keys(command))
+			put_key_variables(to);
 		fputs(".El\n.Pp\n", to);
 	}
 	fputs("The variables and files of every command are in\n.Xr sealstream 1 .\n", to);
@@ -347,11 +348,13 @@ static void put_command(FILE *to, const struct command *command)
 		put_description(to, *sub);
 		put_rows(to, (*sub)->options);
 	}
-	fputs(command->options || takes_vault(command) ? ".Sh OPTIONS\n" : "", to);
+	fputs(command->options || takes_keys(command) ? ".Sh OPTIONS\n" : "", to);
 	put_rows(to, command->options);
-	if (takes_vault(command)) {
+	if (takes_keys(command)) {
 		fputs(".Ss " VAULT_ROWS_TITLE "\n", to);
 		put_rows(to, vault_rows);
+		fputs(".Ss " AUDIT_ROWS_TITLE "\n", to);
+		put_rows(to, audit_rows);
 	}
 	put_command_environment(to, command);
 	put_exit_codes(to);

@@ -16,11 +16,11 @@ struct option_set {
 	bool *seen; /* by row; in the arena */
 };
 
-#define PARSE_SETS 3
+#define PARSE_SETS 4
 
 struct parse {
 	struct option_set sets
-		[PARSE_SETS]; /* the command's own rows first: they win; then the global ones, then those of a key server */
+		[PARSE_SETS]; /* the command's own rows first: they win; then the global ones, then those of a key server and of the audit trail */
 	const char *(*env)(const char *name); /* NULL: the process's */
 	bool stop_at_argument; /* leave everything from the first argument on */
 	struct arena *arena;

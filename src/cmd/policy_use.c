@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "cmd/audit_use.h"
 #include "cmd/registry.h"
 
 static void tell_findings(const char *file, const struct policy_findings *findings)
@@ -69,8 +70,10 @@ enum seal_status policy_use_open_any(const char *file, const char *const *topics
 	enum seal_status rc;
 
 	SEAL_TRY(policy_use_load(file, topics, out, err));
+	SEAL_TRY(audit_policy_open(global, file, out->policy, &out->audit, err));
 	keys.create_stores = direction == ENGINE_PROTECT;
 	SEAL_TRY(plan_new(out->policy, &registry, &keys, &out->plan, err));
+	audit_policy_watch(out->audit, out->plan);
 	tell_plan(out->plan);
 	if (!secret_all_locked())
 		log_say(LOG_WARNING,
@@ -98,6 +101,7 @@ enum seal_status policy_is_needed(struct seal_err *err)
 
 void policy_use_close(struct policy_use *use)
 {
+	audit_policy_close(use->audit);
 	plan_free(use->plan);
 	policy_free(use->policy);
 	*use = (struct policy_use)POLICY_USE_INIT;

@@ -8,11 +8,12 @@ struct policy_use {
 	struct policy *policy;
 	struct plan *plan;
 	const struct policy_topic *topic;
+	struct audit_policy *audit; /* NULL: there is no audit trail */
 };
 
 #define POLICY_USE_INIT                                                                                              \
 	{                                                                                                            \
-		NULL, NULL, NULL                                                                                     \
+		NULL, NULL, NULL, NULL                                                                               \
 	}
 
 /*

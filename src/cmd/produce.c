@@ -1,4 +1,5 @@
 /* `produce`: records of a file or of standard input, protected, into a topic. */
+#include "cmd/audit_use.h"
 #include "cmd/commands.h"
 #include "cmd/kafka_use.h"
 #include "cmd/stream_job.h"
@@ -88,6 +89,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	if (o->key_delimiter != NULL && o->key_delimiter[0] == '\0')
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "-K needs a delimiter of at least one character");
 	SEAL_TRY(kafka_connection_load(&o->common.connection, &mine.config, err));
+	audit_use_streams(call->global, call->n_args ? call->args[0] : "-", o->topic);
 	SEAL_TRY(stream_job_run(&job, call, exit_code, err));
 out:
 	kafka_config_clear(&mine.config);

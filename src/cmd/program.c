@@ -109,9 +109,9 @@ static void setup_log(struct global_options *global)
 }
 
 /* The command's own words. */
-static enum seal_status run_command(const struct command *command, const char *path, struct parse *parse, int argc,
-				    char *const *argv, struct global_options *global, int *exit_code,
-				    struct seal_err *err)
+static enum seal_status run_command(const struct program *program, const struct command *command, const char *path,
+				    struct parse *parse, int argc, char *const *argv, struct global_options *global,
+				    int *exit_code, struct seal_err *err)
 {
 	struct command_call call = {.command = command, .global = global, .arena = parse->arena};
 	enum seal_status rc;
@@ -122,6 +122,7 @@ static enum seal_status run_command(const struct command *command, const char *p
 	memset(call.options, 0, command->options_size);
 	parse->sets[0] = (struct option_set){.rows = command->options, .options = call.options};
 	parse->sets[2] = (struct option_set){.rows = command_vault_rows(command), .options = &global->vault};
+	parse->sets[3] = (struct option_set){.rows = command_audit_rows(command), .options = &global->audit_choice};
 	SEAL_TRY(parse_words(parse, argc, argv, err));
 	if (global->help || (command->run == NULL && !global->version)) {
 		help_command(global->help ? stdout : stderr, command, path);
@@ -140,15 +141,19 @@ static enum seal_status run_command(const struct command *command, const char *p
 	SEAL_TRY(check_arguments(command, path, parse->n_args, err));
 	call.args = parse->args;
 	call.n_args = parse->n_args;
-	rc = command->run(&call, exit_code, err);
+	if (command->keys && program->run_with_keys != NULL)
+		rc = program->run_with_keys(&call, global, path, exit_code, err);
+	else
+		rc = command->run(&call, exit_code, err);
 out:
 	return rc;
 }
 
 /* Everything but the report of an error. */
-static enum seal_status run(const struct command *const *commands, int argc, char *const *argv, struct arena *arena,
+static enum seal_status run(const struct program *program, int argc, char *const *argv, struct arena *arena,
 			    int *exit_code, struct seal_err *err)
 {
+	const struct command *const *commands = program->commands;
 	struct global_options global = {0};
 	struct parse parse = {.arena = arena, .stop_at_argument = true};
 	const struct command *command;
@@ -161,6 +166,7 @@ static enum seal_status run(const struct command *const *commands, int argc, cha
 	/* Which command it is comes behind its leading options, so that these are let through here and judged there. */
 	parse.sets[1] = (struct option_set){.rows = global_rows, .options = &global};
 	parse.sets[2] = (struct option_set){.rows = vault_rows, .options = &global.vault};
+	parse.sets[3] = (struct option_set){.rows = audit_rows, .options = &global.audit_choice};
 	SEAL_TRY(parse_words(&parse, argc, argv, err));
 	if (parse.n_args == 0 || strcmp(parse.args[0], "help") == 0) {
 		if (global.version) {
@@ -185,7 +191,7 @@ static enum seal_status run(const struct command *const *commands, int argc, cha
 	memcpy(words + first, argv + first + used, ((size_t)argc - (size_t)first - used) * sizeof(*words));
 	parse.stop_at_argument = false;
 	memset(&global, 0, sizeof(global));
-	rc = run_command(command, path, &parse, argc - (int)used, words, &global, exit_code, err);
+	rc = run_command(program, command, path, &parse, argc - (int)used, words, &global, exit_code, err);
 out:
 	return rc;
 }
@@ -201,14 +207,14 @@ static enum seal_status flush_stdout(struct seal_err *err)
 	return err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno ? errno : EIO, "cannot write to stdout");
 }
 
-int program_run(const struct command *const *commands, int argc, char *const *argv)
+int program_run(const struct program *program, int argc, char *const *argv)
 {
 	struct seal_err err = SEAL_ERR_INIT, output = SEAL_ERR_INIT;
 	struct arena arena;
 	int exit_code = 0;
 
 	arena_init(&arena, 0);
-	if (run(commands, argc, argv, &arena, &exit_code, &err) == SEAL_OK && flush_stdout(&output) != SEAL_OK)
+	if (run(program, argc, argv, &arena, &exit_code, &err) == SEAL_OK && flush_stdout(&output) != SEAL_OK)
 		err = output;
 	arena_clear(&arena);
 	if (err.status == SEAL_OK)

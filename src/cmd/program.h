@@ -4,8 +4,15 @@
 
 #include "cmd/command.h"
 
-/* Returns the exit code. `commands` is ended by NULL. */
-int program_run(const struct command *const *commands, int argc, char *const *argv);
+struct program {
+	const struct command *const *commands; /* ended by NULL */
+	/* Runs a command that opens keys, whose name is `path` ("key rotate"); NULL: nothing but its `run`. */
+	enum seal_status (*run_with_keys)(struct command_call *call, struct global_options *global, const char *path,
+					  int *exit_code, struct seal_err *err);
+};
+
+/* Returns the exit code. */
+int program_run(const struct program *program, int argc, char *const *argv);
 
 /*
  * Finds the command that the words name ("key", "rotate"); *used of them were its name. `path` (COMMAND_PATH_MAX) gets the

@@ -57,6 +57,7 @@ const struct engine_registry registry = {.methods = methods, .sources = key_sour
 const struct policy_schema registry_schema = {.methods = method_kinds, .schemes = schemes, .stores = store_schemes};
 
 #ifndef SEAL_NO_STREAMS
+#include "cmd/audit_use.h"
 #include "cmd/commands.h"
 #include "streams/kafka/kafka.h"
 #include "streams/ndjson/ndjson.h"
@@ -86,6 +87,7 @@ const struct command *const registry_commands[] = {
 	&command_consume,
 	&command_file,
 	&command_key,
+	&command_audit,
 	&command_policy,
 	&command_store,
 	&command_token,
@@ -99,4 +101,5 @@ const struct command *const registry_commands[] = {
 	NULL,
 };
 /* clang-format on */
+const struct program registry_program = {.commands = registry_commands, .run_with_keys = audit_use_run};
 #endif

@@ -8,12 +8,13 @@
 #include "engine/registry.h"
 
 #ifndef SEAL_NO_STREAMS
-#include "cmd/command.h"
+#include "cmd/program.h"
 #include "streams/stream.h"
 
 extern const struct source_ops *const registry_sources[]; /* ended by NULL */
 extern const struct sink_ops *const registry_sinks[];
 extern const struct command *const registry_commands[]; /* in the order of --help */
+extern const struct program registry_program; /* of these commands */
 #endif
 
 #endif

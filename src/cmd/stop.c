@@ -67,6 +67,14 @@ bool stop_reload_asked(void)
 	return atomic_exchange(&reload_asked, false);
 }
 
+/* The harmless signal ends what a thread is blocked in, so that it sees the request. */
+void stop_ask(void)
+{
+	if (requested == 0)
+		requested = SIGTERM;
+	(void)kill(getpid(), SIGUSR1);
+}
+
 int stop_requested(void)
 {
 	return requested;

@@ -1,6 +1,7 @@
 /* Keys and stores of a policy, for commands that look into stores. */
 #include "cmd/store_use.h"
 
+#include "cmd/audit_use.h"
 #include "cmd/registry.h"
 
 static bool uses(const struct policy_topic *topic, const struct policy_method *method)
@@ -109,6 +110,7 @@ static enum seal_status open_key(const struct command_call *call, const struct p
 		if (strcmp(registry.sources[i]->name, key->scheme) == 0)
 			open->source_ops = registry.sources[i];
 	SEAL_INVARIANT(open->source_ops != NULL); /* the policy was checked against the same registry */
+	SEAL_TRY(audit_use_key(call->global, key->scheme, key->reference, err));
 	SEAL_TRY(open->source_ops->open(&config, &open->source, err));
 	SEAL_TRY(open->source_ops->key(open->source, key->reference, &open->key, err));
 	SEAL_TRY(open->key->ops->info(open->key, &open->info, err));

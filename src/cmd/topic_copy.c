@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "cmd/audit_use.h"
 #include "cmd/kafka_use.h"
 #include "crypto/random.h"
 
@@ -98,6 +99,7 @@ enum seal_status topic_copy_run(const struct copy_options *options, enum engine_
 	SEAL_TRY(choose(&mine, group_prefix, call->arena, err));
 	SEAL_TRY(name_transactions(&mine, call->arena, err));
 	job.exactly_once = mine.transactional_id != NULL;
+	audit_use_streams(call->global, mine.from, mine.to);
 	job.topics[0] = mine.from;
 	job.topics[1] = mine.to;
 	SEAL_TRY(stream_job_run(&job, call, exit_code, err));

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cmd/audit_use.h"
 #include "cmd/policy_use.h"
 #include "cmd/progress.h"
 #include "cmd/stream_open.h"
@@ -137,6 +138,7 @@ enum seal_status transform_run(struct command_call *call, enum engine_direction 
 	enum seal_status rc;
 
 	progress_attach(&progress, call->global, strcmp(options->output, "-") == 0, &pump);
+	audit_use_streams(call->global, call->n_args ? call->args[0] : "-", options->output);
 	rc = policy_use_open(options->policy, options->topic, direction, call->global, &use, err);
 	if (rc == SEAL_OK)
 		rc = open_streams(call, &source, &sink, err);

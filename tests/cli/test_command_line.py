@@ -47,7 +47,7 @@ def test_examples_are_command_lines_that_parse(program):
     """Each command has examples, no line is wider than a terminal, and every option in them is one of the command's."""
     for path, text in commands(program).items():
         section = re.search(r"^Examples:\n(.*?)\n\n", text, re.M | re.S)
-        assert bool(section) == (path not in ("", "file", "key", "policy", "store", "token")), path
+        assert bool(section) == (path not in ("", "audit", "file", "key", "policy", "store", "token")), path
         for line in re.sub(r"\\\n *", "", section.group(1)).splitlines() if section else ():
             for words in re.findall(r"sealstream ([^|>()]*)", line):
                 program.run(*words.split(), "--help")
@@ -294,7 +294,7 @@ def test_configuration_has_every_option(program):
         if "--vault-addr" in options_in(text):
             assert "options for Vault and OpenBao" in section
         for option in options_in(text) - options_in(program.run("--help")[0].decode()):
-            assert option.startswith("--vault-") or f"`{option}`" in section, (path, option)
+            assert option.startswith(("--vault-", "--audit")) or f"`{option}`" in section, (path, option)
 
 
 # ---- completion ----

@@ -259,7 +259,7 @@ static int program(const char *const *list)
 
 	while (list[n] != NULL)
 		n++;
-	return program_run(commands, n, (char *const *)list);
+	return program_run(&(const struct program){.commands = commands}, n, (char *const *)list);
 }
 
 #define PROGRAM(...) program((const char *const[]){__VA_ARGS__, NULL})
