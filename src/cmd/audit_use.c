@@ -14,6 +14,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "cmd/kafka_use.h"
+#include "cmd/sandbox_use.h"
 
 #define NAME_MAX_LEN 256
 #define NO_LOGIN UINT32_MAX /* loginuid of what no login has started */
@@ -200,6 +201,19 @@ static enum seal_status end(struct audit *audit, const char *target, enum seal_s
 	return failure.status;
 }
 
+/* Rights go while there is one thread only (sandbox/sandbox.h), and a trail has threads. The command does it again, to no effect. */
+static enum seal_status drop_rights(const struct command_call *call, struct seal_err *err)
+{
+	const struct opt_row *rows = call->command->options;
+	const struct opt_row *row = rows != NULL ? opt_find(rows, bytes_str("sandbox")) : NULL;
+	int mode;
+
+	if (row == NULL)
+		return SEAL_OK;
+	memcpy(&mode, (const char *)call->options + row->offset, sizeof(mode));
+	return sandbox_use_drop(mode, err);
+}
+
 enum seal_status audit_use_run(struct command_call *call, struct global_options *global, const char *path,
 			       int *exit_code, struct seal_err *err)
 {
@@ -211,6 +225,7 @@ enum seal_status audit_use_run(struct command_call *call, struct global_options 
 
 	if (global->audit_choice.target == NULL)
 		return call->command->run(call, exit_code, err);
+	SEAL_TRY(drop_rights(call, err));
 	SEAL_TRY(open_target(call, global->audit_choice.target, &target, err));
 	SEAL_TRY(audit_new(target, &options, &run.audit, err));
 	SEAL_TRY(write_start(run.audit, path, err));
