@@ -8,7 +8,9 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "services"), str(ROOT / "tests")]
+import flow
 import foreign
+import login_flow
 from kafka_cluster import KafkaCluster
 from kafka_node import KafkaNode
 from program import Program
@@ -102,6 +104,15 @@ def topic(kafka):
 
     yield make
     foreign.delete_topics(kafka.brokers, made)
+
+
+@pytest.fixture
+def two_topics(kafka, topic, sealstream):
+    """A policy, keys, a topic with one record, and an empty one."""
+    flow.prepare(sealstream)
+    source, target = topic("secure", 1), topic("secure-protected", 1)
+    foreign.produce(kafka.brokers, source, [(b"k", login_flow.VALUE)])
+    return source, target
 
 
 @pytest.fixture

@@ -1,9 +1,16 @@
 """Apache Kafka for tests: one node on 127.0.0.1, downloaded from Maven's central repository, stopped by its process id.
 
-    PLAINTEXT   everything is allowed
-    SASL_SSL    PLAIN: alice; SCRAM: bob (256), carol (512); mallory may log in but has no right
+    PLAINTEXT   everything is allowed; also on [::1] where the machine has IPv6
+    SASL_SSL    PLAIN: alice; SCRAM: bob (256), carol (512); mallory may log in but has no right;
+                OAUTHBEARER: tokens that signing_key has signed for the audience "kafka"
+    MTLS        whoever has a certificate of the authority: client_certificate()
+    UNSIGNED    OAUTHBEARER with tokens that nobody has signed, without TLS
+
+Connections on which nothing happens for four seconds are closed.
 """
+import base64
 import ctypes
+import json
 import pathlib
 import shutil
 import signal
@@ -19,11 +26,13 @@ SERVER = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
+listeners={listeners},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={listeners},CONTROLLER://127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,IPV6:PLAINTEXT,SASL_SSL:SASL_SSL,\
+  MTLS:SSL,UNSIGNED:SASL_PLAINTEXT
+connections.max.idle.ms=4000
 log.dirs=data
 num.partitions=2
 offsets.topic.replication.factor=1
@@ -36,7 +45,7 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 auto.create.topics.enable=false
-sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
   user_alice="{alice}" user_mallory="{mallory}";
 listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=\
@@ -47,6 +56,22 @@ listener.name.sasl_ssl.ssl.keystore.type=PEM
 listener.name.sasl_ssl.ssl.keystore.location=server-keystore.pem
 listener.name.sasl_ssl.ssl.truststore.type=PEM
 listener.name.sasl_ssl.ssl.truststore.location=ca.pem
+listener.name.sasl_ssl.oauthbearer.sasl.jaas.config=\
+  org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
+listener.name.sasl_ssl.oauthbearer.sasl.server.callback.handler.class=\
+  org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler
+listener.name.sasl_ssl.oauthbearer.connections.max.reauth.ms=3600000
+listener.name.sasl_ssl.sasl.oauthbearer.jwks.endpoint.url=file://{folder}/jwks.json
+listener.name.sasl_ssl.sasl.oauthbearer.expected.audience=kafka
+listener.name.mtls.ssl.keystore.type=PEM
+listener.name.mtls.ssl.keystore.location=server-keystore.pem
+listener.name.mtls.ssl.truststore.type=PEM
+listener.name.mtls.ssl.truststore.location=ca.pem
+listener.name.mtls.ssl.client.auth=required
+listener.name.mtls.ssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/,DEFAULT
+listener.name.unsigned.sasl.enabled.mechanisms=OAUTHBEARER
+listener.name.unsigned.oauthbearer.sasl.jaas.config=\
+  org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
 """
@@ -85,19 +110,47 @@ def make_authority(folder, name="ca"):
                    cwd=folder, check=True, capture_output=True)
 
 
+def make_certificate(folder, name, common_name):
+    """NAME.key and NAME.crt for 127.0.0.1, of the authority in that folder."""
+    (folder / f"{name}.ext").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n"
+                                        "extendedKeyUsage=serverAuth,clientAuth\n")
+    for command in (
+            f"openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {name}.key",
+            f"openssl req -new -key {name}.key -subj /CN={common_name} -out {name}.csr",
+            f"openssl x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3 -out {name}.crt"
+            f" -extfile {name}.ext"):
+        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+
+
 def make_certificates(folder):
     """ca.pem, and server-keystore.pem for 127.0.0.1 in the form that Kafka wants."""
     make_authority(folder)
-    (folder / "server.ext").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n"
-                                       "extendedKeyUsage=serverAuth,clientAuth\n")
-    for command in (
-            "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out server.key",
-            "openssl req -new -key server.key -subj /CN=127.0.0.1 -out server.csr",
-            "openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3 -out server.crt"
-            " -extfile server.ext"):
-        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    make_certificate(folder, "server", "127.0.0.1")
     (folder / "server-keystore.pem").write_text(
         "".join((folder / name).read_text() for name in ("server.key", "server.crt", "ca.pem")))
+
+
+def make_signing_key(folder):
+    """Of tokens; its public half is in jwks.json (RFC 7517)."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    def number(n):
+        return base64.urlsafe_b64encode(n.to_bytes((n.bit_length() + 7) // 8, "big")).rstrip(b"=").decode()
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key().public_numbers()
+    (folder / "jwks.json").write_text(json.dumps({"keys": [
+        {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "test", "n": number(public.n), "e": number(public.e)}]}))
+    return key
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
 
 
 def download(cache):
@@ -114,13 +167,15 @@ def download(cache):
 
 def java(jars, *arguments, heap="256m"):
     """A program of Apache Kafka, or one that uses its client. log4j2.properties is of the folder where it runs."""
-    return ["java", f"-Xmx{heap}", "-Xshare:auto", "-cp", f"{jars}/*", "-Dlog4j2.configurationFile=log4j2.properties", *arguments]
+    return ["java", f"-Xmx{heap}", "-Xshare:auto", "-cp", f"{jars}/*", "-Dlog4j2.configurationFile=log4j2.properties",
+            *arguments]
 
 
 def start_broker(jars, folder, heap="1g"):
     """server.properties of `folder`; what it says goes on in kafka.log there."""
+    allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=file://{folder}/jwks.json"
     with open(folder / "kafka.log", "a") as log:
-        return subprocess.Popen(java(jars, "kafka.Kafka", "server.properties", heap=heap), cwd=folder, stdin=subprocess.DEVNULL,
+        return subprocess.Popen(java(jars, allowed, "kafka.Kafka", "server.properties", heap=heap), cwd=folder, stdin=subprocess.DEVNULL,
                                 stdout=log, stderr=log, preexec_fn=die_with_parent)
 
 
@@ -151,6 +206,7 @@ class KafkaNode:
         self.folder = folder
         self.jars = download(cache)
         make_certificates(folder)
+        self.signing_key = make_signing_key(folder)
         (folder / "log4j2.properties").write_text(LOGGING)
         self.process = None
         for attempt in range(3):  # another process may take a free port before the broker does
@@ -160,9 +216,12 @@ class KafkaNode:
 
     def _start(self):
         shutil.rmtree(self.folder / "data", ignore_errors=True)
-        plain, sasl, controller = free_ports(3)
+        plain, sasl, mtls, unsigned, ipv6, controller = free_ports(6)
+        at = {"PLAINTEXT": f"127.0.0.1:{plain}", "SASL_SSL": f"127.0.0.1:{sasl}", "MTLS": f"127.0.0.1:{mtls}",
+              "UNSIGNED": f"127.0.0.1:{unsigned}"} | ({"IPV6": f"[::1]:{ipv6}"} if has_ipv6() else {})
         (self.folder / "server.properties").write_text(
-            SERVER.format(plain=plain, sasl=sasl, controller=controller, **PASSWORDS))
+            SERVER.format(listeners=",".join(f"{name}://{address}" for name, address in at.items()),
+                          controller=controller, folder=self.folder, **PASSWORDS))
         subprocess.run(java(self.jars, "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", "server.properties",
                             "--standalone",
                             "--add-scram", f"SCRAM-SHA-256=[name=bob,password={PASSWORDS['bob']}]",
@@ -170,7 +229,8 @@ class KafkaNode:
                        cwd=self.folder, check=True, capture_output=True)
         (self.folder / "kafka.log").unlink(missing_ok=True)
         self.process = start_broker(self.jars, self.folder)
-        self.brokers, self.sasl_brokers = f"127.0.0.1:{plain}", f"127.0.0.1:{sasl}"
+        self.brokers, self.sasl_brokers, self.mtls_brokers, self.unsigned_brokers = list(at.values())[:4]
+        self.ipv6_brokers = at.get("IPV6")
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline and self.process.poll() is None:
             if known_brokers(self.brokers):
@@ -191,3 +251,19 @@ class KafkaNode:
         return {"bootstrap.servers": self.sasl_brokers, "security.protocol": "SASL_SSL",
                 "ssl.ca.location": str(self.folder / "ca.pem"), "sasl.mechanism": mechanism,
                 "sasl.username": user, "sasl.password": password or PASSWORDS[user]}
+
+    def oauth(self, server, client, secret=None):
+        """The same, with a token of that server (token_server.py)."""
+        return {"bootstrap.servers": self.sasl_brokers, "security.protocol": "SASL_SSL",
+                "ssl.ca.location": str(self.folder / "ca.pem"), "https.ca.location": str(self.folder / "ca.pem"),
+                "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.method": "oidc",
+                "sasl.oauthbearer.token.endpoint.url": server.url, "sasl.oauthbearer.client.id": client,
+                "sasl.oauthbearer.client.secret": secret or server.clients[client]}
+
+    def client_certificate(self, user):
+        """librdkafka properties to show a certificate for `user`."""
+        make_certificate(self.folder, f"client-{user}", user)
+        return {"bootstrap.servers": self.mtls_brokers, "security.protocol": "SSL",
+                "ssl.ca.location": str(self.folder / "ca.pem"),
+                "ssl.certificate.location": str(self.folder / f"client-{user}.crt"),
+                "ssl.key.location": str(self.folder / f"client-{user}.key")}

@@ -1,59 +1,9 @@
 """TLS and logins to a real broker: what works, and that each failure names its cause and ends with its code."""
-import ctypes
-import glob
-import os
-import pathlib
-
-import confluent_kafka
 import flow
 import foreign
 import pytest
-from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
 from kafka_node import free_ports, make_authority
-
-VALUE = b'{"Address":"1 High St","credit_card":"4111-1111-1111-1111"}'
-
-
-def grant(kafka, user, *topics):
-    """Everything a pump needs: read, write and describe the topics, and its consumer group."""
-    def acl(kind, name, pattern, operation):
-        return AclBinding(kind, name, pattern, f"User:{user}", "*", operation, AclPermissionType.ALLOW)
-
-    foreign.allow(kafka.brokers, [acl(ResourceType.TOPIC, name, ResourcePatternType.LITERAL, operation)
-                                  for name in topics for operation in (AclOperation.READ, AclOperation.WRITE)] +
-                  [acl(ResourceType.GROUP, "sealstream.", ResourcePatternType.PREFIXED, AclOperation.READ)])
-
-
-@pytest.fixture
-def two_topics(kafka, topic, sealstream):
-    """A policy, keys, a topic with one record, and an empty one."""
-    flow.prepare(sealstream)
-    source, target = topic("secure", 1), topic("secure-protected", 1)
-    foreign.produce(kafka.brokers, source, [(b"k", VALUE)])
-    return source, target
-
-
-def settings(sealstream, properties):
-    """A client.properties file, so that no password is on a command line."""
-    path = sealstream.folder / "client.properties"
-    path.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
-    path.chmod(0o600)
-    return path
-
-
-def pump(sealstream, properties, topics, exit_code=0, environment=None):
-    source, target = topics
-    return sealstream.run("pump", "-F", settings(sealstream, properties), "--from", source, "--to", target, "-p", "policy.yaml",
-                          "-e", exit_code=exit_code, environment=environment)[1]
-
-
-def newer_librdkafka(folder):
-    """An LD_LIBRARY_PATH with the library that the foreign client's wheel brings along."""
-    wheel = pathlib.Path(confluent_kafka.__file__).parents[1] / "confluent_kafka.libs"
-    [library] = glob.glob(str(wheel / "librdkafka-*.so*"))
-    (folder / "newer").mkdir()
-    os.symlink(library, folder / "newer" / "librdkafka.so.1")
-    return {"LD_LIBRARY_PATH": str(folder / "newer")}
+from login_flow import VALUE, grant, librdkafka_version, newer_librdkafka, pump
 
 
 def test_plain_over_tls(kafka, sealstream, two_topics):
@@ -78,11 +28,6 @@ def test_scram_with_a_newer_library(kafka, sealstream, two_topics, tmp_path, use
     message = pump(sealstream, kafka.tls(user, mechanism), two_topics, environment=newer_librdkafka(tmp_path))
     assert "4895" not in message
     assert len(list(foreign.consume(kafka.brokers, two_topics[1]))) == 1
-
-
-def librdkafka_version():
-    """Of the library that the program finds here: 0x020002ff is 2.0.2."""
-    return ctypes.CDLL("librdkafka.so.1").rd_kafka_version()
 
 
 def test_scram_with_an_old_library_names_the_bug(kafka, sealstream, two_topics):

@@ -252,6 +252,30 @@ static void expect_refused(const char *text, const char *place, const char *word
 	kafka_config_clear(&config);
 }
 
+static void test_jaas_oauth(void **state)
+{
+	static const char file[] =
+		"sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required \\\n"
+		"  clientId=\"a b\" clientSecret='s=;' scope=x extension_logicalCluster=\"lkc-1\" "
+		"extension_pool=p;\n";
+	static const struct {
+		const char *name, *value;
+	} rows[] = {{"sasl.oauthbearer.method", "oidc"},
+		    {"sasl.oauthbearer.client.id", "a b"},
+		    {"sasl.oauthbearer.client.secret", "s=;"},
+		    {"sasl.oauthbearer.scope", "x"},
+		    {"sasl.oauthbearer.extensions", "logicalCluster=lkc-1,pool=p"}};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct kafka_config config;
+
+	assert_int_equal(parse(&config, file, &err), SEAL_OK);
+	assert_int_equal(kafka_config_translate(&config, &err), SEAL_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_string_equal(kafka_config_get(&config, KAFKA_PRODUCER, rows[i].name), rows[i].value);
+	assert_null(kafka_config_get(&config, KAFKA_PRODUCER, "sasl.jaas.config"));
+	kafka_config_clear(&config);
+}
+
 static void test_jaas_refused(void **state)
 {
 	expect_refused("sasl.jaas.config=x.Krb5LoginModule required;\n", "f.ini:1:1", "sasl.kerberos");
@@ -391,10 +415,10 @@ int main(void)
 		cmocka_unit_test(test_errors),		cmocka_unit_test(test_no_value_in_errors),
 		cmocka_unit_test(test_zero_byte),	cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_overrides),	cmocka_unit_test(test_order),
-		cmocka_unit_test(test_java_values),	cmocka_unit_test(test_jaas_refused),
-		cmocka_unit_test(test_stores),		cmocka_unit_test(test_jaas_options),
-		cmocka_unit_test(test_newer),		cmocka_unit_test(test_connection),
-		cmocka_unit_test(test_properties),
+		cmocka_unit_test(test_jaas_oauth),	cmocka_unit_test(test_java_values),
+		cmocka_unit_test(test_jaas_refused),	cmocka_unit_test(test_stores),
+		cmocka_unit_test(test_jaas_options),	cmocka_unit_test(test_newer),
+		cmocka_unit_test(test_connection),	cmocka_unit_test(test_properties),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,15 +192,64 @@ static enum seal_status add_behind(struct kafka_config *config, struct kafka_pro
 	return SEAL_OK;
 }
 
+/* One option of the module becomes a property behind `p`, if it is there. */
+static enum seal_status take_option(struct kafka_config *config, struct kafka_property *p, const char *option,
+				    const char *name, struct seal_err *err)
+{
+	const char *value;
+
+	if (!java_jaas_option(p->value, option, &config->arena, &value))
+		return SEAL_OK;
+	return add_behind(config, p, name, value, err);
+}
+
+/* extension_NAME="VALUE" …, as sasl.oauthbearer.extensions=NAME=VALUE,… */
+static enum seal_status take_extensions(struct kafka_config *config, struct kafka_property *p, struct seal_err *err)
+{
+	static const char prefix[] = "extension_";
+	const char *at = p->value, *value, *all = "";
+
+	while ((at = strstr(at, prefix)) != NULL) {
+		const char *name = arena_strndup(&config->arena, at, strcspn(at, "= \t\r\n;"));
+
+		if (name == NULL)
+			return err_memory(err);
+		if (java_jaas_option(p->value, name, &config->arena, &value)) {
+			all = arena_printf(&config->arena, "%s%s%s=%s", all, *all ? "," : "",
+					   name + sizeof(prefix) - 1, value);
+			if (all == NULL)
+				return err_memory(err);
+		}
+		at += strlen(name);
+	}
+	return *all ? add_behind(config, p, "sasl.oauthbearer.extensions", all, err) : SEAL_OK;
+}
+
+static enum seal_status take_oauth_apart(struct kafka_config *config, struct kafka_property *p, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	SEAL_TRY(take_option(config, p, "clientId", "sasl.oauthbearer.client.id", err));
+	SEAL_TRY(take_option(config, p, "clientSecret", "sasl.oauthbearer.client.secret", err));
+	SEAL_TRY(take_option(config, p, "scope", "sasl.oauthbearer.scope", err));
+	SEAL_TRY(take_extensions(config, p, err));
+	p->name = "sasl.oauthbearer.method"; /* Java knows it by the login module */
+	p->value = "oidc";
+out:
+	return rc;
+}
+
 static enum seal_status take_jaas_apart(struct kafka_config *config, struct kafka_property *p, struct seal_err *err)
 {
 	const char *user, *password;
 
+	if (strstr(p->value, "OAuthBearerLoginModule") != NULL)
+		return take_oauth_apart(config, p, err);
 	if (strstr(p->value, "PlainLoginModule") == NULL && strstr(p->value, "ScramLoginModule") == NULL) {
 		kafka_property_place(p, err);
 		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
-			       "sasl.jaas.config is understood for PlainLoginModule and ScramLoginModule only; set "
-			       "sasl.kerberos.* or sasl.oauthbearer.* instead");
+			       "sasl.jaas.config is understood for PlainLoginModule, ScramLoginModule and "
+			       "OAuthBearerLoginModule only; set sasl.kerberos.* instead");
 	}
 	if (!java_jaas_option(p->value, "username", &config->arena, &user) ||
 	    !java_jaas_option(p->value, "password", &config->arena, &password)) {
