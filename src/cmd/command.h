@@ -99,7 +99,7 @@ int stop_requested(void);
 bool stop_before_start(enum seal_status rc, int *exit_code, struct seal_err *err);
 void stop_install(void);
 /*
- * From now on SIGHUP asks for the policy to be loaded anew, instead of ending the process. When it is the terminal that hangs
+ * From now on SIGHUP asks for the policy to be loaded anew, where there is one, instead of ending the process. When it is the terminal that hangs
  * up, it is a stop request.
  */
 void stop_take_reloads(void);

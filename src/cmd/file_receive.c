@@ -170,6 +170,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	enum seal_status rc;
 
 	mem_keep_little();
+	stop_take_reloads(); /* there is nothing to reload */
 	service_begin();
 	kafka_config_init(&config);
 	SEAL_TRY(sandbox_use_drop(o->sandbox, err));

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/prctl.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -29,17 +30,23 @@ static void keep_memory_lockable(void)
 /* What no program that this one starts, were it to, could get back. Without CAP_SETPCAP it stays, of no use to anybody. */
 static enum seal_status drop_bounding_set(struct seal_err *err)
 {
-	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EPERM)
+	int there;
+
+	for (unsigned long cap = 0; (there = prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) >= 0; cap++)
+		if (there > 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EPERM)
 			return refused(err, "shrink the bounding set");
 	return SEAL_OK;
 }
 
+/* A process without any needs no call to drop them, which the filter of a service manager may not have. */
 static enum seal_status drop_capabilities(struct seal_err *err)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0, 0, 0}, {0, 0, 0}};
+	struct __user_cap_data_struct now[_LINUX_CAPABILITY_U32S_3];
 
+	if (syscall(SYS_capget, &head, now) == 0 && memcmp(now, none, sizeof(none)) == 0)
+		return SEAL_OK;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL)
 		return refused(err, "clear ambient capabilities");
 	if (syscall(SYS_capset, &head, none) != 0)
