@@ -74,12 +74,13 @@ enum seal_status policy_command_print(const struct seal_buf *text, struct seal_e
 }
 
 static const struct command *const subs[] = {
-	&command_policy_lint, &command_policy_test, &command_policy_explain, &command_policy_schema, NULL,
+	&command_policy_lint, &command_policy_test,   &command_policy_explain,
+	&command_policy_diff, &command_policy_schema, NULL,
 };
 
 const struct command command_policy = {
 	.name = "policy",
-	.usage = "lint|test|explain|schema",
+	.usage = "lint|test|explain|diff|schema",
 	.summary = "Check, test and explain a policy",
 	.details = "A policy says which fields of which topics are protected, how and with which key. docs/POLICY.md "
 		   "describes the file.",

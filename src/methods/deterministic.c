@@ -60,6 +60,9 @@ out:
 	return rc;
 }
 
+/* The rest says how values are read, too. */
+static const char *const write_options[] = {"version", NULL};
+
 const struct method_ops method_deterministic = {
 	.kind =
 		{
@@ -73,6 +76,7 @@ const struct method_ops method_deterministic = {
 				 METHOD_BYTES | METHOD_STABLE,
 			.options = rows,
 			.options_size = sizeof(struct deterministic_options),
+			.write_options = write_options,
 		},
 	.open = deterministic_open,
 	.session = simple_session_new,

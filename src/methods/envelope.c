@@ -220,6 +220,9 @@ out:
 	return rc;
 }
 
+/* The rest says how values are read, too. */
+static const char *const write_options[] = {"max_uses", "max_age", NULL};
+
 const struct method_ops method_envelope = {
 	.kind =
 		{
@@ -233,6 +236,7 @@ const struct method_ops method_envelope = {
 				 METHOD_BYTES | METHOD_PER | METHOD_CARRIES | METHOD_BYTES_ONLY,
 			.options = rows,
 			.options_size = sizeof(struct envelope_options),
+			.write_options = write_options,
 			.flags_of = flags_of,
 		},
 	.open = envelope_open,

@@ -479,6 +479,9 @@ out:
 	return rc;
 }
 
+/* The rest says how values are read, too. */
+static const char *const write_options[] = {"convergent", "ttl", "metadata", NULL};
+
 const struct method_ops method_token = {
 	.kind =
 		{
@@ -491,6 +494,7 @@ const struct method_ops method_token = {
 				 METHOD_BYTES | METHOD_STORE | METHOD_STABLE,
 			.options = rows,
 			.options_size = sizeof(struct token_options),
+			.write_options = write_options,
 			.check = check,
 			.flags_of = flags_of,
 		},

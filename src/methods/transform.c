@@ -421,6 +421,9 @@ static const struct method_session_ops session_ops = {
 	.free = simple_session_free,
 };
 
+/* The rest says how values are read, too. */
+static const char *const write_options[] = {"ttl", "expiration", "metadata", NULL};
+
 const struct method_ops method_transform = {
 	.kind =
 		{
@@ -433,6 +436,7 @@ const struct method_ops method_transform = {
 			.flags = METHOD_TRANSFORM_KEY | METHOD_BINDS,
 			.options = rows,
 			.options_size = sizeof(struct transform_options),
+			.write_options = write_options,
 			.check = check,
 			.own_key = own_key,
 			.flags_of = flags_of,

@@ -40,6 +40,8 @@ struct method_kind {
 	unsigned flags;
 	const struct opt_row *options; /* its own keys in a policy; a nested map {first: 6} is "keep.first" */
 	size_t options_size; /* of the struct that the rows fill */
+	/* Names of rows that say how new values are made: those made under others reveal all the same. Ended by NULL; NULL: none. */
+	const char *const *write_options;
 	/* Checks options against each other; compiles nothing. NULL: nothing to check. */
 	enum seal_status (*check)(const void *options, struct seal_err *err);
 	/*
