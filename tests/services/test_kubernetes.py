@@ -99,7 +99,7 @@ def test_options_are_the_program_s(sealstream, tmp_path):
     policy = tmp_path / "policy.yaml"
     policy.write_text(one("ConfigMap")["data"]["policy.yaml"])
     sealstream.run("policy", "lint", policy)
-    explained, _ = sealstream.run("policy", "explain", policy, environment()["SEALSTREAM_FROM"])
+    explained, _ = sealstream.run("policy", "explain", policy, "-t", environment()["SEALSTREAM_FROM"])
     assert b"$.Address" in explained
 
 
