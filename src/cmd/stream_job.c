@@ -77,6 +77,7 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 
 	progress_attach(&progress, call->global, job->prints, &pump);
 	service_begin();
+	SEAL_TRY(sandbox_use_drop(job->options->sandbox, err)); /* before the first thread */
 	SEAL_TRY(monitor_open(&(struct monitor_run){.address = job->options->listen, .command = call->command->name},
 			      &monitor, err));
 	progress.monitor = reload.monitor = monitor;
@@ -84,7 +85,6 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 		stop_take_reloads();
 		progress.reload = &reload;
 	}
-	SEAL_TRY(sandbox_use_drop(job->options->sandbox, err));
 	rc = open_policy(job, call, reload.topics, &use, err);
 	monitor_plan(monitor, use.plan);
 	if (rc == SEAL_OK)

@@ -75,6 +75,14 @@ static bool same_text(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+static bool same_list(const struct opt_list *a, const struct opt_list *b)
+{
+	for (; a != NULL && b != NULL; a = a->next, b = b->next)
+		if (strcmp(a->text, b->text) != 0)
+			return false;
+	return a == b;
+}
+
 static bool same_option(const struct opt_row *row, const void *was, const void *is)
 {
 	const void *a = (const uint8_t *)was + row->offset, *b = (const uint8_t *)is + row->offset;
@@ -93,9 +101,9 @@ static bool same_option(const struct opt_row *row, const void *was, const void *
 	case OPT_DURATION:
 		return *(const int64_t *)a == *(const int64_t *)b;
 	case OPT_LIST:
-		break;
+		return same_list(*(const struct opt_list *const *)a, *(const struct opt_list *const *)b);
 	}
-	err_bug(__FILE__, __LINE__, "an option of a method that cannot be compared");
+	err_bug(__FILE__, __LINE__, "a type of option that cannot be compared");
 }
 
 static bool only_writes(const struct method_kind *kind, const struct opt_row *row)
@@ -140,10 +148,12 @@ static const char *kind_of(const struct policy_rule *rule)
 /* "local:pii", in the diff's memory; "none". */
 static const char *key_name(struct compare *c, const struct policy_key *key)
 {
-	const char *name = key == NULL
-				   ? "none"
-				   : arena_printf(&c->diff->arena, "%s:%.*s", key->scheme, BYTES_FMT(key->reference));
+	const char *name;
 
+	if (key == NULL)
+		return "none";
+	name = arena_printf(&c->diff->arena, "%s:%.*s", key->scheme, BYTES_FMT(key->reference));
+	c->no_memory |= name == NULL;
 	return name != NULL ? name : "";
 }
 

@@ -3,10 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "../unit/policy_fake.h"
 #include "oom.h"
+#include "policy/diff.h"
 #include "policy/explain.h"
 #include "policy/json_schema.h"
 
@@ -115,13 +117,46 @@ static void matching(void **state)
 	policy_free(policy);
 }
 
+static enum seal_status compare(void *arg, struct seal_err *err)
+{
+	struct policy *const *policies = arg;
+	struct policy_diff diff;
+	enum seal_status rc;
+
+	policy_diff_init(&diff);
+	rc = policy_diff(policies[0], policies[1], NULL, &diff, err);
+	if (rc == SEAL_OK)
+		assert_int_equal(diff.n[CHANGE_LOSES], 2);
+	policy_diff_clear(&diff);
+	return rc;
+}
+
+/* No memory is never taken for no change. */
+static void differences(void **state)
+{
+	struct policy *policies[2] = {NULL, NULL};
+
+	for (size_t i = 0; i < 2; i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text),
+			 "version: 1\nkeys: {k: local:%zu}\ntopics:\n- {match: [t, u, '*'], protect: {$.a: {type: "
+			 "encrypt, "
+			 "key: k}, $.b: {type: encrypt, key: k}}}\n",
+			 i);
+		assert_int_equal(policy_load(bytes_str(text), "p.yaml", &fake_schema, NULL, &policies[i], NULL),
+				 SEAL_OK);
+	}
+	assert_true(oom_each(compare, policies) >= 1);
+	policy_free(policies[0]);
+	policy_free(policies[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(loads),
-		cmocka_unit_test(mistakes),
-		cmocka_unit_test(schemas),
-		cmocka_unit_test(matching),
+		cmocka_unit_test(loads),    cmocka_unit_test(mistakes),	   cmocka_unit_test(schemas),
+		cmocka_unit_test(matching), cmocka_unit_test(differences),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
