@@ -47,6 +47,12 @@ static bool is_not_draining(const struct monitor *monitor, char why[WHY_MAX])
 
 static bool services_answer(const struct monitor *monitor, char why[WHY_MAX])
 {
+	struct source *source = monitor->source;
+
+	if (!monitor->waiting && source != NULL && source->ops->away != NULL && source->ops->away(source)) {
+		snprintf(why, WHY_MAX, "no broker answers");
+		return false;
+	}
 	if (!monitor->waiting)
 		return true;
 	snprintf(why, WHY_MAX, "waiting for %llu s: %s",

@@ -112,8 +112,10 @@ struct source_ops {
 	 * way, but for release.
 	 */
 	enum seal_status (*rewind)(struct source *source, struct seal_err *err);
-	/* How far behind it is: fills up to max rows, returns how many there are. Thread-safe, asks nobody. NULL: not known. */
+	/* How much of it is not yet read: fills up to max rows, returns how many there are. Thread-safe, asks nobody. NULL: not known. */
 	size_t (*lag)(struct source *source, struct source_lag *out, size_t max);
+	/* Does the service not answer now? Thread-safe, asks nobody. NULL: not known. */
+	bool (*away)(struct source *source);
 	/* Where a record came from, for messages ("in.json:17"). NULL: topic/partition/offset says it. Thread-safe. */
 	void (*place)(struct source *source, const struct record *record, char *out, size_t room);
 };

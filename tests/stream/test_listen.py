@@ -1,5 +1,6 @@
 """--listen: health and metrics of a run, as Prometheus and Kubernetes ask for them."""
 import http.client
+import json
 import os
 import re
 import signal
@@ -139,6 +140,27 @@ def test_before_its_streams_are_open_a_run_lives_but_is_not_ready(program, start
         assert "[-]started failed: policy, keys and streams are not yet open" in text
         assert run.ask("/startupz")[0] == 503
         assert run.metrics()["sealstream_ready"] == 0
+
+
+def test_while_the_brokers_are_away_a_run_is_not_ready(program, start):
+    run = start(*program.pump_args("--listen", "127.0.0.1:0"))
+    wait_until(lambda: run.ask("/readyz")[0] == 200)
+    program.broker.tell("down")
+    wait_until(lambda: run.ask("/readyz")[0] == 503)
+    assert "[-]services failed: no broker answers" in run.ask("/readyz")[1]
+    assert run.ask("/livez")[0] == 200
+    program.broker.tell("up")
+    wait_until(lambda: run.ask("/readyz")[0] == 200, seconds=60)
+
+
+def test_lag(program, start):
+    """Of each partition, also of one that has nothing."""
+    lag = 'sealstream_consumer_lag_records{topic="purchases",partition="%d"}'
+    program.produce_plain("purchases", [json.dumps({"partition": 1, "payload": purchase(n)}) for n in range(3)], "-J",
+                          "--keep-partition")
+    run = start(*program.pump_args("--listen", "127.0.0.1:0"))
+    wait_until(lambda: [run.metrics().get(lag % n) for n in (0, 1)] == [0, 0])
+    assert run.stop() == 143
 
 
 @pytest.mark.parametrize("address, says", [

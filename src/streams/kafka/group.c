@@ -57,7 +57,7 @@ struct part *group_part(struct kafka_source *s, int32_t partition)
 
 #define PART_NONE                                                                                                    \
 	{                                                                                                            \
-		.done = -1, .sent = -1, .first = -1, .staged = -1                                                    \
+		.done = -1, .sent = -1, .first = -1, .staged = -1, .lag = -1                                         \
 	}
 
 /* Under both locks: it is not ours any more, or anew. */

@@ -458,6 +458,7 @@ static void source_callbacks(rd_kafka_conf_t *conf, void *owner)
 {
 	struct kafka_source *s = owner;
 
+	rd_kafka_conf_set_stats_cb(conf, kafka_source_statistics);
 	rd_kafka_conf_set_offset_commit_cb(conf, group_committed);
 	if (s->group)
 		rd_kafka_conf_set_rebalance_cb(conf, group_rebalance);
@@ -471,6 +472,7 @@ static const struct kafka_setting source_defaults[] = {
 	{"queued.max.messages.kbytes", "32768"}, /* bounds what lies ready */
 	{"fetch.message.max.bytes", "4194304"},
 	{"fetch.wait.max.ms", "100"},
+	{"statistics.interval.ms", "5000"}, /* lag.c */
 	{NULL, NULL},
 };
 
@@ -718,6 +720,8 @@ const struct source_ops kafka_source_ops = {
 	.mark = source_mark,
 	.stage = kafka_source_stage,
 	.rewind = kafka_source_rewind,
+	.lag = kafka_source_lag,
+	.away = kafka_source_away,
 	.release = source_release,
 	.close = source_close,
 };

@@ -24,6 +24,7 @@ struct part {
 	int64_t done; /* the next offset to read after what is safe; -1: nothing yet */
 	int64_t sent; /* the last one committed */
 	int64_t first; /* the first one read since it was assigned; -1: none. Under `reading` */
+	int64_t lag; /* records not yet read, of the last statistics; -1: not known */
 	int64_t staged; /* exactly once: the next offset after what is in the transaction; -1: nothing of it is */
 };
 
@@ -95,6 +96,11 @@ SEAL_MUST_USE enum seal_status kafka_source_staged(struct source *source, rd_kaf
 void kafka_source_settled(struct source *source);
 /* Just committed, not yet settled: does the group know it? SEAL_RETRY: can't be asked now. */
 SEAL_MUST_USE enum seal_status kafka_source_kept(struct source *source, struct seal_err *err);
+/* lag.c */
+size_t kafka_source_lag(struct source *source, struct source_lag *out, size_t max);
+bool kafka_source_away(struct source *source);
+void kafka_source_take_statistics(struct kafka_source *source, struct seal_bytes json);
+int kafka_source_statistics(rd_kafka_t *rk, char *json, size_t len, void *opaque); /* librdkafka's callback */
 /* librdkafka's callbacks. */
 void group_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
 void group_committed(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque);
