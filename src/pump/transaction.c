@@ -6,7 +6,10 @@
 #define TRANSACTION_MS 100
 #define TRANSACTION_RECORDS 50000
 #define TRANSACTION_BYTES (16u << 20)
-#define TELL_AFTER_MS 2000 /* an end that takes longer is told as a wait */
+#define TELL_AFTER_MS 2000 /* a begin or an end that takes longer is told as a wait */
+/* The first abort is followed by another try at once: it is mostly the group's. More in a row are trouble that lasts. */
+#define AGAIN_FIRST_MS 50
+#define AGAIN_LONGEST_MS 2000
 
 static uint64_t limit_of(uint64_t asked, uint64_t otherwise)
 {
@@ -28,20 +31,70 @@ static bool is_due(const struct pump *p)
 	       counts->bytes_out >= limit_of(o->transaction_bytes, TRANSACTION_BYTES);
 }
 
+/* It was tried for as long as the user wants: the run ends. */
+static void end_trying(struct pump *p, const struct seal_err *why, uint64_t since_ms)
+{
+	const uint64_t now = clock_mono_ms(), limit_ms = p->options->retry_ms;
+	struct seal_err err = *why;
+
+	if (limit_ms == 0 || now - since_ms < limit_ms)
+		return;
+	err_prefix(&err, "given up after %.1f s", (double)(now - since_ms) / 1000);
+	p->sink_failed = p->transaction.state != TRANSACTION_NONE;
+	pump_fail(p, &err);
+}
+
+/* The service puts a begin or an end off: told like any other wait, and given up like one. */
+static void put_off(struct pump *p, const struct seal_err *why)
+{
+	struct transaction *t = &p->transaction;
+
+	if (t->waits_ms == 0)
+		t->waits_ms = clock_mono_ms();
+	if (!t->told_wait && clock_mono_ms() - t->waits_ms >= TELL_AFTER_MS) {
+		t->told_wait = true;
+		if (p->waiting++ == 0) {
+			p->waiting_ms = t->waits_ms;
+			if (p->options->waiting != NULL)
+				p->options->waiting(p->options->arg, why);
+		}
+	}
+	end_trying(p, why, t->waits_ms);
+}
+
+static void put_off_no_more(struct pump *p)
+{
+	struct transaction *t = &p->transaction;
+
+	t->waits_ms = 0;
+	if (!t->told_wait)
+		return;
+	t->told_wait = false;
+	if (--p->waiting == 0 && p->options->resumed != NULL)
+		p->options->resumed(p->options->arg, clock_mono_ms() - p->waiting_ms);
+}
+
 enum seal_status transaction_begin(struct pump *p, struct seal_err *err)
 {
 	struct sink *sink = p->options->sink;
+	struct seal_err why = SEAL_ERR_INIT;
 	enum seal_status rc;
 
 	if (p->transaction.state == TRANSACTION_OPEN)
 		return SEAL_OK;
 	SEAL_INVARIANT(p->transaction.state == TRANSACTION_NONE);
-	SEAL_TRY(sink->ops->begin(sink, err));
+	rc = sink->ops->begin(sink, &why);
+	if (rc != SEAL_OK) {
+		*err = why;
+		if (rc == SEAL_RETRY)
+			put_off(p, &why);
+		return rc;
+	}
+	put_off_no_more(p);
 	p->transaction.state = TRANSACTION_OPEN;
 	p->transaction.began_ms = clock_mono_ms();
 	p->transaction.counts = (struct pump_counts){0};
-out:
-	return rc;
+	return SEAL_OK;
 }
 
 enum seal_status transaction_add(struct pump *p, const struct batch *batch, const struct pump_counts *counts,
@@ -58,42 +111,37 @@ out:
 	return rc;
 }
 
-/* The service takes long to end it: told like any other wait. */
-static void tell_wait(struct pump *p, const struct seal_err *why)
+/* What was read is dropped, and read again. */
+static void aborted(struct pump *p, const struct seal_err *why)
 {
-	if (p->transaction.told_wait || clock_mono_ms() - p->transaction.ending_ms < TELL_AFTER_MS)
-		return;
-	p->transaction.told_wait = true;
-	if (p->waiting++ == 0) {
-		p->waiting_ms = p->transaction.ending_ms;
-		if (p->options->waiting != NULL)
-			p->options->waiting(p->options->arg, why);
-	}
-}
+	struct transaction *t = &p->transaction;
+	const uint64_t now = clock_mono_ms();
+	uint64_t pause_ms = 0;
 
-static void tell_wait_over(struct pump *p)
-{
-	if (!p->transaction.told_wait)
-		return;
-	p->transaction.told_wait = false;
-	if (--p->waiting == 0 && p->options->resumed != NULL)
-		p->options->resumed(p->options->arg, clock_mono_ms() - p->waiting_ms);
+	if (t->aborts++ == 0)
+		t->aborting_ms = now;
+	for (unsigned i = 1; i < t->aborts && pause_ms < AGAIN_LONGEST_MS; i++)
+		pause_ms = pause_ms == 0 ? AGAIN_FIRST_MS : 2 * pause_ms;
+	t->again_ms = now + pause_ms;
+	t->why = *why;
+	t->stale = true;
+	p->counts.aborted++;
+	if (p->options->aborted != NULL)
+		p->options->aborted(p->options->arg, why);
+	end_trying(p, why, t->aborting_ms);
 }
 
 static void ended(struct pump *p, bool committed, const struct seal_err *why)
 {
 	p->transaction.state = TRANSACTION_NONE;
-	p->transaction.ending_ms = 0;
-	tell_wait_over(p);
-	if (committed) {
-		pump_add_counts(&p->counts, &p->transaction.counts);
-		p->counts.transactions++;
+	put_off_no_more(p);
+	if (!committed) {
+		aborted(p, why);
 		return;
 	}
-	p->counts.aborted++;
-	p->transaction.stale = true;
-	if (p->options->aborted != NULL)
-		p->options->aborted(p->options->arg, why);
+	pump_add_counts(&p->counts, &p->transaction.counts);
+	p->counts.transactions++;
+	p->transaction.aborts = 0;
 }
 
 /* One step of the end, by the only thread that has set `driven`. */
@@ -105,8 +153,6 @@ static void drive(struct pump *p)
 	enum seal_status rc;
 
 	p->transaction.driven = true;
-	if (p->transaction.ending_ms == 0)
-		p->transaction.ending_ms = clock_mono_ms();
 	pthread_mutex_unlock(&p->lock);
 	rc = sink->ops->end(sink, p->options->source, PUMP_TICK_MS, &committed, &err);
 	pthread_mutex_lock(&p->lock);
@@ -114,10 +160,10 @@ static void drive(struct pump *p)
 	if (rc == SEAL_OK) {
 		ended(p, committed, &err);
 	} else if (rc == SEAL_RETRY) {
-		tell_wait(p, &err);
+		put_off(p, &err);
 	} else {
 		p->transaction.state = TRANSACTION_NONE;
-		tell_wait_over(p);
+		put_off_no_more(p);
 		p->sink_failed = true;
 		pump_fail(p, &err);
 	}
@@ -158,9 +204,12 @@ enum seal_status transaction_rewind(struct pump *p, struct seal_err *err)
 
 	pthread_mutex_lock(&p->lock);
 	stale = p->transaction.stale;
+	if (stale && clock_mono_ms() < p->transaction.again_ms)
+		rc = err_set(err, SEAL_RETRY, p->transaction.why.code, "transactions are aborted again and again: %s",
+			     p->transaction.why.text);
 	pthread_mutex_unlock(&p->lock);
-	if (!stale)
-		return SEAL_OK;
+	if (!stale || rc != SEAL_OK)
+		return rc;
 	SEAL_TRY(source->ops->rewind(source, err));
 	pthread_mutex_lock(&p->lock);
 	p->transaction.stale = false;

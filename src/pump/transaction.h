@@ -15,7 +15,7 @@
 
 /* All under `lock`. */
 
-/* Before a write: begins one when none is open. SEAL_RETRY: no answer yet. */
+/* Before a write: begins one when none is open. SEAL_RETRY: no answer yet; the run may have failed by it. */
 SEAL_MUST_USE enum seal_status transaction_begin(struct pump *p, struct seal_err *err);
 /* After it: `batch` is in it, and so are its counts. Another transaction is due from now on when this one is full. */
 SEAL_MUST_USE enum seal_status transaction_add(struct pump *p, const struct batch *batch,

@@ -24,10 +24,15 @@ enum transaction_state { TRANSACTION_NONE, TRANSACTION_OPEN, TRANSACTION_ENDING 
 struct transaction {
 	enum transaction_state state;
 	bool driven; /* a thread is in sink.end */
-	bool told_wait; /* its end takes long, and was told */
+	bool told_wait; /* its begin or end takes long, and was told */
 	bool stale; /* one was aborted and the source has not yet rewound: nothing that was read may go out */
 	uint64_t fresh; /* batches before this one were read before the last rewind */
-	uint64_t began_ms, ending_ms;
+	uint64_t began_ms;
+	uint64_t waits_ms; /* since when the sink puts its begin or end off; 0: it does not */
+	unsigned aborts; /* in a row */
+	uint64_t aborting_ms; /* since the first of them */
+	uint64_t again_ms; /* when it is tried again */
+	struct seal_err why; /* of the last one */
 	struct pump_counts counts; /* of what is in it */
 };
 

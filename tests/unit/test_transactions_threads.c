@@ -1,0 +1,677 @@
+/*
+ * pump with exactly_once: what the sink shows in the end is the input, once and in order, whatever is aborted, put off or lost
+ * on the way. The sink keeps what is written apart until its end commits it together with the source's position.
+ */
+#include "pump_fake.h"
+
+#define PLANS 64
+
+/* How the k-th transaction ends. */
+enum fate {
+	COMMITS,
+	ABORTS,
+	LOST, /* it commits, and says that it did not: nobody knows */
+	BREAKS, /* a write is the last that it keeps; its end says so */
+};
+
+static struct {
+	enum fate plan[PLANS]; /* of the first ones; the others commit */
+	int begin_retries, end_retries, rewind_retries; /* before each */
+	bool end_never; /* its first end is put off for ever */
+	bool aborts_always;
+	size_t denied_at; /* the end of this transaction fails for good; SIZE_MAX: none */
+	/* the service */
+	uint64_t position; /* the group's */
+	uint64_t pending[RECORDS_MAX]; /* offsets written in the open one */
+	size_t n_pending;
+	bool open, ending;
+	size_t n_begun;
+	size_t writes; /* in the open one */
+	int retries;
+	/* the source */
+	uint64_t staged;
+	bool stale; /* an abort was told, and no rewind came since */
+	size_t rewinds;
+	/* what the caller was told */
+	size_t aborts;
+	char why[600];
+	_Atomic size_t reloads;
+	bool holds_for_reload; /* half is given only then */
+	bool reload_refused;
+	/* who is where */
+	atomic_int in_sink, in_read;
+} x;
+
+static enum fate fate(void)
+{
+	if (x.aborts_always)
+		return ABORTS;
+	return x.n_begun <= PLANS ? x.plan[x.n_begun - 1] : COMMITS;
+}
+
+static void enter(atomic_int *who)
+{
+	assert_int_equal(atomic_fetch_add(who, 1), 0);
+}
+
+static void leave(atomic_int *who)
+{
+	atomic_fetch_sub(who, 1);
+}
+
+/* ---- the source ---- */
+
+static enum seal_status x_read(struct source *it, struct batch *batch, size_t max, int timeout_ms,
+			       enum read_result *result, struct seal_err *why)
+{
+	enum seal_status rc;
+
+	assert_in_range(timeout_ms, 0, 100);
+	enter(&x.in_read);
+	if (x.holds_for_reload && t.given >= t.n / 2 && atomic_load(&x.reloads) == 0) {
+		*result = READ_IDLE;
+		rc = SEAL_OK;
+		sched_yield();
+	} else {
+		rc = fake_read(it, batch, max, timeout_ms, result, why);
+	}
+	leave(&x.in_read);
+	return rc;
+}
+
+static enum seal_status x_stage(struct source *it, const struct batch *batch, struct seal_err *why)
+{
+	assert_true(x.open && !x.ending && !x.stale);
+	if (batch->n == 0)
+		return SEAL_OK;
+	assert_int_equal(batch->records[0].offset, x.staged);
+	x.staged = (uint64_t)batch->records[batch->n - 1].offset + 1;
+	return SEAL_OK;
+}
+
+static enum seal_status x_rewind(struct source *it, struct seal_err *why)
+{
+	static int retries;
+
+	enter(&x.in_read);
+	assert_true(x.stale && !x.open);
+	leave(&x.in_read);
+	if (retries++ < x.rewind_retries)
+		return err_set(why, SEAL_RETRY, SEAL_E_SERVICE, "the coordinator is away");
+	retries = 0;
+	x.stale = false;
+	x.rewinds++;
+	t.given = x.staged = x.position;
+	return SEAL_OK;
+}
+
+static enum seal_status x_commit(struct source *it, const struct batch *batch, struct seal_err *why)
+{
+	fail_msg("the position is the transaction's");
+	return SEAL_FATAL;
+}
+
+static enum seal_status x_sync(struct source *it, struct seal_err *why)
+{
+	fail_msg("nothing is left to commit");
+	return SEAL_FATAL;
+}
+
+/* ---- the sink ---- */
+
+static bool put_off(int times)
+{
+	if (x.retries++ < times)
+		return true;
+	x.retries = 0;
+	return false;
+}
+
+static enum seal_status x_begin(struct sink *it, struct seal_err *why)
+{
+	enum seal_status rc = SEAL_OK;
+
+	enter(&x.in_sink);
+	assert_false(x.open || x.stale);
+	if (put_off(x.begin_retries)) {
+		rc = err_set(why, SEAL_RETRY, SEAL_E_SERVICE, "no answer yet");
+	} else {
+		x.open = true;
+		x.n_begun++;
+		x.n_pending = x.writes = 0;
+	}
+	leave(&x.in_sink);
+	return rc;
+}
+
+static enum seal_status x_write(struct sink *it, const struct record *records, size_t n, uint64_t ticket,
+				int timeout_ms, struct seal_err *why)
+{
+	enter(&x.in_sink);
+	assert_true(x.open && !x.ending && !x.stale);
+	assert_true(x.n_pending + n <= RECORDS_MAX);
+	x.writes++;
+	for (size_t i = 0; i < n && !(fate() == BREAKS && x.writes > 1); i++)
+		x.pending[x.n_pending++] = (uint64_t)records[i].offset | (records[i].topic.len > 0 ? 1ull << 63 : 0);
+	leave(&x.in_sink);
+	return SEAL_OK;
+}
+
+static void show(void)
+{
+	char text[40];
+
+	for (size_t i = 0; i < x.n_pending; i++) {
+		snprintf(text, sizeof(text), "%s%llu", x.pending[i] >> 63 ? "D" : "r",
+			 (unsigned long long)(x.pending[i] << 1 >> 1));
+		assert_true(t.n_written < RECORDS_MAX);
+		t.written[t.n_written++] = mem_strdup(text);
+	}
+	x.position = x.staged;
+}
+
+static enum seal_status x_end(struct sink *it, struct source *from, int timeout_ms, bool *committed,
+			      struct seal_err *why)
+{
+	const enum fate how = fate();
+	enum seal_status rc = SEAL_OK;
+
+	enter(&x.in_sink);
+	assert_true(x.open);
+	assert_ptr_equal(from, options.source);
+	x.ending = true;
+	*committed = false;
+	if (x.end_never || put_off(x.end_retries)) {
+		rc = err_set(why, SEAL_RETRY, SEAL_E_SERVICE, "not over yet");
+		sched_yield();
+		goto out;
+	}
+	x.ending = x.open = false;
+	if (x.n_begun == x.denied_at) {
+		rc = err_set(why, SEAL_DATA, SEAL_E_LIMIT, "too large for ever");
+		goto out;
+	}
+	if (how == COMMITS || how == LOST)
+		show();
+	*committed = how == COMMITS;
+	x.stale = !*committed;
+	if (!*committed)
+		err_set(why, SEAL_FATAL, SEAL_E_SERVICE, "transaction %zu is gone", x.n_begun);
+out:
+	leave(&x.in_sink);
+	return rc;
+}
+
+static enum seal_status x_poll(struct sink *it, int timeout_ms, uint64_t *acknowledged, struct seal_err *why)
+{
+	enter(&x.in_sink);
+	assert_false(x.ending);
+	*acknowledged = 0;
+	leave(&x.in_sink);
+	return SEAL_OK;
+}
+
+static enum seal_status x_flush(struct sink *it, int timeout_ms, struct seal_err *why)
+{
+	fail_msg("the end of a transaction flushes");
+	return SEAL_FATAL;
+}
+
+/* ---- the caller ---- */
+
+static void on_aborted(void *arg, const struct seal_err *why)
+{
+	x.aborts++;
+	snprintf(x.why, sizeof(x.why), "%s", why->text);
+}
+
+/* Once, when half is there; what is then read comes under the other rules. */
+static struct policy_topic other_topic;
+
+static bool on_reload(void *arg, const struct plan **plan, const struct policy_topic **to)
+{
+	if (x.reloads > 0 || t.n_written < t.n / 2 - 37)
+		return false;
+	x.reloads++;
+	*plan = NULL;
+	*to = &other_topic;
+	t.cannot_rewrap = x.reload_refused;
+	return true;
+}
+
+static void on_reloaded(void *arg, const struct seal_err *why)
+{
+	assert_false(x.open);
+	assert_int_equal(why != NULL, x.reload_refused);
+	t.cannot_rewrap = false;
+	x.reloads++;
+}
+
+static const struct source_ops x_source_ops = {.size = sizeof(x_source_ops),
+					       .name = "fake",
+					       .read = x_read,
+					       .commit = x_commit,
+					       .sync = x_sync,
+					       .release = fake_release,
+					       .stage = x_stage,
+					       .rewind = x_rewind};
+static const struct sink_ops x_sink_ops = {.size = sizeof(x_sink_ops),
+					   .name = "fake",
+					   .write = x_write,
+					   .poll = x_poll,
+					   .check = fake_check,
+					   .begin = x_begin,
+					   .end = x_end,
+					   .flush = x_flush,
+					   .finish = fake_finish};
+static struct source x_source = {.ops = &x_source_ops};
+static struct sink x_sink = {.ops = &x_sink_ops};
+
+static int x_setup(void **state)
+{
+	setup(state);
+	memset(&x, 0, sizeof(x));
+	x.denied_at = SIZE_MAX;
+	other_topic = topic;
+	options.source = &x_source;
+	options.sink = &x_sink;
+	options.exactly_once = true;
+	options.transaction_records = 300; /* the clock decides nothing, unless a test wants it */
+	options.transaction_ms = 1000000;
+	options.drain_ms = 20000;
+	options.threads = *state != NULL ? *(unsigned *)*state : 1;
+	options.aborted = on_aborted;
+	return 0;
+}
+
+static void shown_in_order(size_t n)
+{
+	char expected[32];
+
+	assert_int_equal(t.n_written, n);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(expected, sizeof(expected), "r%zu", i);
+		assert_string_equal(t.written[i], expected);
+	}
+	assert_int_equal(x.position, n);
+	assert_false(x.open);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+}
+
+/* How many of those that were planned to are over without a commit that was told. */
+static size_t untold(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < x.n_begun && i < PLANS; i++)
+		n += x.plan[i] != COMMITS;
+	return n;
+}
+
+static void whole_run(void)
+{
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	shown_in_order(t.n);
+	assert_true(t.finished);
+	assert_int_equal(x.aborts, untold());
+	assert_int_equal(x.rewinds, x.aborts);
+	assert_int_equal(counts.aborted, x.aborts);
+	assert_int_equal(counts.transactions, x.n_begun - x.aborts);
+}
+
+/* ---- tests ---- */
+
+static void test_all_once(void **state)
+{
+	whole_run();
+	assert_in_range(x.n_begun, 2, 5000 / 300 + 1);
+	assert_int_equal(counts.records_in, t.n);
+	assert_int_equal(counts.records_out, t.n);
+}
+
+static void test_empty_source(void **state)
+{
+	t.n = 0;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_int_equal(x.n_begun, 0);
+	assert_true(t.finished);
+}
+
+static void test_bytes_end_it(void **state)
+{
+	options.transaction_records = 0;
+	options.transaction_bytes = 37 * 5 * 10; /* "P:r…" */
+	whole_run();
+	assert_in_range(x.n_begun, 5, 135);
+}
+
+static void test_the_clock_ends_it(void **state)
+{
+	options.transaction_records = 0;
+	options.transaction_ms = 1;
+	t.n = 20000;
+	whole_run();
+	assert_true(x.n_begun > 1);
+}
+
+/* Each of the first ones, and the last one, which the end of the source finds. */
+static void test_aborted_anywhere(void **state)
+{
+	for (size_t i = 0; i < 8; i++)
+		x.plan[i * 2] = ABORTS;
+	whole_run();
+	assert_int_equal(x.aborts, 8);
+	assert_int_equal(counts.records_in, t.n);
+}
+
+static void test_the_last_one_is_aborted(void **state)
+{
+	t.n = 200; /* the end of the source ends it */
+	x.plan[0] = x.plan[1] = ABORTS;
+	whole_run();
+	assert_int_equal(x.aborts, 2);
+	assert_int_equal(counts.records_in, t.n);
+	assert_true(t.waits >= 1); /* the second in a row waits before it is read again */
+	assert_int_equal(t.resumes, t.waits);
+}
+
+/* The group says that it went through: nothing is written again. */
+static void test_a_commit_that_nobody_knows_of(void **state)
+{
+	x.plan[0] = x.plan[2] = x.plan[3] = LOST;
+	whole_run();
+	assert_int_equal(x.aborts, 3);
+}
+
+static void test_a_write_breaks_it(void **state)
+{
+	x.plan[0] = x.plan[3] = BREAKS;
+	whole_run();
+	assert_int_equal(x.aborts, 2);
+	assert_string_equal(x.why, "transaction 4 is gone");
+}
+
+static void test_everything_is_put_off(void **state)
+{
+	x.begin_retries = 2;
+	x.end_retries = 3;
+	x.rewind_retries = 2;
+	x.plan[1] = ABORTS;
+	t.n = 2000;
+	atomic_store(&t.away, 3);
+	whole_run();
+	assert_int_equal(t.resumes, t.waits);
+}
+
+/* The order in which four threads are done does not matter, and what was read before a rewind never goes out. */
+static void test_many_aborts(void **state)
+{
+	for (size_t i = 0; i < PLANS; i++)
+		x.plan[i] = i % 5 == 1 ? ABORTS : i % 7 == 3 ? LOST : i % 11 == 5 ? BREAKS : COMMITS;
+	t.n = 9000;
+	whole_run();
+}
+
+static void test_max_records(void **state)
+{
+	options.max_records = 700;
+	x.plan[1] = ABORTS;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	shown_in_order(700);
+	assert_int_equal(counts.records_in, 700);
+	assert_true(t.finished);
+}
+
+static void test_end_when_idle(void **state)
+{
+	options.end_when_idle = true;
+	t.idle_at_end = true;
+	x.plan[0] = x.plan[5] = ABORTS;
+	whole_run();
+}
+
+/* Nothing is half done when the run stops, and the next one goes on where it was. */
+static void test_stop_drains(void **state)
+{
+	t.stop_after = 1000;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_true(t.n_written >= 1000 - 37 && t.n_written < t.n);
+	shown_in_order(t.n_written);
+	assert_int_equal(counts.records_in, t.n_written);
+	assert_false(t.finished);
+}
+
+static size_t stop_at_begun;
+
+static int stop_at_end(void)
+{
+	return x.n_begun >= stop_at_begun && x.ending ? SIGTERM : 0;
+}
+
+static void test_stop_while_it_ends(void **state)
+{
+	options.threads = 1; /* stop looks at what the sink does */
+	options.stop = stop_at_end;
+	stop_at_begun = 3;
+	x.end_retries = 2;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_true(x.n_begun >= 3 && t.n_written < t.n);
+	shown_in_order(t.n_written);
+}
+
+static void test_the_aborted_one_is_not_tried_again_after_a_stop(void **state)
+{
+	t.stop_after = 250; /* before the first is full */
+	x.plan[0] = ABORTS;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	shown_in_order(0);
+	assert_int_equal(counts.records_in, 0);
+	assert_int_equal(x.aborts, 1);
+}
+
+static void test_a_drain_gives_up_in_the_end(void **state)
+{
+	options.drain_ms = 200;
+	t.stop_after = 100;
+	x.end_never = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
+	assert_int_equal(err.code, SEAL_E_TIMEOUT);
+	assert_int_equal(t.n_written, 0);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+}
+
+static void test_an_end_is_waited_for_only_so_long(void **state)
+{
+	options.retry_ms = 300;
+	x.end_never = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
+	assert_non_null(strstr(err.text, "given up after"));
+	assert_non_null(strstr(err.text, "not over yet"));
+}
+
+static void test_a_begin_is_waited_for_only_so_long(void **state)
+{
+	options.retry_ms = 300;
+	x.begin_retries = INT32_MAX;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
+	assert_non_null(strstr(err.text, "given up after"));
+	assert_non_null(strstr(err.text, "no answer yet"));
+	assert_int_equal(x.n_begun, 0);
+}
+
+static void test_aborts_are_tried_only_so_long(void **state)
+{
+	options.retry_ms = 300;
+	x.aborts_always = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_FATAL);
+	assert_non_null(strstr(err.text, "given up after"));
+	assert_non_null(strstr(err.text, "is gone"));
+	assert_int_equal(t.n_written, 0);
+	assert_true(x.aborts > 2 && x.aborts < 20); /* they are further and further apart */
+}
+
+/* A record that a broker never takes ends the run, and nothing of its transaction is there. */
+static void test_refused_for_ever(void **state)
+{
+	x.denied_at = 3;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DATA);
+	assert_int_equal(err.code, SEAL_E_LIMIT);
+	assert_int_equal(counts.transactions, 2);
+	shown_in_order(t.n_written);
+}
+
+/* What comes before it is there, in a transaction of its own or not; it itself is where the next run starts. */
+static void test_a_rejected_record(void **state)
+{
+	t.bad_at = 1000;
+	x.plan[1] = ABORTS;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DATA);
+	assert_string_equal(err.place, "in/3/1000: $['a']");
+	shown_in_order(1000);
+	assert_int_equal(counts.records_in, 1001);
+	assert_int_equal(counts.records_out, 1000);
+	assert_int_equal(counts.failed, 1);
+	assert_false(t.finished);
+}
+
+static void test_the_first_record_is_rejected(void **state)
+{
+	t.bad_at = 0;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DATA);
+	shown_in_order(0);
+	assert_int_equal(counts.transactions, x.n_begun);
+}
+
+/* Dead letters are in the transaction of their records: they come once, too. */
+static void test_dead_letters(void **state)
+{
+	topic.on.on_error = ON_ERROR_DEAD_LETTER;
+	topic.dead_letter_topic = "dead";
+	t.bad_at = 420;
+	x.plan[0] = x.plan[1] = ABORTS;
+	x.plan[3] = LOST;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_int_equal(t.n_written, t.n);
+	assert_string_equal(t.written[420], "D420");
+	assert_string_equal(t.written[421], "r421");
+	assert_int_equal(x.position, t.n);
+}
+
+static void test_dropped_records(void **state)
+{
+	topic.on.on_error = ON_ERROR_DROP;
+	t.all_bad = true;
+	t.n = 1000;
+	x.plan[1] = ABORTS;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_int_equal(t.n_written, 0);
+	assert_int_equal(x.position, t.n); /* they are done all the same */
+	assert_int_equal(counts.dropped, t.n);
+}
+
+static void test_the_source_fails(void **state)
+{
+	t.read_fails_at = 1000;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_FATAL);
+	assert_string_equal(err.text, "cannot read");
+	assert_true(t.n_written >= 1000 && t.n_written < 1037);
+	shown_in_order(t.n_written);
+}
+
+static void test_the_engine_fails(void **state)
+{
+	t.denied = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DENIED);
+	shown_in_order(0);
+}
+
+static void test_reload(void **state)
+{
+	options.reload = on_reload;
+	options.reloaded = on_reloaded;
+	options.transaction_ms = 20; /* nothing else ends the one that is open then */
+	x.holds_for_reload = true;
+	x.plan[2] = ABORTS;
+	whole_run();
+	assert_int_equal(x.reloads, 2);
+}
+
+static void test_reload_refused(void **state)
+{
+	options.reload = on_reload;
+	options.reloaded = on_reloaded;
+	options.direction = ENGINE_REWRAP;
+	options.transaction_ms = 20;
+	x.holds_for_reload = x.reload_refused = true;
+	whole_run();
+	assert_int_equal(x.reloads, 2);
+}
+
+/* Sealed keys while a transaction is open: it is not held open for them. */
+static uint64_t give_up_ms;
+static bool seen_whole;
+
+static int stop_when_shown(void)
+{
+	seen_whole = seen_whole || (t.waits > t.resumes && !x.open && t.n_written == 37 * 3);
+	return seen_whole || clock_mono_ms() > give_up_ms ? SIGTERM : 0;
+}
+
+static void test_keys_that_are_away_hold_nothing_open(void **state)
+{
+	options.threads = 1;
+	options.transaction_ms = 10;
+	options.stop = stop_when_shown;
+	give_up_ms = clock_mono_ms() + 20000;
+	seen_whole = false;
+	atomic_store(&t.calls_before_away, 3);
+	atomic_store(&t.away, 1000000);
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_true(seen_whole);
+	shown_in_order(37 * 3);
+}
+
+static unsigned one = 1, four = 4;
+
+#define TEST(name)                                                                                                   \
+	{#name, name, x_setup, teardown, &one},                                                                      \
+	{                                                                                                            \
+#name " with four threads", name, x_setup, teardown, &four                                           \
+	}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_all_once),
+		TEST(test_empty_source),
+		TEST(test_bytes_end_it),
+		TEST(test_the_clock_ends_it),
+		TEST(test_aborted_anywhere),
+		TEST(test_the_last_one_is_aborted),
+		TEST(test_a_commit_that_nobody_knows_of),
+		TEST(test_a_write_breaks_it),
+		TEST(test_everything_is_put_off),
+		TEST(test_many_aborts),
+		TEST(test_max_records),
+		TEST(test_end_when_idle),
+		TEST(test_stop_drains),
+		TEST(test_stop_while_it_ends),
+		TEST(test_the_aborted_one_is_not_tried_again_after_a_stop),
+		TEST(test_a_drain_gives_up_in_the_end),
+		TEST(test_an_end_is_waited_for_only_so_long),
+		TEST(test_a_begin_is_waited_for_only_so_long),
+		TEST(test_aborts_are_tried_only_so_long),
+		TEST(test_refused_for_ever),
+		TEST(test_a_rejected_record),
+		TEST(test_the_first_record_is_rejected),
+		TEST(test_dead_letters),
+		TEST(test_dropped_records),
+		TEST(test_the_source_fails),
+		TEST(test_the_engine_fails),
+		TEST(test_reload),
+		TEST(test_reload_refused),
+		TEST(test_keys_that_are_away_hold_nothing_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
