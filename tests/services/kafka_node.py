@@ -1,7 +1,7 @@
 """Apache Kafka for tests: one node on 127.0.0.1, downloaded from Maven's central repository, stopped by its process id.
 
     PLAINTEXT   everything is allowed; also on [::1] where the machine has IPv6
-    SASL_SSL    PLAIN: alice; SCRAM: bob (256), carol (512); mallory may log in but has no right;
+    SASL_SSL    PLAIN: alice; SCRAM: bob (256), carol (512); the others may log in but have no right;
                 OAUTHBEARER: tokens that signing_key has signed for the audience "kafka"
     MTLS        whoever has a certificate of the authority: client_certificate()
     UNSIGNED    OAUTHBEARER with tokens that nobody has signed, without TLS
@@ -20,7 +20,7 @@ import time
 
 VERSION = "4.2.0"
 HERE = pathlib.Path(__file__).resolve().parent
-PASSWORDS = {name: f"{name}-secret" for name in ("alice", "bob", "carol", "mallory")}
+PASSWORDS = {name: f"{name}-secret" for name in ("alice", "bob", "carol", "mallory", "nina", "oscar", "peggy", "rupert")}
 
 SERVER = """
 process.roles=broker,controller
@@ -47,7 +47,7 @@ group.min.session.timeout.ms=1000
 auto.create.topics.enable=false
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
-  user_alice="{alice}" user_mallory="{mallory}";
+  {users};
 listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=\
   org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
@@ -221,7 +221,8 @@ class KafkaNode:
               "UNSIGNED": f"127.0.0.1:{unsigned}"} | ({"IPV6": f"[::1]:{ipv6}"} if has_ipv6() else {})
         (self.folder / "server.properties").write_text(
             SERVER.format(listeners=",".join(f"{name}://{address}" for name, address in at.items()),
-                          controller=controller, folder=self.folder, **PASSWORDS))
+                          controller=controller, folder=self.folder,
+                          users=" ".join(f'user_{name}="{password}"' for name, password in PASSWORDS.items())))
         subprocess.run(java(self.jars, "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", "server.properties",
                             "--standalone",
                             "--add-scram", f"SCRAM-SHA-256=[name=bob,password={PASSWORDS['bob']}]",

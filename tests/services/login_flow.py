@@ -44,10 +44,10 @@ def settings(sealstream, properties):
     return path
 
 
-def pump(sealstream, properties, topics, exit_code=0, environment=None):
+def pump(sealstream, properties, topics, *more, exit_code=0, environment=None):
     source, target = topics
     return sealstream.run("pump", "-F", settings(sealstream, properties), "--from", source, "--to", target, "-p", "policy.yaml",
-                          "-e", exit_code=exit_code, environment=environment)[1]
+                          "-e", *more, exit_code=exit_code, environment=environment)[1]
 
 
 def newer_librdkafka(folder):

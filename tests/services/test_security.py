@@ -3,7 +3,8 @@ import flow
 import foreign
 import pytest
 from kafka_node import free_ports, make_authority
-from login_flow import VALUE, grant, librdkafka_version, newer_librdkafka, pump
+from login_flow import (VALUE, grant, grant_group, grant_topics, grant_transactions, librdkafka_version, newer_librdkafka,
+                        pump)
 
 
 def test_plain_over_tls(kafka, sealstream, two_topics):
@@ -53,21 +54,40 @@ def test_unknown_authority(kafka, sealstream, two_topics, tmp_path):
 
 
 @pytest.mark.parametrize("granted", ["none", "source", "target"])
-def test_no_right(kafka, sealstream, two_topics, granted):
+def test_no_right_on_a_topic(kafka, sealstream, two_topics, granted):
     """mallory may log in; the message names the topic that is closed."""
     source, target = two_topics
     if granted != "none":
         grant(kafka, "mallory", source if granted == "source" else target)
     message = pump(sealstream, kafka.tls("mallory"), two_topics, exit_code=77)
-    assert "authorization failed" in message and "ACL" in message
-    # Without a right to write anything Kafka refuses the idempotent producer before it hears of a topic.
-    assert {"none": "Write on the topic", "source": target, "target": source}[granted] in message
+    assert "Topic authorization failed" in message and "ACL on the topic" in message
+    assert {"none": target, "source": target, "target": source}[granted] in message
+
+
+def test_no_right_on_the_cluster(kafka, sealstream, two_topics):
+    """Without a right to write anything Kafka refuses the idempotent producer before it hears of a topic."""
+    message = pump(sealstream, kafka.tls("nina"), two_topics, "--delivery", "at-least-once", exit_code=77)
+    assert "Cluster authorization failed" in message and "Write on the topic" in message
 
 
 def test_no_right_on_the_group(kafka, sealstream, two_topics):
-    grant(kafka, "alice", *two_topics)
-    properties = kafka.tls("alice") | {"group.id": "someone-elses"}
-    message = pump(sealstream, properties, two_topics, exit_code=77)
+    grant_topics(kafka, "oscar", *two_topics)
+    message = pump(sealstream, kafka.tls("oscar"), two_topics, "--delivery", "at-least-once", exit_code=77)
+    assert "roup authorization failed" in message and "consumer group" in message
+
+
+def test_no_right_on_transactions(kafka, sealstream, two_topics):
+    grant_topics(kafka, "peggy", *two_topics)
+    grant_group(kafka, "peggy")
+    message = pump(sealstream, kafka.tls("peggy"), two_topics, exit_code=77)
+    assert "Transactional Id authorization failed" in message and "Write and Describe on transactional ids" in message
+    pump(sealstream, kafka.tls("peggy"), two_topics, "--delivery", "at-least-once")
+
+
+def test_no_right_on_the_group_of_a_transaction(kafka, sealstream, two_topics):
+    grant_topics(kafka, "rupert", *two_topics)
+    grant_transactions(kafka, "rupert")
+    message = pump(sealstream, kafka.tls("rupert"), two_topics, exit_code=77)
     assert "roup authorization failed" in message and "consumer group" in message
 
 

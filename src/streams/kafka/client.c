@@ -167,11 +167,31 @@ static bool is_refusal(rd_kafka_resp_err_t code)
 	       code == RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM;
 }
 
+/*
+ * The broker has looked at our certificate, or at that there is none, and ended the handshake (RFC 8446, section 6.2: 42 to 46, 48
+ * and 116). librdkafka takes it for a broken connection.
+ */
+static bool is_certificate_alert(const char *reason)
+{
+	static const char words[] = "SSL alert number ";
+	const char *at = strstr(reason, words);
+	int number = at != NULL ? (int)strtol(at + sizeof(words) - 1, NULL, 10) : 0;
+
+	return (number >= 42 && number <= 46) || number == 48 || number == 116;
+}
+
+/* Brokers end connections that idle. Where more is wrong, the attempt to connect anew tells. */
+static bool is_plain_end(const char *cause)
+{
+	return strstr(cause, ": Disconnected (after ") != NULL && strstr(cause, "in state UP") != NULL;
+}
+
 static void warn_away(struct kafka_client *client)
 {
 	uint64_t now = clock_mono_ms();
 
-	if (!client->started || (client->warned_ms != 0 && now - client->warned_ms < WARN_EVERY_MS))
+	if (!client->started || is_plain_end(client->cause) ||
+	    (client->warned_ms != 0 && now - client->warned_ms < WARN_EVERY_MS))
 		return;
 	client->warned_ms = now;
 	log_say(LOG_WARNING, "kafka %s: %s; trying again", client->role_name, client->cause);
@@ -186,6 +206,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 	/* "2/2 brokers are down" says less than the failure before it. */
 	if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || client->cause[0] == '\0')
 		snprintf(client->cause, sizeof(client->cause), "%s", reason);
+	if (code == RD_KAFKA_RESP_ERR__TRANSPORT && is_certificate_alert(reason))
+		client->denied = RD_KAFKA_RESP_ERR__SSL;
 	if (is_refusal((rd_kafka_resp_err_t)code) && oauth_keeper_refused(client->keeper))
 		client->denied = (rd_kafka_resp_err_t)code;
 	if (code == RD_KAFKA_RESP_ERR__FATAL)
@@ -238,7 +260,8 @@ static const struct meaning meanings[] = {
 	 "check user, password and sasl.mechanism"},
 	{RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM, SEAL_DENIED, SEAL_E_DENIED,
 	 "ask which sasl.mechanism it takes"},
-	{RD_KAFKA_RESP_ERR__SSL, SEAL_DENIED, SEAL_E_DENIED, "check ssl.ca.location and security.protocol"},
+	{RD_KAFKA_RESP_ERR__SSL, SEAL_DENIED, SEAL_E_DENIED,
+	 "check ssl.ca.location, ssl.certificate.location and security.protocol"},
 	{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
 	 "the user needs an ACL on the topic (Read and Describe, or Write and Describe)"},
 	{RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, SEAL_DENIED, SEAL_E_DENIED,
