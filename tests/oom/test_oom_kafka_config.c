@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "oom.h"
 #include "streams/kafka/kafka.h"
+#include "streams/kafka/oauth.h"
 
 static const char file[] = "[default]\nbootstrap.servers=h:1\nbuffer.memory=4096\nssl.keystore.type=PEM\n"
 			   "sasl.jaas.config=x.PlainLoginModule required \\\n username=\"u\" password=\"p\";\n"
@@ -44,10 +45,52 @@ static void loads(void **state)
 	buf_clear(&text);
 }
 
+static const char login[] = "sasl.mechanism=OAUTHBEARER\n"
+			    "sasl.oauthbearer.token.endpoint.url=http://127.0.0.1:1/token\n"
+			    "sasl.jaas.config=x.OAuthBearerLoginModule required clientId=a clientSecret=b scope=c "
+			    "extension_d=e;\n";
+
+static enum seal_status oauth(void *arg, struct seal_err *err)
+{
+	struct kafka_config config;
+	struct oauth *made = NULL;
+	enum seal_status rc;
+
+	(void)arg;
+	kafka_config_init(&config);
+	SEAL_TRY(kafka_config_parse(&config, bytes_str(login), "f.ini", err));
+	SEAL_TRY(kafka_config_translate(&config, err));
+	SEAL_TRY(oauth_new(&config, KAFKA_CONSUMER, false, &made, err));
+	assert_non_null(made);
+out:
+	oauth_free(made);
+	kafka_config_clear(&config);
+	return rc;
+}
+
+static enum seal_status reads_token(void *arg, struct seal_err *err)
+{
+	struct oauth_token token = OAUTH_TOKEN_INIT;
+	enum seal_status rc = oauth_answer_read(bytes_str(arg), 1000, &token, err);
+
+	assert_true(rc == SEAL_OK || token.text.ptr == NULL);
+	oauth_token_clear(&token);
+	return rc;
+}
+
+static void logs_in(void **state)
+{
+	static char answer[] = "{\"access_token\":\"eyJhbGciOiJub25lIn0.eyJleHAiOjIwMDB9.\"}";
+
+	assert_true(oom_each(oauth, NULL) >= 3);
+	assert_true(oom_each(reads_token, answer) >= 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(loads),
+		cmocka_unit_test(logs_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

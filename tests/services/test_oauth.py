@@ -37,10 +37,10 @@ def shows_no_secret(tokens, text):
 
 def test_client_credentials(kafka, sealstream, two_topics, tokens):
     grant(kafka, "pump", *two_topics)
-    properties = kafka.oauth(tokens, "pump") | {"sasl.oauthbearer.scope": "kafka.read kafka.write", "debug": "security,protocol",
+    properties = kafka.oauth(tokens, "pump") | {"sasl.oauthbearer.scope": "kafka.read kafka.write",
                                                 "sasl.oauthbearer.extensions": "logicalCluster=lkc-1,identityPoolId=pool-2"}
     before = tokens.issued
-    message = pump(sealstream, properties, two_topics)
+    message = pump(sealstream, properties | {"debug": "all"}, two_topics, "--log-level", "debug")
     arrived(kafka, two_topics[1])
     assert tokens.issued == before + 2  # one each for the consumer and the producer
     assert "kafka.read kafka.write" in tokens.scopes
@@ -57,10 +57,12 @@ def test_java_style_properties(kafka, sealstream, two_topics, tokens):
     arrived(kafka, two_topics[1])
 
 
-def test_newer_library_fetches_by_itself(kafka, sealstream, two_topics, tokens, tmp_path):
+def test_newer_library(kafka, sealstream, two_topics, tokens, tmp_path):
+    """It could fetch tokens by itself; they are fetched as with the older one."""
     grant(kafka, "pump", *two_topics)
-    properties = kafka.oauth(tokens, "pump")
-    pump(sealstream, properties, two_topics, environment=newer_librdkafka(tmp_path))
+    before = tokens.issued
+    pump(sealstream, kafka.oauth(tokens, "pump"), two_topics, environment=newer_librdkafka(tmp_path))
+    assert tokens.issued == before + 2
     arrived(kafka, two_topics[1])
 
 

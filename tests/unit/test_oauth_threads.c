@@ -48,7 +48,7 @@ static void expect_refused(const char *name, const char *value, const char *word
 
 	configure("", "https://127.0.0.1/token");
 	assert_int_equal(kafka_config_set(&config, name, value, &err), SEAL_OK);
-	assert_int_equal(oauth_new(&config, KAFKA_CONSUMER, &oauth, &err), SEAL_USAGE);
+	assert_int_equal(oauth_new(&config, KAFKA_CONSUMER, false, &oauth, &err), SEAL_USAGE);
 	assert_int_equal(err.code, value[0] == '/' ? SEAL_E_NO_INPUT : SEAL_E_CONFIG);
 	assert_null(oauth);
 	if (strstr(err.text, words) == NULL)
@@ -78,7 +78,7 @@ static void test_settings(void **state)
 	expect_refused("sasl.oauthbearer.grant.type", "jwt-bearer", "grant.type");
 	expect_refused("https.ca.location", "/no/such/file", "/no/such/file");
 	configure("", "https://127.0.0.1/token");
-	assert_int_equal(oauth_new(&config, KAFKA_PRODUCER, &oauth, &err), SEAL_OK);
+	assert_int_equal(oauth_new(&config, KAFKA_PRODUCER, false, &oauth, &err), SEAL_OK);
 	assert_string_equal(oauth_client_id(oauth), "pump one");
 	extensions = oauth_extensions(oauth, &n);
 	assert_int_equal(n, 4);
@@ -102,10 +102,15 @@ static void test_not_ours(void **state)
 		configure("", NULL);
 		assert_int_equal(kafka_config_set(&config, "sasl.oauthbearer.method", "default", &err), SEAL_OK);
 		assert_int_equal(kafka_config_set(&config, rows[i][0], rows[i][1], &err), SEAL_OK);
-		assert_int_equal(oauth_new(&config, KAFKA_CONSUMER, &oauth, &err), SEAL_OK);
+		assert_int_equal(oauth_new(&config, KAFKA_CONSUMER, false, &oauth, &err), SEAL_OK);
 		assert_null(oauth);
 		kafka_config_clear(&config);
 	}
+	configure("", "https://127.0.0.1/token"); /* other grants are librdkafka's, where it has them */
+	assert_int_equal(kafka_config_set(&config, "sasl.oauthbearer.grant.type", "jwt-bearer", &err), SEAL_OK);
+	assert_int_equal(oauth_new(&config, KAFKA_CONSUMER, true, &oauth, &err), SEAL_OK);
+	assert_null(oauth);
+	kafka_config_clear(&config);
 	assert_true(oauth_is_own("sasl.oauthbearer.client.secret"));
 	assert_false(oauth_is_own("sasl.oauthbearer.config"));
 }
@@ -202,7 +207,7 @@ static struct oauth *server_start(struct server *s, const char *path)
 	test_server_start(&s->base, reply, s);
 	snprintf(url, sizeof(url), "%s%s", s->base.url, path);
 	configure("", url);
-	assert_int_equal(oauth_new(&config, KAFKA_CONSUMER, &oauth, &err), SEAL_OK);
+	assert_int_equal(oauth_new(&config, KAFKA_CONSUMER, false, &oauth, &err), SEAL_OK);
 	return oauth;
 }
 

@@ -388,8 +388,8 @@ void kafka_client_init(struct kafka_client *client)
 	pthread_mutex_init(&client->lock, NULL);
 }
 
-/* What is known before the handle is made. *own_oauth: this librdkafka fetches no tokens by itself. */
-static void note_settings(struct kafka_client *client, const struct kafka_client_setup *setup, bool *own_oauth)
+/* What is known before the handle is made. *fetches: this librdkafka has a client for token servers. */
+static void note_settings(struct kafka_client *client, const struct kafka_client_setup *setup, bool *fetches)
 {
 	static bool told; /* at open only, which the program does from one thread */
 	const char *brokers = kafka_config_get(setup->config, setup->role, "bootstrap.servers");
@@ -402,7 +402,7 @@ static void note_settings(struct kafka_client *client, const struct kafka_client
 		mechanism = kafka_config_get(setup->config, setup->role, "sasl.mechanisms");
 	snprintf(client->brokers, sizeof(client->brokers), "%s", brokers ? brokers : "");
 	kafka_facts_get(&facts);
-	*own_oauth = strstr(facts.features, "oidc") == NULL;
+	*fetches = strstr(facts.features, "oidc") != NULL;
 	client->oauth = oauth_mechanism(setup->config, setup->role);
 	client->scram = mechanism && strncmp(mechanism, "SCRAM", 5) == 0 && facts.scram_warning;
 	if (client->scram && !told)
@@ -415,14 +415,15 @@ enum seal_status kafka_client_open(struct kafka_client *client, const struct kaf
 {
 	struct apply apply = {.conf = rd_kafka_conf_new(), .fixed = setup->fixed};
 	struct oauth *oauth = NULL;
+	bool fetches;
 	char why[400] = "";
 	enum seal_status rc = SEAL_OK;
 
 	SEAL_INVARIANT((void *)client == setup->owner);
 	client->role_name = setup->role == KAFKA_PRODUCER ? "producer" : "consumer";
-	note_settings(client, setup, &apply.own_oauth);
-	if (apply.own_oauth)
-		SEAL_TRY(oauth_new(setup->config, setup->role, &oauth, err));
+	note_settings(client, setup, &fetches);
+	SEAL_TRY(oauth_new(setup->config, setup->role, fetches, &oauth, err));
+	apply.own_oauth = oauth != NULL || !fetches;
 	apply_rows(apply.conf, setup->defaults);
 	if (setup->more != NULL)
 		apply_rows(apply.conf, setup->more);

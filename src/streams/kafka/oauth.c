@@ -215,34 +215,46 @@ static bool is_unsecured(const struct kafka_config *config, enum kafka_role role
 	return text != NULL && (strcasecmp(text, "true") == 0 || strcmp(text, "1") == 0);
 }
 
-static enum seal_status check_method(const struct kafka_config *config, enum kafka_role role, bool *fetched,
-				     struct seal_err *err)
+/* Is it a way to get tokens that only librdkafka knows? */
+static bool is_other_grant(const struct kafka_config *config, enum kafka_role role)
+{
+	const char *grant = kafka_config_get(config, role, PREFIX "grant.type");
+	const char *metadata = kafka_config_get(config, role, PREFIX "metadata.authentication.type");
+
+	return (grant != NULL && strcasecmp(grant, "client_credentials") != 0) ||
+	       (metadata != NULL && strcasecmp(metadata, "none") != 0);
+}
+
+/* *ours: tokens are fetched here. */
+static enum seal_status check_method(const struct kafka_config *config, enum kafka_role role, bool library_can,
+				     bool *ours, struct seal_err *err)
 {
 	const char *method = kafka_config_get(config, role, PREFIX "method");
-	const char *grant = kafka_config_get(config, role, PREFIX "grant.type");
+	bool fetched = method != NULL && strcasecmp(method, "oidc") == 0;
 
-	*fetched = method != NULL && strcasecmp(method, "oidc") == 0;
-	if (*fetched && grant != NULL && strcasecmp(grant, "client_credentials") != 0)
+	*ours = fetched && !is_other_grant(config, role);
+	if (fetched && !*ours && !library_can)
 		return bad_setting(PREFIX "grant.type",
-				   "other than client_credentials needs a newer librdkafka, built with libcurl", err);
-	if (*fetched || is_unsecured(config, role))
+				   "other than client_credentials needs a librdkafka that is built with libcurl",
+				   err);
+	if (fetched || is_unsecured(config, role))
 		return SEAL_OK;
 	return bad_setting(
 		"sasl.mechanism=OAUTHBEARER",
 		"needs " PREFIX "method=oidc with " PREFIX "token.endpoint.url, client.id and client.secret", err);
 }
 
-enum seal_status oauth_new(const struct kafka_config *config, enum kafka_role role, struct oauth **out,
-			   struct seal_err *err)
+enum seal_status oauth_new(const struct kafka_config *config, enum kafka_role role, bool library_can,
+			   struct oauth **out, struct seal_err *err)
 {
 	struct oauth *oauth = NULL;
-	bool fetched = false;
+	bool ours = false;
 	enum seal_status rc = SEAL_OK;
 
 	*out = NULL;
 	if (oauth_mechanism(config, role))
-		SEAL_TRY(check_method(config, role, &fetched, err));
-	if (!fetched)
+		SEAL_TRY(check_method(config, role, library_can, &ours, err));
+	if (!ours)
 		goto out;
 	oauth = mem_calloc(1, sizeof(*oauth));
 	if (oauth == NULL)
@@ -310,27 +322,26 @@ static bool is_json(struct seal_bytes text)
 	return json_is_value(text, true);
 }
 
-/* When a JWT ends by itself: header.payload.signature, base64url each. */
-static bool jwt_end(struct seal_bytes token, uint64_t *end_s)
+/* The claims of a JWT: header.payload.signature, base64url each. Empty: it is none. */
+static enum seal_status jwt_claims(struct seal_bytes token, struct secret *out, size_t *len, struct seal_err *err)
 {
 	const uint8_t *first = memchr(token.ptr, '.', token.len), *second;
-	struct secret claims = SECRET_INIT;
 	struct seal_bytes part;
-	size_t len = 0;
-	bool known = false;
+	enum seal_status rc;
 
+	*len = 0;
 	if (first == NULL)
-		return false;
+		return SEAL_OK;
 	part = bytes_skip(token, (size_t)(first - token.ptr) + 1);
 	second = part.len > 0 ? memchr(part.ptr, '.', part.len) : NULL;
 	if (second == NULL || second == part.ptr)
-		return false;
+		return SEAL_OK;
 	part.len = (size_t)(second - part.ptr);
-	if (secret_alloc(&claims, BASE64_RAW_MAX(part.len), NULL) == SEAL_OK &&
-	    base64url_decode(part, claims.ptr, &len) && is_json(bytes_of(claims.ptr, len)))
-		known = seconds(bytes_of(claims.ptr, len), "exp", end_s);
-	secret_clear(&claims);
-	return known;
+	SEAL_TRY(secret_alloc(out, BASE64_RAW_MAX(part.len), err));
+	if (!base64url_decode(part, out->ptr, len) || !is_json(bytes_of(out->ptr, *len)))
+		*len = 0;
+out:
+	return rc;
 }
 
 /* RFC 6750, section 2.1: b64token. */
@@ -349,11 +360,31 @@ static enum seal_status no_token(const char *why, struct seal_err *err)
 	return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the token server's answer %s", why);
 }
 
+/* By expires_in, else by the token's own exp. */
+static enum seal_status lifetime(struct seal_bytes answer, struct seal_bytes text, int64_t now_s, uint64_t *lives_s,
+				 struct seal_err *err)
+{
+	struct secret claims = SECRET_INIT;
+	uint64_t end_s = 0;
+	size_t len;
+	enum seal_status rc = SEAL_OK;
+
+	if (seconds(answer, "expires_in", lives_s))
+		return SEAL_OK;
+	SEAL_TRY(jwt_claims(text, &claims, &len, err));
+	if (len == 0 || !seconds(bytes_of(claims.ptr, len), "exp", &end_s))
+		rc = no_token("tells neither expires_in nor, in a JWT, exp; have the server say it", err);
+	*lives_s = end_s > (uint64_t)now_s ? end_s - (uint64_t)now_s : 0;
+out:
+	secret_clear(&claims);
+	return rc;
+}
+
 enum seal_status oauth_answer_read(struct seal_bytes answer, int64_t now_s, struct oauth_token *token,
 				   struct seal_err *err)
 {
 	struct seal_bytes text;
-	uint64_t lives_s = 0, end_s = 0;
+	uint64_t lives_s = 0;
 	enum seal_status rc;
 
 	if (answer.len == 0 || !is_json(answer))
@@ -361,11 +392,7 @@ enum seal_status oauth_answer_read(struct seal_bytes answer, int64_t now_s, stru
 	text = member(answer, "access_token", JSON_STRING);
 	if (!is_token(text))
 		return no_token("holds no access_token; check " PREFIX "token.endpoint.url", err);
-	if (!seconds(answer, "expires_in", &lives_s)) {
-		if (!jwt_end(text, &end_s))
-			return no_token("tells neither expires_in nor, in a JWT, exp; have the server say it", err);
-		lives_s = end_s > (uint64_t)now_s ? end_s - (uint64_t)now_s : 0;
-	}
+	SEAL_TRY(lifetime(answer, text, now_s, &lives_s, err));
 	if (lives_s > OAUTH_LIFETIME_MAX_S)
 		lives_s = OAUTH_LIFETIME_MAX_S;
 	if (lives_s * 1000 <= SKEW_MS)

@@ -1,7 +1,8 @@
 /*
  * OAUTHBEARER with client credentials (RFC 6749, section 4.4): a token server is asked for a token, which brokers then take
- * as the login. Settings have librdkafka's names (sasl.oauthbearer.method=oidc …); they are taken here where the librdkafka
- * that runs was built without its own client for it, as Debian's is. Inside src/streams/kafka only.
+ * as the login. Settings have librdkafka's names (sasl.oauthbearer.method=oidc …). Debian's librdkafka was built without its own
+ * client for it; newer ones stop at the first failure. So tokens are fetched here, but for other grants, which are librdkafka's
+ * where it has them. Inside src/streams/kafka only.
  *
  * The secret, and what is made of it, are never shown: errors name the server, its path, the status and the error code.
  */
@@ -34,11 +35,11 @@ bool oauth_is_own(const char *name);
 bool oauth_mechanism(const struct kafka_config *config, enum kafka_role role);
 
 /*
- * Checks the settings. *out NULL: the client of that role fetches no tokens here. SEAL_USAGE/SEAL_E_CONFIG: what is missing
- * or cannot be. `config` must outlive the result.
+ * Checks the settings. *out NULL: the client of that role fetches no tokens here. `library_can`: librdkafka has its own client for
+ * token servers. SEAL_USAGE/SEAL_E_CONFIG: what is missing or cannot be. `config` must outlive the result.
  */
-SEAL_MUST_USE enum seal_status oauth_new(const struct kafka_config *config, enum kafka_role role, struct oauth **out,
-					 struct seal_err *err);
+SEAL_MUST_USE enum seal_status oauth_new(const struct kafka_config *config, enum kafka_role role, bool library_can,
+					 struct oauth **out, struct seal_err *err);
 void oauth_free(struct oauth *oauth); /* accepts NULL */
 
 /*
