@@ -27,6 +27,16 @@ struct metric_label {
 	const char *value; /* any text; escaped where it is written */
 };
 
+/* A list of them for one call: METRIC_LABELS({"topic", topic}, {"outcome", "dropped"}). */
+#define METRIC_LABELS(...)                                                                                           \
+	(const struct metric_label[])                                                                                \
+	{                                                                                                            \
+		__VA_ARGS__,                                                                                         \
+		{                                                                                                    \
+			NULL, NULL                                                                                   \
+		}                                                                                                    \
+	}
+
 SEAL_MUST_USE enum seal_status metrics_new(struct metrics **out, struct seal_err *err);
 void metrics_free(struct metrics *metrics); /* accepts NULL; nobody counts any more */
 

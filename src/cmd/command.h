@@ -62,6 +62,7 @@ struct global_options {
 	int color; /* --color auto|always|never; NO_COLOR counts */
 	bool quiet; /* -q: errors only */
 	bool help, version; /* done before a command runs */
+	const struct key_metrics *key_metrics; /* no option: where keys count in a run that is watched, or NULL */
 	struct vault_options vault; /* vault_rows; only commands that open keys take them */
 	struct audit_choice audit_choice; /* audit_rows; the same */
 	struct audit_run *audit; /* the trail of the command that runs; NULL: none. See audit_use.h */

@@ -85,6 +85,7 @@ struct key_source_config global_key_config(const struct global_options *global)
 		.keyring_dir = global->keyring,
 		.master_key_file = global->master_key_file,
 		.passphrase_file = global->passphrase_file,
+		.metrics = global->key_metrics,
 		.vault = &global->vault,
 	};
 }

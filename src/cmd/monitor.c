@@ -21,6 +21,7 @@ enum seal_status monitor_open(const struct monitor_run *run, struct monitor **ou
 	monitor->command = run->command;
 	monitor->alive_ms = clock_mono_ms();
 	SEAL_TRY(metrics_new(&monitor->metrics, err));
+	SEAL_TRY(monitor_keys_open(monitor, err));
 	monitor->run = (struct metrics_collector){.collect = monitor_collect, .arg = monitor};
 	monitor->process = (struct metrics_collector){.collect = metrics_collect_process};
 	metrics_collector_add(monitor->metrics, &monitor->run);
@@ -36,11 +37,24 @@ out:
 	return rc;
 }
 
-void monitor_close(struct monitor *monitor)
+const struct key_metrics *monitor_keys(const struct monitor *monitor)
+{
+	return monitor != NULL ? &monitor->keys : NULL;
+}
+
+void monitor_stop(struct monitor *monitor)
 {
 	if (monitor == NULL)
 		return;
 	listener_close(monitor->listener);
+	monitor->listener = NULL;
+}
+
+void monitor_close(struct monitor *monitor)
+{
+	if (monitor == NULL)
+		return;
+	monitor_stop(monitor);
 	metrics_free(monitor->metrics);
 	arena_clear(&monitor->arena);
 	pthread_mutex_destroy(&monitor->lock);

@@ -32,12 +32,15 @@ struct monitor_run {
 /* Serves from now on: alive, not started. */
 SEAL_MUST_USE enum seal_status monitor_open(const struct monitor_run *run, struct monitor **out,
 					    struct seal_err *err);
-/* Nothing that was given to it is in use any more. */
+/* Where key sources count, until monitor_close. */
+const struct key_metrics *monitor_keys(const struct monitor *monitor);
+/* Nothing is served any more, and nothing that was given to it is in use. Keys may still count. */
+void monitor_stop(struct monitor *monitor);
 void monitor_close(struct monitor *monitor);
 
 /* The plan that is used from now on. Counts go on where those of the one before stood, which must still be there. */
 void monitor_plan(struct monitor *monitor, const struct plan *plan);
-/* Policy and streams are open and work begins. All must stay until monitor_close. `topic` may be empty. */
+/* Policy and streams are open and work begins. All must stay until monitor_stop. `topic` may be empty. */
 void monitor_start(struct monitor *monitor, const struct pump_options *pump, struct seal_bytes topic);
 /* Of the pump's callbacks. */
 void monitor_counts(struct monitor *monitor, const struct pump_counts *counts);

@@ -60,13 +60,20 @@ static bool services_answer(const struct monitor *monitor, char why[WHY_MAX])
 	return false;
 }
 
+static bool keys_last(const struct monitor *monitor, char why[WHY_MAX])
+{
+	const char *spent = monitor_keys_spent(monitor);
+
+	if (spent != NULL)
+		snprintf(why, WHY_MAX, "key '%.100s' has no uses left; rotate it", spent);
+	return spent == NULL;
+}
+
 static const struct check live[] = {{"moving", moves}, {NULL, NULL}};
 static const struct check started[] = {{"started", has_started}, {NULL, NULL}};
-static const struct check ready[] = {{"started", has_started},
-				     {"moving", moves},
-				     {"not draining", is_not_draining},
-				     {"services", services_answer},
-				     {NULL, NULL}};
+static const struct check ready[] = {
+	{"started", has_started},      {"moving", moves},   {"not draining", is_not_draining},
+	{"services", services_answer}, {"keys", keys_last}, {NULL, NULL}};
 
 static bool all_good(const struct monitor *monitor, const struct check *checks)
 {

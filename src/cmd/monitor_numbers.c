@@ -9,19 +9,11 @@
 
 #define LAG_MAX 4096 /* partitions */
 
-#define LABELS(...)                                                                                                  \
-	(const struct metric_label[])                                                                                \
-	{                                                                                                            \
-		__VA_ARGS__,                                                                                         \
-		{                                                                                                    \
-			NULL, NULL                                                                                   \
-		}                                                                                                    \
-	}
-
 static void tell_run(const struct monitor *monitor, struct metrics_page *page)
 {
 	metrics_family(page, METRIC_GAUGE, "sealstream_build_info", "What runs; the value is always 1.");
-	metrics_sample_count(page, "", LABELS({"version", SEALSTREAM_VERSION}, {"command", monitor->command}), 1);
+	metrics_sample_count(page, "", METRIC_LABELS({"version", SEALSTREAM_VERSION}, {"command", monitor->command}),
+			     1);
 }
 
 static void tell_state(struct monitor *monitor, struct metrics_page *page)
@@ -33,8 +25,8 @@ static void tell_state(struct monitor *monitor, struct metrics_page *page)
 	metrics_family(page, METRIC_COUNTER, "sealstream_waits_total", "How often a service was away.");
 	metrics_sample_count(page, "", NULL, monitor->waits);
 	metrics_family(page, METRIC_COUNTER, "sealstream_policy_reloads_total", "Policies that were loaded anew.");
-	metrics_sample_count(page, "", LABELS({"outcome", "success"}), monitor->reloads);
-	metrics_sample_count(page, "", LABELS({"outcome", "failure"}), monitor->reloads_refused);
+	metrics_sample_count(page, "", METRIC_LABELS({"outcome", "success"}), monitor->reloads);
+	metrics_sample_count(page, "", METRIC_LABELS({"outcome", "failure"}), monitor->reloads_refused);
 }
 
 static const char *outcome_of(const struct monitor *monitor)
@@ -46,7 +38,7 @@ static const char *outcome_of(const struct monitor *monitor)
 
 static void tell_record(struct metrics_page *page, const char *topic, const char *outcome, uint64_t n)
 {
-	metrics_sample_count(page, "", LABELS({"topic", topic}, {"outcome", outcome}), n);
+	metrics_sample_count(page, "", METRIC_LABELS({"topic", topic}, {"outcome", outcome}), n);
 }
 
 static void tell_records(const struct monitor *monitor, const char *topic, struct metrics_page *page)
@@ -60,11 +52,11 @@ static void tell_records(const struct monitor *monitor, const char *topic, struc
 	tell_record(page, topic, "dead_lettered", c->dead_letters);
 	tell_record(page, topic, "dropped", c->dropped);
 	metrics_family(page, METRIC_COUNTER, "sealstream_bytes_total", "Bytes of record values.");
-	metrics_sample_count(page, "", LABELS({"topic", topic}, {"direction", "in"}), c->bytes_in);
-	metrics_sample_count(page, "", LABELS({"topic", topic}, {"direction", "out"}), c->bytes_out);
+	metrics_sample_count(page, "", METRIC_LABELS({"topic", topic}, {"direction", "in"}), c->bytes_in);
+	metrics_sample_count(page, "", METRIC_LABELS({"topic", topic}, {"direction", "out"}), c->bytes_out);
 	metrics_family(page, METRIC_COUNTER, "sealstream_transactions_total", "Transactions by how they ended.");
-	metrics_sample_count(page, "", LABELS({"outcome", "committed"}), c->transactions);
-	metrics_sample_count(page, "", LABELS({"outcome", "aborted"}), c->aborted);
+	metrics_sample_count(page, "", METRIC_LABELS({"outcome", "committed"}), c->transactions);
+	metrics_sample_count(page, "", METRIC_LABELS({"outcome", "aborted"}), c->aborted);
 }
 
 /* ---- methods ---- */
@@ -130,19 +122,19 @@ static void tell_fields(struct metrics_page *page, const struct method_use *m)
 		    {"failed", m->use.failed}};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		metrics_sample_count(page, "",
-				     LABELS({"method", m->name}, {"type", m->kind}, {"outcome", rows[i].outcome}),
-				     rows[i].n);
+		metrics_sample_count(
+			page, "", METRIC_LABELS({"method", m->name}, {"type", m->kind}, {"outcome", rows[i].outcome}),
+			rows[i].n);
 }
 
 static void tell_passed(struct metrics_page *page, const struct method_use *m)
 {
-	metrics_sample_count(page, "", LABELS({"method", m->name}, {"type", m->kind}), m->use.passed);
+	metrics_sample_count(page, "", METRIC_LABELS({"method", m->name}, {"type", m->kind}), m->use.passed);
 }
 
 static void tell_duration(struct metrics_page *page, const struct method_use *m)
 {
-	const struct metric_label *labels = LABELS({"method", m->name}, {"type", m->kind});
+	const struct metric_label *labels = METRIC_LABELS({"method", m->name}, {"type", m->kind});
 
 	metrics_sample(page, "_sum", labels, (double)m->use.ns / 1e9);
 	metrics_sample_count(page, "_count", labels, m->use.lots);
@@ -180,7 +172,7 @@ static void tell_lag(const struct monitor *monitor, const char *topic, struct me
 
 		snprintf(partition, sizeof(partition), "%d", (int)rows[i].partition);
 		if (rows[i].records >= 0)
-			metrics_sample(page, "", LABELS({"topic", topic}, {"partition", partition}),
+			metrics_sample(page, "", METRIC_LABELS({"topic", topic}, {"partition", partition}),
 				       (double)rows[i].records);
 	}
 	mem_free(rows);
@@ -198,5 +190,6 @@ void monitor_collect(void *arg, struct metrics_page *page)
 	tell_records(monitor, topic, page);
 	tell_methods(monitor, page);
 	tell_lag(monitor, topic, page);
+	monitor_keys_tell(monitor, page);
 	pthread_mutex_unlock(&monitor->lock);
 }

@@ -19,6 +19,7 @@ struct monitor {
 	struct metrics_collector process, run;
 	struct listener *listener;
 	const char *command;
+	struct key_metrics keys;
 
 	pthread_mutex_t lock; /* guards all below */
 	struct arena arena; /* of `past` */
@@ -41,6 +42,12 @@ void monitor_add_use(struct plan_use *to, const struct plan_use *more);
 /* monitor_health.c: the pages. */
 extern const struct listen_page monitor_pages[];
 bool monitor_is_ready(struct monitor *monitor); /* under `lock` */
+
+/* monitor_keys.c */
+SEAL_MUST_USE enum seal_status monitor_keys_open(struct monitor *monitor, struct seal_err *err);
+/* Both under `lock`. */
+void monitor_keys_tell(const struct monitor *monitor, struct metrics_page *page);
+const char *monitor_keys_spent(const struct monitor *monitor); /* a key that may not encrypt any more, or NULL */
 
 /* monitor_numbers.c: a collector. */
 void monitor_collect(void *monitor, struct metrics_page *page);

@@ -14,14 +14,14 @@ static void tell_counts(const struct pump_counts *counts)
 		(unsigned long long)counts->dead_letters, (unsigned long long)counts->dropped);
 }
 
-static enum seal_status open_policy(const struct stream_job *job, const struct command_call *call,
+static enum seal_status open_policy(const struct stream_job *job, const struct global_options *global,
 				    const char *const *topics, struct policy_use *use, struct seal_err *err)
 {
 	if (job->plain)
 		return SEAL_OK;
 	if (job->options->policy == NULL)
 		return policy_is_needed(err);
-	return policy_use_open_any(job->options->policy, topics, job->direction, call->global, use, err);
+	return policy_use_open_any(job->options->policy, topics, job->direction, global, use, err);
 }
 
 /* What is known before anything is open. */
@@ -62,11 +62,12 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 {
 	const char *only[2] = {job->options->policy_topic, NULL};
 	struct policy_use use = POLICY_USE_INIT;
+	struct global_options global = *call->global;
 	struct monitor *monitor = NULL;
 	struct policy_reload reload = {.file = job->options->policy,
 				       .topics = only[0] ? only : job->topics,
 				       .direction = job->direction,
-				       .global = call->global,
+				       .global = &global,
 				       .now = &use};
 	struct source *source = NULL;
 	struct sink *sink = NULL;
@@ -81,11 +82,12 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	SEAL_TRY(monitor_open(&(struct monitor_run){.address = job->options->listen, .command = call->command->name},
 			      &monitor, err));
 	progress.monitor = reload.monitor = monitor;
+	global.key_metrics = monitor_keys(monitor);
 	if (!job->plain) {
 		stop_take_reloads();
 		progress.reload = &reload;
 	}
-	rc = open_policy(job, call, reload.topics, &use, err);
+	rc = open_policy(job, &global, reload.topics, &use, err);
 	monitor_plan(monitor, use.plan);
 	if (rc == SEAL_OK)
 		rc = job->open(job->arg, &source, &sink, err);
@@ -110,9 +112,10 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	SEAL_TRY(rc);
 	*exit_code = stop_requested() ? 128 + stop_requested() : counts.failed > 0 ? 1 : 0;
 out:
-	monitor_close(monitor);
+	monitor_stop(monitor);
 	rc = close_streams(source, sink, rc, err);
 	policy_reload_end(&reload);
 	policy_use_close(&use);
+	monitor_close(monitor);
 	return rc;
 }

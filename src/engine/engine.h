@@ -59,6 +59,9 @@ struct plan_use {
 /* Of method `index` of the policy. Thread-safe. */
 void plan_use_get(const struct plan *plan, size_t index, struct plan_use *out);
 
+/* Key `index` of the policy as it is now. Thread-safe. False: no method uses it, or it cannot be told. */
+bool plan_key_get(const struct plan *plan, size_t index, struct key_info *out);
+
 struct engine_options {
 	size_t max_record_bytes; /* 0: the default */
 	uint64_t timeout_ms; /* until a key server must have answered, for each part of a batch; 0: 30 s */

@@ -162,8 +162,10 @@ static enum seal_status open_method(struct plan *plan, size_t index, const struc
 {
 	const struct policy_method *spec = &plan->policy->methods[index];
 	const struct method_ops *ops = find_method(registry, spec->kind);
-	struct method_needs needs = {
-		.namespace_ = plan->policy->namespace_, .before = plan->methods, .n_before = index};
+	struct method_needs needs = {.metrics = config != NULL ? config->metrics : NULL,
+				     .namespace_ = plan->policy->namespace_,
+				     .before = plan->methods,
+				     .n_before = index};
 	enum seal_status rc;
 
 	SEAL_INVARIANT(ops != NULL && spec->index == index);
@@ -314,4 +316,12 @@ void plan_use_get(const struct plan *plan, size_t index, struct plan_use *out)
 				 .passed = get(&count->passed),
 				 .lots = get(&count->lots),
 				 .ns = get(&count->ns)};
+}
+
+bool plan_key_get(const struct plan *plan, size_t index, struct key_info *out)
+{
+	struct key *key = plan->keys[index].key;
+
+	SEAL_INVARIANT(index < plan->policy->n_keys);
+	return key != NULL && key->ops->info(key, out, NULL) == SEAL_OK;
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "keys/item_err.h"
 #include "keys/kek.h"
 #include "keys/key_cache.h"
@@ -38,6 +39,8 @@ void data_keys_defaults(struct data_keys_options *options)
 		options->max_age_ms = DATA_KEYS_MAX_AGE_DEFAULT_MS;
 	if (options->readers == 0)
 		options->readers = DATA_KEYS_READERS_DEFAULT;
+	if (options->metrics == NULL)
+		options->metrics = &key_metrics_none;
 	SEAL_INVARIANT(options->max_uses <= DATA_KEYS_MAX_USES_LIMIT);
 }
 
@@ -117,6 +120,7 @@ static void end_round(struct data_keys *keys, struct data_key *key, uint64_t ask
 	keys->current = data_key_ref(key);
 	keys->left = keys->options.max_uses - uses;
 	keys->asked_ms = asked_ms;
+	metric_set(keys->options.metrics->data_key_made, (double)(clock_unix_ms() / 1000));
 }
 
 static enum seal_status make(struct data_keys *keys, struct key_session *session, const struct key_call *call,
@@ -153,21 +157,29 @@ static enum seal_status lead_round(struct data_keys *keys, struct key_session *s
 	return rc;
 }
 
+static void count_use(const struct data_keys *keys, bool asked)
+{
+	metric_count(asked ? keys->options.metrics->cache_misses : keys->options.metrics->cache_hits, 1);
+}
+
 enum seal_status data_keys_writer(struct data_keys *keys, struct key_session *kek, uint64_t uses,
 				  const struct key_call *call, struct data_key **out, struct seal_err *err)
 {
+	bool asked = false;
 	enum seal_status rc = SEAL_OK;
 
 	SEAL_INVARIANT(uses > 0 && uses <= keys->options.max_uses);
 	*out = NULL;
 	pthread_mutex_lock(&keys->lock);
 	while (rc == SEAL_OK && *out == NULL && !take_current(keys, uses, out)) {
+		asked = !keys->making;
 		if (keys->making)
 			rc = wait_for_round(keys, call->deadline_ms, err);
 		else
 			rc = lead_round(keys, kek, uses, call, out, err);
 	}
 	pthread_mutex_unlock(&keys->lock);
+	count_use(keys, asked);
 	return rc;
 }
 
@@ -236,6 +248,8 @@ enum seal_status data_keys_open(struct data_keys *keys, struct key_session *kek,
 	for (size_t i = 0; i < n; i++)
 		seeks[i].name = wants[i].wrapped;
 	SEAL_TRY(key_cache_seek(keys->readers, seeks, n, err));
+	for (size_t i = 0; i < n; i++)
+		count_use(keys, seeks[i].mine);
 	unwrap_mine(keys, kek, seeks, n, call);
 	key_cache_wait(keys->readers, seeks, n, call);
 	failure = key_seeks_failure(seeks, n);

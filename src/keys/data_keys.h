@@ -27,6 +27,7 @@ struct data_keys_options {
 	uint64_t max_uses; /* 0: the default */
 	uint64_t max_age_ms; /* 0: the default */
 	size_t readers; /* keys kept for reading; 0: the default */
+	const struct key_metrics *metrics; /* NULL: nothing is counted */
 	bool derived; /* of the KEK, key_info.derived */
 	uint32_t
 		latest_version; /* of the KEK, key_info's; people's store keys under an older one are rewrapped. 0: none */

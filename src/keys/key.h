@@ -40,7 +40,39 @@ struct key_info {
 	 * text of equal plaintext and context; with associated data it would repeat nonces.
 	 */
 	bool derived, convergent;
+	int64_t created_ms; /* of the latest version, Unix time; 0: not known */
+	bool counted; /* its encryptions are counted, and at most so many more may follow under the latest version: */
+	uint64_t uses_left;
 };
+
+/* What is asked of a key server. */
+enum key_request {
+	KEY_REQUEST_ENCRYPT,
+	KEY_REQUEST_DECRYPT,
+	KEY_REQUEST_REWRAP,
+	KEY_REQUEST_HMAC,
+	KEY_REQUEST_DATA_KEY,
+	KEY_REQUEST_ENCODE,
+	KEY_REQUEST_DECODE,
+	KEY_REQUEST_LOGIN,
+	KEY_REQUEST_OTHER,
+	KEY_REQUESTS
+};
+
+enum key_outcome { KEY_OUTCOME_SUCCESS, KEY_OUTCOME_REFUSED, KEY_OUTCOME_DENIED, KEY_OUTCOME_AWAY, KEY_OUTCOMES };
+
+struct metric;
+
+/* Where key sources and caches count, for who watches them (base/metrics.h); each may be NULL. */
+struct key_metrics {
+	struct metric *requests[KEY_REQUESTS][KEY_OUTCOMES]; /* answers of a key server */
+	struct metric *seconds[KEY_REQUESTS]; /* … and how long they took, tries and waits included */
+	struct metric *cache_hits, *cache_misses; /* data keys that were there, or had to be made or unwrapped */
+	struct metric *data_key_made; /* when one was made last, seconds of Unix time */
+};
+
+/* What counts nothing, for who was given none. */
+extern const struct key_metrics key_metrics_none;
 
 /* One message of a lot. */
 struct key_item {
@@ -166,6 +198,7 @@ struct key_source_config {
 	const char *passphrase_file; /* scrypt; NULL: none */
 	bool create; /* make keyring and master key when absent (only `key create`, `demo`) */
 	bool create_stores; /* make the policy's stores of keys when absent: only what protects; else SEAL_E_NO_INPUT */
+	const struct key_metrics *metrics; /* NULL: nothing is counted; else it outlives the source */
 	const struct vault_options *vault; /* vault/options.h; NULL: the environment's */
 };
 

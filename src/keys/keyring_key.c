@@ -282,6 +282,15 @@ static void give_back(struct keyring_key *key)
 	(void)ignored;
 }
 
+/* Of the latest version: those that nobody has reserved, and what this process has left of its own. */
+static uint64_t uses_left(struct keyring_key *key, const struct keyring_state *state)
+{
+	const uint64_t have = atomic_load(&key->allowance);
+	const uint64_t mine = have >> 32 == state->file.n ? have & UINT32_MAX : 0;
+
+	return KEY_USES_MAX - key_file_latest(&state->file)->uses + mine;
+}
+
 static enum seal_status key_info(struct key *base, struct key_info *info, struct seal_err *err)
 {
 	struct keyring_key *key = (struct keyring_key *)base;
@@ -300,6 +309,9 @@ static enum seal_status key_info(struct key *base, struct key_info *info, struct
 		.min_encryption_version = state->file.min_encryption_version,
 		.derived = state->file.derived,
 		.convergent = state->file.convergent,
+		.created_ms = (int64_t)key_file_latest(&state->file)->created_ms,
+		.counted = key_file_counted(&state->file),
+		.uses_left = uses_left(key, state),
 	};
 	keyring_state_put(state);
 	return SEAL_OK;

@@ -190,7 +190,8 @@ static enum seal_status envelope_open(const struct policy_method *spec, const st
 	const struct envelope_options *options = spec->options;
 	struct envelope_method *m = mem_calloc(1, sizeof(*m));
 	struct data_keys_options limits = {.max_uses = (uint64_t)options->max_uses,
-					   .max_age_ms = (uint64_t)options->max_age_ms};
+					   .max_age_ms = (uint64_t)options->max_age_ms,
+					   .metrics = needs->metrics};
 	const struct envelope_method *alike;
 	struct key_info info;
 	enum seal_status rc;

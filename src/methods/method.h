@@ -90,6 +90,7 @@ struct method {
 /* What the plan opens for a method. */
 struct method_needs {
 	struct key *key; /* NULL when the kind needs none; it has the use that the kind's flags ask for */
+	const struct key_metrics *metrics; /* where caches count; NULL: nowhere */
 	struct store *store; /* of spec->store; NULL when that is */
 	const char *namespace_; /* of the policy */
 	struct method *const *before; /* methods of the plan that were opened before; all are freed together */

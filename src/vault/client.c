@@ -14,6 +14,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "vault/answer.h"
 
@@ -33,6 +34,7 @@ static enum seal_status setup(struct vault_client *client, const struct vault_op
 	enum seal_status rc;
 
 	client->options = *options;
+	client->metrics = &key_metrics_none;
 	SEAL_TRY(vault_settings_read(&client->options, &client->arena, &client->config, err));
 	client->config.user_agent = "sealstream/" SEALSTREAM_VERSION;
 	client->config.connections = connections > 0 ? (unsigned)connections : CONNECTIONS_DEFAULT;
@@ -254,6 +256,7 @@ enum seal_status vault_start(struct vault_worker *worker, struct vault_call *cal
 	flight->worker = worker;
 	flight->call = call;
 	flight->deadline_ms = deadline_ms;
+	flight->started_ns = clock_mono_ns();
 	flight->followed = false;
 	flight->again = 0;
 	err_clear(&flight->refused);
@@ -334,6 +337,7 @@ static bool settle(struct vault_worker *worker, struct flight *flight)
 	if (client_follow(worker, flight, &flight->call->err) == SEAL_OK && fly_again(worker, flight))
 		return false;
 	fill(worker, flight);
+	client_count(worker->client, flight->call, flight->started_ns);
 	unlink_flight(&worker->flying, flight);
 	flight->next = NULL;
 	return true;

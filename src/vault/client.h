@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/secret.h"
+#include "keys/key.h"
 #include "vault/options.h"
 
 struct vault_client;
@@ -29,6 +30,8 @@ struct vault_worker;
 SEAL_MUST_USE enum seal_status vault_client_new(const struct vault_options *options, struct vault_client **out,
 						struct seal_err *err);
 void vault_client_free(struct vault_client *client);
+/* Counts from now on; before its first call. `metrics` outlives it; NULL: nothing is counted. */
+void vault_client_watch(struct vault_client *client, const struct key_metrics *metrics);
 /* "https://vault:8200", for messages. */
 const char *vault_client_name(const struct vault_client *client);
 

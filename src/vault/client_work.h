@@ -25,6 +25,7 @@ struct vault_client {
 	struct http_client *http;
 	struct vault_tokens *tokens;
 	const char *name;
+	const struct key_metrics *metrics;
 	atomic_size_t batch_limit, body_limit;
 	pthread_mutex_t lock; /* guards the targets: added, never changed or removed */
 	struct client_target targets[CLIENT_TARGETS_MAX];
@@ -40,6 +41,7 @@ struct flight {
 	struct vault_token *token; /* in use by it, or NULL */
 	struct seal_buf path;
 	uint64_t deadline_ms;
+	uint64_t started_ns;
 	bool followed; /* a redirect, to where the exchange went now */
 	unsigned again; /* new tokens that were asked for, after refusals */
 	struct seal_err refused; /* why there is no other token; status SEAL_OK: not asked, or there is one */
@@ -75,6 +77,9 @@ void client_wait(struct vault_worker *worker, const struct vault_call *call);
  */
 enum seal_status client_denied(const struct vault_client *client, const struct vault_call *call,
 			       const struct seal_err *why, struct seal_err *err);
+
+/* client_count.c: a call is over. */
+void client_count(const struct vault_client *client, const struct vault_call *call, uint64_t started_ns);
 
 /* A 500 that is the caller's mistake. */
 bool vault_blames_caller(unsigned status, struct seal_bytes body);

@@ -78,6 +78,15 @@ static bool read_number(const json_t *data, const char *name, uint32_t *out)
 	return true;
 }
 
+/* Symmetric keys have the time of each version, in seconds; others an object, of which nothing is needed. */
+static int64_t created_ms(const json_t *data, uint32_t version)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%u", version);
+	return json_integer_value(json_object_get(json_object_get(data, "keys"), name)) * 1000;
+}
+
 /* What the server says of the key. */
 static enum seal_status read_info(const struct transit_key *key, const json_t *data, struct key_info *info,
 				  struct seal_err *err)
@@ -98,6 +107,7 @@ static enum seal_status read_info(const struct transit_key *key, const json_t *d
 			     vault_client_name(key->source->client), key->name);
 		goto out;
 	}
+	info->created_ms = created_ms(data, info->latest_version);
 	info->derived = json_is_true(json_object_get(data, "derived"));
 	info->convergent = json_is_true(json_object_get(data, "convergent_encryption"));
 out:

@@ -40,6 +40,7 @@ static enum seal_status open_source(const struct key_source_config *config, stru
 	else
 		SEAL_TRY(vault_options_env(&source->options, &source->arena, err));
 	SEAL_TRY(vault_client_new(&source->options, &source->client, err));
+	vault_client_watch(source->client, config != NULL ? config->metrics : NULL);
 out:
 	if (rc != SEAL_OK)
 		close_source(&source->base);

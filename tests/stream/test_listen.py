@@ -116,11 +116,55 @@ def test_plaintext_that_passes_is_seen(program, start):
     wait_until(lambda: run.metrics()[revealed] == 2)
 
 
+def test_keys_and_caches(program, start):
+    """A key that was rotated, and one data key for all records."""
+    program.run("key", "rotate", "pii")
+    text = (program.directory / "policy.yaml").read_text(encoding="utf-8")
+    (program.directory / "policy.yaml").write_text(text.replace("type: encrypt", "type: envelope"), encoding="utf-8")
+    program.produce_plain("purchases", [purchase(n) for n in range(5)])
+    run = start(*program.pump_args("--listen", "127.0.0.1:0"))
+    wait_until(lambda: run.metrics().get("sealstream_data_key_made_timestamp_seconds", 0) > 1.6e9)
+    found = run.metrics()
+    assert found['sealstream_key_version{key="pii"}'] == 2
+    assert found['sealstream_key_version{key="cards"}'] == 1
+    assert 0 <= found['sealstream_key_age_seconds{key="pii"}'] < 600
+    assert 2**32 - 2**20 <= found['sealstream_key_uses_remaining{key="pii"}'] < 2**32  # wrapping is a use
+    assert 'sealstream_key_uses_remaining{key="cards"}' not in found  # fpe has no nonces that could repeat
+    assert found['sealstream_data_key_cache_requests_total{outcome="miss"}'] == 1
+    hits = 'sealstream_data_key_cache_requests_total{outcome="hit"}'
+    before = found[hits]
+    program.produce_plain("purchases", [purchase(6)])
+    wait_until(lambda: run.metrics()[hits] == before + 1)
+    assert run.metrics()['sealstream_data_key_cache_requests_total{outcome="miss"}'] == 1
+
+
+def test_numbers_go_on_after_a_reload(program, start):
+    program.produce_plain("purchases", [purchase(n) for n in range(5)])
+    run = start(*program.pump_args("--listen", "127.0.0.1:0"))
+    fields = 'sealstream_fields_total{method="%s",type="%s",outcome="protected"}'
+    wait_until(lambda: run.metrics().get(fields % ("secret", "encrypt")) == 5)
+    text = (program.directory / "policy.yaml").read_text(encoding="utf-8")
+    (program.directory / "policy.yaml").write_text(text.replace("  card: {", "  pan: {").replace(": card\n", ": pan\n"),
+                                                   encoding="utf-8")
+    run.process.send_signal(signal.SIGHUP)
+    reloads = 'sealstream_policy_reloads_total{outcome="%s"}'
+    wait_until(lambda: run.metrics()[reloads % "success"] == 1)
+    program.produce_plain("purchases", [purchase(6)])
+    wait_until(lambda: run.metrics()[fields % ("secret", "encrypt")] == 6)
+    found = run.metrics()
+    assert found[fields % ("card", "fpe")] == 5
+    assert found[fields % ("pan", "fpe")] == 1
+    (program.directory / "policy.yaml").write_text("version: 9", encoding="utf-8")
+    run.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: run.metrics()[reloads % "failure"] == 1)
+    assert run.ask("/readyz")[0] == 200
+
+
 def test_health(program, start):
     run = start(*program.pump_args("--listen", "127.0.0.1:0"))
     wait_until(lambda: run.ask("/readyz") == (200, "ok\n"))
     assert run.ask("/livez") == run.ask("/startupz") == (200, "ok\n")
-    assert run.ask("/readyz?verbose") == (200, "[+]started ok\n[+]moving ok\n[+]not draining ok\n[+]services ok\nok\n")
+    assert run.ask("/readyz?verbose") == (200, "[+]started ok\n[+]moving ok\n[+]not draining ok\n[+]services ok\n[+]keys ok\nok\n")
     assert run.ask("/livez", "HEAD") == (200, "")
     assert run.ask("/nothing")[0] == 404
     assert run.ask("/metrics/")[0] == 404

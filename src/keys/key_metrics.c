@@ -1,0 +1,4 @@
+/* What counts nothing. */
+#include "keys/key.h"
+
+const struct key_metrics key_metrics_none;
