@@ -15,15 +15,19 @@ import signal
 import subprocess
 import threading
 import time
+import warnings
 
 import kafka_node
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 HERE = pathlib.Path(__file__).resolve().parent
 PARTITIONS = 8
 SESSION_MS = 6000
+FENCED = 69  # how a pump ends that another one of its name has replaced
 PATIENCE = 180  # seconds until something that must happen counts as not happening
 BASE_MS = 1_700_000_000_000
+MEANS = (200_000, 500_000, 2_000_000)  # bytes until a connection is cut; an answer of a broker is about as long as the first
 SIX = ("kill", "zombie", "broker_clean", "broker_hard", "vault", "cut")
 ALL = (*SIX, "kill_both", "replaced", "stop", "broker_frozen")
 POLICY = """version: 1
@@ -43,7 +47,7 @@ def record(n):
     value = json.dumps({"n": n, "Name": f"Customer {n}", "Address": f"{n} High Street", "total": n / 100}, separators=(",", ":"))
     if n % 97 == 5:
         value = None
-    elif n % 211 == 7:
+    elif n % 1009 == 7:
         value = f"broken {n}"
     headers = [("n", str(n)), ("twice", b"a"), ("twice", b"b"), ("null", None)] if n % 13 == 0 else [("n", str(n))]
     return {"key": None if n % 11 == 3 else f"customer-{n % 1009}", "value": value, "headers": headers, "timestamp": BASE_MS + n}
@@ -55,7 +59,7 @@ class Feeder(threading.Thread):
     def __init__(self, brokers, source, group, goal, ahead, rng):
         super().__init__(daemon=True)
         self.source, self.goal, self.ahead, self.rng = source, goal, ahead, rng
-        self.sent = self.done = 0
+        self.sent = self.done = self.last = 0
         self.failure, self.ended = None, False
         self.producer = Producer({"bootstrap.servers": brokers, "enable.idempotence": True, "message.timeout.ms": 0, "linger.ms": 5,
                                   "on_delivery": self._delivered, "log_level": 0})
@@ -71,14 +75,16 @@ class Feeder(threading.Thread):
         """How many records of the source are done. Offsets count them: nothing else is in there."""
         with contextlib.suppress(KafkaException):
             found = self.watcher.committed([TopicPartition(self.source, p) for p in range(PARTITIONS)], timeout=5)
-            self.done = max(self.done, sum(max(0, at.offset) for at in found if at.error is None))
+            done = sum(max(0, at.offset) for at in found if at.error is None)
+            if done > self.done:
+                self.done, self.last = done, time.monotonic()
 
     def run(self):
         while not self.ended and self.failure is None:
             while self.sent < min(self.goal, self.done + self.ahead):
                 self.producer.produce(self.source, partition=self.rng.randrange(PARTITIONS), **record(self.sent))
                 self.sent += 1
-            self.producer.poll(0.02)
+            self.producer.poll(0.05)
             self._look()
         self.producer.flush(30)
         self.watcher.close()
@@ -122,13 +128,16 @@ class Trial:
         (sealstream.folder / "policy.yaml").write_text(POLICY.format(source=self.source, dead=self.dead))
         self.named = {name: self.rng.random() < 0.5 for name in ("left", "right")}
         self.feeder = Feeder(cluster.brokers, self.source, self.source, records, ahead, random.Random(seed))
-        self.started, self.pumps, self.frozen = 0, {}, []
-        self.rows = []  # (fault, seconds until all that had been written before it was through)
+        self.admin = AdminClient({"bootstrap.servers": cluster.brokers, "log_level": 0})
+        self.started, self.restarts, self.pumps = 0, 0, {}
+        self.share_end = records
+        self.rows = []  # (fault, seconds until all that was written before and during it was through)
 
     def arguments(self, name):
         member = ("--member", name) if self.named[name] else ()
         return ("pump", "-b", self.cluster.faulty, "--from", self.source, "--to", self.target, "-G", self.source, "-p", "policy.yaml",
-                "--keep-partition", "--connect-timeout", "60s", "-X", f"session.timeout.ms={SESSION_MS}", *member, *self.more)
+                "--keep-partition", "--connect-timeout", "60s", "-X", f"session.timeout.ms={SESSION_MS}", "-X", "reconnect.backoff.max.ms=1000",
+                "-X", "socket.timeout.ms=10000", *member, *self.more)
 
     # what a fault does: each returns when the disturbance is over, but for `_through`
 
@@ -160,7 +169,7 @@ class Trial:
         self.named[name] = True
         self.pumps.pop(name).kill()
         old = self.pumps[name] = Pump(self, name)
-        self._through()
+        self._settled()
         with self._freezing(old.process):
             self.pumps[name] = Pump(self, name)
             self._through()
@@ -186,22 +195,23 @@ class Trial:
         self.cluster.wait_until_whole()
 
     def vault_away(self):
-        said = {name: len(pump.said()) for name, pump in self.pumps.items()}
+        self._settled()  # one that starts without its Vault ends
+        waits = self._waits()
         self.vault.kill()
-        self.wait_until(lambda: any(len(pump.said()) > said[name] for name, pump in self.pumps.items()), "a pump waits for Vault")
+        self._more()
+        self.wait_until(lambda: self._waits() > waits, "a pump waits for Vault")
         self.vault.start()
         if self.rng.random() < 0.5:
             self.vault.rotate("pii")
 
     def cut(self):
-        """Connections end at random bytes while a third of a round is copied."""
-        enough = self.feeder.done + self.records // len(self.faults) // 3
+        """Connections end at random bytes while the rest of the round is copied."""
         with self.cutting():
-            self.wait_until(lambda: self.feeder.done >= min(enough, self.records), "records pass though connections are cut")
+            self._through()
 
     @contextlib.contextmanager
     def cutting(self):
-        mean = self.rng.choice([5_000, 50_000, 500_000])
+        mean = self.rng.choice(MEANS)
         for proxy in self.cluster.proxies.values():
             proxy.cut(mean, self.rng.random())
         try:
@@ -221,17 +231,31 @@ class Trial:
     @contextlib.contextmanager
     def _freezing(self, process):
         process.send_signal(signal.SIGSTOP)
-        self.frozen.append(process)
         try:
             yield
         finally:
-            self.frozen.remove(process)
             process.send_signal(signal.SIGCONT)
 
+    def _more(self):
+        """The last third of a round's records comes only after its fault, which so has something to disturb."""
+        self.feeder.goal = self.share_end
+
     def _through(self):
-        """Until all that is written by now has been copied."""
-        sent = self.feeder.sent
-        self.wait_until(lambda: self.feeder.done >= sent, f"{sent} records are through")
+        """Until all of this round has been copied, what came after the fault included."""
+        self._more()
+        self.wait_until(lambda: self.feeder.done >= self.share_end, f"{self.share_end} records are through")
+
+    def _settled(self):
+        """Until the group has these members and no other. One that has died counts until its session ends."""
+        def is_settled():
+            with contextlib.suppress(KafkaException), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # its successor, describe_consumer_groups, aborts while members come and go
+                for group in self.admin.list_groups(self.source, timeout=5):
+                    return group.state == "Stable" and len(group.members) == len(self.pumps)
+        self.wait_until(is_settled, "the group has the pumps that there are")
+
+    def _waits(self):
+        return sum(pump.said().count("waiting, and trying again") for pump in self.pumps.values())
 
     def _end(self, pump):
         pump.signal(signal.SIGTERM)
@@ -246,19 +270,32 @@ class Trial:
     def wait_until(self, condition, what):
         deadline = time.monotonic() + PATIENCE
         while not condition():
-            for pump in self.pumps.values():
-                assert pump.process.poll() is None, self._told(f"pump {pump.name} ended with {pump.process.returncode}", pump)
+            for name, pump in self.pumps.items():
+                if pump.process.poll() is not None:
+                    self._restart(name, pump)
             assert self.feeder.failure is None, f"the feeder failed: {self.feeder.failure}"
             assert time.monotonic() < deadline, self._told(f"{PATIENCE} s, and not yet: {what}")
             time.sleep(0.02)
 
+    def _restart(self, name, pump):
+        """Group and brokers can take a named member for its own predecessor. It ends then, and who supervises it starts it again."""
+        assert self.named[name] and pump.process.returncode == FENCED and "fenced" in pump.said(), self._told(
+            f"pump {name} ended with {pump.process.returncode}", pump)
+        self.restarts += 1
+        self.pumps[name] = Pump(self, name)
+
     def round(self, n, name):
-        at = int((n + 0.5 * self.rng.random()) * self.records / len(self.faults))
+        """Somewhere in the first half of its share of the records; two thirds of them when the group has come to rest."""
+        share = self.records / len(self.faults)
+        at = int((n + 0.4 * self.rng.random()) * share)
+        self.feeder.goal, self.share_end = int((n + 0.7) * share), int((n + 1) * share)
+        if self.rng.random() < 0.67:
+            self._settled()
         self.wait_until(lambda: self.feeder.done >= at, f"round {n} begins after {at} records")
         began = time.monotonic()
         getattr(self, "vault_away" if name == "vault" else name)()
         self._through()
-        self.rows.append((name, round(time.monotonic() - began, 1)))
+        self.rows.append((name, round(self.feeder.last - began, 1)))
 
     def run(self):
         """All rounds, and what the checker found."""
@@ -301,4 +338,4 @@ def assert_exactly_once(found, records, what):
     faults = {name: found[name] for name in CLEAN}
     assert faults == CLEAN, f"{what}: {faults}\n" + "\n".join(found["first"])
     assert found["records"] == found["target"] + found["dead"] == records and found["dead"] == sum(
-        n % 211 == 7 and n % 97 != 5 for n in range(records)), f"{what}: {found}"
+        n % 1009 == 7 and n % 97 != 5 for n in range(records)), f"{what}: {found}"

@@ -84,7 +84,11 @@ class KafkaCluster:
         assert [process.wait() for process in formatting] == [0] * len(IDS), "the brokers' storage cannot be made"
         for id in IDS:
             self._launch(id)
-        self.wait_until(lambda: known_brokers(self.brokers) == set(IDS), "all brokers are there")
+        try:
+            self.wait_until(lambda: known_brokers(self.brokers) == set(IDS), "all brokers are there", seconds=300)
+        except AssertionError:
+            self.stop()
+            raise AssertionError("Kafka does not start:\n" + self.log()) from None
 
     def _place(self, id):
         return self.folder / f"broker-{id}"
@@ -100,7 +104,11 @@ class KafkaCluster:
             time.sleep(0.1)
 
     def create_topic(self, name, partitions):
+        """Known to each broker when this returns."""
         foreign.create_topic(self.brokers, name, partitions, {"retention.ms": "-1"}, copies=len(IDS))
+        for address in self.plain.values():
+            admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
+            self.wait_until(lambda: len(admin.list_topics(name, timeout=30).topics[name].partitions) == partitions, f"{name} is known")
 
     def kill(self, id):
         self.processes[id].kill()
