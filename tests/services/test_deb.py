@@ -39,7 +39,7 @@ def compile_example(packages, folder, out):
 
 def test_packages(packages):
     assert {path.name.split("_")[0] for path in packages.glob("*.deb")} == {
-        "sealstream", "libsealstream0", "libsealstream-dev"}
+        "sealstream", "sealstream-service", "libsealstream0", "libsealstream-dev"}
 
 
 def test_build_depends():
@@ -67,8 +67,8 @@ def test_install_and_purge(packages, tmp_path):
     for path in (tmp_path, *tmp_path.parents):  # mmdebstrap may read them as another user
         if path.name.startswith("pytest-"):
             path.chmod(0o755)
-    said = run(["mmdebstrap", "--variant=minbase", "--aptopt=APT::Install-Recommends false", "--skip=cleanup/apt",
+    said = run(["mmdebstrap", "--variant=minbase", "--include=procps,systemd", "--aptopt=APT::Install-Recommends false", "--skip=cleanup/apt",
                 f"--customize-hook=copy-in {deb} /", '--customize-hook=chroot "$1" /deb/deb_inside',
                 "bookworm", "/dev/null"])
     assert [line[3:] for line in said.splitlines() if line.startswith("ok ")] == [
-        "install", "use", "demo", "pages", "library", "again", "purge"], said[-6000:]
+        "install", "service", "use", "demo", "pages", "library", "again", "purge"], said[-6000:]
