@@ -80,7 +80,7 @@ def test_last_stage():
 def image(tmp_path_factory, program):
     root = tmp_path_factory.mktemp("image") / "root"
     subprocess.run([FOLDER / "make-root", program.path, root], check=True)
-    subprocess.run([*AS_ROOT, "chown", f"{USER}:{USER}", root / "home" / "sealstream"], check=True)  # as COPY --chown does
+    subprocess.run([*AS_ROOT, "chown", f"{USER}:{USER}", root / "var/lib/sealstream"], check=True)  # as COPY --chown does
     for path in root.parents:
         if path.name.startswith("pytest-"):
             path.chmod(0o755)
@@ -89,7 +89,7 @@ def image(tmp_path_factory, program):
 
 def inside(image, *arguments):
     """Its standard output."""
-    done = subprocess.run([*AS_ROOT, "/usr/bin/env", "-i", "HOME=/home/sealstream", "/usr/sbin/chroot", f"--userspec={USER}:{USER}",
+    done = subprocess.run([*AS_ROOT, "/usr/bin/env", "-i", "HOME=/var/lib/sealstream", "/usr/sbin/chroot", f"--userspec={USER}:{USER}",
                            image, "/usr/bin/sealstream", *arguments], text=True, capture_output=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
     return done.stdout
