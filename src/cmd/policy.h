@@ -33,6 +33,7 @@ SEAL_MUST_USE enum seal_status policy_command_read(const char *file, struct poli
 /* Writes to standard output. */
 SEAL_MUST_USE enum seal_status policy_command_print(const struct seal_buf *text, struct seal_err *err);
 
-extern const struct command command_policy_diff, command_policy_explain, command_policy_lint, command_policy_schema, command_policy_test;
+extern const struct command command_policy_diff, command_policy_explain, command_policy_lint, command_policy_schema,
+	command_policy_test;
 
 #endif
