@@ -150,7 +150,7 @@ const struct command command_policy_diff = {
 		   "in NEW.\n"
 		   "Ends with 1 when a change loses or exposes something, with 78 when a policy has mistakes.",
 	.examples = "sealstream policy diff policy.yaml policy-new.yaml\n"
-		    "sealstream policy diff -t shop.orders -t shop.returns policy.yaml policy-new.yaml\n",
+		    "sealstream policy diff -t shop.orders policy.yaml policy-new.yaml\n",
 	.options = rows,
 	.options_size = sizeof(struct diff_options),
 	.args_min = 2,
