@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 
+#define FIELDS_MAX 1200
+
 static enum log_level level_max = LOG_INFO;
 static enum log_format format_now = LOG_TEXT;
 
@@ -45,20 +47,46 @@ static size_t escape(const char *text, char *out, size_t room)
 	return n;
 }
 
-/* `status` and `code` are empty for what is not an error. */
-static void emit(enum log_level level, const char *status, const char *code, const char *place, const char *text)
+/* ",\"name\":value" of each; those that find no room are left out. */
+static void write_fields(const struct log_field *fields, char *out, size_t room)
 {
-	char safe_text[1400], safe_place[600], line[2400];
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (; fields != NULL && fields->name != NULL; fields++) {
+		char text[400], one[480];
+		int n;
+
+		if (fields->text != NULL) {
+			escape(fields->text, text, sizeof(text));
+			n = snprintf(one, sizeof(one), ",\"%s\":\"%s\"", fields->name, text);
+		} else {
+			n = snprintf(one, sizeof(one), ",\"%s\":%lld", fields->name, (long long)fields->number);
+		}
+		if (n < 0 || (size_t)n >= sizeof(one) || (size_t)n >= room - at)
+			continue;
+		memcpy(out + at, one, (size_t)n + 1);
+		at += (size_t)n;
+	}
+}
+
+/* `status` and `code` are empty for what is not an error. */
+static void emit(enum log_level level, const struct log_field *fields, const char *status, const char *code,
+		 const char *place, const char *text)
+{
+	char safe_text[1400], safe_place[600], more[FIELDS_MAX], line[2400 + FIELDS_MAX];
 	ssize_t ignored;
 	int n;
 
 	if (format_now == LOG_JSON) {
 		escape(text, safe_text, sizeof(safe_text));
 		escape(place, safe_place, sizeof(safe_place));
+		write_fields(fields, more, sizeof(more));
 		n = snprintf(line, sizeof(line),
 			     "{\"ts\":%lld,\"level\":\"%s\",\"class\":\"%s\",\"code\":\"%s\",\"place\":\"%s\","
-			     "\"msg\":\"%s\"}\n",
-			     (long long)clock_unix_ms(), level_names[level], status, code, safe_place, safe_text);
+			     "\"msg\":\"%s\"%s}\n",
+			     (long long)clock_unix_ms(), level_names[level], status, code, safe_place, safe_text,
+			     more);
 	} else {
 		n = snprintf(line, sizeof(line), "sealstream: %s%s%s%s%s\n",
 			     level == LOG_INFO ? "" : level_names[level], level == LOG_INFO ? "" : ": ", place,
@@ -75,21 +103,43 @@ static void emit(enum log_level level, const char *status, const char *code, con
 	(void)ignored;
 }
 
-void log_say(enum log_level level, const char *fmt, ...)
+static void say(enum log_level level, const struct log_field *fields, const char *fmt, va_list args)
 {
 	char text[1200];
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	emit(level, fields, "", "", "", text);
+}
+
+void log_say(enum log_level level, const char *fmt, ...)
+{
 	va_list args;
 
 	if (!log_enabled(level))
 		return;
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	say(level, NULL, fmt, args);
 	va_end(args);
-	emit(level, "", "", "", text);
+}
+
+void log_say_with(enum log_level level, const struct log_field *fields, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!log_enabled(level))
+		return;
+	va_start(args, fmt);
+	say(level, fields, fmt, args);
+	va_end(args);
+}
+
+void log_err_with(enum log_level level, const struct log_field *fields, const struct seal_err *err)
+{
+	if (log_enabled(level))
+		emit(level, fields, seal_status_name(err->status), seal_code_name(err->code), err->place, err->text);
 }
 
 void log_err(enum log_level level, const struct seal_err *err)
 {
-	if (log_enabled(level))
-		emit(level, seal_status_name(err->status), seal_code_name(err->code), err->place, err->text);
+	log_err_with(level, NULL, err);
 }

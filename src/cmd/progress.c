@@ -6,10 +6,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "cmd/output.h"
 #include "cmd/service.h"
 
 #define STATUS_MS 5000
+#define RATE_MS 1000
 
 void progress_hide(struct progress *progress)
 {
@@ -18,14 +20,70 @@ void progress_hide(struct progress *progress)
 	progress->shown = false;
 }
 
-static void line_of(const struct progress *progress, const struct pump_counts *counts, char *out, size_t room)
+/* Of the last second or so; at first since the start. */
+static double rate_of(struct progress *progress, uint64_t records)
 {
-	double seconds = (double)(clock_mono_ms() - progress->start_ms) / 1000;
-	double rate = seconds > 0 ? (double)counts->records_in / seconds : 0;
+	const uint64_t now = clock_mono_ms(), past_ms = now - progress->rate_ms;
 
-	snprintf(out, room, "%llu records, %.1f MB, %.0f records/s, %llu failed",
-		 (unsigned long long)counts->records_in, (double)counts->bytes_in / 1e6, rate,
-		 (unsigned long long)counts->failed);
+	if (past_ms >= RATE_MS) {
+		progress->rate = (double)(records - progress->rate_records) * 1000 / (double)past_ms;
+		progress->rate_ms = now;
+		progress->rate_records = records;
+	}
+	if (progress->rate_ms == progress->start_ms && past_ms > 0)
+		return (double)records * 1000 / (double)past_ms;
+	return progress->rate;
+}
+
+/* Of all partitions that are known; false: of none. */
+static bool lag_of(const struct progress *progress, int64_t *lag)
+{
+	static const size_t most = 1024;
+	struct source *source = progress->source;
+	struct source_lag *rows;
+	bool known = false;
+	size_t n;
+
+	*lag = 0;
+	if (source == NULL || source->ops->lag == NULL)
+		return false;
+	rows = mem_calloc(most, sizeof(*rows));
+	n = rows != NULL ? source->ops->lag(source, rows, most) : 0;
+	for (size_t i = 0; i < n && i < most; i++) {
+		known = known || rows[i].records >= 0;
+		*lag += rows[i].records > 0 ? rows[i].records : 0;
+	}
+	mem_free(rows);
+	return known;
+}
+
+static void line_of(struct progress *progress, const struct pump_counts *counts, char *out, size_t room)
+{
+	char behind[40] = "";
+	int64_t lag;
+
+	if (lag_of(progress, &lag))
+		snprintf(behind, sizeof(behind), "lag %lld, ", (long long)lag);
+	snprintf(out, room, "%llu records, %.1f MB, %.0f records/s, %s%llu failed",
+		 (unsigned long long)counts->records_in, (double)counts->bytes_in / 1e6,
+		 rate_of(progress, counts->records_in), behind, (unsigned long long)counts->failed);
+}
+
+static void tell_left_out(struct progress *progress, bool end)
+{
+	const uint64_t n = log_limit_left_out(&progress->failures, clock_mono_ms(), end);
+
+	if (n == 0)
+		return;
+	progress_hide(progress);
+	log_say_with(LOG_ERROR, (const struct log_field[]){{"left_out", NULL, (int64_t)n}, {NULL, NULL, 0}},
+		     "%llu more record%s failed and %s not told one by one (--log-level debug tells all)",
+		     (unsigned long long)n, plural_s(n), n == 1 ? "was" : "were");
+}
+
+void progress_tell_left_out(struct progress *progress)
+{
+	tell_left_out(progress, true);
 }
 
 /* What a stop request changes is told at once, the rest now and then. */
@@ -48,6 +106,7 @@ static void on_progress(void *arg, const struct pump_counts *counts)
 	bool asked = stop_progress_asked(), status = status_is_due(progress);
 
 	monitor_counts(progress->monitor, counts);
+	tell_left_out(progress, false);
 	if (!progress->live && !asked && !status)
 		return;
 	line_of(progress, counts, line, sizeof(line));
@@ -66,8 +125,19 @@ static void on_progress(void *arg, const struct pump_counts *counts)
 
 static void on_failed(void *arg, const struct record *record, const struct seal_err *why)
 {
-	progress_hide(arg);
-	log_err(LOG_ERROR, why);
+	struct progress *progress = arg;
+	char topic[256];
+	const struct log_field fields[] = {{"topic", topic, 0},
+					   {"partition", NULL, record->partition},
+					   {"offset", NULL, record->offset},
+					   {NULL, NULL, 0}};
+
+	if (progress->few_failures && !log_enabled(LOG_DEBUG) &&
+	    !log_limit_take(&progress->failures, clock_mono_ms()))
+		return;
+	progress_hide(progress);
+	snprintf(topic, sizeof(topic), "%.*s", BYTES_FMT(record->topic));
+	log_err_with(LOG_ERROR, record->partition >= 0 ? fields : NULL, why);
 }
 
 static void on_waiting(void *arg, const struct seal_err *why)
@@ -129,7 +199,9 @@ void progress_attach(struct progress *progress, const struct global_options *glo
 		     struct pump_options *pump)
 {
 	*progress = (struct progress){.start_ms = clock_mono_ms()};
-	progress->live = !global->quiet && isatty(STDERR_FILENO) && !(prints && isatty(STDOUT_FILENO));
+	progress->rate_ms = progress->start_ms;
+	progress->live = !global->quiet && global->log_format == LOG_TEXT && isatty(STDERR_FILENO) &&
+			 !(prints && isatty(STDOUT_FILENO));
 	pump->failed = on_failed;
 	pump->progress = on_progress;
 	pump->waiting = on_waiting;

@@ -5,6 +5,7 @@
 #ifndef CMD_PROGRESS_H
 #define CMD_PROGRESS_H
 
+#include "base/log_limit.h"
 #include "cmd/command.h"
 #include "cmd/monitor.h"
 #include "cmd/policy_reload.h"
@@ -15,6 +16,11 @@ struct progress {
 	bool live; /* rewrite a line: stderr is a terminal, no records go to it, and not --quiet */
 	bool shown; /* the line stands there now */
 	uint64_t start_ms;
+	struct source *source; /* whose lag is told; NULL: none */
+	bool few_failures; /* of many that failed, only some are told: it may go on for months */
+	struct log_limit failures;
+	uint64_t rate_ms, rate_records; /* when the rate was looked at last, and the records then */
+	double rate; /* lately, records a second */
 	uint64_t status_ms; /* when the service manager was told last */
 	struct policy_reload *reload; /* NULL: the rules stay */
 };
@@ -27,6 +33,8 @@ void progress_attach(struct progress *progress, const struct global_options *glo
 		     struct pump_options *pump);
 /* Takes the line away; call before anything else is said on stderr, and at the end. */
 void progress_hide(struct progress *progress);
+/* At the end: failed records that were not told one by one. */
+void progress_tell_left_out(struct progress *progress);
 /* At the end of an ENGINE_REWRAP. */
 void progress_tell_rewrapped(const struct pump_counts *counts);
 

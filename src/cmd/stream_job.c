@@ -8,10 +8,19 @@
 
 static void tell_counts(const struct pump_counts *counts)
 {
-	log_say(LOG_INFO, "%llu records in, %llu out, %llu fields, %llu failed (%llu dead letters, %llu dropped)",
-		(unsigned long long)counts->records_in, (unsigned long long)counts->records_out,
-		(unsigned long long)counts->fields, (unsigned long long)counts->failed,
-		(unsigned long long)counts->dead_letters, (unsigned long long)counts->dropped);
+	const struct log_field fields[] = {{"records_in", NULL, (int64_t)counts->records_in},
+					   {"records_out", NULL, (int64_t)counts->records_out},
+					   {"fields", NULL, (int64_t)counts->fields},
+					   {"failed", NULL, (int64_t)counts->failed},
+					   {"dead_letters", NULL, (int64_t)counts->dead_letters},
+					   {"dropped", NULL, (int64_t)counts->dropped},
+					   {NULL, NULL, 0}};
+
+	log_say_with(LOG_INFO, fields,
+		     "%llu records in, %llu out, %llu fields, %llu failed (%llu dead letters, %llu dropped)",
+		     (unsigned long long)counts->records_in, (unsigned long long)counts->records_out,
+		     (unsigned long long)counts->fields, (unsigned long long)counts->failed,
+		     (unsigned long long)counts->dead_letters, (unsigned long long)counts->dropped);
 }
 
 static enum seal_status open_policy(const struct stream_job *job, const struct global_options *global,
@@ -82,6 +91,7 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	SEAL_TRY(monitor_open(&(struct monitor_run){.address = job->options->listen, .command = call->command->name},
 			      &monitor, err));
 	progress.monitor = reload.monitor = monitor;
+	progress.few_failures = true;
 	global.key_metrics = monitor_keys(monitor);
 	if (!job->plain) {
 		stop_take_reloads();
@@ -98,7 +108,7 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	SEAL_TRY(rc);
 	pump.plan = use.plan;
 	pump.topic = use.topic;
-	pump.source = source;
+	pump.source = progress.source = source;
 	pump.sink = sink;
 	SEAL_TRY(sandbox_use_enter(job->options->sandbox, err));
 	monitor_start(monitor, &pump, bytes_str(job->topics[0]));
@@ -106,6 +116,7 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	rc = pump_run(&pump, &counts, err);
 	service_stopping();
 	progress_hide(&progress);
+	progress_tell_left_out(&progress);
 	tell_counts(&counts);
 	if (job->direction == ENGINE_REWRAP)
 		progress_tell_rewrapped(&counts);

@@ -241,3 +241,20 @@ def test_rude_clients_hurt_nobody(program, start):
         connection.close()
     assert run.ask("/metrics")[0] == 200
     assert run.process.poll() is None
+
+
+def test_failed_records_do_not_flood_the_log(program):
+    """Of 300 that fail at once about a hundred are told, each with its place as JSON fields; the rest as a number."""
+    program.policy(on_error="on_error: drop")
+    program.produce_plain("purchases", ["not json"] * 300)
+    args = program.pump_args("-e", "--log-format", "json")
+    lines = [json.loads(line) for line in program.run(*args, code=1).stderr.splitlines()]
+    told = [line for line in lines if line["code"] == "SYNTAX" or "offset" in line]
+    assert 100 <= len(told) < 300
+    assert {line["topic"] for line in told} == {"purchases"}
+    assert all(line["place"].startswith(f"purchases/{line['partition']}/{line['offset']}") for line in told)
+    assert sum(line.get("left_out", 0) for line in lines) == 300 - len(told)
+    assert [line["failed"] for line in lines if "records_in" in line] == [300]
+    program.produce_plain("purchases", ["not json"] * 150)
+    everything = program.run(*program.pump_args("-e", "--log-format", "json", "--log-level", "debug"), code=1).stderr
+    assert sum("offset" in json.loads(line) for line in everything.splitlines()) == 150
