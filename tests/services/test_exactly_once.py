@@ -2,11 +2,15 @@
 import base64
 import os
 import random
+import subprocess
+import warnings
 
 import foreign
-import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fault_rounds import CLEAN, PARTITIONS, SIX, Trial, assert_exactly_once, check, record
+from kafka_cluster import KafkaCluster
 
 RECORDS = 100_000
 SEED = int(os.environ.get("SEED", 7))
@@ -43,6 +47,46 @@ def test_at_least_once_is_told_from_it(cluster, own_vault, sealstream):
     found = trial.check()
     print(f"{len(trial.rows)} kills: {found}")
     assert found["twice"] > 0 and found["missing"] == found["changed"] == found["moved"] == found["unknown"] == 0
+
+
+def members(brokers, group):
+    """How many there are once it has come to rest; else None."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the one call that shows members while they come and go
+        for found in AdminClient({"bootstrap.servers": brokers}).list_groups(group, timeout=10):
+            return len(found.members) if found.state == "Stable" else None
+
+
+def test_offsets_that_are_not_stable_yet(kafka, topic, sealstream):
+    """Members come while a transaction holds the group's offsets: none of them takes that for "no offsets"."""
+    source, target = topic("unstable", 2), topic("unstable-copy", 2)
+    sealstream.run("key", "create", "pii")
+    (sealstream.folder / "policy.yaml").write_text(f"version: 1\nkeys: {{pii: local:pii}}\ntopics: [{{match: {source}, "
+                                                   "protect: {$.Address: {type: encrypt, key: pii}}}]\n")
+    foreign.produce(kafka.brokers, source, [record(n) | {"value": "{}", "partition": n % 2} for n in range(1000)])
+    consumer = Consumer({"bootstrap.servers": kafka.brokers, "group.id": source, "isolation.level": "read_uncommitted"})
+    half = [TopicPartition(source, p, 250) for p in range(2)]
+    consumer.commit(offsets=half, asynchronous=False)
+    producer = Producer({"bootstrap.servers": kafka.brokers, "transactional.id": source,
+                         "transaction.timeout.ms": 300_000})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.send_offsets_to_transaction([TopicPartition(source, p, 300) for p in range(2)], consumer.consumer_group_metadata(), 30)
+    pumps = []
+    try:
+        for count in (1, 2):
+            pumps.append(sealstream.start("pump", "-b", kafka.brokers, "--from", source, "--to", target, "-G", source, "-p",
+                                          "policy.yaml", stdin=subprocess.DEVNULL))
+            KafkaCluster.wait_until(lambda: members(kafka.brokers, source) == count, f"{count} members")
+        producer.abort_transaction(30)
+        KafkaCluster.wait_until(lambda: [at.offset for at in consumer.committed(half, 10)] == [500, 500], "all is copied")
+    finally:
+        for pump in pumps:
+            pump.terminate()
+        assert [pump.wait(60) for pump in pumps] == [143] * len(pumps)
+        consumer.close()
+    copied = sorted(int(dict(message.headers())["n"]) for message in foreign.consume(kafka.brokers, target))
+    assert copied == list(range(500, 1000))
 
 
 class Forger:

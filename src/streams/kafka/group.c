@@ -20,6 +20,7 @@
 #define COMMIT_EVERY_MS 250 /* bounds what comes twice after a kill */
 #define CLOSE_MS 10000
 #define KEEPER_TICK_MS 500
+#define POSITIONS_MS 10000 /* others who want a rebalance wait for it, too */
 
 /* ---- membership ---- */
 
@@ -253,13 +254,46 @@ static void rebalance_done(struct kafka_source *s, rd_kafka_error_t *error)
 	rd_kafka_error_destroy(error);
 }
 
-static void take_assigned(struct kafka_source *s, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list)
+/*
+ * Exactly once: librdkafka is told where its partitions begin. When it asks the group itself and an assignment comes between its
+ * question and the answer "not stable yet", it takes the partition for one without offsets and reads it all again.
+ */
+static enum seal_status find_positions(struct kafka_source *s, rd_kafka_topic_partition_list_t *list)
 {
+	const uint64_t start_ms = clock_mono_ms();
+	enum seal_status rc;
+
+	do
+		rc = kafka_source_positions(s, list, NULL);
+	while (rc == SEAL_RETRY && !atomic_load(&s->closing) && clock_mono_ms() - start_ms < POSITIONS_MS);
+	return rc;
+}
+
+/* A member that can't ask takes nothing of this assignment, and joins again at its next read. */
+static void take_positions(struct kafka_source *s, rd_kafka_topic_partition_list_t *list)
+{
+	enum seal_status rc = find_positions(s, list);
+
+	s->lost = rc == SEAL_RETRY;
+	if (rc != SEAL_OK) /* of the others librdkafka tells, as it will meet them, too */
+		for (int i = 0; i < list->cnt; i++)
+			list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
+	while (s->lost && list->cnt > 0)
+		rd_kafka_topic_partition_list_del_by_idx(list, list->cnt - 1);
+}
+
+static void take_assigned(struct kafka_source *s, rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *assigned)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(assigned);
+
+	if (s->exactly_once && list->cnt > 0)
+		take_positions(s, list);
 	group_take(s, list);
 	if (strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") == 0)
 		rebalance_done(s, rd_kafka_incremental_assign(rk, list));
 	else
 		rd_kafka_assign(rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
 }
 
 void group_take_later(struct kafka_source *s)

@@ -390,6 +390,10 @@ static enum seal_status read_locked(struct kafka_source *s, struct fill *f, int 
 	enum seal_status rc;
 
 	group_take_later(s);
+	if (s->lost) {
+		s->lost = false;
+		SEAL_TRY(group_rejoin(s, err));
+	}
 	SEAL_TRY(check_refused(s, err)); /* also when nothing new comes that could be committed */
 	SEAL_TRY(take_carried(s, f, err));
 	if (f->held->n == 0 && s->exit_at_end && all_ended(s)) {
@@ -660,6 +664,7 @@ static enum seal_status source_open(const char *address, const void *options, st
 		SEAL_TRY(kafka_connection_load(&o->connection, config, err));
 	s->group = o->group != NULL;
 	s->exit_at_end = o->exit_at_end;
+	s->exactly_once = o->exactly_once;
 	s->average = RECORD_GUESS;
 	s->topic_len = strlen(address);
 	s->topic = mem_strdup(address);

@@ -34,7 +34,7 @@ struct kafka_source {
 	char *topic;
 	size_t topic_len;
 	rd_kafka_queue_t *queue;
-	bool group, exit_at_end;
+	bool group, exit_at_end, exactly_once;
 	bool keep_handle; /* destroying it would crash */
 	struct kafka_config own_config;
 
@@ -47,6 +47,7 @@ struct kafka_source {
 	bool gathering; /* librdkafka is asked for more while records of this read are held */
 	rd_kafka_topic_partition_list_t *later; /* assigned while gathering; taken before the next record, or NULL */
 	bool no_memory;
+	bool lost; /* exactly once: it could not be found out where the partitions begin */
 	uint64_t read_at_ms; /* end of the last read */
 
 	pthread_mutex_t lock; /* guards the next block */
@@ -92,6 +93,9 @@ enum seal_status kafka_source_rewind(struct source *source, struct seal_err *err
  * be committed, what was staged is another's. */
 SEAL_MUST_USE enum seal_status kafka_source_staged(struct source *source, rd_kafka_topic_partition_list_t **offsets,
 						   rd_kafka_consumer_group_metadata_t **member, struct seal_err *err);
+/* Fills in what the group has committed of each; stays negative where it has nothing. SEAL_RETRY: not now. */
+SEAL_MUST_USE enum seal_status kafka_source_positions(struct kafka_source *s, rd_kafka_topic_partition_list_t *list,
+						      struct seal_err *err);
 /* It was committed: nothing is staged any more. */
 void kafka_source_settled(struct source *source);
 /* Just committed, not yet settled: does the group know it? SEAL_RETRY: can't be asked now. */

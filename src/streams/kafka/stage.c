@@ -162,8 +162,8 @@ static enum seal_status told(struct kafka_source *s, rd_kafka_resp_err_t code, s
 	return rc;
 }
 
-/* Fills the offsets of `list`; negative where the group has none. */
-static enum seal_status ask_group(struct kafka_source *s, rd_kafka_topic_partition_list_t *list, struct seal_err *err)
+enum seal_status kafka_source_positions(struct kafka_source *s, rd_kafka_topic_partition_list_t *list,
+					struct seal_err *err)
 {
 	rd_kafka_resp_err_t code = rd_kafka_committed(s->client.rk, list, ASK_MS);
 
@@ -180,7 +180,7 @@ enum seal_status kafka_source_kept(struct source *source, struct seal_err *err)
 
 	SEAL_TRY(list_staged(s, list, err));
 	if (list->cnt > 0)
-		SEAL_TRY(ask_group(s, list, err));
+		SEAL_TRY(kafka_source_positions(s, list, err));
 	for (int i = 0; rc == SEAL_OK && i < list->cnt; i++) {
 		if (list->elems[i].offset >= 0)
 			continue;
@@ -247,7 +247,7 @@ enum seal_status kafka_source_rewind(struct source *source, struct seal_err *err
 	pthread_mutex_lock(&s->reading);
 	list = list_moved(s);
 	if (list->cnt > 0)
-		SEAL_TRY(ask_group(s, list, err));
+		SEAL_TRY(kafka_source_positions(s, list, err));
 	for (int i = 0; i < list->cnt; i++) {
 		const struct part *part = group_part(s, list->elems[i].partition);
 
