@@ -6,8 +6,9 @@
 #                          SUFFIX=.demo after the names that it makes, where they are taken
 #   make test              every test that needs only Debian's packages
 #   make test-services     the same against a real Apache Kafka and a real Vault, which are fetched, started and stopped
-#   make soak              the long proofs: gigabytes and random kills, half an hour; SEED=n for one seed of them;
-#                          RESULTS=docs/SOAK.md keeps what was measured
+#   make soak              the long proofs: gigabytes, random kills, and exactly once under fire with 100 seeds, which takes
+#                          a day; SEED=n for one seed, SEEDS=n for fewer; RESULTS=docs/SOAK.md and
+#                          RELIABILITY=docs/RELIABILITY.md keep what was measured
 #   make bench             speed, as ratios within one run
 #   make fuzz              each fuzzer for SECONDS=30
 #   make lint | format     what CI checks about the text | clang-format
@@ -47,7 +48,7 @@ test-services:
 soak:
 	$(packages) build services
 	@dev/build build $(where) sealstream
-	$(if $(SEED),SEED=$(SEED)) $(if $(RESULTS),RESULTS=$(RESULTS)) tests/services/run $(wildcard tests/services/soak_*.py)
+	$(if $(SEED),SEED=$(SEED)) $(if $(RESULTS),RESULTS=$(RESULTS)) $(if $(RELIABILITY),RELIABILITY=$(RELIABILITY)) tests/services/run $(wildcard tests/services/soak_*.py)
 
 bench:
 	$(packages) build

@@ -62,10 +62,10 @@ class Feeder(threading.Thread):
         self.sent = self.done = self.last = 0
         self.failure, self.ended = None, False
         self.producer = Producer({"bootstrap.servers": brokers, "enable.idempotence": True, "message.timeout.ms": 0, "linger.ms": 5,
-                                  "on_delivery": self._delivered, "log_level": 0})
+                                  "socket.timeout.ms": 10_000, "on_delivery": self._delivered, "log_level": 0})
         # What is committed, without those offsets whose transaction is still open.
         self.watcher = Consumer({"bootstrap.servers": brokers, "group.id": group, "isolation.level": "read_uncommitted",
-                                 "enable.auto.commit": False, "log_level": 0})
+                                 "enable.auto.commit": False, "socket.timeout.ms": 10_000, "log_level": 0})
 
     def _delivered(self, error, _):
         if error is not None:
