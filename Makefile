@@ -59,6 +59,7 @@ bench:
 	bench/run-scan
 	bench/run-vault
 	bench/run-kafka
+	bench/run-pump
 	bench/run-tokens
 
 fuzz:

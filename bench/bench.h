@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "purchase.h"
 
 struct bench_case {
 	const char *name; /* unique; other cases refer to it */
@@ -45,9 +46,7 @@ void bench_check(enum seal_status status, const struct seal_err *err);
 /* Makes results count, so that the compiler leaves nothing out. */
 extern volatile uint64_t bench_sink;
 
-/* Realistic purchases of 314 bytes each; the same ones in every run. */
 #define BENCH_PURCHASES 512
-#define BENCH_PURCHASE_LEN 314
 const struct seal_bytes *bench_purchases(void);
 
 #endif
