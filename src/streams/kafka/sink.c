@@ -9,7 +9,10 @@
  * own limits, set well above, are not met in the middle of a batch. One record that cannot be delivered breaks the sink for
  * good: later records may have overtaken it, so nothing from its ticket on is ever acknowledged.
  *
- * `lock` guards slots, counters and `broken`; it is not held while librdkafka is called.
+ * In transactions no record is reported but one that failed, which saves the reports' time: the end of the transaction speaks for all of
+ * them, and what is in flight is counted from what librdkafka still has (recount).
+ *
+ * There is no lock: calls of a sink come one after the other (`check` only reads what never changes), and librdkafka reports inside them.
  */
 #include <stdio.h>
 
@@ -24,6 +27,7 @@
 #define SLOTS_FIRST 64
 #define MESSAGE_MAX 1000000 /* librdkafka's default */
 #define ASK_LIMIT_MS 5000
+#define ROOM_TICK_MS 5 /* for room to be made: without reports nothing ends a poll */
 
 static struct slot *slot_of(struct kafka_sink *k, uint64_t number)
 {
@@ -37,7 +41,6 @@ static size_t cost(size_t key_len, size_t len)
 	return key_len + len + RECORD_OVERHEAD;
 }
 
-/* Under lock. */
 static void advance(struct kafka_sink *k)
 {
 	while (k->first < k->last && slot_of(k, k->first)->left == 0) {
@@ -63,10 +66,8 @@ static void undelivered(struct kafka_sink *k, const rd_kafka_message_t *message)
 	}
 	if (err.status == SEAL_RETRY)
 		err.status = SEAL_FATAL; /* librdkafka has already retried for message.timeout.ms */
-	pthread_mutex_lock(&k->lock);
 	if (k->broken.status == SEAL_OK)
 		k->broken = err;
-	pthread_mutex_unlock(&k->lock);
 }
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
@@ -78,24 +79,21 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 		undelivered(k, message);
 	else
 		kafka_client_alive(&k->client);
-	pthread_mutex_lock(&k->lock);
+	if (k->transactional_id != NULL)
+		return;
 	k->in_flight--;
 	k->in_flight_bytes -= cost(message->key_len, message->len);
 	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		slot_of(k, (uint64_t)(uintptr_t)message->_private)->left--;
 	advance(k);
-	pthread_mutex_unlock(&k->lock);
 }
 
 enum seal_status kafka_sink_broken(struct kafka_sink *k, struct seal_err *err)
 {
-	enum seal_status status;
+	const enum seal_status status = k->broken.status;
 
-	pthread_mutex_lock(&k->lock);
-	status = k->broken.status;
 	if (status != SEAL_OK && err != NULL && err->status == SEAL_OK)
 		*err = k->broken;
-	pthread_mutex_unlock(&k->lock);
 	return status != SEAL_OK ? status : kafka_client_health(&k->client, err);
 }
 
@@ -186,45 +184,26 @@ static rd_kafka_resp_err_t produce(struct kafka_sink *k, const struct record *r,
 	return code;
 }
 
-/* Adds the record to the account before librdkafka has it, as its report may come at once; `sign` -1 takes it back. */
-static void account(struct kafka_sink *k, const struct record *r, uint64_t slot, bool back)
-{
-	size_t bytes = cost(r->key.len, r->value.len);
-
-	pthread_mutex_lock(&k->lock);
-	if (back) {
-		k->in_flight--;
-		k->in_flight_bytes -= bytes;
-		slot_of(k, slot)->left--;
-	} else {
-		k->in_flight++;
-		k->in_flight_bytes += bytes;
-		slot_of(k, slot)->left++;
-	}
-	pthread_mutex_unlock(&k->lock);
-}
-
 static enum seal_status write_one(struct kafka_sink *k, const struct record *r, size_t target, uint64_t slot,
 				  struct seal_err *err)
 {
 	rd_kafka_resp_err_t code;
 	enum seal_status rc = SEAL_OK;
 
-	account(k, r, slot, false);
 	while ((code = produce(k, r, target, slot)) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
 		/* The user's queue.buffering.* is below our own bound. Ends: each record is delivered or times out. */
-		rd_kafka_poll(k->client.rk, SINK_TICK_MS);
+		rd_kafka_poll(k->client.rk, ROOM_TICK_MS);
 		SEAL_TRY(kafka_sink_broken(k, err));
 	}
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		rc = kafka_client_error(&k->client, code, k->targets[target].name, err);
 out:
-	if (rc != SEAL_OK) {
-		account(k, r, slot, true);
-		pthread_mutex_lock(&k->lock);
-		if (k->broken.status == SEAL_OK && err != NULL)
-			k->broken = *err;
-		pthread_mutex_unlock(&k->lock);
+	if (rc == SEAL_OK) { /* its report comes in a later poll */
+		k->in_flight++;
+		k->in_flight_bytes += cost(r->key.len, r->value.len);
+		slot_of(k, slot)->left++;
+	} else if (k->broken.status == SEAL_OK && err != NULL) {
+		k->broken = *err;
 	}
 	return rc;
 }
@@ -280,16 +259,22 @@ static enum seal_status check_record(struct kafka_sink *k, const struct record *
 	return SEAL_OK;
 }
 
-static bool is_full(struct kafka_sink *k, size_t n, size_t bytes)
+/* In transactions: what is in flight, its bytes by the average of what was written. */
+static void recount(struct kafka_sink *k)
 {
-	bool full;
+	const size_t left = (size_t)rd_kafka_outq_len(k->client.rk);
 
-	pthread_mutex_lock(&k->lock);
+	if (k->transactional_id == NULL || left >= k->in_flight)
+		return;
+	k->in_flight_bytes = k->in_flight_bytes / k->in_flight * left;
+	k->in_flight = left;
+}
+
+static bool is_full(const struct kafka_sink *k, size_t n, size_t bytes)
+{
 	/* A batch above the bound still passes when it is alone. */
-	full = k->in_flight > 0 &&
+	return k->in_flight > 0 &&
 	       (k->in_flight + n > IN_FLIGHT_RECORDS || k->in_flight_bytes + bytes > k->max_in_flight);
-	pthread_mutex_unlock(&k->lock);
-	return full;
 }
 
 static enum seal_status wait_for_room(struct kafka_sink *k, size_t n, size_t bytes, int timeout_ms,
@@ -300,13 +285,15 @@ static enum seal_status wait_for_room(struct kafka_sink *k, size_t n, size_t byt
 
 	rd_kafka_poll(k->client.rk, 0);
 	SEAL_TRY(kafka_sink_broken(k, err));
+	recount(k);
 	while (is_full(k, n, bytes)) {
 		if (spent >= (uint64_t)timeout_ms)
 			return err_set(err, SEAL_RETRY, SEAL_E_BUSY,
 				       "topic %s takes no more for now: %zu records are unacknowledged",
 				       k->targets[0].name, k->in_flight);
-		rd_kafka_poll(k->client.rk, SINK_TICK_MS < timeout_ms ? SINK_TICK_MS : timeout_ms);
+		rd_kafka_poll(k->client.rk, ROOM_TICK_MS < timeout_ms ? ROOM_TICK_MS : timeout_ms);
 		SEAL_TRY(kafka_sink_broken(k, err));
+		recount(k);
 		spent = clock_mono_ms() - start;
 	}
 out:
@@ -316,16 +303,11 @@ out:
 /* A slot for the ticket, with one count held so that it cannot complete before all its records are in. */
 static enum seal_status open_slot(struct kafka_sink *k, uint64_t ticket, uint64_t *number, struct seal_err *err)
 {
-	enum seal_status rc = SEAL_OK;
-
-	pthread_mutex_lock(&k->lock);
 	if (k->last - k->first == k->n_slots) {
 		struct slot *slots = mem_alloc(2 * k->n_slots * sizeof(*slots));
 
-		if (slots == NULL) {
-			rc = err_memory(err);
-			goto out;
-		}
+		if (slots == NULL)
+			return err_memory(err);
 		for (uint64_t i = k->first; i < k->last; i++)
 			slots[i & (2 * k->n_slots - 1)] = *slot_of(k, i);
 		mem_free(k->slots);
@@ -334,17 +316,13 @@ static enum seal_status open_slot(struct kafka_sink *k, uint64_t ticket, uint64_
 	}
 	*number = k->last++;
 	*slot_of(k, *number) = (struct slot){ticket, 1};
-out:
-	pthread_mutex_unlock(&k->lock);
-	return rc;
+	return SEAL_OK;
 }
 
 static void close_slot(struct kafka_sink *k, uint64_t number)
 {
-	pthread_mutex_lock(&k->lock);
 	slot_of(k, number)->left--;
 	advance(k);
-	pthread_mutex_unlock(&k->lock);
 }
 
 enum seal_status kafka_sink_write(struct sink *sink, const struct record *records, size_t n, uint64_t ticket,
@@ -376,20 +354,8 @@ static enum seal_status sink_poll(struct sink *sink, int timeout_ms, uint64_t *a
 	struct kafka_sink *k = kafka_sink_of(sink);
 
 	rd_kafka_poll(k->client.rk, timeout_ms);
-	pthread_mutex_lock(&k->lock);
 	*acknowledged = k->acknowledged;
-	pthread_mutex_unlock(&k->lock);
 	return kafka_sink_broken(k, err);
-}
-
-static bool is_empty(struct kafka_sink *k)
-{
-	bool empty;
-
-	pthread_mutex_lock(&k->lock);
-	empty = k->in_flight == 0;
-	pthread_mutex_unlock(&k->lock);
-	return empty;
 }
 
 enum seal_status kafka_sink_flush(struct sink *sink, int timeout_ms, struct seal_err *err)
@@ -403,7 +369,8 @@ enum seal_status kafka_sink_flush(struct sink *sink, int timeout_ms, struct seal
 		/* In steps: a broken sink need not wait for the rest. flush skips the linger time. */
 		code = rd_kafka_flush(k->client.rk, timeout_ms < SINK_TICK_MS ? timeout_ms : SINK_TICK_MS);
 		SEAL_TRY(kafka_sink_broken(k, err));
-		if (code == RD_KAFKA_RESP_ERR_NO_ERROR && is_empty(k))
+		recount(k);
+		if (code == RD_KAFKA_RESP_ERR_NO_ERROR && k->in_flight == 0)
 			return SEAL_OK;
 	} while (clock_mono_ms() - start < (uint64_t)timeout_ms);
 	rc = kafka_client_error(&k->client, RD_KAFKA_RESP_ERR__TIMED_OUT, k->targets[0].name, err);
@@ -429,6 +396,12 @@ static const struct kafka_setting sink_fixed[] = {
 	{NULL, NULL},
 };
 
+static const struct kafka_setting transaction_fixed[] = {
+	{"acks", "all"},
+	{"delivery.report.only.error", "true"}, /* see the head */
+	{NULL, NULL},
+};
+
 static void sink_callbacks(rd_kafka_conf_t *conf, void *owner)
 {
 	char text[32];
@@ -445,11 +418,9 @@ static void sink_callbacks(rd_kafka_conf_t *conf, void *owner)
 
 void kafka_sink_forget(struct kafka_sink *k)
 {
-	pthread_mutex_lock(&k->lock);
 	k->first = k->last = 0;
 	k->in_flight = k->in_flight_bytes = 0;
 	err_clear(&k->broken);
-	pthread_mutex_unlock(&k->lock);
 }
 
 void kafka_sink_producer_free(struct kafka_sink *k)
@@ -476,7 +447,6 @@ enum seal_status kafka_sink_close(struct sink *sink, struct seal_err *err)
 		mem_free(k->targets[i].name);
 	kafka_client_clear(&k->client);
 	kafka_config_clear(&k->own_config);
-	pthread_mutex_destroy(&k->lock);
 	mem_free(k->transactional_id);
 	mem_free(k->slots);
 	mem_free(k);
@@ -500,7 +470,7 @@ enum seal_status kafka_sink_producer_new(struct kafka_sink *k, struct seal_err *
 					   .defaults = sink_defaults,
 					   .more = k->transactional_id ? transactional : NULL,
 					   .numbers = numbers,
-					   .fixed = sink_fixed,
+					   .fixed = k->transactional_id ? transaction_fixed : sink_fixed,
 					   .callbacks = sink_callbacks,
 					   .owner = k};
 	enum seal_status rc;
@@ -549,7 +519,6 @@ static enum seal_status sink_open(const char *address, const void *options, stru
 	k->base.ops = o->transactional_id != NULL ? &kafka_transaction_ops : &kafka_sink_ops;
 	kafka_client_init(&k->client);
 	kafka_config_init(&k->own_config);
-	pthread_mutex_init(&k->lock, NULL);
 	k->keep_partition = o->keep_partition;
 	k->max_in_flight = o->memory_bytes > 0 ? (size_t)o->memory_bytes : IN_FLIGHT_BYTES;
 	k->record_bytes = o->record_bytes;

@@ -50,7 +50,6 @@ struct kafka_sink {
 	char *transactional_id; /* NULL: none */
 	struct kafka_transaction transaction;
 
-	pthread_mutex_t lock;
 	struct slot *slots; /* a ring of n_slots (a power of two): numbers first … last-1 */
 	size_t n_slots;
 	uint64_t first, last;

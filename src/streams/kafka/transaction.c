@@ -168,6 +168,7 @@ static enum seal_status commit(struct kafka_sink *k, int timeout_ms, struct seal
 	if (a.rc != SEAL_OK)
 		return failed(k, &a, err);
 	k->transaction.step = TRANSACTION_READY;
+	kafka_client_alive(&k->client);
 	return SEAL_OK;
 }
 
