@@ -1,9 +1,11 @@
 /*
  * What a user would write to copy one topic into another, exactly once: consume a batch, produce each record as it is, and every
- * 100 ms (or 50,000 records, or 16 MiB) commit the transaction with the offsets in it. Keys and values only: the cheapest copy
- * that there is. The measure of what `pump` costs on top, with the same settings of both clients and the same transactions.
+ * 100 ms (or 50,000 records, or 16 MiB) commit the transaction with the offsets in it. The measure of what `pump` costs on top,
+ * with the same settings of both clients and the same transactions.
  *
- *   plain_copy BROKERS FROM TO GROUP exactly-once|at-least-once N      ends after N records; 0: with SIGTERM
+ *   plain_copy BROKERS FROM TO GROUP exactly-once|at-least-once whole|bare N      ends after N records; 0: with SIGTERM
+ *
+ * whole: key, value, headers and timestamp, as `pump` keeps them; bare: key and value only, the cheapest copy that there is.
  */
 #include <librdkafka/rdkafka.h>
 #include <signal.h>
@@ -25,7 +27,7 @@ struct copy {
 	rd_kafka_queue_t *queue;
 	rd_kafka_topic_t *to;
 	const char *from;
-	bool transactional;
+	bool transactional, whole;
 	int64_t next[PARTITIONS_MAX]; /* offsets to commit; 0: nothing new */
 	bool open; /* something was produced since the last cut */
 	long long began_ms, records, bytes; /* since the last cut */
@@ -142,14 +144,38 @@ static void begin(struct copy *c)
 	c->records = c->bytes = 0;
 }
 
+static rd_kafka_resp_err_t copy_bare(struct copy *c, const rd_kafka_message_t *m)
+{
+	if (rd_kafka_produce(c->to, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, m->payload, m->len, m->key,
+			     m->key_len, NULL) == 0)
+		return RD_KAFKA_RESP_ERR_NO_ERROR;
+	return rd_kafka_last_error();
+}
+
+static rd_kafka_resp_err_t copy_whole(struct copy *c, const rd_kafka_message_t *m)
+{
+	const int64_t made = rd_kafka_message_timestamp(m, NULL);
+	rd_kafka_headers_t *headers = NULL, *own = NULL;
+	rd_kafka_resp_err_t code;
+
+	if (rd_kafka_message_headers(m, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		own = rd_kafka_headers_copy(headers);
+	code = rd_kafka_producev(c->producer, RD_KAFKA_V_RKT(c->to), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+				 RD_KAFKA_V_KEY(m->key, m->key_len), RD_KAFKA_V_VALUE(m->payload, m->len),
+				 RD_KAFKA_V_TIMESTAMP(made), RD_KAFKA_V_HEADERS(own), RD_KAFKA_V_END);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR && own != NULL)
+		rd_kafka_headers_destroy(own);
+	return code;
+}
+
 static void copy_one(struct copy *c, const rd_kafka_message_t *m)
 {
-	while (rd_kafka_produce(c->to, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, m->payload, m->len, m->key,
-				m->key_len, NULL) != 0) {
-		if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-			die("produce", rd_kafka_err2str(rd_kafka_last_error()));
+	rd_kafka_resp_err_t code;
+
+	while ((code = c->whole ? copy_whole(c, m) : copy_bare(c, m)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 		rd_kafka_poll(c->producer, 10);
-	}
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		die("produce", rd_kafka_err2str(code));
 	if (m->partition >= PARTITIONS_MAX)
 		die("partitions", "too many");
 	c->next[m->partition] = m->offset + 1;
@@ -221,16 +247,17 @@ int main(int argc, char **argv)
 {
 	static struct copy c;
 
-	if (argc != 7) {
-		fprintf(stderr, "plain_copy BROKERS FROM TO GROUP exactly-once|at-least-once N\n");
+	if (argc != 8) {
+		fprintf(stderr, "plain_copy BROKERS FROM TO GROUP exactly-once|at-least-once whole|bare N\n");
 		return 1;
 	}
 	signal(SIGTERM, stop);
 	c.from = argv[2];
 	c.transactional = strcmp(argv[5], "exactly-once") == 0;
+	c.whole = strcmp(argv[6], "whole") == 0;
 	open_producer(&c, argv[1], argv[4], argv[3]);
 	open_consumer(&c, argv[1], argv[4]);
-	copy_all(&c, strtoll(argv[6], NULL, 10));
+	copy_all(&c, strtoll(argv[7], NULL, 10));
 	rd_kafka_queue_destroy(c.queue);
 	rd_kafka_consumer_close(c.consumer);
 	rd_kafka_destroy(c.consumer);

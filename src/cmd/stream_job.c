@@ -6,6 +6,9 @@
 #include "cmd/progress.h"
 #include "cmd/service.h"
 
+/* On their way to a target that acknowledges each: what a connection of 50 ms needs to stay busy. */
+#define ACKNOWLEDGED_BATCHES 20
+
 static void tell_counts(const struct pump_counts *counts)
 {
 	const struct log_field fields[] = {{"records_in", NULL, (int64_t)counts->records_in},
@@ -49,6 +52,7 @@ static struct pump_options options_of(const struct stream_job *job)
 		.keep_going = job->keep_going,
 		.no_dead_letters = job->no_dead_letters,
 		.exactly_once = job->exactly_once,
+		.max_batches = job->exactly_once ? 0 : ACKNOWLEDGED_BATCHES + 2 * (unsigned)job->options->threads,
 		.stop = stop_requested,
 	};
 }

@@ -25,6 +25,7 @@
 #include "base/mem.h"
 
 #define GATHER_MS 5 /* after the first record, for more to come */
+#define BATCH_BYTES (256u << 10) /* what is made of them stays in the cache of a core until it is written */
 #define RECORD_GUESS 1024 /* bytes, before the first record was seen */
 
 static struct kafka_source *of(struct source *source)
@@ -251,9 +252,9 @@ static size_t chunk_size(const struct kafka_source *s, const struct fill *f)
 {
 	size_t room = f->max - f->held->n, by_bytes;
 
-	if (f->bytes >= STREAM_BATCH_BYTES)
+	if (f->bytes >= BATCH_BYTES)
 		return 0;
-	by_bytes = (STREAM_BATCH_BYTES - f->bytes) / s->average + 1;
+	by_bytes = (BATCH_BYTES - f->bytes) / s->average + 1;
 	return room < by_bytes ? room : by_bytes;
 }
 
