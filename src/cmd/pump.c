@@ -34,11 +34,9 @@ const struct command command_pump = {
 	.usage = "",
 	.summary = "Copy a Kafka topic into another, protecting or revealing on the way",
 	.details =
-		"Reads as a member of a consumer group and writes with an idempotent producer. Key and headers are "
+		"Reads as a member of a consumer group. Key and headers are "
 		"kept, or protected where the policy has rules for them (key:, headers:); timestamp and "
-		"tombstones are kept; the offset of a record is committed only after its output was acknowledged, so "
-		"that "
-		"nothing is lost when the pump, its machine or the broker dies (a few records may then come twice).\n"
+		"tombstones are kept.\n" DELIVERY_DETAILS
 		"As timestamps are kept, the target's retention counts from when a record was first made.\n"
 		"The rules are those of --policy-topic, else of the source topic, else of the target topic.\n"
 		"A record that fails goes where the policy's on_error says: reject stops the pump in front of it "

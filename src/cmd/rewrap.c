@@ -99,7 +99,8 @@ const struct command command_rewrap = {
 		"headers and timestamp are kept. Protected keys and headers are rewrapped as values are; a record "
 		"whose key changes by it goes to the partition of the new one. "
 		"Without FILE, a broker that is named (-b, -F, -X) means topics.\n"
-		"At the end it says how many values were rewrapped and how many were there already.\n" STREAM_DETAILS,
+		"At the end it says how many values were rewrapped and how many were there "
+		"already.\n" DELIVERY_DETAILS STREAM_DETAILS,
 	.examples = "sealstream rewrap -p policy.yaml protected.ndjson -o protected.ndjson\n"
 		    "sealstream rewrap -b broker:9092 -p policy.yaml -e \\\n"
 		    "    --from purchases_encrypted --to purchases_rewrapped\n",

@@ -57,6 +57,19 @@ struct copy_options {
 		.offset = offsetof(owner, member.exit_at_end)                                                        \
 	}
 
+#define DELIVERY_DETAILS                                                                                             \
+	"Each record comes out exactly once, whatever dies: the output, dead letters included, and the offsets of "  \
+	"the "                                                                                                       \
+	"group are one transaction of the brokers, ten times a second. Whoever reads the target with "               \
+	"isolation.level=read_committed (librdkafka's default; Java's is not) sees the committed ones only. The "    \
+	"pump "                                                                                                      \
+	"itself reads what was committed. Any number of them share a group. The user needs Write and Describe on "   \
+	"transactional ids that begin with the group's name. What a process that dies has left open blocks readers " \
+	"for "                                                                                                       \
+	"up to -X transaction.timeout.ms (20000). With --delivery at-least-once offsets are committed after the "    \
+	"output "                                                                                                    \
+	"was acknowledged: nothing is lost, but a few records may come twice.\n"
+
 /* The whole run. `group_prefix`: the default group is PREFIX.FROM.TO. */
 SEAL_MUST_USE enum seal_status topic_copy_run(const struct copy_options *options, enum engine_direction direction,
 					      const char *group_prefix, struct command_call *call, int *exit_code,

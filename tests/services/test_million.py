@@ -88,7 +88,7 @@ def wait_until(consumer, topic, count, process):
 def test_none_is_lost_when_the_pump_is_killed(kafka, topic, sealstream, lines, source):
     flow.prepare(sealstream)
     protected, revealed = topic("killed", 4), topic("killed-revealed", 4)
-    arguments = flow.pump(kafka.brokers, source, protected, "--keep-partition", *SESSION)
+    arguments = flow.pump(kafka.brokers, source, protected, "--keep-partition", "--delivery", "at-least-once", *SESSION)
     watcher = Consumer({"bootstrap.servers": kafka.brokers, "group.id": "watcher"})
     for kill in range(1, KILLS + 1):
         with sealstream.start(*arguments, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:

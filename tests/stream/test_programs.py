@@ -281,6 +281,13 @@ def test_settings_file(program, broker):
     assert "getting_started.ini:3:1" in done.stderr and "did you mean acks" in done.stderr
 
 
+def test_the_embedded_broker_loses_what_transactions_commit(program):
+    program.produce_plain("purchases", [purchase(1)])
+    done = program.pump("--delivery", "exactly-once", "-e", code=78)
+    assert "the broker has lost the offsets that a transaction committed" in done.stderr
+    assert "use --delivery at-least-once" in done.stderr
+
+
 def test_flag_then_environment_then_file(program):
     """Who is named in the error is who was asked: nobody listens on any of the three."""
     (program.directory / "c.ini").write_text("bootstrap.servers=127.0.0.1:1\n")

@@ -289,7 +289,12 @@ static const struct meaning meanings[] = {
 	{RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, SEAL_USAGE, SEAL_E_CONFIG,
 	 "set -X auto.offset.reset=earliest or latest"},
 	{RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, SEAL_USAGE, SEAL_E_CONFIG, "choose another -o"},
-	{RD_KAFKA_RESP_ERR__FENCED, SEAL_FATAL, SEAL_E_SERVICE, "another process has taken over; start again"},
+	{RD_KAFKA_RESP_ERR__FENCED, SEAL_FATAL, SEAL_E_SERVICE,
+	 "another process has taken over, or this one was away for longer than transaction.timeout.ms; start again"},
+	{RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, SEAL_FATAL, SEAL_E_SERVICE,
+	 "another process of the same --member has taken this one's place; give each its own name"},
+	{RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT, SEAL_USAGE, SEAL_E_CONFIG,
+	 "lower -X transaction.timeout.ms, or raise transaction.max.timeout.ms of the brokers"},
 };
 
 /* What passes by itself while brokers move leaders and coordinators about, or start. librdkafka goes on trying. */
@@ -306,6 +311,7 @@ static bool passes(rd_kafka_resp_err_t code)
 	case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
 	case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
 	case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+	case RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT: /* of a partition's last owner */
 	case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
 	case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
 	case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
@@ -334,9 +340,21 @@ static const struct meaning *meaning_of(rd_kafka_resp_err_t code)
 	return &other;
 }
 
-enum seal_status kafka_client_error(struct kafka_client *client, rd_kafka_resp_err_t code, const char *topic,
+/* "Fatal error" only says that there is another one to look at. */
+static rd_kafka_resp_err_t real_code(const struct kafka_client *client, rd_kafka_resp_err_t code)
+{
+	char text[16];
+	rd_kafka_resp_err_t fatal = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+	if (code == RD_KAFKA_RESP_ERR__FATAL && client->rk != NULL)
+		fatal = rd_kafka_fatal_error(client->rk, text, sizeof(text));
+	return fatal != RD_KAFKA_RESP_ERR_NO_ERROR ? fatal : code;
+}
+
+enum seal_status kafka_client_error(struct kafka_client *client, rd_kafka_resp_err_t told, const char *topic,
 				    struct seal_err *err)
 {
+	const rd_kafka_resp_err_t code = real_code(client, told);
 	const struct meaning *m = meaning_of(code);
 	struct seal_err token = SEAL_ERR_INIT;
 	enum seal_status token_status;

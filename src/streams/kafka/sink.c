@@ -49,6 +49,12 @@ static void advance(struct kafka_sink *k)
 	}
 }
 
+void kafka_sink_break(struct kafka_sink *k, const struct seal_err *why)
+{
+	if (k->broken.status == SEAL_OK)
+		k->broken = *why;
+}
+
 static void undelivered(struct kafka_sink *k, const rd_kafka_message_t *message)
 {
 	struct seal_err err = SEAL_ERR_INIT;
@@ -64,10 +70,14 @@ static void undelivered(struct kafka_sink *k, const rd_kafka_message_t *message)
 	} else if (err.code == SEAL_E_NO_INPUT) {
 		err.code = SEAL_E_CREATE;
 	}
+	if (k->transactional_id != NULL && (err.status == SEAL_RETRY || err.status == SEAL_FATAL)) {
+		err_clear(&err);
+		(void)err_set(&err, SEAL_RETRY, SEAL_E_SERVICE, "topic %s: a record was not delivered: %s", topic,
+			      rd_kafka_err2str(message->err));
+	}
 	if (err.status == SEAL_RETRY)
 		err.status = SEAL_FATAL; /* librdkafka has already retried for message.timeout.ms */
-	if (k->broken.status == SEAL_OK)
-		k->broken = err;
+	kafka_sink_break(k, &err);
 }
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
@@ -202,8 +212,8 @@ out:
 		k->in_flight++;
 		k->in_flight_bytes += cost(r->key.len, r->value.len);
 		slot_of(k, slot)->left++;
-	} else if (k->broken.status == SEAL_OK && err != NULL) {
-		k->broken = *err;
+	} else if (err != NULL) {
+		kafka_sink_break(k, err);
 	}
 	return rc;
 }

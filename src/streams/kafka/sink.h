@@ -32,6 +32,7 @@ struct kafka_transaction {
 	bool renew; /* the producer must not be used for another transaction */
 	bool asked; /* the group was asked whether it keeps what a transaction commits */
 	unsigned errors; /* the client's, when it began */
+	uint64_t fenced_ms; /* a named one was fenced then; 0: it was not */
 	struct seal_err why; /* it was given up */
 };
 
@@ -72,6 +73,8 @@ enum seal_status kafka_sink_flush(struct sink *sink, int timeout_ms, struct seal
 enum seal_status kafka_sink_close(struct sink *sink, struct seal_err *err);
 /* SEAL_OK, or why it can't go on. */
 enum seal_status kafka_sink_broken(struct kafka_sink *k, struct seal_err *err);
+/* The first cause stays. */
+void kafka_sink_break(struct kafka_sink *k, const struct seal_err *why);
 /* Another producer with the same settings. */
 SEAL_MUST_USE enum seal_status kafka_sink_producer_new(struct kafka_sink *k, struct seal_err *err);
 /* What it has not delivered is given up. */

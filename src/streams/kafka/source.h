@@ -98,6 +98,8 @@ SEAL_MUST_USE enum seal_status kafka_source_positions(struct kafka_source *s, rd
 						      struct seal_err *err);
 /* It was committed: nothing is staged any more. */
 void kafka_source_settled(struct source *source);
+/* Another process of the same name has its place in the group. */
+bool kafka_source_is_replaced(struct source *source);
 /* Just committed, not yet settled: does the group know it? SEAL_RETRY: can't be asked now. */
 SEAL_MUST_USE enum seal_status kafka_source_kept(struct source *source, struct seal_err *err);
 /* lag.c */

@@ -126,50 +126,29 @@ void kafka_source_settled(struct source *source)
 	pthread_mutex_unlock(&s->lock);
 }
 
+bool kafka_source_is_replaced(struct source *source)
+{
+	char text[16];
+
+	return rd_kafka_fatal_error(of(source)->client.rk, text, sizeof(text)) ==
+	       RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+}
+
 /* ---- what the group knows ---- */
-
-static bool is_passing(rd_kafka_resp_err_t code)
-{
-	switch (code) {
-	case RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT:
-	case RD_KAFKA_RESP_ERR__WAIT_COORD:
-	case RD_KAFKA_RESP_ERR__TIMED_OUT:
-	case RD_KAFKA_RESP_ERR__TRANSPORT:
-	case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-	case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
-	case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
-	case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
-	case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
-	case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
-	case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
-	case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static enum seal_status told(struct kafka_source *s, rd_kafka_resp_err_t code, struct seal_err *err)
-{
-	enum seal_status rc = kafka_client_error(&s->client, code, s->topic, err);
-
-	err_prefix(err, "asking the group where it stands");
-	if (is_passing(code) && rc != SEAL_RETRY) {
-		rc = SEAL_RETRY;
-		if (err != NULL)
-			err->status = rc;
-	}
-	return rc;
-}
 
 enum seal_status kafka_source_positions(struct kafka_source *s, rd_kafka_topic_partition_list_t *list,
 					struct seal_err *err)
 {
 	rd_kafka_resp_err_t code = rd_kafka_committed(s->client.rk, list, ASK_MS);
+	enum seal_status rc;
 
 	for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
 		code = list->elems[i].err;
-	return code ? told(s, code, err) : SEAL_OK;
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return SEAL_OK;
+	rc = kafka_client_error(&s->client, code, s->topic, err);
+	err_prefix(err, "asking the group where it stands");
+	return rc;
 }
 
 enum seal_status kafka_source_kept(struct source *source, struct seal_err *err)

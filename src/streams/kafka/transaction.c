@@ -21,6 +21,9 @@
 
 /* A call to send offsets can't be taken up again: when its time is over the transaction must be aborted. */
 #define OFFSETS_MS 10000
+#define RIVAL_MS                                                                                                     \
+	10000 /* the group tells a member that it was replaced at its next heartbeat: after 3 s unless set otherwise */
+#define CLOSE_MS 2000
 
 /* What librdkafka says of a call; NULL error: SEAL_OK. */
 struct answer {
@@ -56,6 +59,12 @@ static unsigned errors_of(struct kafka_sink *k)
 
 /* ---- the producer ---- */
 
+static bool has_none(rd_kafka_resp_err_t code)
+{
+	return code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE || code == RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION ||
+	       code == RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT;
+}
+
 /* Its epoch is new after that, and what the last one with this id had left open has ended. */
 static enum seal_status initialise(struct kafka_sink *k, int timeout_ms, struct seal_err *err)
 {
@@ -68,12 +77,25 @@ static enum seal_status initialise(struct kafka_sink *k, int timeout_ms, struct 
 	SEAL_TRY(kafka_client_health(&k->client, err));
 	a = take_answer(k, rd_kafka_init_transactions(k->client.rk, timeout_ms), err);
 	rc = a.again ? SEAL_RETRY : a.rc;
+	if (rc != SEAL_OK && has_none(a.code)) {
+		err_clear(err);
+		err_place(err, "kafka at %s", k->client.brokers);
+		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
+			       "the brokers have no transactions; use --delivery at-least-once");
+	}
 	if (rc == SEAL_RETRY && err != NULL)
 		err->status = SEAL_RETRY;
 	if (rc == SEAL_OK)
 		k->transaction.step = TRANSACTION_READY;
 out:
 	return rc;
+}
+
+static bool is_fenced(struct kafka_sink *k)
+{
+	char text[16];
+
+	return rd_kafka_fatal_error(k->client.rk, text, sizeof(text)) == RD_KAFKA_RESP_ERR__FENCED;
 }
 
 static void renew(struct kafka_sink *k)
@@ -99,15 +121,6 @@ enum seal_status kafka_transaction_start(struct kafka_sink *k, int timeout_ms, s
 
 /* ---- the end ---- */
 
-/* Another process has taken the id, and may keep it. */
-static bool is_taken_over(struct kafka_sink *k)
-{
-	char text[16];
-
-	return k->transaction.named &&
-	       rd_kafka_fatal_error(k->client.rk, text, sizeof(text)) == RD_KAFKA_RESP_ERR__FENCED;
-}
-
 /* The first reason stays. */
 static void give_up(struct kafka_sink *k, const struct seal_err *why, enum transaction_step next)
 {
@@ -120,19 +133,21 @@ static void give_up(struct kafka_sink *k, const struct seal_err *why, enum trans
 		renew(k);
 }
 
-/* What to do with a call that failed. */
+/*
+ * What to do with a call that failed. A coordinator that aborts what took too long fences, too, and so does another process that
+ * was given the same name: see `is_taken_over`.
+ */
 static enum seal_status failed(struct kafka_sink *k, const struct answer *a, struct seal_err *err)
 {
+	struct kafka_transaction *t = &k->transaction;
+
 	if (a->again) {
 		err->status = SEAL_RETRY;
 		return SEAL_RETRY;
 	}
-	if (is_taken_over(k)) {
-		err_clear(err);
-		return kafka_client_error(&k->client, RD_KAFKA_RESP_ERR__FENCED, k->targets[0].name, err);
-	}
-	give_up(k, err,
-		a->abort && k->transaction.step != TRANSACTION_ABORTING ? TRANSACTION_ABORTING : TRANSACTION_NEW);
+	if (t->named && is_fenced(k))
+		t->fenced_ms = clock_mono_ms();
+	give_up(k, err, a->abort && t->step != TRANSACTION_ABORTING ? TRANSACTION_ABORTING : TRANSACTION_NEW);
 	err_clear(err);
 	return SEAL_OK;
 }
@@ -182,12 +197,36 @@ static enum seal_status abort_it(struct kafka_sink *k, int timeout_ms, struct se
 	return SEAL_OK;
 }
 
+/*
+ * A named producer was fenced. If it was another process of that name, the group puts it in this one's place, too, which the
+ * next heartbeat tells: then this one ends. Else it was the coordinator, and this one goes on.
+ */
+static enum seal_status wait_for_rival(struct kafka_sink *k, struct source *source, int timeout_ms,
+				       struct seal_err *err)
+{
+	const struct timespec pause = {0, timeout_ms * 1000000L};
+
+	if (k->transaction.fenced_ms == 0)
+		return SEAL_OK;
+	if (source == NULL || kafka_source_is_replaced(source))
+		return kafka_client_error(&k->client, RD_KAFKA_RESP_ERR__FENCED, k->targets[0].name, err);
+	if (clock_mono_ms() - k->transaction.fenced_ms >= RIVAL_MS) {
+		k->transaction.fenced_ms = 0;
+		return SEAL_OK;
+	}
+	nanosleep(&pause, NULL);
+	return err_set(err, SEAL_RETRY, SEAL_E_BUSY, "another process may have taken over");
+}
+
 /* One step towards READY. */
 static enum seal_status step(struct kafka_sink *k, struct source *source, int timeout_ms, struct seal_err *err)
 {
+	enum seal_status rc;
+
 	switch (k->transaction.step) {
 	case TRANSACTION_NEW:
-		return initialise(k, timeout_ms, err);
+		rc = wait_for_rival(k, source, timeout_ms, err);
+		return rc == SEAL_OK ? initialise(k, timeout_ms, err) : rc;
 	case TRANSACTION_OPEN:
 		return send_offsets(k, source, err);
 	case TRANSACTION_COMMITTING:
@@ -253,7 +292,7 @@ static enum seal_status sink_begin(struct sink *sink, struct seal_err *err)
 {
 	struct kafka_sink *k = kafka_sink_of(sink);
 	struct kafka_transaction *t = &k->transaction;
-	struct answer a;
+	struct seal_err why = SEAL_ERR_INIT;
 	enum seal_status rc = SEAL_OK;
 
 	if (t->renew)
@@ -264,17 +303,10 @@ static enum seal_status sink_begin(struct sink *sink, struct seal_err *err)
 	kafka_sink_forget(k);
 	err_clear(&t->why);
 	t->errors = errors_of(k);
-	a = take_answer(k, rd_kafka_begin_transaction(k->client.rk), err);
-	if (a.rc == SEAL_OK) {
-		t->step = TRANSACTION_OPEN;
-		return SEAL_OK;
-	}
-	if (is_taken_over(k))
-		return SEAL_FATAL;
-	renew(k); /* it failed while none was open */
-	rc = SEAL_RETRY;
-	if (err != NULL)
-		err->status = rc;
+	t->step = TRANSACTION_OPEN;
+	/* What fails here (it was fenced meanwhile) has broken this transaction already. */
+	if (take_answer(k, rd_kafka_begin_transaction(k->client.rk), &why).rc != SEAL_OK)
+		kafka_sink_break(k, &why);
 out:
 	return rc;
 }
@@ -306,6 +338,17 @@ static enum seal_status sink_poll(struct sink *sink, int timeout_ms, uint64_t *a
 	return SEAL_OK;
 }
 
+/* What is open is aborted, so that readers need not wait until the coordinator does it. */
+static enum seal_status sink_close(struct sink *sink, struct seal_err *err)
+{
+	struct kafka_sink *k = sink ? kafka_sink_of(sink) : NULL;
+
+	if (k != NULL && k->client.rk != NULL &&
+	    (k->transaction.step == TRANSACTION_OPEN || k->transaction.step == TRANSACTION_ABORTING))
+		(void)take_answer(k, rd_kafka_abort_transaction(k->client.rk, CLOSE_MS), NULL);
+	return kafka_sink_close(sink, err);
+}
+
 const struct sink_ops kafka_transaction_ops = {
 	.size = sizeof(struct sink_ops),
 	.name = "kafka",
@@ -317,5 +360,5 @@ const struct sink_ops kafka_transaction_ops = {
 	.begin = sink_begin,
 	.end = sink_end,
 	.flush = kafka_sink_flush,
-	.close = kafka_sink_close,
+	.close = sink_close,
 };
