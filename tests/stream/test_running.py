@@ -136,6 +136,8 @@ def test_reloads_under_load_lose_and_repeat_nothing(program, tmp_path):
 
 def test_a_command_without_rules_ends_at_a_hangup(program):
     program.produce_plain("plain", [purchase(1)])
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it, as nohup does
     run = program.start("consume", "-b", program.broker.address, "-t", "plain", "--plain")
+    signal.signal(signal.SIGHUP, before)
     assert "High St" in run.stdout.readline()
     assert stop(run, signal.SIGHUP)[0] == -signal.SIGHUP
