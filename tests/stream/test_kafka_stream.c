@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "streams/kafka/kafka.h"
+#include "streams/kafka/source.h"
 
 #define BATCH 1000
 
@@ -674,17 +675,148 @@ static void test_large_records(void **state)
 	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
 }
 
+/* ---- exactly once ---- */
+
+static struct source *open_exactly_once(const char *name, const char *group)
+{
+	const struct kafka_source_options options = {.connection = connection(),
+						     .group = group,
+						     .partition = -1,
+						     .exit_at_end = true,
+						     .exactly_once = true};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source = NULL;
+
+	expect_ok(kafka_source_ops.open(name, &options, &source, &err), &err);
+	return source;
+}
+
+/* To the end, and nothing is committed. */
+static int count_all(struct source *source)
+{
+	struct batch batch;
+	size_t n = 0;
+
+	batch_init(&batch);
+	while (read_some(source, &batch, BATCH) == READ_SOME) {
+		n += batch.n;
+		source->ops->release(source, &batch);
+	}
+	batch_clear(&batch);
+	return (int)n;
+}
+
+/* After an abort all is read again, and a partition of which nothing was read is still at its end. */
+static void test_rewind(void **state)
+{
+	struct source *source;
+	struct seal_err err = SEAL_ERR_INIT;
+
+	topic("rewind", 2);
+	fill("rewind", 20, 1);
+	source = open_exactly_once("rewind", "g.rewind");
+	assert_int_equal(count_all(source), 20);
+	expect_ok(source->ops->rewind(source, &err), &err);
+	assert_int_equal(count_all(source), 20);
+	source->ops->close(source, true);
+}
+
+/* As the keeper does it while the pump waits: takes the first message that comes. */
+static void carry_one(struct source *source)
+{
+	struct kafka_source *s = (struct kafka_source *)((char *)source - offsetof(struct kafka_source, base));
+	const uint64_t until = clock_mono_ms() + 20000;
+
+	pthread_mutex_lock(&s->reading);
+	while (s->n_carried == 0) {
+		assert_true(clock_mono_ms() < until);
+		s->carried[0] = rd_kafka_consumer_poll(s->client.rk, 100);
+		s->n_carried = s->carried[0] != NULL;
+	}
+	pthread_mutex_unlock(&s->reading);
+}
+
+/* What the keeper took of a partition that nobody has read yet outlives the abort of what was read of others. */
+static void test_rewind_with_carried(void **state)
+{
+	struct source *source;
+	struct seal_err err = SEAL_ERR_INIT;
+
+	topic("carried", 1);
+	fill("carried", 20, 1);
+	source = open_exactly_once("carried", "g.carried");
+	carry_one(source);
+	expect_ok(source->ops->rewind(source, &err), &err);
+	assert_int_equal(count_all(source), 20);
+	source->ops->close(source, true);
+	topic("carried-end", 1);
+	source = open_exactly_once("carried-end", "g.carried-end");
+	carry_one(source); /* that it has ended */
+	expect_ok(source->ops->rewind(source, &err), &err);
+	assert_int_equal(count_all(source), 0);
+	source->ops->close(source, true);
+}
+
+/* A record that the broker refuses only when its transaction is being committed ends the run: it must not be tried for ever. */
+static void test_refused_in_commit(void **state)
+{
+	struct opt_list late = {NULL, "linger.ms=5000"}; /* it goes out with the commit, not before */
+	struct kafka_sink_options options = {.connection = connection(), .transactional_id = "g.refused.1"};
+	const struct record record = {.value = BYTES_LIT("too much"), .partition = -1};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source;
+	struct batch batch;
+	struct sink *sink;
+	bool committed = true;
+	enum seal_status rc;
+
+	topic("refused", 1);
+	topic("refused-out", 1);
+	fill("refused", 1, 1);
+	options.connection.properties = &late;
+	expect_ok(kafka_sink_ops.open("refused-out", &options, &sink, &err), &err);
+	source = open_exactly_once("refused", "g.refused");
+	batch_init(&batch);
+	assert_int_equal(read_some(source, &batch, BATCH), READ_SOME);
+	while ((rc = sink->ops->begin(sink, &err)) == SEAL_RETRY)
+		err_clear(&err);
+	expect_ok(rc, &err);
+	rd_kafka_mock_push_request_errors(cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+	expect_ok(sink->ops->write(sink, &record, 1, 1, 1000, &err), &err);
+	expect_ok(source->ops->stage(source, &batch, &err), &err);
+	while ((rc = sink->ops->end(sink, source, 100, &committed, &err)) == SEAL_RETRY)
+		err_clear(&err);
+	assert_false(committed);
+	assert_int_equal(rc, SEAL_DATA);
+	assert_non_null(strstr(err.text, "max.message.bytes"));
+	source->ops->release(source, &batch);
+	batch_clear(&batch);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+	source->ops->close(source, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kept),	       cmocka_unit_test(test_offsets),
-		cmocka_unit_test(test_group),	       cmocka_unit_test(test_commit_covers_earlier),
-		cmocka_unit_test(test_lost_partition), cmocka_unit_test(test_slow_reader_stays),
-		cmocka_unit_test(test_topic_missing),  cmocka_unit_test(test_broker_away),
-		cmocka_unit_test(test_too_large),      cmocka_unit_test(test_partition_missing),
-		cmocka_unit_test(test_retries),	       cmocka_unit_test(test_back_pressure),
-		cmocka_unit_test(test_mark),	       cmocka_unit_test(test_mark_after_rebalance),
-		cmocka_unit_test(test_large_records),  cmocka_unit_test(test_passing_errors),
+		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_offsets),
+		cmocka_unit_test(test_group),
+		cmocka_unit_test(test_commit_covers_earlier),
+		cmocka_unit_test(test_lost_partition),
+		cmocka_unit_test(test_slow_reader_stays),
+		cmocka_unit_test(test_topic_missing),
+		cmocka_unit_test(test_broker_away),
+		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_partition_missing),
+		cmocka_unit_test(test_retries),
+		cmocka_unit_test(test_back_pressure),
+		cmocka_unit_test(test_mark),
+		cmocka_unit_test(test_mark_after_rebalance),
+		cmocka_unit_test(test_large_records),
+		cmocka_unit_test(test_passing_errors),
+		cmocka_unit_test(test_rewind),
+		cmocka_unit_test(test_rewind_with_carried),
+		cmocka_unit_test(test_refused_in_commit),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

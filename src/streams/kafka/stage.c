@@ -205,15 +205,26 @@ static enum seal_status seek(struct kafka_source *s, rd_kafka_topic_partition_li
 	return rc;
 }
 
-/* Under `reading`. */
-static void forget_read(struct kafka_source *s)
+/*
+ * Under `reading`: what is known of partitions that were sought. Of the others nothing was read; librdkafka does not give again what
+ * the keeper took of them, nor tell again that they have ended.
+ */
+static void forget_read(struct kafka_source *s, rd_kafka_topic_partition_list_t *sought)
 {
-	for (size_t i = 0; i < s->n_carried; i++)
-		rd_kafka_message_destroy(s->carried[i]);
-	s->n_carried = 0;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->n_carried; i++) {
+		rd_kafka_message_t *message = s->carried[i];
+
+		if (rd_kafka_topic_partition_list_find(sought, s->topic, message->partition) != NULL)
+			rd_kafka_message_destroy(message);
+		else
+			s->carried[kept++] = message;
+	}
+	s->n_carried = kept;
 	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->n_parts; i++)
-		s->parts[i].ended = false;
+	for (int i = 0; i < sought->cnt; i++)
+		group_part(s, sought->elems[i].partition)->ended = false;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -235,7 +246,7 @@ enum seal_status kafka_source_rewind(struct source *source, struct seal_err *err
 	}
 	if (list->cnt > 0)
 		SEAL_TRY(seek(s, list, err));
-	forget_read(s);
+	forget_read(s, list);
 	kafka_source_settled(source);
 	log_say(LOG_DEBUG, "topic %s: %d partitions are read again", s->topic, list->cnt);
 out:
