@@ -101,8 +101,10 @@ static void check_first(struct audit_check *check, const struct audit_line *line
 	static const uint8_t zeros[SHA256_LEN];
 	const uint8_t *after = check->options.after;
 
-	if (after != NULL && memcmp(line->prev, after, SHA256_LEN) == 0)
+	if (after != NULL && memcmp(line->prev, after, SHA256_LEN) == 0) {
+		check->goes_on = true;
 		return;
+	}
 	if (line->seq > 1)
 		tell(check, place,
 		     "the chain begins with its line %" PRIu64
@@ -197,6 +199,8 @@ out:
 
 void audit_check_end(struct audit_check *check)
 {
+	if (check->options.after != NULL && check->lines > 0 && !check->goes_on)
+		tell(check, "", "nothing here goes on from the hash of --after: what did was taken away");
 	for (size_t i = 0; i < check->options.n_expect; i++) {
 		char hash[2 * SHA256_LEN];
 

@@ -32,7 +32,7 @@ struct audit_check_options {
 	const uint8_t (*expect)[SHA256_LEN]; /* hashes that lines must have */
 	size_t n_expect; /* at most AUDIT_EXPECT_MAX */
 	const uint8_t *
-		after; /* SHA256_LEN bytes: a chain may begin behind the line with this hash; NULL: only at its first */
+		after; /* SHA256_LEN bytes: one chain begins behind the line with this hash; NULL: all at their first */
 	/* One fault: `what` is one line. May be NULL. */
 	void (*fault)(void *arg, const char *place, const char *what);
 	void *arg;
@@ -45,6 +45,7 @@ struct audit_check {
 	uint64_t n_chains, n_runs, unfinished; /* runs without a `stop`: under way, or killed */
 	uint64_t lines, faults;
 	bool found[AUDIT_EXPECT_MAX]; /* by expected hash */
+	bool goes_on; /* a chain begins behind `after` */
 };
 
 void audit_check_init(struct audit_check *check, const struct audit_check_options *options);

@@ -82,12 +82,34 @@ static bool is_used(const struct monitor *monitor, const struct past_use *past)
 	return false;
 }
 
+static bool are_alike(const struct policy_method *a, const struct policy_method *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->kind == b->kind;
+}
+
+/* Is it the first of its name and kind? Inline methods have their path for a name: two topics may have the same. */
+static bool is_first(const struct policy *policy, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (are_alike(&policy->methods[i], &policy->methods[index]))
+			return false;
+	return true;
+}
+
+/* Of all that are alike, as they are one series. */
 static struct method_use use_of(const struct monitor *monitor, size_t index)
 {
-	const struct policy_method *method = &plan_policy(monitor->plan)->methods[index];
+	const struct policy *policy = plan_policy(monitor->plan);
+	const struct policy_method *method = &policy->methods[index];
 	struct method_use all = {.name = method->name, .kind = method->kind->name};
+	struct plan_use use;
 
-	plan_use_get(monitor->plan, index, &all.use);
+	for (size_t i = index; i < policy->n_methods; i++) {
+		if (!are_alike(&policy->methods[i], method))
+			continue;
+		plan_use_get(monitor->plan, i, &use);
+		monitor_add_use(&all.use, &use);
+	}
 	for (const struct past_use *past = monitor->past; past != NULL; past = past->next)
 		if (is_same(past, method))
 			monitor_add_use(&all.use, &past->use);
@@ -100,6 +122,8 @@ static void each_method(const struct monitor *monitor, struct metrics_page *page
 	struct method_use all;
 
 	for (size_t i = 0; monitor->plan != NULL && i < plan_policy(monitor->plan)->n_methods; i++) {
+		if (!is_first(plan_policy(monitor->plan), i))
+			continue;
 		all = use_of(monitor, i);
 		tell(page, &all);
 	}

@@ -157,16 +157,17 @@ static const char *key_name(struct compare *c, const struct policy_key *key)
 	return name != NULL ? name : "";
 }
 
-static void compare_bindings(struct compare *c, const struct policy_rule *was, const struct policy_rule *is)
+static void compare_bindings(struct compare *c, enum change_kind kind, const struct policy_rule *was,
+			     const struct policy_rule *is)
 {
 	if (same_place(c, was, is))
 		return;
 	if (was->method->bind.mode == is->method->bind.mode && strcmp(c->was->namespace_, c->is->namespace_) != 0)
-		add(c, CHANGE_LOSES, was->path_text, was->method->mark, is->method->mark,
+		add(c, kind, was->path_text, was->method->mark, is->method->mark,
 		    "the namespace that values are bound to was \"%.100s\" and is \"%.100s\"", c->was->namespace_,
 		    c->is->namespace_);
 	else
-		add(c, CHANGE_LOSES, was->path_text, was->method->mark, is->method->mark,
+		add(c, kind, was->path_text, was->method->mark, is->method->mark,
 		    "values were bound to something else (bind)");
 }
 
@@ -206,8 +207,7 @@ static void compare_methods(struct compare *c, const struct policy_rule *was, co
 	if (!same_text(a->store ? a->store->address : NULL, b->store ? b->store->address : NULL))
 		add(c, kind, was->path_text, a->mark, b->mark, "its store was %.100s and is %.100s",
 		    a->store ? a->store->name : "none", b->store ? b->store->name : "none");
-	if (!is_one_way(was))
-		compare_bindings(c, was, is);
+	compare_bindings(c, kind, was, is);
 	compare_options(c, was, is);
 }
 
@@ -232,14 +232,27 @@ static void compare_plain(struct compare *c, const struct policy_rule *rule, str
 		    "through");
 }
 
+static bool removes(const struct policy_rule *rule)
+{
+	return (rule->method->flags & METHOD_REMOVES) != 0;
+}
+
+/* A rule for what records of before need not have. */
+static void compare_missing(struct compare *c, const struct policy_rule *rule, struct policy_mark was)
+{
+	if (c->new_entry->on.on_missing == ON_MISSING_REJECT && !removes(rule))
+		add(c, CHANGE_LOSES, rule->path_text, was, rule->mark,
+		    "records of before that do not have this field are refused (on_missing: reject)");
+}
+
 static void compare_rules(struct compare *c, const struct policy_rule *was, const struct policy_rule *is)
 {
-	if (was->method->kind == is->method->kind) {
-		compare_methods(c, was, is);
-		return;
-	}
+	if (removes(was) && !removes(is))
+		compare_missing(c, is, was->mark);
 	if (is_one_way(was) && !is_one_way(is))
 		compare_plain(c, is, was->mark);
+	else if (was->method->kind == is->method->kind)
+		compare_methods(c, was, is);
 	else
 		add(c, is_one_way(was) ? CHANGE_DIFFERS : CHANGE_LOSES, was->path_text, was->mark, is->mark,
 		    "was %s and is %s, which does not give back values of before", kind_of(was), kind_of(is));
@@ -291,8 +304,10 @@ static void compare_part(struct compare *c, const struct policy_topic *was, cons
 			rule_is_gone(c, &was->rules[i], is);
 	}
 	for (size_t i = 0; is != NULL && i < is->n_rules; i++)
-		if (rule_at(was, is->rules[i].path) == NULL)
+		if (rule_at(was, is->rules[i].path) == NULL) {
+			compare_missing(c, &is->rules[i], nowhere);
 			compare_plain(c, &is->rules[i], nowhere);
+		}
 }
 
 /* Entries ------------------------------------------------------------------------------------------------ */
@@ -334,6 +349,9 @@ static void compare_settings(struct compare *c, const struct policy_topic *was, 
 		    "refused");
 	else if (a->on_null != b->on_null)
 		add(c, CHANGE_DIFFERS, NULL, was->mark, is->mark, "on_null differs");
+	if (a->on_missing == ON_MISSING_IGNORE && b->on_missing == ON_MISSING_REJECT)
+		add(c, CHANGE_LOSES, NULL, was->mark, is->mark,
+		    "on_missing was ignore and is reject: records of before that do not have a field are refused");
 	if (a->on_error != b->on_error || a->on_missing != b->on_missing || a->on_protected != b->on_protected)
 		add(c, CHANGE_DIFFERS, NULL, was->mark, is->mark,
 		    "on_error, on_missing or on_protected differs: other records fail, or fail otherwise");
@@ -377,17 +395,54 @@ static void compare_name(struct compare *c, const char *name)
 		add(c, CHANGE_DIFFERS, NULL, nowhere, is->mark, "an entry for this topic is new");
 }
 
-/* As it is written, in the other policy: who has the same pattern treats the same topics, unless an earlier entry does. */
+/* How many characters every name that the pattern matches begins with. */
+static size_t fixed_len(const char *pattern)
+{
+	return pattern_kind_of(bytes_str(pattern)) == PATTERN_REGEX ? 0 : strcspn(pattern, "*?[\\");
+}
+
+/* May there be a name that both match? */
+static bool may_meet(const char *a, const char *b)
+{
+	const size_t a_len = fixed_len(a), b_len = fixed_len(b);
+
+	return strncmp(a, b, a_len < b_len ? a_len : b_len) == 0;
+}
+
+static bool has_pattern(const struct policy_topic *entry, const char *pattern)
+{
+	for (const char *const *at = entry->matches; *at != NULL; at++)
+		if (strcmp(*at, pattern) == 0)
+			return true;
+	return false;
+}
+
+/* Topics of `pattern` that went to `was` go to this earlier entry of the new policy now, unless one went first before, too. */
+static void compare_earlier(struct compare *c, const struct policy_topic *was, const char *pattern,
+			    const struct policy_topic *earlier)
+{
+	for (const char *const *at = earlier->matches; *at != NULL; at++) {
+		bool first = false;
+
+		for (size_t i = 0; i < c->was->n_entries && &c->was->topics[i] <= was; i++)
+			first |= has_pattern(&c->was->topics[i], *at);
+		if (!first && pattern_kind_of(bytes_str(*at)) != PATTERN_EXACT && may_meet(*at, pattern))
+			compare_entries(c, *at, was, earlier);
+	}
+}
+
+/* As it is written, in the other policy: who has the same pattern treats the same topics, but for what an earlier entry takes. */
 static void compare_pattern(struct compare *c, const struct policy_topic *was, const char *pattern)
 {
 	const struct policy_mark nowhere = {0, 0};
 
-	for (size_t i = 0; i < c->is->n_entries; i++)
-		for (const char *const *at = c->is->topics[i].matches; *at != NULL; at++)
-			if (strcmp(*at, pattern) == 0) {
-				compare_entries(c, pattern, was, &c->is->topics[i]);
-				return;
-			}
+	for (size_t i = 0; i < c->is->n_entries; i++) {
+		if (has_pattern(&c->is->topics[i], pattern)) {
+			compare_entries(c, pattern, was, &c->is->topics[i]);
+			return;
+		}
+		compare_earlier(c, was, pattern, &c->is->topics[i]);
+	}
 	c->topic = pattern;
 	add(c, CHANGE_LOSES, NULL, was->mark, nowhere,
 	    "this pattern is no longer there; name the topics that it was for, to see what they get now (--topic)");

@@ -3,7 +3,8 @@
  * is what was protected still so? Names of keys, methods and entries do not matter, what they stand for does.
  *
  * Topics are compared by the entry that each policy finds for a name: for every name that either policy spells out, and for those
- * that the caller asks about. A pattern of the old policy is looked for, as it is written, in the new one.
+ * that the caller asks about. A pattern of the old policy is looked for, as it is written, in the new one; entries before it there
+ * whose patterns may take topics from it are compared, too.
  */
 #ifndef POLICY_DIFF_H
 #define POLICY_DIFF_H

@@ -269,6 +269,10 @@ def test_a_rotated_trail_goes_on_in_the_new_file(shop):
     verify(shop, "audit.log", exit_code=65)
     verify(shop, "audit.log", "--after", before[-1]["hash"])
     verify(shop, input=old.read_bytes() + path.read_bytes())
+    path.unlink()
+    shop.protect(lines(), "--audit", "audit.log")  # a new chain, as if there had been none
+    verify(shop, "audit.log")
+    assert "goes on from" in verify(shop, "audit.log", "--after", before[-1]["hash"], exit_code=65)[0]
 
 
 def test_syslog(shop):

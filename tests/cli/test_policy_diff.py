@@ -84,6 +84,7 @@ LOSES = {
     "a path is new": {"protect__$.g": "secret"},
     "a path is new whose values nothing marks": {"protect__$.h": "card"},
     "was hashed, is encrypted": {"protect__$.f": "secret"},
+    "a field must be there": {"defaults": {"on_missing": "reject"}, "protect__$.z": {"type": "mask"}},
     "read as a whole": {"format": "bytes", "protect": {"$": "secret"}},
 }
 
@@ -101,6 +102,7 @@ SAFE = {
     "names of keys": {"keys__pii": None, "keys__people": "local:pii", **{f"methods__{name}__key": "people" for name in
                                                                          ("secret", "sealed", "token", "plain")}},
     "names of methods": {"methods__secret": None, "methods__address": BASE["methods"]["secret"], "protect__$.a": "address"},
+    "hashes are bound to something else": {"methods__hash__bind": {"domain": "people"}},
     "how long a data key lives": {"methods__sealed__max_age": "1h", "methods__sealed__max_uses": 10},
     "how long a token lives": {"methods__token__ttl": "30d", "methods__token__convergent": True},
     "a path is new, and plain may pass": {"protect__$.g": "secret", "defaults": {"on_plaintext": "pass"}},
@@ -163,6 +165,45 @@ def test_topics(run, shop):
     asked = diff(run, "-t", "x1", "-t", "shop.y", code=1)
     assert [(c["kind"], c["topic"]) for c in asked["changes"]][-1] == ("loses", "x1")
     assert not any(c["topic"] == "shop.y" for c in asked["changes"])
+
+
+def test_earlier_entry_that_takes_topics(run, shop):
+    """A pattern that is still there loses what an earlier one takes now; one that cannot meet it, or came first before, is none."""
+    before, wide, apart = entry('"shop.a*"', "other"), entry('"shop.*"'), entry('"audit.*"', "other")
+    narrow = entry('"shop.old.*"', "other")
+    for first, rest in ((apart, narrow), (entry('"s*.x"'), ""), ("", narrow)):
+        (shop / "old.yaml").write_text(TOPICS.format(before + wide + rest))
+        (shop / "new.yaml").write_text(TOPICS.format(before + first + wide + rest))
+        assert diff(run, code=0)["changes"] == []
+    (shop / "old.yaml").write_text(TOPICS.format(before + wide + narrow))
+    for first, rest in ((narrow, ""), (entry('"*"', "other"), narrow), (entry("/.*x/", "other"), narrow)):
+        (shop / "new.yaml").write_text(TOPICS.format(before + first + wide + rest))
+        found = diff(run, code=1)
+        assert [c["kind"] for c in found["changes"]] == ["loses"], found
+        assert found["changes"][0]["topic"] in ("shop.old.*", "*", "/.*x/")
+
+
+def test_field_that_was_not_there(run, shop):
+    """on_missing: reject refuses records of before that lack what a new rule is for, or what was removed."""
+    must = "defaults: {{on_missing: reject}}\ntopics:"
+    text = TOPICS.replace("topics:", must).format("- match: orders\n  protect: {$.a: {type: %s}}\n")
+    wider = text.replace("}}\n", "}, $.z: {type: redact}}\n")
+    for old, new, code in ((text % "remove", text % "mask", 1), (text % "mask", wider % "mask", 1),
+                           (text % "mask", text % "redact", 0), (text % "mask", wider.replace("redact", "remove") % "mask", 0)):
+        (shop / "old.yaml").write_text(old)
+        (shop / "new.yaml").write_text(new)
+        found = diff(run, code=code)
+        assert found["loses"] == code, found
+        record = run("protect", "-p", "old.yaml", input=b'{"a": "abc"}\n').stdout.encode()
+        assert (run("reveal", "-p", "new.yaml", input=record).returncode != 0) == bool(code)
+
+
+def test_transform_that_masked(run, shop):
+    """Masked values are not to be decoded, once `one_way` is gone."""
+    method = '- match: orders\n  protect: {{$.a: {{type: transform, role: r, one_way: {}}}}}\n'
+    (shop / "old.yaml").write_text(TOPICS.format(method.format("true")))
+    (shop / "new.yaml").write_text(TOPICS.format(method.format("false")))
+    assert diff(run, code=1)["loses"] == 1
 
 
 def test_keys_headers_and_dead_letters(run, shop):

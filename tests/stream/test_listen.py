@@ -105,6 +105,28 @@ def test_numbers_of_a_pump(program, start):
     assert run.stop() == 143
 
 
+def test_inline_methods_of_one_path_are_one_series(program, start):
+    """Two topics may have methods at the same path; a series that stands twice would spoil the page."""
+    inline = "{match: %s, protect: {$.Address: {type: encrypt, key: pii}}}"
+    (program.directory / "policy.yaml").write_text(
+        "version: 1\nkeys: {pii: local:pii}\ntopics:\n- %s\n- %s\n" % (inline % "other", inline % "purchases"),
+        encoding="utf-8")
+    program.produce_plain("purchases", [purchase(n) for n in range(5)])
+    run = start(*program.pump_args("--listen", "127.0.0.1:0"))
+    fields = 'sealstream_fields_total{method="$.Address",type="encrypt",outcome="protected"}'
+
+    def count():
+        lines = run.ask("/metrics")[1].splitlines()
+        names = [line.rsplit(" ", 1)[0] for line in lines if not line.startswith("#")]
+        assert len(names) == len(set(names)), lines
+        return run.metrics().get(fields)
+
+    wait_until(lambda: count() == 5)
+    run.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: run.metrics()['sealstream_policy_reloads_total{outcome="success"}'] == 1)
+    assert count() == 5
+
+
 def test_plaintext_that_passes_is_seen(program, start):
     program.policy(on_error="on_plaintext: pass")
     program.produce_plain("purchases_encrypted", [purchase(1), purchase(2)])
