@@ -98,6 +98,9 @@ void http_drop(struct http_worker *worker);
 
 void http_exchange_clear(struct http_exchange *exchange);
 
+/* Is it this machine: "localhost", 127.0.0.0/8, ::1 (without brackets)? */
+bool http_is_loopback(const char *host);
+
 /* Percent-encodes what cannot stand in one segment of a path; appends to `out`. */
 SEAL_MUST_USE enum seal_status http_path_append(struct seal_buf *out, struct seal_bytes segment,
 						struct seal_err *err);

@@ -1,6 +1,7 @@
-/* $no_proxy: names with commas or spaces between; "*" is all; "example.org" and ".example.org" are that name and all below it. */
+/* Who is asked without a proxy. $no_proxy: names with commas or spaces between; "*" is all; "example.org" and ".example.org" are that name and all below it. */
 #include "http/client.h"
 
+#include <arpa/inet.h>
 #include <strings.h>
 
 static bool matches(struct seal_bytes item, struct seal_bytes host)
@@ -29,4 +30,16 @@ bool no_proxy_names(const char *list, struct seal_bytes host)
 		list += strspn(list, ", ");
 	}
 	return false;
+}
+
+bool http_is_loopback(const char *host)
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (strcasecmp(host, "localhost") == 0)
+		return true;
+	if (inet_pton(AF_INET, host, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == 127;
+	return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }

@@ -13,6 +13,7 @@
 #include "listen/address.h"
 
 #define CONNECTIONS_MAX 32u
+#define CONNECTIONS_MAX_PEER 16u /* of one address: whoever holds all of these keeps no probe of others out */
 #define IDLE_SECONDS 10u
 #define REQUEST_MAX (16u << 10) /* bytes of one with its headers */
 #define BODY_MAX (16u << 20)
@@ -97,6 +98,7 @@ static struct MHD_Daemon *start(struct listener *listener, int fd)
 	daemon = MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
 				  on_request, listener, MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL,
 				  MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+				  MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_MAX_PEER,
 				  MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 				  (size_t)REQUEST_MAX, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -136,18 +136,6 @@ static bool split_host(struct seal_bytes authority, char host[HOST_MAX + 1])
 	return port.ptr[0] == ':' && bytes_to_u64(bytes_skip(port, 1), 65535, &number) && number > 0;
 }
 
-static bool is_loopback(const char *host)
-{
-	struct in6_addr v6;
-	struct in_addr v4;
-
-	if (strcasecmp(host, "localhost") == 0)
-		return true;
-	if (inet_pton(AF_INET, host, &v4) == 1)
-		return ntohl(v4.s_addr) >> 24 == 127;
-	return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
 static bool has_only(struct seal_bytes text, const char *not_these)
 {
 	for (size_t i = 0; i < text.len; i++)
@@ -199,8 +187,8 @@ static enum seal_status read_address(const struct vault_options *options, struct
 	if (out->base == NULL)
 		return err_memory(err);
 	/* An Agent on this machine, in clear, is not for the environment's proxy, which libcurl would give all of it. */
-	out->proxy = options->proxy != NULL ? options->proxy : is_loopback(host) ? "" : NULL;
-	if (plain && !is_loopback(host))
+	out->proxy = options->proxy != NULL ? options->proxy : http_is_loopback(host) ? "" : NULL;
+	if (plain && !http_is_loopback(host))
 		log_say(LOG_WARNING,
 			"%s is not encrypted: tokens and plaintext can be read by anybody on the way to it; use "
 			"https://",

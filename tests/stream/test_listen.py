@@ -255,7 +255,7 @@ def test_rude_clients_hurt_nobody(program, start):
     host, port = run.address.rsplit(":", 1)
     rude = []
     for n in range(20):
-        rude.append(socket.create_connection((host, int(port)), timeout=10))
+        rude.append(socket.create_connection((host, int(port)), timeout=10, source_address=("127.0.0.2", 0)))
         rude[-1].sendall([b"GET /me", b"\0" * 100, b"GET /" + b"a" * 20000, b"POST /metrics HTTP/1.1\r\nContent-Length: "
                           b"99999999\r\n\r\nx"][n % 4])
     assert run.ask("/livez")[0] == 200
@@ -263,6 +263,24 @@ def test_rude_clients_hurt_nobody(program, start):
         connection.close()
     assert run.ask("/metrics")[0] == 200
     assert run.process.poll() is None
+
+
+def test_one_address_keeps_no_other_out(program, start):
+    """As many connections as it may have, that never end their requests: probes come from elsewhere."""
+    run = start(*program.pump_args("--listen", "127.0.0.1:0"))
+    host, port = run.address.rsplit(":", 1)
+    slow = []
+    for _ in range(40):
+        slow.append(socket.create_connection((host, int(port)), timeout=10, source_address=("127.0.0.2", 0)))
+        slow[-1].sendall(b"GET /livez HTTP/1.1\r\n")
+    try:
+        slow[20].sendall(b"\r\n")
+        assert slow[20].recv(1) == b""  # one too many, which was closed at once
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    assert run.ask("/livez")[0] == 200
+    for connection in slow:
+        connection.close()
 
 
 def test_failed_records_do_not_flood_the_log(program):

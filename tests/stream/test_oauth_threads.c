@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -218,6 +219,48 @@ static void server_stop(struct server *s)
 	kafka_config_clear(&config);
 }
 
+/* Who asks in clear on this machine does not mean the environment's proxy, which would see the secret. */
+static void test_no_proxy_for_this_machine(void **state)
+{
+	struct server s = {.status = 200, .body = "{\"access_token\":\"abc\",\"expires_in\":60}"};
+	struct oauth_token token = OAUTH_TOKEN_INIT;
+	struct seal_err err = SEAL_ERR_INIT;
+	struct oauth *oauth;
+
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	oauth = server_start(&s, "/token");
+	assert_int_equal(oauth_fetch(oauth, &token, &err), SEAL_OK);
+	unsetenv("http_proxy");
+	oauth_token_clear(&token);
+	oauth_free(oauth);
+	server_stop(&s);
+}
+
+/* http_proxy is asked for a name that only begins like this machine: it is not there, and the warning is given. */
+static void test_names_like_this_machine(void **state)
+{
+	static const char *const urls[] = {"http://localhost.example.org/t", "http://127.0.0.1.example.org:80/t"};
+
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		struct seal_err err = SEAL_ERR_INIT;
+		struct oauth *oauth;
+		char said[400] = "";
+		int saved = dup(STDERR_FILENO), ends[2];
+
+		assert_int_equal(pipe(ends), 0);
+		dup2(ends[1], STDERR_FILENO);
+		configure("", urls[i]);
+		assert_int_equal(oauth_new(&config, KAFKA_CONSUMER, false, &oauth, &err), SEAL_OK);
+		dup2(saved, STDERR_FILENO);
+		close(saved), close(ends[1]);
+		assert_true(read(ends[0], said, sizeof(said) - 1) > 0);
+		assert_non_null(strstr(said, "in the clear"));
+		close(ends[0]);
+		oauth_free(oauth);
+		kafka_config_clear(&config);
+	}
+}
+
 static void test_request_bytes(void **state)
 {
 	struct server s = {.status = 200, .body = "{\"access_token\":\"abc\",\"expires_in\":60}"};
@@ -360,8 +403,14 @@ static void test_keeper_start(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_settings),      cmocka_unit_test(test_not_ours), cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_request_bytes), cmocka_unit_test(test_refusals), cmocka_unit_test(test_keeper),
+		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_no_proxy_for_this_machine),
+		cmocka_unit_test(test_names_like_this_machine),
+		cmocka_unit_test(test_request_bytes),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_keeper),
 		cmocka_unit_test(test_keeper_start),
 	};
 

@@ -103,6 +103,19 @@ static enum seal_status need(const struct kafka_config *config, enum kafka_role 
 	return SEAL_OK;
 }
 
+/* `host` as it stands in the URL, with what follows. */
+static bool is_local(const char *host)
+{
+	const bool bracketed = host[0] == '[';
+	char name[64];
+
+	host += bracketed;
+	if ((size_t)snprintf(name, sizeof(name), "%.*s", (int)strcspn(host, bracketed ? "]" : ":/?#"), host) >=
+	    sizeof(name))
+		return false;
+	return http_is_loopback(name);
+}
+
 /* https://host:port | /path?query, as http_config.base takes no query. */
 static enum seal_status set_endpoint(struct oauth *oauth, const struct kafka_config *config, enum kafka_role role,
 				     struct http_config *http, struct seal_err *err)
@@ -121,8 +134,12 @@ static enum seal_status set_endpoint(struct oauth *oauth, const struct kafka_con
 	oauth->path = arena_printf(&oauth->arena, "%s%s", url[len] == '/' ? "" : "/", url + len);
 	if (http->base == NULL || oauth->path == NULL)
 		return err_memory(err);
-	if (strncasecmp(url, "http://", 7) == 0 && strncmp(host, "127.", 4) != 0 && strncmp(host, "[::1]", 5) != 0 &&
-	    strncmp(host, "localhost", 9) != 0)
+	if (strncasecmp(url, "http://", 7) != 0)
+		goto out;
+	/* In clear, on this machine, is not for the environment's proxy, which would be sent all of it. */
+	if (is_local(host))
+		http->proxy = "";
+	else
 		log_say(LOG_WARNING, PREFIX "token.endpoint.url is no https address: the client's secret and tokens "
 					    "travel in the clear");
 out:
