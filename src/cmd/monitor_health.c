@@ -66,7 +66,9 @@ static bool keys_last(const struct monitor *monitor, char why[WHY_MAX])
 
 	if (spent != NULL)
 		snprintf(why, WHY_MAX, "key '%.100s' has no uses left; rotate it", spent);
-	return spent == NULL;
+	else if (monitor_keys_late(monitor))
+		snprintf(why, WHY_MAX, "a data key's age ends soon, and the key server makes no new one");
+	return spent == NULL && !monitor_keys_late(monitor);
 }
 
 static const struct check live[] = {{"moving", moves}, {NULL, NULL}};

@@ -43,6 +43,7 @@ enum seal_status monitor_keys_open(struct monitor *m, struct seal_err *err)
 			     &m->keys.cache_hits, err));
 	SEAL_TRY(metrics_add(m->metrics, METRIC_COUNTER, name, help, METRIC_LABELS({"outcome", "miss"}),
 			     &m->keys.cache_misses, err));
+	m->keys.data_keys_late = &m->keys_late;
 	SEAL_TRY(metrics_add(m->metrics, METRIC_GAUGE, "sealstream_data_key_made_timestamp_seconds",
 			     "When a data key was made last, since unix epoch; 0: none was.", NULL,
 			     &m->keys.data_key_made, err));
@@ -83,6 +84,9 @@ static void tell_uses(struct metrics_page *page, const struct metric_label *labe
 
 void monitor_keys_tell(const struct monitor *m, struct metrics_page *page)
 {
+	metrics_family(page, METRIC_GAUGE, "sealstream_data_keys_late",
+		       "Data keys whose age ends soon while no next one could be made.");
+	metrics_sample_count(page, "", NULL, atomic_load(&m->keys_late));
 	if (m->plan == NULL)
 		return;
 	metrics_family(page, METRIC_GAUGE, "sealstream_key_version", "The latest version of a key of the policy.");
@@ -92,6 +96,11 @@ void monitor_keys_tell(const struct monitor *m, struct metrics_page *page)
 	metrics_family(page, METRIC_GAUGE, "sealstream_key_uses_remaining",
 		       "Encryptions that a key of the keyring may still do under that version.");
 	each_key(m, page, tell_uses);
+}
+
+bool monitor_keys_late(const struct monitor *m)
+{
+	return atomic_load(&m->keys_late) > 0;
 }
 
 const char *monitor_keys_spent(const struct monitor *m)

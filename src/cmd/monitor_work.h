@@ -20,6 +20,7 @@ struct monitor {
 	struct listener *listener;
 	const char *command;
 	struct key_metrics keys;
+	atomic_uint keys_late; /* as data_keys_late of them */
 
 	pthread_mutex_t lock; /* guards all below */
 	struct arena arena; /* of `past` */
@@ -47,6 +48,7 @@ bool monitor_is_ready(struct monitor *monitor); /* under `lock` */
 SEAL_MUST_USE enum seal_status monitor_keys_open(struct monitor *monitor, struct seal_err *err);
 /* Both under `lock`. */
 void monitor_keys_tell(const struct monitor *monitor, struct metrics_page *page);
+bool monitor_keys_late(const struct monitor *monitor); /* a data key's age ends soon, and there is no next one */
 const char *monitor_keys_spent(const struct monitor *monitor); /* a key that may not encrypt any more, or NULL */
 
 /* monitor_numbers.c: a collector. */

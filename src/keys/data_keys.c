@@ -4,6 +4,9 @@
  *   writer   current {key, left, asked}   replaced by one thread (`making`); the others wait for the end of its round
  *   reader   a key_cache by wrapped bytes; whoever misses a name asks the KEK for it, all names of a call together
  *
+ * In the last tenth of a key's age one writer asks for the next one, briefly, while all go on with the current one. So a KEK that
+ * is away is known of before keys run out: the key is `late` then, until there is a new one.
+ *
  * Invariants: `lock` guards the writer's members and is never held while the KEK is asked. Uses are counted before the key is
  * given out. Age counts from when the KEK was asked, not from its answer.
  */
@@ -19,6 +22,8 @@
 #include "keys/kek.h"
 #include "keys/key_cache.h"
 
+#define EARLY_WAIT_MS 1000 /* for the next key, while the current one is good still */
+
 struct data_keys {
 	struct data_keys_options options;
 	struct key_cache *readers;
@@ -26,6 +31,8 @@ struct data_keys {
 	pthread_cond_t made;
 	struct data_key *current; /* a reference, or NULL */
 	uint64_t left, asked_ms; /* of the current key */
+	uint64_t early_ms; /* when to ask for the next one */
+	bool late; /* that was asked for, and did not come */
 	bool making;
 	uint64_t rounds; /* ended so far */
 	struct seal_err failure; /* of the last round; SEAL_OK: it went well */
@@ -68,10 +75,20 @@ out:
 	return rc;
 }
 
+static void tell_late(struct data_keys *keys, bool late)
+{
+	atomic_uint *all = keys->options.metrics->data_keys_late;
+
+	if (all != NULL && late != keys->late)
+		atomic_fetch_add(all, late ? 1u : -1u);
+	keys->late = late;
+}
+
 void data_keys_free(struct data_keys *keys)
 {
 	if (keys == NULL)
 		return;
+	tell_late(keys, false);
 	data_key_unref(keys->current);
 	key_cache_free(keys->readers);
 	pthread_cond_destroy(&keys->made);
@@ -120,6 +137,8 @@ static void end_round(struct data_keys *keys, struct data_key *key, uint64_t ask
 	keys->current = data_key_ref(key);
 	keys->left = keys->options.max_uses - uses;
 	keys->asked_ms = asked_ms;
+	keys->early_ms = asked_ms + keys->options.max_age_ms - keys->options.max_age_ms / 10;
+	tell_late(keys, false);
 	metric_set(keys->options.metrics->data_key_made, (double)(clock_unix_ms() / 1000));
 }
 
@@ -157,6 +176,25 @@ static enum seal_status lead_round(struct data_keys *keys, struct key_session *s
 	return rc;
 }
 
+/* With the lock held. Whatever comes of it, the current key is good until its age ends. */
+static void renew_early(struct data_keys *keys, struct key_session *kek, const struct key_call *call)
+{
+	const uint64_t now_ms = key_cache_now_ms(), enough_ms = clock_mono_ms() + EARLY_WAIT_MS;
+	struct key_call brief = *call;
+	struct data_key *key = NULL;
+
+	if (keys->current == NULL || keys->making || now_ms < keys->early_ms ||
+	    now_ms - keys->asked_ms >= keys->options.max_age_ms)
+		return;
+	if (brief.deadline_ms > enough_ms)
+		brief.deadline_ms = enough_ms;
+	if (lead_round(keys, kek, 0, &brief, &key, NULL) != SEAL_OK) {
+		keys->early_ms = now_ms + keys->options.max_age_ms / 100;
+		tell_late(keys, true);
+	}
+	data_key_unref(key);
+}
+
 static void count_use(const struct data_keys *keys, bool asked)
 {
 	metric_count(asked ? keys->options.metrics->cache_misses : keys->options.metrics->cache_hits, 1);
@@ -171,6 +209,7 @@ enum seal_status data_keys_writer(struct data_keys *keys, struct key_session *ke
 	SEAL_INVARIANT(uses > 0 && uses <= keys->options.max_uses);
 	*out = NULL;
 	pthread_mutex_lock(&keys->lock);
+	renew_early(keys, kek, call);
 	while (rc == SEAL_OK && *out == NULL && !take_current(keys, uses, out)) {
 		asked = !keys->making;
 		if (keys->making)

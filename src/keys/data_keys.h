@@ -2,7 +2,7 @@
  * Data keys of one key encryption key (KEK): made, unwrapped, and remembered for a while. Thread-safe; one for each KEK and
  * set of options, shared by all sessions of a plan.
  *
- *   writer side   one current key; replaced after max_uses messages or max_age_ms
+ *   writer side   one current key; replaced after max_uses messages, or in the last tenth of max_age_ms, and not used beyond that
  *   reader side   a bounded table, keyed by the wrapped bytes; an entry goes max_age_ms after it was unwrapped
  *
  * One call of the KEK per key even when many threads ask at once: the others wait for its answer (and get its error). With

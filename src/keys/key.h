@@ -12,6 +12,8 @@
 #ifndef KEYS_KEY_H
 #define KEYS_KEY_H
 
+#include <stdatomic.h>
+
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/opt.h"
@@ -69,6 +71,7 @@ struct key_metrics {
 	struct metric *seconds[KEY_REQUESTS]; /* … and how long they took, tries and waits included */
 	struct metric *cache_hits, *cache_misses; /* data keys that were there, or had to be made or unwrapped */
 	struct metric *data_key_made; /* when one was made last, seconds of Unix time */
+	atomic_uint *data_keys_late; /* data keys near the end of their age whose next one could not be made */
 };
 
 /* What counts nothing, for who was given none. */

@@ -124,7 +124,7 @@ static void writer_age(void **state)
 
 	fixture_open(&f, (struct data_keys_options){0});
 	first = write_key(&f, 1);
-	fixed_now_ms += DATA_KEYS_MAX_AGE_DEFAULT_MS - 1;
+	fixed_now_ms += DATA_KEYS_MAX_AGE_DEFAULT_MS * 9 / 10 - 1;
 	second = write_key(&f, 1);
 	assert_ptr_equal(first, second);
 	data_key_unref(second);
@@ -135,6 +135,44 @@ static void writer_age(void **state)
 	data_key_unref(first);
 	data_key_unref(second);
 	fixture_close(&f);
+}
+
+/* The next key does not come in the last tenth of the age: told, asked for again now and then, and the age ends all the same. */
+static void next_key_is_late(void **state)
+{
+	atomic_uint late = 0;
+	const struct key_metrics metrics = {.data_keys_late = &late};
+	struct data_key *key, *none = NULL;
+	struct data_keys_fixture f;
+
+	fixture_open(&f, (struct data_keys_options){.max_age_ms = 1000, .metrics = &metrics});
+	key = write_key(&f, 1);
+	atomic_store(&f.kek.fail, SEAL_RETRY);
+	fixed_now_ms += 899;
+	data_key_unref(write_key(&f, 1));
+	assert_int_equal(atomic_load(&late), 0); /* nobody has asked */
+	fixed_now_ms += 1;
+	data_key_unref(write_key(&f, 1));
+	data_key_unref(write_key(&f, 1));
+	assert_int_equal(atomic_load(&late), 1);
+	atomic_store(&f.kek.fail, SEAL_OK);
+	fixed_now_ms += 9;
+	data_key_unref(write_key(&f, 1));
+	assert_int_equal(atomic_load(&late), 1); /* not yet asked again */
+	fixed_now_ms += 1;
+	data_key_unref(write_key(&f, 1));
+	assert_int_equal(atomic_load(&late), 0);
+	assert_int_equal(atomic_load(&f.kek.data_keys), 3); /* one of which failed */
+	atomic_store(&f.kek.fail, SEAL_RETRY);
+	fixed_now_ms += 999;
+	data_key_unref(write_key(&f, 1));
+	assert_int_equal(atomic_load(&late), 1);
+	fixed_now_ms += 1;
+	assert_int_equal(data_keys_writer(f.keys, &f.session.base, 1, &f.call, &none, &f.err), SEAL_RETRY);
+	assert_null(none);
+	data_key_unref(key);
+	fixture_close(&f);
+	assert_int_equal(atomic_load(&late), 0); /* gone with its keys */
 }
 
 static void reader_age(void **state)
@@ -475,6 +513,7 @@ int main(void)
 		cmocka_unit_test(lengths),
 		cmocka_unit_test(uses_are_counted),
 		cmocka_unit_test(writer_age),
+		cmocka_unit_test(next_key_is_late),
 		cmocka_unit_test(reader_age),
 		cmocka_unit_test(kek_away),
 		cmocka_unit_test(readers_are_bounded),
