@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "base/encode.h"
 #include "base/mem.h"
 #include "cmd/monitor_work.h"
 
@@ -14,6 +15,17 @@ static void tell_run(const struct monitor *monitor, struct metrics_page *page)
 	metrics_family(page, METRIC_GAUGE, "sealstream_build_info", "What runs; the value is always 1.");
 	metrics_sample_count(page, "", METRIC_LABELS({"version", SEALSTREAM_VERSION}, {"command", monitor->command}),
 			     1);
+}
+
+static void tell_policy(const struct monitor *monitor, struct metrics_page *page)
+{
+	char hash[2 * SHA256_LEN + 1] = "";
+
+	if (monitor->plan == NULL)
+		return;
+	hex_encode(bytes_of(plan_policy(monitor->plan)->sha256, SHA256_LEN), hash);
+	metrics_family(page, METRIC_GAUGE, "sealstream_policy_info", "The policy in use; the value is always 1.");
+	metrics_sample_count(page, "", METRIC_LABELS({"sha256", hash}), 1);
 }
 
 static void tell_state(struct monitor *monitor, struct metrics_page *page)
@@ -210,6 +222,7 @@ void monitor_collect(void *arg, struct metrics_page *page)
 	pthread_mutex_lock(&monitor->lock);
 	snprintf(topic, sizeof(topic), "%.*s", BYTES_FMT(monitor->topic));
 	tell_run(monitor, page);
+	tell_policy(monitor, page);
 	tell_state(monitor, page);
 	tell_records(monitor, topic, page);
 	tell_methods(monitor, page);

@@ -1,4 +1,5 @@
 """--listen: health and metrics of a run, as Prometheus and Kubernetes ask for them."""
+import hashlib
 import http.client
 import json
 import os
@@ -81,6 +82,11 @@ def start(program):
         run.process.wait(timeout=60)
 
 
+def policy_info(program):
+    """The sample that names the policy as it is in its file now."""
+    return f'sealstream_policy_info{{sha256="{hashlib.sha256((program.directory / "policy.yaml").read_bytes()).hexdigest()}"}}'
+
+
 def test_numbers_of_a_pump(program, start):
     program.policy(on_error="on_error: drop")
     lines = [purchase(n) for n in range(20)]
@@ -101,6 +107,7 @@ def test_numbers_of_a_pump(program, start):
     assert found["sealstream_ready"] == 1
     assert found["sealstream_waiting"] == 0
     assert any(name.startswith('sealstream_build_info{version="') for name in found)
+    assert found[policy_info(program)] == 1
     assert found["process_open_fds"] > 3
     assert run.stop() == 143
 
@@ -174,6 +181,7 @@ def test_numbers_go_on_after_a_reload(program, start):
     program.produce_plain("purchases", [purchase(6)])
     wait_until(lambda: run.metrics()[fields % ("secret", "encrypt")] == 6)
     found = run.metrics()
+    assert [name for name in found if name.startswith("sealstream_policy_info")] == [policy_info(program)]
     assert found[fields % ("card", "fpe")] == 5
     assert found[fields % ("pan", "fpe")] == 1
     (program.directory / "policy.yaml").write_text("version: 9", encoding="utf-8")
