@@ -141,4 +141,4 @@ def test_every_probe_is_a_page():
     """… and no stop is cut short: a drain takes 30 seconds."""
     assert {name: container()[name]["httpGet"]["path"] for name in ("startupProbe", "livenessProbe", "readinessProbe")} == {
         "startupProbe": "/startupz", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
-    assert one("StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > 30
+    assert one("StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 90
