@@ -48,6 +48,8 @@ struct send_fixture {
 	int log; /* -1, or a datagram socket: another process gets the records' values as well */
 	long write_ns; /* how long a write takes */
 	void (*before_write)(struct send_fixture *f, const struct record *record);
+	bool (*full)(struct send_fixture *f,
+		     const struct record *record); /* no room for this one now; NULL: there is */
 	bool finished;
 
 	/* the watch */
@@ -129,7 +131,7 @@ static enum seal_status fake_write(struct sink *sink, const struct record *recor
 		rc = err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the sink is away");
 		goto out;
 	}
-	if (f->fail_after > 0 && f->n_kept >= f->fail_after) {
+	if ((f->fail_after > 0 && f->n_kept >= f->fail_after) || (f->full != NULL && f->full(f, records))) {
 		rc = err_set(err, SEAL_RETRY, SEAL_E_BUSY, "the sink is full");
 		goto out;
 	}
@@ -245,6 +247,7 @@ static void send_reset(struct send_fixture *f)
 	atomic_store(&f->stop, false);
 	f->stop_after = f->fail_after = f->refused = 0;
 	f->before_write = NULL;
+	f->full = NULL;
 	f->started = f->resumed = f->done = f->failed = f->abandoned = f->waits = f->goes_on = 0;
 	f->finished = false;
 	f->progress = 0;
