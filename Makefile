@@ -60,6 +60,7 @@ bench:
 	bench/run-vault
 	bench/run-kafka
 	bench/run-pump
+	bench/run-scale
 	bench/run-tokens
 
 fuzz:
