@@ -17,6 +17,7 @@ enum fate {
 static struct {
 	enum fate plan[PLANS]; /* of the first ones; the others commit */
 	int begin_retries, end_retries, rewind_retries; /* before each */
+	int write_retries; /* each takes a millisecond */
 	bool end_never; /* its first end is put off for ever */
 	bool aborts_always;
 	size_t denied_at; /* the end of this transaction fails for good; SIZE_MAX: none */
@@ -149,6 +150,11 @@ static enum seal_status x_write(struct sink *it, const struct record *records, s
 {
 	enter(&x.in_sink);
 	assert_true(x.open && !x.ending && !x.stale);
+	if (put_off(x.write_retries)) {
+		nanosleep(&(struct timespec){0, 1000000}, NULL);
+		leave(&x.in_sink);
+		return err_set(why, SEAL_RETRY, SEAL_E_BUSY, "no room");
+	}
 	assert_true(x.n_pending + n <= RECORDS_MAX);
 	x.writes++;
 	for (size_t i = 0; i < n && !(fate() == BREAKS && x.writes > 1); i++)
@@ -403,6 +409,34 @@ static void test_everything_is_put_off(void **state)
 	assert_int_equal(t.resumes, t.waits);
 }
 
+static int stop_at_once_when_open(void)
+{
+	return x.n_begun > 0 ? SIGTERM : 0;
+}
+
+/* While there is no room it becomes due, but it ends only when the batch that waits is in it. */
+static void test_a_write_is_put_off(void **state)
+{
+	x.write_retries = 3;
+	x.end_retries = 2;
+	options.transaction_ms = 1;
+	x.plan[2] = ABORTS;
+	t.n = 1000;
+	whole_run();
+}
+
+/* What is no longer tried when the time is over is not in the target, and the group stands before it. */
+static void test_a_write_is_waited_for_until_the_drain_ends(void **state)
+{
+	x.write_retries = 1000000;
+	options.drain_ms = 20;
+	options.stop = stop_at_once_when_open;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
+	assert_non_null(strstr(err.text, "took no more"));
+	shown_in_order(0);
+	assert_int_equal(counts.records_in, 0);
+}
+
 /* The order in which four threads are done does not matter, and what was read before a rewind never goes out. */
 static void test_many_aborts(void **state)
 {
@@ -651,6 +685,8 @@ int main(void)
 		TEST(test_a_commit_that_nobody_knows_of),
 		TEST(test_a_write_breaks_it),
 		TEST(test_everything_is_put_off),
+		TEST(test_a_write_is_put_off),
+		TEST(test_a_write_is_waited_for_until_the_drain_ends),
 		TEST(test_many_aborts),
 		TEST(test_max_records),
 		TEST(test_end_when_idle),

@@ -423,7 +423,9 @@ static void sink_callbacks(rd_kafka_conf_t *conf, void *owner)
 	if (rd_kafka_conf_get(conf, "message.max.bytes", text, &size) != RD_KAFKA_CONF_OK ||
 	    !bytes_to_u64(bytes_str(text), INT32_MAX, &max))
 		max = MESSAGE_MAX;
-	k->max_message = (size_t)max;
+	if (k->max_message !=
+	    (size_t)max) /* written once: other threads check records while a producer is made anew */
+		k->max_message = (size_t)max;
 }
 
 void kafka_sink_forget(struct kafka_sink *k)
@@ -439,8 +441,11 @@ void kafka_sink_producer_free(struct kafka_sink *k)
 		return;
 	rd_kafka_purge(k->client.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 	rd_kafka_poll(k->client.rk, 0);
-	for (size_t i = 0; i < k->n_targets; i++)
-		rd_kafka_topic_destroy(k->targets[i].topic);
+	for (size_t i = 0; i < k->n_targets; i++) {
+		if (k->targets[i].topic != NULL) /* none: this producer was not made to the end */
+			rd_kafka_topic_destroy(k->targets[i].topic);
+		k->targets[i].topic = NULL;
+	}
 	kafka_client_close(&k->client, 0);
 }
 
