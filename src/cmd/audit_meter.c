@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include "base/encode.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cmd/audit_run.h"
 #include "engine/engine.h"
@@ -135,6 +136,23 @@ static void remove_meter(const struct audit_run *run, struct audit_meter *meter)
 	enum seal_status ignored = audit_meter_remove(run->audit, meter, &kept);
 
 	(void)ignored;
+}
+
+void audit_reload_failed(const struct global_options *global, const char *file, const struct seal_err *why)
+{
+	struct seal_buf members = BUF_INIT(AUDIT_MEMBERS_MAX);
+	struct seal_err kept = SEAL_ERR_INIT;
+	enum seal_status rc;
+
+	if (global->audit == NULL)
+		return;
+	SEAL_TRY(audit_put_text(&members, "file", file, &kept));
+	SEAL_TRY(audit_put_text(&members, "error", seal_code_name(why->code), &kept));
+	rc = audit_append(global->audit->audit, "reload", buf_bytes(&members), &kept);
+out:
+	if (rc != SEAL_OK)
+		log_err(LOG_ERROR, &kept);
+	buf_clear(&members);
 }
 
 void audit_policy_close(struct audit_policy *use)

@@ -31,6 +31,8 @@ SEAL_MUST_USE enum seal_status audit_policy_open(const struct global_options *gl
 						 struct seal_err *err);
 /* Its keys are open: what is done under them is told until it is closed. Accepts NULL. */
 void audit_policy_watch(struct audit_policy *use, const struct plan *plan);
+/* A policy was to be read anew, and the one before stays in use: told by the error's code. A line that fails is the trail's failure. */
+void audit_reload_failed(const struct global_options *global, const char *file, const struct seal_err *why);
 void audit_policy_close(struct audit_policy *use); /* accepts NULL; the plan must still be there */
 
 /* A key is used on whole files: how many were begun, and how many are done. */

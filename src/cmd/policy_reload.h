@@ -1,8 +1,11 @@
 /*
  * SIGHUP: the policy is loaded anew while the run goes on under the one it has, and takes its place as a whole, or not at all.
  *
- *   IDLE ──SIGHUP──▶ LOADING (a thread: file, keys, stores) ─┬─ good ──▶ OFFERED to the pump ─┬─ tried ──▶ IDLE, the old one freed
- *                                                            └─ bad: told, IDLE               └─ refused: told, IDLE
+ *   IDLE ──SIGHUP──▶ LOADING (a thread: file, keys, stores) ─┬─ good ──▶ OFFERED to the pump ─┬─ tried ───▶ CLOSING the old one ──▶ IDLE
+ *                                                            └─ bad: told, IDLE               └─ refused: told, CLOSING the new one
+ *
+ * CLOSING is a thread, too: keys and audit trail may be slow, or away, and the run goes on meanwhile. A reload that came to nothing
+ * is a line of the audit trail, written by either thread.
  */
 #ifndef CMD_POLICY_RELOAD_H
 #define CMD_POLICY_RELOAD_H
@@ -13,7 +16,7 @@
 #include "cmd/monitor.h"
 #include "cmd/policy_use.h"
 
-enum reload_state { RELOAD_IDLE, RELOAD_LOADING, RELOAD_OFFERED };
+enum reload_state { RELOAD_IDLE, RELOAD_LOADING, RELOAD_OFFERED, RELOAD_CLOSING };
 
 struct policy_reload {
 	/* As policy_use_open_any takes them; they live as long as this. */
@@ -26,8 +29,8 @@ struct policy_reload {
 
 	/* Zeroed by the caller. */
 	enum reload_state state;
-	struct policy_use next;
-	atomic_bool loaded; /* the thread is done with `next`, `rc` and `why` */
+	struct policy_use next, old; /* loaded; to be closed */
+	atomic_bool ended; /* the thread is done with `next`, `old`, `rc` and `why` */
 	enum seal_status rc;
 	struct seal_err why;
 	pthread_t thread;
@@ -36,7 +39,7 @@ struct policy_reload {
 /* The pump's `reload` and `reloaded`: looks for a SIGHUP; never blocks. */
 bool policy_reload_poll(struct policy_reload *reload, const struct plan **plan, const struct policy_topic **topic);
 void policy_reload_done(struct policy_reload *reload, const struct seal_err *why);
-/* The run is over: waits for a load that is under way, frees what was not used. */
+/* The run is over: waits for the thread that is under way, frees what was not used. */
 void policy_reload_end(struct policy_reload *reload);
 
 #endif

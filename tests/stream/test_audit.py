@@ -103,6 +103,20 @@ def test_a_reload_is_told(program, tmp_path):
     assert (events[-1]["event"], events[-1]["exit"]) == ("stop", 143)
 
 
+def test_a_reload_that_fails_is_told(program, tmp_path):
+    path, source = tmp_path / "audit.log", "refused"
+    program.produce_plain(source, [purchase(1)])
+    pump = start_pump(program, source, "--audit", str(path))
+    wait_until(lambda: uses(read(path)))
+    (tmp_path / "policy.yaml").write_text("version: 1\nsecret-word: 7\n")
+    pump.send_signal(signal.SIGHUP)
+    wait_until(lambda: any(event["event"] == "reload" for event in read(path)))
+    assert stop(pump)[0] == 143
+    told = [event for event in read(path) if event["event"] == "reload"]
+    assert [(event["file"], event["error"], "policy" in event) for event in told] == [("policy.yaml", "config", False)]
+    assert "secret-word" not in path.read_text()
+
+
 def test_a_trail_that_breaks_stops_the_pump(program, tmp_path):
     """What was read is still written and committed, once, and the exit code is the trail's."""
     path, source = tmp_path / "audit.log", "broken"

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "cmd/audit_use.h"
 #include "cmd/policy_reload.h"
 #include "cmd/service.h"
 
@@ -19,7 +20,9 @@ static struct {
 	bool asked; /* a SIGHUP came */
 	atomic_int go; /* the load may end: 0 not yet, 1 well, 2 badly */
 	atomic_uint loads;
-	unsigned open; /* policies that live */
+	atomic_uint open; /* policies that live */
+	atomic_bool hold; /* the audit trail is away: nothing can be closed */
+	atomic_uint refused; /* lines of the audit trail */
 	unsigned reloading, ready, good, bad; /* what was told */
 } t;
 
@@ -55,10 +58,19 @@ enum seal_status policy_use_open_any(const char *file, const char *const *topics
 
 void policy_use_close(struct policy_use *use)
 {
+	while (atomic_load(&t.hold))
+		sched_yield();
 	if (use->plan != NULL)
 		t.open--;
 	mem_free(use->plan);
 	*use = (struct policy_use)POLICY_USE_INIT;
+}
+
+void audit_reload_failed(const struct global_options *global, const char *file, const struct seal_err *why)
+{
+	assert_string_equal(file, "policy.yaml");
+	assert_true(why->code == SEAL_E_CONFIG || why->code == SEAL_E_KEY_TYPE);
+	atomic_fetch_add(&t.refused, 1);
 }
 
 void service_ready(void)
@@ -110,6 +122,14 @@ static bool poll_once(void)
 	return policy_reload_poll(&reload, &plan, &topic);
 }
 
+static void wait_until_closed(void)
+{
+	while (reload.state == RELOAD_CLOSING) {
+		assert_false(poll_once());
+		sched_yield();
+	}
+}
+
 static void wait_until_it_loads(unsigned loads)
 {
 	while (atomic_load(&t.loads) < loads)
@@ -147,7 +167,13 @@ static void test_takes_its_place(void **state)
 	assert_true(poll_to_the_end());
 	assert_ptr_equal(now.plan, before); /* still in use */
 	assert_int_equal(t.open, 2);
-	policy_reload_done(&reload, NULL);
+	atomic_store(&t.hold, true);
+	policy_reload_done(&reload, NULL); /* the old one is closed aside */
+	assert_int_equal(t.open, 2);
+	assert_false(poll_once());
+	assert_int_equal(reload.state, RELOAD_CLOSING);
+	atomic_store(&t.hold, false);
+	wait_until_closed();
 	assert_ptr_equal(now.plan, plan);
 	assert_int_equal(t.open, 1);
 	assert_int_equal(t.reloading, 1);
@@ -166,6 +192,7 @@ static void test_cannot_be_loaded(void **state)
 	assert_ptr_equal(now.plan, before);
 	assert_int_equal(t.ready, 1);
 	assert_int_equal(t.bad, 1);
+	assert_int_equal(t.refused, 1);
 }
 
 /* Loaded, but no engine could be made of it. */
@@ -180,6 +207,8 @@ static void test_is_refused_by_the_pump(void **state)
 	atomic_store(&t.go, 1);
 	assert_true(poll_to_the_end());
 	policy_reload_done(&reload, &why);
+	wait_until_closed();
+	assert_int_equal(t.refused, 1);
 	assert_ptr_equal(now.plan, before);
 	assert_int_equal(t.open, 1);
 	assert_int_equal(t.bad, 1);
@@ -198,6 +227,7 @@ static void test_asked_twice(void **state)
 	assert_true(poll_to_the_end());
 	policy_reload_done(&reload, NULL);
 	assert_int_equal(atomic_load(&t.loads), 1);
+	wait_until_closed();
 	poll_once();
 	wait_until_it_loads(2);
 	atomic_store(&t.go, 1);
