@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "streams/kafka/kafka.h"
+#include "streams/kafka/sink.h"
 #include "streams/kafka/source.h"
 
 #define BATCH 1000
@@ -795,6 +796,103 @@ static void test_refused_in_commit(void **state)
 	source->ops->close(source, true);
 }
 
+static struct sink *open_transactional(const char *name, struct opt_list *properties)
+{
+	struct kafka_sink_options options = {.connection = connection(), .transactional_id = name};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct sink *sink = NULL;
+
+	options.connection.properties = properties;
+	expect_ok(kafka_sink_ops.open(name, &options, &sink, &err), &err);
+	expect_ok(sink->ops->begin(sink, &err), &err);
+	return sink;
+}
+
+/* Without a source it is aborted, which is what was asked for. */
+static void end_aborted(struct sink *sink)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	bool committed = true;
+	enum seal_status rc;
+
+	do {
+		err_clear(&err);
+		rc = sink->ops->end(sink, NULL, 1000, &committed, &err);
+	} while (rc == SEAL_RETRY);
+	expect_ok(rc, &err);
+	assert_false(committed);
+}
+
+/* No record is reported in a transaction: its account follows what librdkafka still has, and is bounded all the same. */
+static void test_transaction_account(void **state)
+{
+	static uint8_t value[100000];
+	struct record records[10];
+	struct seal_err err = SEAL_ERR_INIT;
+	uint64_t ticket = 0;
+	enum seal_status rc = SEAL_OK;
+	const struct kafka_sink *k;
+	struct sink *sink;
+	size_t most;
+
+	topic("slow-transaction", 1);
+	sink = open_transactional("slow-transaction", NULL);
+	k = kafka_sink_of(sink);
+	for (size_t i = 0; i < 10; i++)
+		records[i] = (struct record){.value = {value, sizeof(value)}, .partition = -1};
+	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 3000), 0);
+	while (rc == SEAL_OK && ticket < 200)
+		rc = sink->ops->write(sink, records, 10, ++ticket, 100, &err);
+	assert_int_equal(rc, SEAL_RETRY);
+	assert_in_range(ticket, 20, 50); /* 1 MB each against 32 MiB */
+	most = k->in_flight;
+	assert_in_range(k->in_flight_bytes, most * sizeof(value), 32 << 20);
+	err_clear(&err);
+	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 0), 0);
+	expect_ok(sink->ops->write(sink, records, 10, ticket, 20000, &err), &err); /* room is made */
+	assert_in_range(k->in_flight, 10, most + 9); /* and these ten are in it */
+	assert_in_range(k->in_flight_bytes, 0, 32 << 20);
+	assert_in_range(k->in_flight_bytes, k->in_flight * sizeof(value), k->in_flight * (sizeof(value) + 1000));
+	expect_ok(sink->ops->flush(sink, 20000, &err), &err);
+	assert_int_equal(k->in_flight, 0);
+	assert_int_equal(k->in_flight_bytes, 0);
+	end_aborted(sink);
+	expect_ok(sink->ops->begin(sink, &err), &err); /* the next one begins with an empty account */
+	expect_ok(sink->ops->write(sink, records, 10, 1, 0, &err), &err);
+	assert_in_range(k->in_flight, 1, 10);
+	end_aborted(sink);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
+/* The user's queue holds less than one write: it goes out bit by bit, whole and in order. */
+static void test_transaction_queue_full(void **state)
+{
+	struct opt_list property = {NULL, "queue.buffering.max.messages=7"};
+	struct record records[50];
+	char texts[50][4];
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source;
+	struct sink *sink;
+	long sum;
+
+	topic("small-queue", 1);
+	sink = open_transactional("small-queue", &property);
+	for (int i = 0; i < 50; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "%d", i);
+		records[i] = (struct record){.value = bytes_str(texts[i]), .partition = -1};
+	}
+	expect_ok(sink->ops->write(sink, records, 50, 1, 1000, &err), &err);
+	expect_ok(sink->ops->flush(sink, 20000, &err), &err);
+	assert_int_equal(kafka_sink_of(sink)->in_flight, 0);
+	source = source_open("small-queue", NULL,
+			     "beginning"); /* this broker shows what no transaction has committed */
+	assert_int_equal(drain(source, &sum), 50);
+	assert_int_equal(sum, 49 * 50 / 2);
+	source->ops->close(source, true);
+	end_aborted(sink);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -817,6 +915,8 @@ int main(void)
 		cmocka_unit_test(test_rewind),
 		cmocka_unit_test(test_rewind_with_carried),
 		cmocka_unit_test(test_refused_in_commit),
+		cmocka_unit_test(test_transaction_account),
+		cmocka_unit_test(test_transaction_queue_full),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
