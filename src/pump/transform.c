@@ -120,23 +120,26 @@ static enum seal_status add_good(struct worker *worker, size_t i, const struct r
 {
 	const struct pump_options *options = options_of(worker);
 	struct record *out = &worker->out[worker->n_out];
-	struct pump_counts counts = worker->counts;
+	const uint64_t fields = worker->counts.fields, kept = worker->counts.kept;
 	enum seal_status rc = SEAL_OK;
 
 	*out = *record;
 	for (size_t p = 0; p < worker->n_parts; p++)
-		SEAL_TRY(part_apply(&worker->parts[p], i, record, options->direction, &worker->arena, out, &counts,
-				    why));
+		SEAL_TRY(part_apply(&worker->parts[p], i, record, options->direction, &worker->arena, out,
+				    &worker->counts, why));
 	if (!options->keep_partition || is_rekeyed(options, record, out))
 		out->partition = -1;
 	if (!options->keep_topic)
 		out->topic = BYTES_EMPTY;
 	SEAL_TRY(ask_sink(worker, out, why));
 	worker->n_out++;
-	worker->counts = counts;
 	worker->counts.bytes_out += out->value.len;
 	worker->counts.records_out++;
 out:
+	if (rc != SEAL_OK) { /* what its parts have counted */
+		worker->counts.fields = fields;
+		worker->counts.kept = kept;
+	}
 	return rc;
 }
 
@@ -206,11 +209,12 @@ static enum seal_status fail_record(struct worker *worker, const struct batch *b
 /* Sorts the batch's records into out and failures. */
 static enum seal_status sort_out(struct worker *worker, const struct batch *batch, struct seal_err *err)
 {
+	struct seal_err refused =
+		SEAL_ERR_INIT; /* filled only where a record fails: it is too large to be zeroed for each */
 	enum seal_status rc = SEAL_OK;
 
 	for (size_t i = 0; i < batch->n && !worker->stop_after; i++) {
 		const struct record *record = &batch->records[i];
-		struct seal_err refused = SEAL_ERR_INIT;
 
 		worker->counts.records_in++;
 		worker->counts.bytes_in += record->value.len;
@@ -223,8 +227,10 @@ static enum seal_status sort_out(struct worker *worker, const struct batch *batc
 			(void)err_set(err, rc, refused.code, "%s", refused.text);
 			goto out;
 		}
-		if (rc != SEAL_OK)
+		if (rc != SEAL_OK) {
 			SEAL_TRY(fail_record(worker, batch, record, &refused, err));
+			err_clear(&refused);
+		}
 	}
 	rc = make_dead_letters(worker, batch, err);
 out:

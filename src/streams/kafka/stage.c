@@ -25,14 +25,14 @@ static struct kafka_source *of(struct source *source)
 }
 
 /* Under lock. */
-static void stage_one(struct kafka_source *s, const struct held *held, const rd_kafka_message_t *message)
+static void stage_one(struct kafka_source *s, const struct held *held, const struct record *record)
 {
-	struct part *part = group_part(s, message->partition);
+	struct part *part = group_part(s, record->partition);
 
 	if (part == NULL || !part->mine || part->since > held->epoch)
 		s->torn = true;
-	else if (message->offset >= part->staged)
-		part->staged = message->offset + 1;
+	else if (record->offset >= part->staged)
+		part->staged = record->offset + 1;
 }
 
 enum seal_status kafka_source_stage(struct source *source, const struct batch *batch, struct seal_err *err)
@@ -45,7 +45,7 @@ enum seal_status kafka_source_stage(struct source *source, const struct batch *b
 		return SEAL_OK;
 	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < held->n && i < batch->n; i++)
-		stage_one(s, held, held->messages[i]);
+		stage_one(s, held, &batch->records[i]); /* as its messages are, and nearer */
 	pthread_mutex_unlock(&s->lock);
 	return SEAL_OK;
 }
