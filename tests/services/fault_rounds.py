@@ -131,7 +131,7 @@ class Trial:
         self.admin = AdminClient({"bootstrap.servers": cluster.brokers, "log_level": 0})
         self.started, self.restarts, self.pumps = 0, 0, {}
         self.share_end = records
-        self.rows = []  # (fault, seconds until all that was written before and during it was through)
+        self.rows = []  # (fault, seconds until all that was written before and during it was through, restarts meanwhile)
 
     def arguments(self, name):
         member = ("--member", name) if self.named[name] else ()
@@ -168,8 +168,9 @@ class Trial:
         name = self._any()
         self.named[name] = True
         self.pumps.pop(name).kill()
-        old = self.pumps[name] = Pump(self, name)
+        self.pumps[name] = Pump(self, name)
         self._settled()
+        old = self.pumps[name]  # the one that was just started may have ended and been started again
         with self._freezing(old.process):
             self.pumps[name] = Pump(self, name)
             self._through()
@@ -292,10 +293,10 @@ class Trial:
         if self.rng.random() < 0.67:
             self._settled()
         self.wait_until(lambda: self.feeder.done >= at, f"round {n} begins after {at} records")
-        began = time.monotonic()
+        began, restarts = time.monotonic(), self.restarts
         getattr(self, "vault_away" if name == "vault" else name)()
         self._through()
-        self.rows.append((name, round(self.feeder.last - began, 1)))
+        self.rows.append((name, round(self.feeder.last - began, 1), self.restarts - restarts))
 
     def run(self):
         """All rounds, and what the checker found."""

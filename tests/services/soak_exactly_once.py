@@ -36,23 +36,27 @@ class Results:
 
     def __init__(self):
         self.seconds, self.faults, self.trials, self.records = collections.defaultdict(list), collections.Counter(), 0, 0
+        self.fenced, self.restarts = collections.Counter(), 0  # of named members that nobody had replaced: by fault, and in all
 
     def add(self, trial, found):
         self.trials += 1
         self.records += found["records"]
         self.faults.update({name: found[name] for name in CLEAN})
-        for name, seconds in trial.rows:
+        self.restarts += trial.restarts
+        for name, seconds, restarts in trial.rows:
             self.seconds[name].append(seconds)
+            self.fenced[name] += restarts
 
     def table(self):
-        lines = ["| fault | times | all is through again after, median | longest |", "| --- | ---: | ---: | ---: |"]
+        lines = ["| fault | times | all is through again after, median | longest | ended with 69 |", "| --- | ---: | ---: | ---: | ---: |"]
         for name, what in WHAT.items():
             if times := self.seconds[name]:
-                lines.append(f"| {what} | {len(times)} | {statistics.median(times):.1f} s | {max(times):.1f} s |")
+                lines.append(f"| {what} | {len(times)} | {statistics.median(times):.1f} s | {max(times):.1f} s | {self.fenced[name]} |")
         lost, twice, late = (self.faults[name] for name in ("missing", "twice", "reordered"))
         return "\n".join([
             *lines, "", f"{self.trials} trials, {self.records:,} records in all: {lost} lost, {twice} twice, {late} out of order, "
-            f"{sum(self.faults.values()) - lost - twice - late} wrong otherwise. Two pumps, three brokers and Vault share a machine with "
+            f"{sum(self.faults.values()) - lost - twice - late} wrong otherwise. {self.restarts} times a pump with `--member` ended "
+            "with 69 though nobody had taken its place, and was started again. Two pumps, three brokers and Vault share a machine with "
             f"{os.cpu_count()} CPUs.", ""])
 
     def write(self, path):
@@ -94,10 +98,10 @@ def test_connections_cut_for_ten_minutes(cluster, keys, sealstream, results):
     with trial.running():
         began = time.monotonic()
         while time.monotonic() - began < CUT_SECONDS:
-            before, since = trial.feeder.done, time.monotonic()
+            before, since, restarts = trial.feeder.done, time.monotonic(), trial.restarts
             with trial.cutting():
                 trial.wait_until(lambda: trial.feeder.done >= before + 5000, "records pass though connections are cut")
-            trial.rows.append(("cut", round(time.monotonic() - since, 1)))
+            trial.rows.append(("cut", round(time.monotonic() - since, 1), trial.restarts - restarts))
         trial.feeder.goal = trial.feeder.sent
     found = trial.check()
     print(f"{sum(proxy.cuts for proxy in cluster.proxies.values())} cuts: {found}")
