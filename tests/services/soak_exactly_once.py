@@ -36,7 +36,7 @@ class Results:
 
     def __init__(self):
         self.seconds, self.faults, self.trials, self.records = collections.defaultdict(list), collections.Counter(), 0, 0
-        self.fenced, self.restarts = collections.Counter(), 0  # of named members that nobody had replaced: by fault, and in all
+        self.fenced, self.restarts = collections.Counter(), 0  # of named members that no test had replaced: by fault, and in all
 
     def add(self, trial, found):
         self.trials += 1
@@ -55,8 +55,8 @@ class Results:
         lost, twice, late = (self.faults[name] for name in ("missing", "twice", "reordered"))
         return "\n".join([
             *lines, "", f"{self.trials} trials, {self.records:,} records in all: {lost} lost, {twice} twice, {late} out of order, "
-            f"{sum(self.faults.values()) - lost - twice - late} wrong otherwise. {self.restarts} times a pump with `--member` ended "
-            "with 69 though nobody had taken its place, and was started again. Two pumps, three brokers and Vault share a machine with "
+            f"{sum(self.faults.values()) - lost - twice - late} wrong otherwise. {self.restarts} times a pump with `--member` that no "
+            "test had replaced ended with 69, and was started again. Two pumps, three brokers and Vault share a machine with "
             f"{os.cpu_count()} CPUs.", ""])
 
     def write(self, path):
