@@ -198,6 +198,19 @@ def test_field_that_was_not_there(run, shop):
         assert (run("reveal", "-p", "new.yaml", input=record).returncode != 0) == bool(code)
 
 
+@pytest.mark.parametrize("was, now, more, was_on, now_on", [
+    ("key: pii, bind: {domain: a}", "key: pii, bind: {domain: b}", "", "", ""),
+    ("key: pii, bind: {record: $.x}", "key: pii, bind: {record: $.y}", "", "", ""),
+    ("key: {name: pii, per: $.x}", "key: {name: pii, per: $.y}", "stores: {main: 'sqlite:p.db'}", "", ""),
+    ("key: pii", "key: pii", "", "on_plaintext: pass", "on_plaintext: reject"),
+    ("key: pii", "key: pii", "", "on_null: keep", "on_null: protect")])
+def test_one_thing_that_differs_loses(run, shop, was, now, more, was_on, now_on):
+    for name, method, settings in (("old.yaml", was, was_on), ("new.yaml", now, now_on)):
+        (shop / name).write_text(TOPICS.format(f"- match: orders\n  {settings}\n"
+                                               f"  protect: {{$.a: {{type: envelope, {method}}}}}\n") + more)
+    assert diff(run, code=1)["loses"] == 1
+
+
 def test_transform_that_masked(run, shop):
     """Masked values are not to be decoded, once `one_way` is gone."""
     method = '- match: orders\n  protect: {{$.a: {{type: transform, role: r, one_way: {}}}}}\n'
