@@ -205,7 +205,7 @@ static void latency(char **argv)
 {
 	const long long rate = strtoll(argv[5], NULL, 10), total = rate * strtoll(argv[6], NULL, 10);
 	struct reader reader = {.expected = -1, .since_ns = now_ns() + WARM_MS * 1000000LL, .cap = (size_t)total};
-	pthread_t thread;
+	pthread_t thread = 0;
 
 	reader.ms = malloc(reader.cap * sizeof(*reader.ms));
 	pthread_mutex_init(&reader.lock, NULL);
