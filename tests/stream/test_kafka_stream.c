@@ -758,6 +758,55 @@ static void test_rewind_with_carried(void **state)
 	source->ops->close(source, true);
 }
 
+static int64_t staged_offset(struct source *source)
+{
+	rd_kafka_topic_partition_list_t *offsets;
+	rd_kafka_consumer_group_metadata_t *member;
+	struct seal_err err = SEAL_ERR_INIT;
+	int64_t offset;
+
+	expect_ok(kafka_source_staged(source, &offsets, &member, &err), &err);
+	assert_int_equal(offsets->cnt, 1);
+	offset = offsets->elems[0].offset;
+	rd_kafka_topic_partition_list_destroy(offsets);
+	rd_kafka_consumer_group_metadata_destroy(member);
+	return offset;
+}
+
+/* The position that goes into a transaction is behind the last record that was staged, and what was lost to others is refused. */
+static void test_staged(void **state)
+{
+	struct source *source;
+	struct kafka_source *s;
+	struct seal_err err = SEAL_ERR_INIT;
+	struct batch batch;
+	rd_kafka_topic_partition_list_t *offsets;
+	rd_kafka_consumer_group_metadata_t *member;
+	size_t n;
+
+	topic("staged", 1);
+	fill("staged", 20, 1);
+	source = open_exactly_once("staged", "g.staged");
+	s = (struct kafka_source *)((char *)source - offsetof(struct kafka_source, base));
+	batch_init(&batch);
+	assert_int_equal(read_some(source, &batch, 15), READ_SOME);
+	n = batch.n;
+	batch.n = 1;
+	expect_ok(source->ops->stage(source, &batch, &err), &err);
+	assert_int_equal(staged_offset(source), 1);
+	batch.n = n;
+	expect_ok(source->ops->stage(source, &batch, &err), &err);
+	assert_int_equal(staged_offset(source), n);
+	pthread_mutex_lock(&s->lock);
+	s->parts[0].since = ++s->epoch; /* it was another's for a while */
+	pthread_mutex_unlock(&s->lock);
+	expect_ok(source->ops->stage(source, &batch, &err), &err);
+	assert_int_equal(kafka_source_staged(source, &offsets, &member, &err), SEAL_RETRY);
+	source->ops->release(source, &batch);
+	batch_clear(&batch);
+	source->ops->close(source, true);
+}
+
 /* A record that the broker refuses only when its transaction is being committed ends the run: it must not be tried for ever. */
 static void test_refused_in_commit(void **state)
 {
@@ -915,6 +964,7 @@ int main(void)
 		cmocka_unit_test(test_rewind),
 		cmocka_unit_test(test_rewind_with_carried),
 		cmocka_unit_test(test_refused_in_commit),
+		cmocka_unit_test(test_staged),
 		cmocka_unit_test(test_transaction_account),
 		cmocka_unit_test(test_transaction_queue_full),
 	};
