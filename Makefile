@@ -42,7 +42,7 @@ test:
 
 test-services:
 	$(packages) build services package
-	@dev/build build $(where) sealstream tests/vault/data_key tests/vault/data_key_threads
+	@dev/build build $(where) sealstream tests/vault/data_key tests/vault/data_key_threads tests/support/store_suite
 	tests/services/run
 
 soak:
