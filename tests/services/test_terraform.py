@@ -247,7 +247,7 @@ def test_confluent_validates(confluent, right, wrong, what):
 
 
 def applied_acls(confluent):
-    """{account: {(type, name, operation)}} of the state."""
+    """{account: {(type, name, pattern, operation)}} of the state."""
     state = json.loads(confluent.run("show", "-json").stdout)["values"]["root_module"]["resources"]
     names = {f"User:{resource['values']['id']}": resource["index"] for resource in state
              if resource["address"].startswith("confluent_service_account.account[")}
@@ -255,8 +255,9 @@ def applied_acls(confluent):
     for resource in state:
         values = resource["values"]
         if resource["type"] == "confluent_kafka_acl":
-            assert (values["permission"], values["pattern_type"], values["host"]) == ("ALLOW", "LITERAL", "*")
-            found[names[values["principal"]]].add((values["resource_type"], values["resource_name"], values["operation"]))
+            assert (values["permission"], values["host"]) == ("ALLOW", "*")
+            found[names[values["principal"]]].add(tuple(values[name] for name in ("resource_type", "resource_name", "pattern_type",
+                                                                                  "operation")))
     return found
 
 
@@ -268,9 +269,9 @@ def become(kafka, user, rights):
     for done in admin.delete_acls([every]).values():
         done.result(30)
     if rights:
-        foreign.allow(kafka.brokers, [AclBinding(ResourceType[kind], name, ResourcePatternType.LITERAL, f"User:{user}", "*",
+        foreign.allow(kafka.brokers, [AclBinding(ResourceType[kind], name, ResourcePatternType[pattern], f"User:{user}", "*",
                                                  AclOperation[operation], AclPermissionType.ALLOW)
-                                      for kind, name, operation in rights])
+                                      for kind, name, pattern, operation in rights])
 
 
 def test_confluent_files_and_rights(confluent, kafka, sealstream):

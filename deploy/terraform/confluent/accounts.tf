@@ -1,5 +1,5 @@
 # The accounts that run, each with a key and no more rights than these. WRITE and READ bring DESCRIBE with them; an idempotent
-# producer needs nothing else.
+# producer needs nothing else. Transactions, of which `pump` makes one for each tenth of a second, are named after its group.
 
 locals {
   rights = {
@@ -11,6 +11,7 @@ locals {
       { type = "GROUP", name = local.groups["encryptor"], operation = "READ" },
       { type = "TOPIC", name = "purchases_encrypted", operation = "WRITE" },
       { type = "TOPIC", name = "purchases_large_encrypted", operation = "WRITE" },
+      { type = "TRANSACTIONAL_ID", name = "${local.groups["encryptor"]}.", operation = "WRITE" },
     ]
     consumer = [
       { type = "TOPIC", name = "purchases_encrypted", operation = "READ" },
@@ -62,7 +63,7 @@ resource "confluent_kafka_acl" "acl" {
   for_each      = local.acls
   resource_type = each.value.type
   resource_name = each.value.name
-  pattern_type  = "LITERAL"
+  pattern_type  = each.value.type == "TRANSACTIONAL_ID" ? "PREFIXED" : "LITERAL"
   principal     = "User:${confluent_service_account.account[each.value.account].id}"
   host          = "*"
   operation     = each.value.operation
