@@ -41,7 +41,7 @@ def policies():
 def search_path(folder, program, tools):
     """An environment that has the program and `tools`, and nothing of the user's."""
     found = {"PATH": f"{pathlib.Path(program).resolve().parent}:{tools}:{os.environ['PATH']}", "HOME": str(folder), "LANG": "C.UTF-8"}
-    return found | {key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS")}
+    return found | {key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS") or key == "SEALSTREAM_SANDBOX"}
 
 
 def run_blocks(name, folder, program, tools, environment):
