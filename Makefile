@@ -12,6 +12,7 @@
 #   make bench             speed, as ratios within one run
 #   make fuzz              each fuzzer for SECONDS=30
 #   make lint | format     what CI checks about the text | clang-format
+#   make wheel             build/wheel/sealstream-VERSION-cp39-abi3-….whl: the Python package, with the library inside
 #   make deb               Debian packages in build/deb, looked at by lintian; DEB_BUILD_OPTIONS=nocheck leaves the unit tests out
 #   make install           PREFIX=/usr/local DESTDIR=
 #   make clean
@@ -21,7 +22,7 @@ SECONDS ?= 30
 BROKERS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all demo test test-services soak bench fuzz lint format deb install clean
+.PHONY: all demo test test-services soak bench fuzz lint format wheel deb install clean
 
 packages = @dev/install-packages
 where = --prefix=$(PREFIX) --libdir=lib
@@ -42,7 +43,7 @@ test:
 
 test-services:
 	$(packages) build services package
-	@dev/build build $(where) sealstream tests/vault/data_key tests/vault/data_key_threads tests/support/store_suite
+	@dev/build build $(where) sealstream bindings/python/python.built tests/vault/data_key tests/vault/data_key_threads tests/support/store_suite
 	tests/services/run
 
 soak:
@@ -61,6 +62,8 @@ bench:
 	bench/run-kafka
 	bench/run-pump
 	bench/run-scale
+	bench/run-platforms
+	bench/run-python
 	bench/run-tokens
 
 fuzz:
@@ -74,6 +77,11 @@ lint:
 format:
 	$(packages) test
 	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+wheel:
+	$(packages) build package
+	@dev/build build $(where)
+	@bindings/python/make-wheel
 
 deb:
 	$(packages) build package

@@ -1,4 +1,4 @@
-"""What the measurements over a real Kafka share: a broker, a clean environment, and processes whose time counts."""
+"""What the measurements over real services share: a broker, a clean environment, a policy, and processes whose time counts."""
 import contextlib
 import os
 import pathlib
@@ -8,6 +8,15 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "services")]
+POLICY = """version: 1
+namespace: bench
+keys: {pii: "local:pii", cards: "local:cards"}
+topics:
+- match: "*"
+  protect:
+    $.Address: {type: encrypt, key: pii}
+    $.credit_card: {type: fpe, key: cards, alphabet: digits}
+"""
 
 
 def prepare(program):
@@ -52,3 +61,11 @@ def measure(command, env):
     began = time.monotonic()
     cpu = finish(start(command, env))
     return time.monotonic() - began, cpu
+
+
+def make_policy(folder, env):
+    """The file of POLICY, whose keys are there then."""
+    for key in (["pii"], ["cards", "--type", "ff1"]):
+        measure([ROOT / "build" / "sealstream", "key", "create", *key], env)
+    (folder / "policy.yaml").write_text(POLICY)
+    return folder / "policy.yaml"

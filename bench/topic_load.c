@@ -1,6 +1,7 @@
 /*
  * Load for a copy of one topic into another, and how long it takes a record to arrive.
  *
+ *   topic_load print N                                     N purchases of 314 bytes, each a line of standard output
  *   topic_load fill BROKERS TOPIC N                        N purchases of 314 bytes, as fast as they go
  *   topic_load latency BROKERS FROM TO RATE SECONDS        RATE purchases a second into FROM while TO is read (committed only);
  *                                                          prints milliseconds: p50 p99 max
@@ -42,6 +43,17 @@ static void die(const char *what, const char *why)
 {
 	fprintf(stderr, "topic_load: %s: %s\n", what, why);
 	exit(1);
+}
+
+static void print(unsigned long long n)
+{
+	char text[BENCH_PURCHASE_LEN + 1];
+
+	for (unsigned long long i = 0; i < n; i++) {
+		bench_purchase(text, (unsigned)(i % 1000000));
+		if (puts(text) == EOF)
+			die("standard output", "cannot be written");
+	}
 }
 
 static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
@@ -230,11 +242,13 @@ static void latency(char **argv)
 
 int main(int argc, char **argv)
 {
-	if (argc == 5 && strcmp(argv[1], "fill") == 0)
+	if (argc == 3 && strcmp(argv[1], "print") == 0)
+		print(strtoull(argv[2], NULL, 10));
+	else if (argc == 5 && strcmp(argv[1], "fill") == 0)
 		fill(argv[2], argv[3], strtoull(argv[4], NULL, 10));
 	else if (argc == 7 && strcmp(argv[1], "latency") == 0)
 		latency(argv);
 	else
-		die("usage", "fill BROKERS TOPIC N | latency BROKERS FROM TO RATE SECONDS");
+		die("usage", "print N | fill BROKERS TOPIC N | latency BROKERS FROM TO RATE SECONDS");
 	return 0;
 }

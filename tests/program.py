@@ -1,9 +1,43 @@
 """The program under test, as pytest runs it."""
+import array
+import fcntl
 import os
 import pathlib
+import re
 import subprocess
+import termios
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def wait_until(condition, seconds=30, pause=0.2):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(pause)
+
+
+def bytes_in(pipe):
+    """That were written and not yet read, seen from either end."""
+    held = array.array("i", [0])
+    fcntl.ioctl(pipe.fileno(), termios.FIONREAD, held)
+    return held[0]
+
+
+def wait_until_read(process, data):
+    """The program has it, so that a stop request finds it at work."""
+    process.stdin.write(data)
+    process.stdin.flush()
+    wait_until(lambda: bytes_in(process.stdin) == 0, seconds=60, pause=0.01)
+
+
+def wait_until_it_catches(process, number):
+    """… that signal: from now on it is a stop request."""
+    def catches():
+        with open(f"/proc/{process.pid}/status") as status:
+            return int(re.search(r"^SigCgt:\s+([0-9a-f]+)", status.read(), re.M)[1], 16) >> (number - 1) & 1
+    wait_until(catches, seconds=60, pause=0.01)
 
 
 class Program:

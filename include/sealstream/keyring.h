@@ -26,7 +26,10 @@ extern "C" {
 /* An open keyring. */
 struct seal_keyring;
 
-/* Where a keyring lies and how its master key is found. Zero it, set `size`, and what is known. */
+/*
+ * Where a keyring lies and how its master key is found. Zero it, set `size`, and what is known. Where `dir` is NULL,
+ * $SEALSTREAM_MASTER_KEY_FILE or $SEALSTREAM_PASSPHRASE_FILE count, too, unless a file is named here.
+ */
 struct seal_keyring_options {
 	size_t size; /* sizeof(struct seal_keyring_options) */
 	const char *dir; /* NULL: $SEALSTREAM_KEYRING, else sealstream/keyring under $XDG_DATA_HOME */

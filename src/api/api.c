@@ -1,6 +1,8 @@
 /* Structs that cross the library's border: their first member says how much of them the caller knows. */
 #include "api/api.h"
 
+#include <stdlib.h>
+
 enum seal_status api_read_options(const void *from, void *to, size_t size, const char *name, struct seal_err *err)
 {
 	size_t given;
@@ -34,6 +36,13 @@ void api_write_struct(const void *from, size_t size, void *to)
 		memcpy((uint8_t *)to + own, (const uint8_t *)from + own, room - own);
 }
 
+static const char *or_variable(const char *given, const char *name)
+{
+	const char *set = given == NULL ? getenv(name) : NULL;
+
+	return set != NULL && set[0] != '\0' ? set : given;
+}
+
 enum seal_status api_key_config(const struct seal_keyring_options *options, struct key_source_config *config,
 				struct seal_err *err)
 {
@@ -41,6 +50,13 @@ enum seal_status api_key_config(const struct seal_keyring_options *options, stru
 	enum seal_status rc;
 
 	SEAL_TRY(api_read_options(options, &known, sizeof(known), "struct seal_keyring_options", err));
+	if (known.dir == NULL) { /* the environment's keyring, or the default one: its master key is there, too */
+		known.dir = or_variable(NULL, "SEALSTREAM_KEYRING");
+		if (known.passphrase_file == NULL)
+			known.master_key_file = or_variable(known.master_key_file, "SEALSTREAM_MASTER_KEY_FILE");
+		if (known.master_key_file == NULL)
+			known.passphrase_file = or_variable(known.passphrase_file, "SEALSTREAM_PASSPHRASE_FILE");
+	}
 	*config = (struct key_source_config){.keyring_dir = known.dir,
 					     .master_key_file = known.master_key_file,
 					     .passphrase_file = known.passphrase_file,

@@ -88,6 +88,19 @@ enum seal_status audit_append(struct audit *a, const char *event, struct seal_by
 	return rc;
 }
 
+void audit_fail(struct audit *a, const struct seal_err *why)
+{
+	bool first;
+
+	pthread_mutex_lock(&a->writing);
+	first = a->failure.status == SEAL_OK;
+	if (first)
+		a->failure = *why;
+	pthread_mutex_unlock(&a->writing);
+	if (first && a->options.failed != NULL)
+		a->options.failed(a->options.arg);
+}
+
 enum seal_status audit_failure(struct audit *a, struct seal_err *err)
 {
 	enum seal_status rc;
@@ -113,6 +126,20 @@ struct audit_link audit_end(struct audit *a)
 
 /* ---- meters ---- */
 
+/* Under `metering`. A use that is not told is a line that is missing, whyever. */
+static enum seal_status read_meter(struct audit *a, struct audit_meter *meter, struct seal_err *err)
+{
+	struct seal_err why = SEAL_ERR_INIT;
+	enum seal_status rc = meter->read(meter, a, &why);
+
+	if (rc == SEAL_OK)
+		return rc;
+	audit_fail(a, &why);
+	if (err != NULL && err->status == SEAL_OK)
+		*err = why;
+	return rc;
+}
+
 static void *read_meters(void *arg)
 {
 	struct audit *a = arg;
@@ -121,13 +148,12 @@ static void *read_meters(void *arg)
 	pthread_mutex_lock(&a->metering);
 	while (!a->ending) {
 		struct audit_meter *meter = a->meters;
-		struct seal_err ignored = SEAL_ERR_INIT; /* the audit keeps it */
 
 		cond_wait_until(&a->wake, &a->metering, next_ms);
 		if (a->ending || clock_mono_ms() < next_ms)
 			continue;
 		for (meter = a->meters; meter != NULL; meter = meter->next)
-			if (meter->read(meter, a, &ignored) != SEAL_OK)
+			if (read_meter(a, meter, NULL) != SEAL_OK)
 				break;
 		next_ms = clock_mono_ms() + a->options.interval_ms;
 	}
@@ -153,7 +179,7 @@ enum seal_status audit_meter_remove(struct audit *a, struct audit_meter *meter, 
 		at = &(*at)->next;
 	SEAL_INVARIANT(*at == meter);
 	*at = meter->next;
-	rc = meter->read(meter, a, err);
+	rc = read_meter(a, meter, err);
 	pthread_mutex_unlock(&a->metering);
 	return rc;
 }

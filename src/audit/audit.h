@@ -34,7 +34,7 @@ struct audit_options {
 /* What counts uses. Embedded in something larger, that lives until audit_meter_remove. */
 struct audit_meter {
 	struct audit_meter *next; /* the audit's */
-	/* Appends a `use` line for each thing that has been used since the last call; by one thread at a time. */
+	/* Appends a `use` line for each thing that has been used since the last call; by one thread at a time. What fails is the trail's failure. */
 	enum seal_status (*read)(struct audit_meter *meter, struct audit *audit, struct seal_err *err);
 };
 
@@ -50,6 +50,11 @@ void audit_free(struct audit *audit);
  */
 SEAL_MUST_USE enum seal_status audit_append(struct audit *audit, const char *event, struct seal_bytes members,
 					    struct seal_err *err);
+/*
+ * A line is lost before it got here, for want of memory: as if it had not been written. Only the first failure counts; what
+ * audit_append has returned may be given to it, too.
+ */
+void audit_fail(struct audit *audit, const struct seal_err *why);
 /* What the first failure was: SEAL_OK while there was none. */
 enum seal_status audit_failure(struct audit *audit, struct seal_err *err);
 

@@ -26,6 +26,16 @@ bool bytes_is_name(struct seal_bytes a)
 	return true;
 }
 
+bool bytes_is_bearer(struct seal_bytes a, size_t max)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
+
+	for (size_t i = 0; i < a.len; i++)
+		if (memchr(allowed, a.ptr[i], sizeof(allowed) - 1) == NULL)
+			return false;
+	return a.len > 0 && a.len <= max;
+}
+
 bool bytes_to_u64(struct seal_bytes a, uint64_t max, uint64_t *out)
 {
 	uint64_t v = 0;

@@ -53,6 +53,8 @@ int bytes_cmp(struct seal_bytes a, struct seal_bytes b);
 
 /* What Vault takes as a name: letters, digits, '_', and between these '-' and '.'. */
 bool bytes_is_name(struct seal_bytes a);
+/* What may stand behind "Bearer " in a header (RFC 6750, section 2.1), 1 … max bytes of it. */
+bool bytes_is_bearer(struct seal_bytes a, size_t max);
 
 /* Decimal without sign, leading zeros or white space; false when not that or above `max`. */
 bool bytes_to_u64(struct seal_bytes a, uint64_t max, uint64_t *out);

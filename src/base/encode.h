@@ -12,7 +12,10 @@
 
 /* `out` has room for BASE64_LEN(in.len); returns the length written. */
 size_t base64_encode(struct seal_bytes in, char *out);
-/* `out` has room for BASE64_RAW_MAX(in.len); false when `in` is not canonical base64. */
+/*
+ * `out` has room for BASE64_RAW_MAX(in.len), or is where `in` is; false when `in` is not canonical base64 (what `out` holds then is of no
+ * use).
+ */
 bool base64_decode(struct seal_bytes in, uint8_t *out, size_t *out_len);
 /* Would base64_decode take it? In little memory whatever its length; *raw is the decoded length. Not for secrets. */
 bool base64_is_canonical(struct seal_bytes text, size_t *raw);

@@ -179,6 +179,19 @@ enum seal_status opt_defaults(const struct opt_row *rows, void *options, struct 
 	return SEAL_OK;
 }
 
+void opt_copy(const struct opt_row *from, const void *from_options, const struct opt_row *to, void *to_options)
+{
+	static const size_t sizes[] = {
+		[OPT_FLAG] = sizeof(bool),	     [OPT_INT] = sizeof(int64_t),
+		[OPT_SIZE] = sizeof(int64_t),	     [OPT_DURATION] = sizeof(int64_t),
+		[OPT_STRING] = sizeof(const char *), [OPT_HEX] = sizeof(struct seal_bytes),
+		[OPT_CHOICE] = sizeof(int),	     [OPT_LIST] = sizeof(struct opt_list *),
+	};
+
+	SEAL_INVARIANT(from->type == to->type);
+	memcpy((uint8_t *)to_options + to->offset, (const uint8_t *)from_options + from->offset, sizes[to->type]);
+}
+
 const struct opt_row *opt_find(const struct opt_row *rows, struct seal_bytes name)
 {
 	for (; rows->name != NULL; rows++)

@@ -33,6 +33,7 @@ struct opt_row {
 	char letter; /* short flag, or 0 */
 	bool required;
 	bool secret; /* never shown */
+	bool internal; /* of a stream: commands set it, users don't see it */
 };
 
 #define OPT_END                                                                                                      \
@@ -52,6 +53,9 @@ SEAL_MUST_USE enum seal_status opt_defaults(const struct opt_row *rows, void *op
 /* Sets one member from text. The error names the option and what it may be, never a secret's text. */
 SEAL_MUST_USE enum seal_status opt_set(const struct opt_row *row, void *options, struct seal_bytes text,
 				       struct arena *arena, struct seal_err *err);
+
+/* The member of one row's struct into that of another one of the same type. Strings and lists are then shared. */
+void opt_copy(const struct opt_row *from, const void *from_options, const struct opt_row *to, void *to_options);
 
 /* The row of that name (or letter), or NULL. */
 const struct opt_row *opt_find(const struct opt_row *rows, struct seal_bytes name);

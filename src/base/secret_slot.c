@@ -6,6 +6,7 @@
  *             └──▶ page: slot 0 │ slot 1 │ … │ slot 127        used: a bit for each
  *
  * Invariants: `lock` guards all slabs and the list. A slab without a used slot is given back. Free slots are zero.
+ * fork() holds the lock, so that its child finds it free and the list whole.
  */
 #include "base/secret_slot.h"
 
@@ -24,9 +25,25 @@ struct secret_slab {
 	unsigned n_used;
 };
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct secret_slab *open_slabs;
 static size_t n_slabs;
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+static void watch_fork(void)
+{
+	(void)pthread_atfork(before_fork, after_fork, after_fork); /* it fails for want of memory alone */
+}
 
 static void link_open(struct secret_slab *slab)
 {
@@ -81,6 +98,7 @@ enum seal_status secret_slot_alloc(struct secret_slot *slot, struct seal_err *er
 {
 	enum seal_status rc = SEAL_OK;
 
+	pthread_once(&once, watch_fork);
 	pthread_mutex_lock(&lock);
 	if (open_slabs == NULL)
 		SEAL_TRY(slab_new(err));

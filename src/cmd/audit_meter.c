@@ -150,8 +150,10 @@ void audit_reload_failed(const struct global_options *global, const char *file, 
 	SEAL_TRY(audit_put_text(&members, "error", seal_code_name(why->code), &kept));
 	rc = audit_append(global->audit->audit, "reload", buf_bytes(&members), &kept);
 out:
-	if (rc != SEAL_OK)
+	if (rc != SEAL_OK) {
 		log_err(LOG_ERROR, &kept);
+		audit_fail(global->audit->audit, &kept);
+	}
 	buf_clear(&members);
 }
 

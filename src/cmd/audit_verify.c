@@ -223,7 +223,8 @@ out:
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct verify_command *o = call->options;
-	const struct record_input input = {.topic = o->topic,
+	struct stream_side side;
+	const struct record_input input = {.side = o->topic != NULL ? &side : NULL,
 					   .offset = o->offset,
 					   .partition = o->partition,
 					   .connection = &o->connection,
@@ -246,6 +247,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	audit_check_init(&v.check, &check);
 	SEAL_TRY(parse_hashes(o, expect, after, &check.n_expect, err));
 	audit_check_init(&v.check, &check);
+	SEAL_TRY(record_input_side(call, o->topic, &side, err));
 	SEAL_TRY(record_input_open(&input, call, &config, &source, err));
 	rc = judge(&v, source, exit_code, err);
 out:
@@ -278,5 +280,6 @@ const struct command command_audit_verify = {
 	.options = rows,
 	.options_size = sizeof(struct verify_command),
 	.args_max = 1,
+	.streams = COMMAND_READS,
 	.run = run,
 };

@@ -15,6 +15,8 @@
 #include "engine/engine.h"
 #include "vault/options.h"
 
+struct platform;
+
 struct command_call {
 	const struct command *command;
 	void *options; /* command->options_size bytes, filled: flag, environment, default */
@@ -22,7 +24,14 @@ struct command_call {
 	const char *const *args; /* what stands after the options, ended by NULL */
 	size_t n_args;
 	struct arena *arena; /* lives as long as the call */
+	struct platform
+		*platforms; /* streams and their options, for a command that takes addresses; see platform.h */
+	const char *const
+		*given; /* its own options of those names that streams share, as they stand on the command line */
 };
+
+/* What a command does with the streams whose addresses it takes. */
+enum { COMMAND_READS = 1, COMMAND_WRITES = 2 };
 
 struct command {
 	const char *name;
@@ -34,6 +43,7 @@ struct command {
 	size_t options_size;
 	const struct command *const *subs; /* ended by NULL, for a group */
 	size_t args_min, args_max;
+	unsigned streams; /* COMMAND_READS …: takes addresses, and so the options of streams; 0: no address */
 	bool keys; /* opens keys, and so takes the options of a key server and of the audit trail, too */
 	bool hidden; /* works, but help, manual and completion don't name it */
 	/*

@@ -41,6 +41,7 @@ static void bash_command(void *arg, const struct command *command, const char *p
 	bash_rows(command->options);
 	bash_rows(command_vault_rows(command));
 	bash_rows(command_audit_rows(command));
+	bash_rows(docs_stream_rows(arg, command));
 	fputs("\" commands=\"", stdout);
 	for (const struct command *const *sub = command->subs; sub != NULL && *sub != NULL; sub++)
 		if (!(*sub)->hidden)
@@ -68,6 +69,7 @@ static void bash_values(const struct opt_row *rows, const char *path)
 static void bash_command_values(void *arg, const struct command *command, const char *path)
 {
 	bash_values(command->options, path);
+	bash_values(docs_stream_rows(arg, command), path);
 }
 
 /* The same for options whatever the command. */
@@ -85,7 +87,7 @@ static void bash_any_values(const struct opt_row *rows)
 	}
 }
 
-static void bash(void)
+static void bash(struct docs *docs)
 {
 	fputs("# bash completion for sealstream, made by: sealstream completion bash\n"
 	      "_sealstream()\n"
@@ -98,13 +100,13 @@ static void bash(void)
 	      "\t\tcase \"$word\" in\n"
 	      "\t\t",
 	      stdout);
-	docs_each_command(registry_commands, bash_path, NULL);
+	docs_each_command(registry_commands, bash_path, docs);
 	fputs("\"\") path=$word ;;\n"
 	      "\t\tesac\n"
 	      "\tdone\n"
 	      "\tcase \"$path $prev\" in\n",
 	      stdout);
-	docs_each_command(registry_commands, bash_command_values, NULL);
+	docs_each_command(registry_commands, bash_command_values, docs);
 	fputs("\tesac\n"
 	      "\tcase \"$prev\" in\n",
 	      stdout);
@@ -119,7 +121,7 @@ static void bash(void)
 		if (!(*at)->hidden)
 			printf(" %s", (*at)->name);
 	fputs("\" ;;\n", stdout);
-	docs_each_command(registry_commands, bash_command, NULL);
+	docs_each_command(registry_commands, bash_command, docs);
 	fputs("\tesac\n"
 	      "\tif [[ $cur == -* ]]; then\n"
 	      "\t\tCOMPREPLY=($(compgen -W \"$options",
@@ -197,6 +199,7 @@ static void zsh_command(void *arg, const struct command *command, const char *pa
 	zsh_rows(command->options);
 	zsh_rows(command_vault_rows(command));
 	zsh_rows(command_audit_rows(command));
+	zsh_rows(docs_stream_rows(arg, command));
 	zsh_rows(global_rows);
 	if (command->subs != NULL)
 		zsh_commands(command->subs);
@@ -205,7 +208,7 @@ static void zsh_command(void *arg, const struct command *command, const char *pa
 	fputs("\t\t;;\n", stdout);
 }
 
-static void zsh(void)
+static void zsh(struct docs *docs)
 {
 	fputs("#compdef sealstream\n"
 	      "# zsh completion for sealstream, made by: sealstream completion zsh\n"
@@ -218,7 +221,7 @@ static void zsh(void)
 	      "\t\tcase \"$word\" in\n"
 	      "\t\t",
 	      stdout);
-	docs_each_command(registry_commands, bash_path, NULL);
+	docs_each_command(registry_commands, bash_path, docs);
 	fputs("\"\") path_=$word n=i-1 ;;\n"
 	      "\t\tesac\n"
 	      "\tdone\n"
@@ -230,7 +233,7 @@ static void zsh(void)
 	zsh_rows(global_rows);
 	zsh_commands(registry_commands);
 	fputs("\t\t;;\n", stdout);
-	docs_each_command(registry_commands, zsh_command, NULL);
+	docs_each_command(registry_commands, zsh_command, docs);
 	fputs("\tesac\n"
 	      "}\n"
 	      "_sealstream \"$@\"\n",
@@ -302,12 +305,13 @@ static void fish_command(void *arg, const struct command *command, const char *p
 	fish_rows(command->options, condition);
 	fish_rows(command_vault_rows(command), condition);
 	fish_rows(command_audit_rows(command), condition);
+	fish_rows(docs_stream_rows(arg, command), condition);
 }
 
-static void fish(void)
+static void fish(struct docs *docs)
 {
 	fputs("# fish completion for sealstream, made by: sealstream completion fish\n", stdout);
-	docs_each_command(registry_commands, fish_command, NULL);
+	docs_each_command(registry_commands, fish_command, docs);
 	fish_rows(global_rows, "");
 }
 
@@ -317,13 +321,14 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 {
 	static const struct {
 		const char *shell;
-		void (*print)(void);
+		void (*print)(struct docs *docs);
 	} shells[] = {{"bash", bash}, {"zsh", zsh}, {"fish", fish}};
+	struct docs docs = {.program = &registry_program, .arena = call->arena, .err = err};
 
 	for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++) {
 		if (strcmp(shells[i].shell, call->args[0]) == 0) {
-			shells[i].print();
-			return SEAL_OK;
+			shells[i].print(&docs);
+			return docs.rc;
 		}
 	}
 	return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "there is no completion for %.40s; it is bash, zsh or fish",

@@ -8,7 +8,9 @@
 #include "cmd/docs.h"
 #include "cmd/help.h"
 #include "cmd/parse.h"
+#include "cmd/platform.h"
 #include "cmd/registry.h"
+#include "streams/ndjson/ndjson.h"
 
 /* Inside a table: a bar would end the cell. */
 static void cell(const char *text)
@@ -96,6 +98,8 @@ static void command_section(void *arg, const struct command *command, const char
 	if (command->keys)
 		puts("Takes the [options for Vault and OpenBao](#options-for-vault-and-openbao) and\n"
 		     "[for the audit trail](#options-for-the-audit-trail), too.\n");
+	if (command->streams != 0)
+		puts("Takes [addresses of streams, and their options](#sources-and-sinks), too.\n");
 	if (command->options != NULL)
 		table(command->options, true);
 }
@@ -158,23 +162,102 @@ static void key_sources(void)
 	putchar('\n');
 }
 
-static void streams(void)
+/* One that takes any address, for all options that streams have. */
+static const struct command any_address = {.streams = COMMAND_READS | COMMAND_WRITES};
+
+static enum seal_status streams(struct arena *arena, struct seal_err *err)
 {
-	puts("## Sources and sinks\n\nWhat commands read from and write to. Commands set these options; most have a "
-	     "flag of the same "
-	     "name.\n");
-	for (const struct source_ops *const *at = registry_sources; *at != NULL; at++) {
-		printf("### source: %s\n\nAddress: %s.\n\n", (*at)->name, (*at)->help);
-		table((*at)->options, false);
+	struct platform *platforms;
+	enum seal_status rc;
+
+	SEAL_TRY(platforms_new(&registry_program, &any_address, arena, &platforms, err));
+	puts("## Sources and sinks\n\nWhat commands read from and write to, by the address that they are given. "
+	     "An address without a scheme is a topic of\nKafka, whose options are the commands' own; `-` is "
+	     "standard input or output. Options of a stream that no address names are\na mistake, their variables "
+	     "are not. `--group`, `--partition`, `--exit`, `--member` and `--offset` of a command are those of "
+	     "the stream, where it\nhas any use for them. Each option may be said of one side alone, above what is "
+	     "said of both: "
+	     "`--from-kinesis-region`, `--to-kinesis-region`,\n`SEALSTREAM_TO_KINESIS_REGION`. "
+	     "[PLATFORMS.md](PLATFORMS.md) says what each keeps of a "
+	     "record.\n");
+	for (const struct platform *p = platforms; p->scheme != NULL; p++) {
+		char address[PLATFORM_ADDRESS_MAX];
+
+		platform_address(p, address);
+		printf("### %s\n\nAddress: `%s`; %s.\n\n", p->traits->title, address,
+		       p->source == NULL ? "it is only written"
+		       : p->sink == NULL ? "it is only read"
+					 : "it is read and written");
+		if (strcmp(p->scheme, PLATFORM_KAFKA) == 0)
+			puts("Its options are those of the commands.\n");
+		else
+			table(p->rows, true);
 	}
-	for (const struct sink_ops *const *at = registry_sinks; *at != NULL; at++) {
-		printf("### sink: %s\n\nAddress: %s.\n\n", (*at)->name, (*at)->help);
-		table((*at)->options, false);
+out:
+	return rc;
+}
+
+/* ---- the table of docs/PLATFORMS.md ---- */
+
+static const char *order_of(const struct stream_traits *traits)
+{
+	static const char *const names[] = {[STREAM_ORDER_NONE] = "none",
+					    [STREAM_ORDER_KEY] = "within a key",
+					    [STREAM_ORDER_PARTITION] = "within a partition"};
+
+	return names[traits->order];
+}
+
+static void platform_row(const char *address, const struct stream_traits *traits)
+{
+	const char *const cells[] = {traits->key != NULL ? traits->key : "lost",
+				     traits->headers != NULL ? traits->headers : "lost",
+				     traits->timestamp != NULL ? traits->timestamp : "none",
+				     traits->null != NULL ? traits->null : "kept",
+				     traits->text ? "text; other bytes as base64" : "bytes",
+				     order_of(traits),
+				     traits->limit != NULL ? traits->limit : "none"};
+
+	printf("| %s: ", traits->title);
+	code_cell(address);
+	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
+		fputs(" | ", stdout);
+		cell(cells[i]);
 	}
+	puts(" |");
+}
+
+static enum seal_status platforms_table(struct arena *arena, struct seal_err *err)
+{
+	struct platform *platforms;
+	enum seal_status rc;
+
+	SEAL_TRY(platforms_new(&registry_program, &any_address, arena, &platforms, err));
+	puts("| platform | key | headers | timestamp | tombstone | value | order | longest record |\n"
+	     "| --- | --- | --- | --- | --- | --- | --- | --- |");
+	for (const struct platform *p = platforms; p->scheme != NULL; p++) {
+		char address[PLATFORM_ADDRESS_MAX];
+
+		platform_address(p, address);
+		platform_row(address, p->traits);
+		if (p->traits->special != NULL) {
+			snprintf(address, sizeof(address), "%s:%s", p->scheme, p->traits->special->address);
+			platform_row(address, p->traits->special);
+		}
+		if (strcmp(p->scheme, PLATFORM_FILE) == 0)
+			platform_row("file:PATH --file-envelopes, --file-layout envelope", &ndjson_envelope_traits);
+	}
+out:
+	return rc;
 }
 
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
+	enum seal_status rc;
+
+	if (call->n_args > 0)
+		return platforms_table(call->arena, err);
+
 	puts("# Configuration\n\n"
 	     "<!-- Made from the option tables by: build/sealstream configuration > docs/CONFIGURATION.md -->\n\n"
 	     "Precedence: an option on the command line, then its environment variable, then a file, then the "
@@ -189,17 +272,19 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	docs_each_command(registry_commands, command_section, NULL);
 	methods();
 	key_sources();
-	streams();
+	SEAL_TRY(streams(call->arena, err));
 	puts("## Exit codes\n\n| code | sysexits | meaning |\n| --- | --- | --- |");
 	for (const struct exit_code_row *row = exit_code_rows; row->text != NULL; row++)
 		printf("| %d | %s | %s |\n", row->code, row->name, row->text);
-	return SEAL_OK;
+out:
+	return rc;
 }
 
 const struct command command_configuration = {
 	.name = "configuration",
-	.usage = "",
-	.summary = "Print docs/CONFIGURATION.md",
+	.usage = "[platforms]",
+	.summary = "Print docs/CONFIGURATION.md, or the table of docs/PLATFORMS.md",
+	.args_max = 1,
 	.hidden = true,
 	.run = run,
 };

@@ -1,5 +1,6 @@
 /*
- * `sealstream demo`: its parts. demo.c sets up and clears away (demo_vault.c on a key server), demo_story.c tells,
+ * `sealstream demo`: its parts. demo.c sets up and clears away (demo_vault.c on a key server, demo_platform.c and
+ * demo_aws.c on other platforms), demo_story.c tells,
  * demo_table.c and demo_files.c (with a picture of demo_picture.c) show and check.
  */
 #ifndef CMD_DEMO_H
@@ -14,7 +15,7 @@
 
 struct demo_options {
 	struct kafka_connection connection;
-	const char *suffix;
+	const char *suffix, *platform; /* NULL: Kafka */
 	bool keep, vault;
 };
 
@@ -27,13 +28,32 @@ struct demo_key {
 	bool ours; /* on the server: made by this run */
 };
 
+/* One of the three streams of the stories. Of Kafka all of it is the topic. */
+struct demo_stream {
+	char name[120]; /* the topic's, the queue's … */
+	char to[240]; /* addresses: who writes, an admin that reads, the program that reads */
+	char admin[240], from[240];
+};
+
+/* Makes it on its platform, or takes it away. */
+typedef enum seal_status demo_stream_work(struct demo_stream *stream, struct arena *arena, struct seal_err *err);
+demo_stream_work demo_make_kinesis, demo_drop_kinesis, demo_make_sqs, demo_drop_sqs;
+demo_stream_work demo_make_sns; /* with its queue; fills `to`, as the service gives it the address */
+demo_stream_work demo_drop_sns;
+
+struct demo_platform;
+
 struct demo {
 	const struct demo_options *options;
+	const struct demo_platform *platform; /* NULL: Kafka */
 	bool color;
 	bool embedded; /* the broker is ours */
 	bool made_topics; /* on a real cluster */
+	size_t made_streams; /* on another platform: the first of plain, protected, files */
 	struct kafka_connection reach; /* the broker, from whatever directory */
-	char plain[120], protected[140], files[140], group[160]; /* topics and group */
+	struct demo_stream plain, protected, files;
+	char group[160];
+	const char *member[5]; /* options of a command that reads as a member of the group; ended by NULL */
 	struct demo_key keys[DEMO_KEYS];
 	bool made_mount; /* on the server: ours to remove */
 	const char *extra[64]; /* options of every Kafka command, not shown: -X may hold passwords; ended by NULL */
@@ -58,6 +78,8 @@ struct demo_view {
 };
 
 SEAL_MUST_USE enum seal_status demo_view_read(const char *path, struct demo_view *view, struct seal_err *err);
+/* By text: for platforms that keep no order. */
+void demo_view_sort(struct demo_view *view);
 void demo_view_clear(struct demo_view *view);
 
 /*
@@ -70,6 +92,16 @@ SEAL_MUST_USE enum seal_status demo_check(const struct demo_view *sent, const st
 SEAL_MUST_USE enum seal_status demo_table(const struct demo *demo, const struct demo_view *plain,
 					  const struct demo_view *protected, const struct demo_view *revealed,
 					  struct seal_err *err);
+
+/*
+ * Another platform than Kafka: SEAL_USAGE when there is none of that name, or no endpoint is given, with how a stand-in is started. Then
+ * names, addresses, and what the stories' commands find in their environment.
+ */
+SEAL_MUST_USE enum seal_status demo_platform_choose(struct demo *demo, struct seal_err *err);
+/* In the directory of the demo: makes the streams. */
+SEAL_MUST_USE enum seal_status demo_platform_prepare(struct demo *demo, struct arena *arena, struct seal_err *err);
+/* Takes away what was made. */
+void demo_platform_clear(struct demo *demo);
 
 #define DEMO_SOURCE "source"
 #define DEMO_DESTINATION "destination"

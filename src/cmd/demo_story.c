@@ -115,6 +115,14 @@ out:
 	return rc;
 }
 
+/* What a policy calls it. */
+static const char *last_part(const char *address)
+{
+	const char *slash = strrchr(address, '/'), *colon = strrchr(address, ':');
+
+	return slash != NULL ? slash + 1 : colon != NULL ? colon + 1 : address;
+}
+
 static enum seal_status write_policy(const struct demo *demo, struct seal_err *err)
 {
 	char text[1024];
@@ -123,7 +131,8 @@ static enum seal_status write_policy(const struct demo *demo, struct seal_err *e
 
 	if (fd < 0)
 		return err_set_errno(err, SEAL_FATAL, SEAL_E_CREATE, errno, "cannot create policy.yaml");
-	snprintf(text, sizeof(text), policy_format, demo->keys[DEMO_KEY_PII].reference, demo->plain, demo->protected);
+	snprintf(text, sizeof(text), policy_format, demo->keys[DEMO_KEY_PII].reference, last_part(demo->plain.from),
+		 last_part(demo->protected.from));
 	rc = file_write_all(fd, bytes_str(text), "policy.yaml", err);
 	close(fd);
 	heading(demo, "The policy (policy.yaml)");
@@ -138,8 +147,8 @@ static enum seal_status story_one(const struct demo *demo, int *exit_code, struc
 {
 	const struct step steps[] = {
 		{{"sample", "-c", ALL}, "purchases.json", false},
-		{{"produce", "-t", demo->plain, "--plain", "purchases.json"}, NULL, true},
-		{{"consume", "-t", demo->plain, "--plain", "-e"}, "admin.json", true},
+		{{"produce", "-t", demo->plain.to, "--plain", "purchases.json"}, NULL, true},
+		{{"consume", "-t", demo->plain.admin, "--plain", "-e"}, "admin.json", true},
 		{{NULL}, NULL, false},
 	};
 
@@ -149,14 +158,16 @@ static enum seal_status story_one(const struct demo *demo, int *exit_code, struc
 
 static enum seal_status story_two(const struct demo *demo, int *exit_code, struct seal_err *err)
 {
+	const char *from = demo->plain.from, *to = demo->protected.to;
+	const char *const *m = demo->member;
 	const struct step steps[] = {
 		{{"key", "create", demo->keys[DEMO_KEY_PII].name}, NULL, false},
 		{{"key", "create", "cards", "--type", "ff1"}, NULL, false},
-		{{"pump", "--from", demo->plain, "--to", demo->protected, "-G", demo->group, "-c", HALF}, NULL, true},
+		{{"pump", "--from", from, "--to", to, "-c", HALF, m[0], m[1], m[2], m[3]}, NULL, true},
 		{{"key", "rotate", demo->keys[DEMO_KEY_PII].name}, NULL, false},
-		{{"pump", "--from", demo->plain, "--to", demo->protected, "-G", demo->group, "-e"}, NULL, true},
-		{{"consume", "-t", demo->protected, "--plain", "-e"}, "admin-encrypted.json", true},
-		{{"consume", "-t", demo->protected, "-e"}, "revealed.json", true},
+		{{"pump", "--from", from, "--to", to, "-e", m[0], m[1], m[2], m[3]}, NULL, true},
+		{{"consume", "-t", demo->protected.admin, "--plain", "-e"}, "admin-encrypted.json", true},
+		{{"consume", "-t", demo->protected.from, "-e"}, "revealed.json", true},
 		{{NULL}, NULL, false},
 	};
 
@@ -167,12 +178,15 @@ static enum seal_status story_two(const struct demo *demo, int *exit_code, struc
 static enum seal_status show_and_check(const struct demo *demo, struct seal_err *err)
 {
 	struct demo_view sent = {0}, plain = {0}, protected = {0}, revealed = {0};
+	struct demo_view *const views[] = {&sent, &plain, &protected, &revealed};
 	enum seal_status rc;
 
 	SEAL_TRY(demo_view_read("purchases.json", &sent, err));
 	SEAL_TRY(demo_view_read("admin.json", &plain, err));
 	SEAL_TRY(demo_view_read("admin-encrypted.json", &protected, err));
 	SEAL_TRY(demo_view_read("revealed.json", &revealed, err));
+	for (size_t i = 0; demo->platform != NULL && i < 4; i++)
+		demo_view_sort(views[i]);
 	SEAL_TRY(demo_table(demo, &plain, &protected, &revealed, err));
 	SEAL_TRY(demo_check(&sent, &plain, &protected, &revealed, err));
 	printf("  %sChecked:%s all %d records came back byte for byte, from two versions of the key.\n",
@@ -188,13 +202,14 @@ out:
 static enum seal_status story_three(const struct demo *demo, int *exit_code, struct seal_err *err)
 {
 	const struct demo_key *key = &demo->keys[DEMO_KEY_FILES];
+	const char *const *m = demo->member;
 	const struct step steps[] = {
 		{{"key", "create", key->name}, NULL, false},
-		{{"file", "send", "-t", demo->files, "--key", key->reference, "--from", DEMO_SOURCE, "--once"},
+		{{"file", "send", "-t", demo->files.to, "--key", key->reference, "--from", DEMO_SOURCE, "--once"},
 		 NULL,
 		 true},
-		{{"file", "receive", "-t", demo->files, "--key", key->reference, "--to", DEMO_DESTINATION, "-G",
-		  demo->group, "-e"},
+		{{"file", "receive", "-t", demo->files.from, "--key", key->reference, "--to", DEMO_DESTINATION, "-e",
+		  m[0], m[1], m[2], m[3]},
 		 NULL,
 		 true},
 		{{NULL}, NULL, false},

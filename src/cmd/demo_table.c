@@ -66,6 +66,19 @@ out:
 	return rc;
 }
 
+static int by_text(const void *a, const void *b)
+{
+	const struct seal_bytes *x = a, *y = b;
+	const int order = memcmp(x->ptr, y->ptr, x->len < y->len ? x->len : y->len);
+
+	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+void demo_view_sort(struct demo_view *view)
+{
+	qsort(view->lines, view->n, sizeof(view->lines[0]), by_text);
+}
+
 void demo_view_clear(struct demo_view *view)
 {
 	mem_free(view->text);
@@ -228,9 +241,9 @@ static void header(const struct demo *demo, size_t width)
 	demo_cell(demo, DEMO_BOLD, bytes_str("an admin of the brokers sees"), 2 * width + 2, false);
 	demo_cell(demo, DEMO_BOLD, bytes_str("a consumer with the keys gets"), width, true);
 	printf("\n%*s", LABEL_WIDTH + 2, "");
-	demo_cell(demo, DEMO_DIM, bytes_str(demo->plain), width, false);
-	demo_cell(demo, DEMO_DIM, bytes_str(demo->protected), width, false);
-	demo_cell(demo, DEMO_DIM, bytes_str(demo->protected), width, true);
+	demo_cell(demo, DEMO_DIM, bytes_str(demo->plain.name), width, false);
+	demo_cell(demo, DEMO_DIM, bytes_str(demo->protected.name), width, false);
+	demo_cell(demo, DEMO_DIM, bytes_str(demo->protected.name), width, true);
 	printf("\n");
 }
 

@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "cmd/commands.h"
 #include "cmd/output.h"
+#include "cmd/stream_use.h"
 #include "crypto/aead.h"
 #include "crypto/ff1.h"
 #include "crypto/library.h"
@@ -18,7 +19,7 @@
 #define LOCK_BYTES (256u << 10) /* what keys of a large policy and a few workers take */
 
 struct doctor_options {
-	const char *policy, *key;
+	const char *policy, *key, *stream;
 	bool json, vault;
 };
 
@@ -41,6 +42,12 @@ static const struct opt_row rows[] = {
 	 .arg = "KEY",
 	 .type = OPT_STRING,
 	 AT(key)},
+	{.name = "stream",
+	 .help = "look at what this address names instead: credentials, is it there, may it be read; see "
+		 "docs/PLATFORMS.md",
+	 .arg = "ADDRESS",
+	 .type = OPT_STRING,
+	 AT(stream)},
 	{.name = "json", .help = "print one JSON object", .type = OPT_FLAG, AT(json)},
 	OPT_END};
 
@@ -169,18 +176,24 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	const struct doctor_options *options = call->options;
 	struct doctor_report report = {.json = options->json,
 				       .colored = output_colored(call->global, stdout),
-				       .width = options->vault ? WIDTH_VAULT : WIDTH};
+				       .width = options->vault || options->stream != NULL ? WIDTH_VAULT : WIDTH};
 	enum seal_status rc = SEAL_OK;
 
 	if (options->key != NULL && !options->vault)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "--key is a key of a server: say --vault, too");
+	if (options->stream != NULL && options->vault)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "--stream and --vault exclude each other");
+	if (options->stream == NULL)
+		SEAL_TRY(stream_sides_check(call, NULL, NULL, NULL, err));
 	if (options->json)
 		printf("{\"schema\":\"sealstream.doctor/1\",\"version\":\"%s\",\"checks\":[", seal_version());
 	if (options->vault)
 		SEAL_TRY(doctor_vault(call, options->policy, options->key, &report, err));
+	else if (options->stream != NULL)
+		SEAL_TRY(doctor_stream(call, options->stream, &report, err));
 	else
 		look_at_machine(call, &report);
-	if (!options->vault && options->policy != NULL)
+	if (!options->vault && options->stream == NULL && options->policy != NULL)
 		SEAL_TRY(doctor_stores(call, options->policy, &report, err));
 	if (options->json)
 		printf("],\"ok\":%s}\n", report.failed ? "false" : "true");
@@ -196,6 +209,9 @@ const struct command command_doctor = {
 	.details =
 		"Each line is ok, warn or fail. Ends with 1 when something fails.\n"
 		"With --policy it also looks at the policy's stores: is each there, can it be read and written.\n"
+		"With --stream it looks at one stream of a platform instead: are there credentials, is it there, may "
+		"it be read. Nothing is committed; what a queue lends for that is given back, and counts as one "
+		"delivery.\n"
 		"With --vault it looks at the Vault or OpenBao server instead: is it there, who logs in, what the "
 		"token is, and with a policy, of each key and Transform role: does it exist, can it do what the "
 		"policy "
@@ -205,10 +221,12 @@ const struct command command_doctor = {
 	.examples = "sealstream doctor\n"
 		    "sealstream doctor --json\n"
 		    "sealstream doctor -p policy.yaml\n"
+		    "sealstream doctor --stream kinesis:purchases\n"
 		    "sealstream doctor --vault -p policy.yaml\n"
 		    "sealstream doctor --vault --key vault:transit/files\n",
 	.options = rows,
 	.options_size = sizeof(struct doctor_options),
+	.streams = COMMAND_READS,
 	.keys = true,
 	.run = run,
 };

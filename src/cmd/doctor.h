@@ -36,6 +36,10 @@ void doctor_check_keyring(const struct command_call *call, struct doctor_result 
 SEAL_MUST_USE enum seal_status doctor_vault(const struct command_call *call, const char *policy_file,
 					    const char *file_key, struct doctor_report *report, struct seal_err *err);
 
+/* What `address` names: is it there, may it be read? SEAL_USAGE: it is no such address. */
+SEAL_MUST_USE enum seal_status doctor_stream(struct command_call *call, const char *address,
+					     struct doctor_report *report, struct seal_err *err);
+
 /* Each store of the policy. */
 SEAL_MUST_USE enum seal_status doctor_stores(const struct command_call *call, const char *policy_file,
 					     struct doctor_report *report, struct seal_err *err);

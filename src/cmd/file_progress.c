@@ -54,7 +54,7 @@ struct file_progress {
 	struct under_way *files; /* oldest first */
 	struct bar *bars; /* as much room as files */
 	size_t n, cap;
-	uint64_t files_done, files_failed, files_seen;
+	uint64_t files_done, files_failed, files_abandoned, files_seen;
 	uint64_t bytes_done; /* of files that are whole */
 	uint64_t bytes_seen; /* sizes of all files seen */
 	uint64_t moved; /* bytes, in this run */
@@ -62,8 +62,7 @@ struct file_progress {
 	uint64_t start_ms, drawn_ms, line_ms, json_ms;
 	uint64_t foreign_ms, foreign_told, foreign_more; /* since then; told, and passed over */
 	struct bars shown;
-	void (*also)(void *arg, const struct transfer_event *event); /* or NULL */
-	void *also_arg;
+	struct file_progress_also also;
 	FILE *text; /* a JSON line is written here first */
 	char *line;
 	size_t line_len;
@@ -241,11 +240,26 @@ static void draw(struct file_progress *p)
 
 /* ---- what happens ---- */
 
+static void tell_alive(const struct file_progress *p)
+{
+	const struct file_numbers numbers = {.files = p->files_done,
+					     .failed = p->files_failed,
+					     .abandoned = p->files_abandoned,
+					     .under_way = p->n,
+					     .bytes = p->moved,
+					     .chunks = p->counts->chunks,
+					     .foreign = p->counts->foreign};
+
+	if (p->also.alive != NULL)
+		p->also.alive(p->also.arg, &numbers);
+}
+
 /* Time has passed. */
 static void tick(struct file_progress *p)
 {
 	uint64_t now = clock_mono_ms();
 
+	tell_alive(p);
 	rate_look(&p->rate, p->moved, now);
 	for (size_t i = 0; i < p->n; i++)
 		rate_look(&p->files[i].rate, p->files[i].bytes, now);
@@ -355,8 +369,8 @@ static void on_event(void *arg, const struct transfer_event *e)
 	uint64_t now = clock_mono_ms();
 	struct under_way *file = find(p, e->id);
 
-	if (p->also != NULL)
-		p->also(p->also_arg, e);
+	if (p->also.event != NULL)
+		p->also.event(p->also.arg, e);
 	if (file == NULL)
 		file = add(p, e, now);
 	if (file == NULL) {
@@ -380,6 +394,7 @@ static void on_event(void *arg, const struct transfer_event *e)
 		p->files_failed++;
 		take_away(p, file);
 	} else if (e->what == TRANSFER_ABANDONED) {
+		p->files_abandoned++;
 		p->files_seen--;
 		p->bytes_seen -= file->size != FILE_SIZE_UNKNOWN ? file->size : 0;
 		take_away(p, file);
@@ -391,6 +406,8 @@ static void on_waiting(void *arg, const struct seal_err *why)
 {
 	struct file_progress *p = arg;
 
+	if (p->also.waiting != NULL)
+		p->also.waiting(p->also.arg, why);
 	bars_hide(&p->shown);
 	if (p->form != SHOW_JSON) {
 		output_waiting(why);
@@ -405,6 +422,8 @@ static void on_resumed(void *arg, uint64_t waited_ms)
 {
 	struct file_progress *p = arg;
 
+	if (p->also.resumed != NULL)
+		p->also.resumed(p->also.arg);
 	bars_hide(&p->shown);
 	if (p->form != SHOW_JSON) {
 		output_resumed(waited_ms);
@@ -515,11 +534,9 @@ void file_progress_watch(struct file_progress *progress, struct transfer_watch *
 					 .arg = progress};
 }
 
-void file_progress_also(struct file_progress *p, void (*event)(void *arg, const struct transfer_event *event),
-			void *arg)
+void file_progress_tell_also(struct file_progress *p, const struct file_progress_also *also)
 {
-	p->also = event;
-	p->also_arg = arg;
+	p->also = *also;
 }
 
 void file_progress_end(struct file_progress *p, bool failed)

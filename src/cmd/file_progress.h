@@ -25,6 +25,24 @@
 
 struct file_progress;
 
+/* What a run has done so far. */
+struct file_numbers {
+	uint64_t files, failed, abandoned; /* each time it happened */
+	uint64_t under_way;
+	uint64_t bytes, chunks; /* moved by this run, also of files that are not whole */
+	uint64_t foreign; /* receiver: records that are no part of a file */
+};
+
+/* Who is told, too, before anything is shown; by the thread that calls the watch. Members may be NULL. */
+struct file_progress_also {
+	void (*event)(void *arg, const struct transfer_event *event);
+	void (*waiting)(void *arg, const struct seal_err *why);
+	void (*resumed)(void *arg);
+	void (*alive)(void *arg,
+		      const struct file_numbers *numbers); /* the run gets on: ever so often, and after each event */
+	void *arg;
+};
+
 /*
  * `form` is what the option row has set; `done` what has happened to a file that is whole: "sent", "received". `counts` is
  * what the transfer fills while it runs; it lives as long as this. One at a time in a process.
@@ -34,9 +52,7 @@ SEAL_MUST_USE enum seal_status file_progress_new(int form, const char *done, con
 						 struct seal_err *err);
 /* Fills all of `watch`; a stop request (command.h) is what ends the transfer. */
 void file_progress_watch(struct file_progress *progress, struct transfer_watch *watch);
-/* `event` sees every event, too, before it is shown. */
-void file_progress_also(struct file_progress *progress, void (*event)(void *arg, const struct transfer_event *event),
-			void *arg);
+void file_progress_tell_also(struct file_progress *progress, const struct file_progress_also *also);
 /* The run is over: takes the bars away and says in one line what was done, unless it failed before any file was known. */
 void file_progress_end(struct file_progress *progress, bool failed);
 void file_progress_free(struct file_progress *progress); /* accepts NULL */

@@ -1,4 +1,4 @@
-/* `file receive`: the files of a topic, into a directory. */
+/* `file receive`: the files of a stream, into a directory. */
 #include "base/mem.h"
 #include "base/log.h"
 #include "cmd/file_progress.h"
@@ -7,12 +7,13 @@
 #include "cmd/sandbox_use.h"
 #include "cmd/service.h"
 #include "cmd/stream_open.h"
+#include "cmd/stream_use.h"
 
 #define SOURCE_BYTES (16 << 20) /* read ahead; the chunks in work come on top, and all must stay below 64 MiB */
 
 struct receive_command {
 	struct kafka_connection connection;
-	const char *topic, *directory, *state, *group, *key;
+	const char *topic, *directory, *state, *group, *key, *listen;
 	int64_t count, transfer_timeout_ms, max_file_bytes, retry_ms;
 	int progress, sandbox;
 	bool exit_at_end, overwrite;
@@ -24,8 +25,8 @@ static const struct opt_row rows[] = {
 	KAFKA_CONNECTION_ROWS(struct receive_command, connection),
 	{.name = "topic",
 	 .letter = 't',
-	 .help = "topic to read; default: [large_payload] topic of the -F file",
-	 .arg = "TOPIC",
+	 .help = "stream to read; default: [large_payload] topic of the -F file",
+	 .arg = "ADDRESS",
 	 .env = "SEALSTREAM_TOPIC",
 	 .type = OPT_STRING,
 	 AT(topic)},
@@ -50,7 +51,7 @@ static const struct opt_row rows[] = {
 	FILE_KEY_ROW(struct receive_command, key),
 	{.name = "exit",
 	 .letter = 'e',
-	 .help = "stop at the end of every partition",
+	 .help = "stop at the end: of every partition, of what a queue holds",
 	 .type = OPT_FLAG,
 	 AT(exit_at_end)},
 	{.name = "count",
@@ -80,33 +81,87 @@ static const struct opt_row rows[] = {
 	 .env = "SEALSTREAM_MAX_FILE_BYTES",
 	 .type = OPT_SIZE,
 	 AT(max_file_bytes)},
+	LISTEN_ROW(struct receive_command, listen),
 	SANDBOX_ROW(struct receive_command, sandbox),
 	RETRY_FOR_ROW(struct receive_command, retry_ms, "0"),
 	FILE_PROGRESS_ROW(struct receive_command, progress),
 	OPT_END};
 
-/* From the -F file what no flag said. */
-static enum seal_status choose(struct receive_command *o, const struct kafka_config *config, struct arena *arena,
-			       struct seal_err *err)
+struct receive_job {
+	struct receive_command *options;
+	struct command_call *call;
+	struct stream_side from;
+	struct kafka_config config; /* empty unless it comes from Kafka, or -F says what is open */
+};
+
+static enum seal_status choose_group(struct receive_job *job, struct seal_err *err)
 {
+	struct receive_command *o = job->options;
+	const struct seal_bytes topic = job->from.topic;
+	const bool kafka = stream_side_is(&job->from, PLATFORM_KAFKA);
+
+	if (o->group == NULL && kafka)
+		o->group = kafka_config_get(&job->config, KAFKA_CONSUMER, "group.id");
+	if (o->group == NULL)
+		o->group = arena_printf(job->call->arena, "sealstream.%.*s.files", BYTES_FMT(topic));
+	if (o->group == NULL)
+		return err_memory(err);
+	return kafka ? SEAL_OK : stream_side_set(&job->from, "group", o->group, job->call->arena, NULL, err);
+}
+
+/* From the -F file what no flag said. */
+static enum seal_status choose(struct receive_job *job, struct seal_err *err)
+{
+	struct receive_command *o = job->options;
+	const bool other = o->topic != NULL && strchr(o->topic, ':') != NULL;
+	enum seal_status rc = SEAL_OK;
+
+	if (!other || o->connection.file != NULL || strncmp(o->topic, "kafka:", sizeof("kafka:") - 1) == 0)
+		SEAL_TRY(kafka_connection_load(&o->connection, &job->config, err));
 	if (o->topic == NULL)
-		o->topic = config->payload_topic;
+		o->topic = job->config.payload_topic;
 	if (o->directory == NULL)
-		o->directory = config->payload_destination_dir;
+		o->directory = job->config.payload_destination_dir;
 	if (o->topic == NULL || o->directory == NULL)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "say %s, or set %s in [large_payload] of the -F file",
 			       o->topic ? "--to DIR" : "-t TOPIC", o->topic ? "destinationdir" : "topic");
-	if (o->group == NULL)
-		o->group = kafka_config_get(config, KAFKA_CONSUMER, "group.id");
-	if (o->group == NULL)
-		o->group = arena_printf(arena, "sealstream.%s.files", o->topic);
-	return o->group ? SEAL_OK : err_memory(err);
+	SEAL_TRY(stream_side_init(job->call, PLATFORM_SOURCE, o->topic, &job->from, err));
+	if (stream_side_is(&job->from, PLATFORM_FILE))
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+			       "files come from streams of records, not from %s; sealstream file reveal opens a file",
+			       o->topic);
+	SEAL_TRY(stream_sides_check(job->call, &job->from, NULL, NULL, err));
+	rc = choose_group(job, err);
+out:
+	return rc;
 }
 
-static enum seal_status receive(const struct receive_command *o, const struct command_call *call,
-				struct file_key *key, struct source *source, struct transfer_counts *counts,
-				struct seal_err *err)
+static enum seal_status open_source(struct receive_job *job, struct source **out, struct seal_err *err)
 {
+	const struct receive_command *o = job->options;
+	const struct kafka_source_options kafka = {.connection = o->connection,
+						   .group = o->group,
+						   .partition = -1,
+						   .exit_at_end = o->exit_at_end,
+						   .config = &job->config,
+						   .memory_bytes = SOURCE_BYTES};
+	const char *memory = arena_printf(job->call->arena, "%d", SOURCE_BYTES);
+	enum seal_status rc;
+
+	if (stream_side_is(&job->from, PLATFORM_KAFKA))
+		return kafka_use_source(job->from.at.rest, &kafka, out, err);
+	if (memory == NULL)
+		return err_memory(err);
+	SEAL_TRY(stream_side_set(&job->from, "memory", memory, job->call->arena, NULL, err));
+	rc = stream_side_open_source(&job->from, out, err);
+out:
+	return rc;
+}
+
+static enum seal_status receive(const struct receive_job *job, struct file_watch *watch, struct source *source,
+				struct transfer_counts *counts, struct seal_err *err)
+{
+	const struct receive_command *o = job->options;
 	struct receive_options options = {.directory = o->directory,
 					  .state = o->state,
 					  .overwrite = o->overwrite,
@@ -115,37 +170,43 @@ static enum seal_status receive(const struct receive_command *o, const struct co
 					  .max_file_bytes = (uint64_t)o->max_file_bytes,
 					  .retry_ms = (uint64_t)o->retry_ms,
 					  .source = source,
-					  .key = key->key,
-					  .key_derived = key->derived};
+					  .source_lends = job->from.traits->lends,
+					  .key = watch->key.key,
+					  .key_derived = watch->key.derived};
 	struct file_progress *progress = NULL;
 	enum seal_status rc;
 
-	SEAL_TRY(file_progress_new(o->progress, "received", counts, call->global, &progress, err));
+	SEAL_TRY(file_progress_new(o->progress, "received", counts, watch->call.global, &progress, err));
 	file_progress_watch(progress, &options.watch);
-	file_progress_also(progress, file_key_count, key);
 	SEAL_TRY(sandbox_use_enter(o->sandbox, err));
+	file_watch_start(watch, progress, o->key, o->topic, source);
 	service_ready();
 	rc = transfer_receive(&options, counts, err);
 	service_stopping();
 	file_progress_end(progress, rc != SEAL_OK);
 out:
+	file_watch_end(watch);
 	file_progress_free(progress);
 	return rc;
 }
 
 /* What did not become a file: passed over, or, when nothing opened at all, left for a run with the right key. */
-static void tell_foreign(const struct receive_command *o, const struct transfer_counts *counts)
+static void tell_foreign(const struct receive_job *job, const struct transfer_counts *counts)
 {
+	const struct receive_command *o = job->options;
+	const bool has_group = stream_side_has(&job->from, "group");
+	const char *group = has_group ? "group " : "", *who = has_group ? o->group : "the next run";
 	const unsigned long long foreign = counts->foreign, unopened = counts->unopened;
 
 	if (unopened > 0)
 		log_say(LOG_WARNING,
 			"nothing opened under %s, and %llu record%s did not: is it the right key? They were not "
-			"committed; group %s reads them again",
-			o->key, unopened, plural_s(unopened), o->group);
+			"committed; %s%s reads them again",
+			o->key, unopened, plural_s(unopened), group, who);
 	else if (foreign > 0)
-		log_say(LOG_WARNING, "%llu record%s no part of a file under %s; group %s has passed over %s", foreign,
-			foreign == 1 ? " was" : "s were", o->key, o->group, foreign == 1 ? "it" : "them");
+		log_say(LOG_WARNING, "%llu record%s no part of a file under %s; %s%s has passed over %s", foreign,
+			foreign == 1 ? " was" : "s were", o->key, group, has_group ? o->group : "this run",
+			foreign == 1 ? "it" : "them");
 }
 
 /* Finished, but was everything that came a file in the end? */
@@ -163,8 +224,8 @@ static int exit_code_for(const struct receive_command *o, const struct transfer_
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	struct receive_command *o = call->options;
-	struct kafka_config config;
-	struct file_key key = {.key = NULL};
+	struct receive_job job = {.options = o, .call = call};
+	struct file_watch watch = {.monitor = NULL};
 	struct source *source = NULL;
 	struct transfer_counts counts = {0};
 	enum seal_status rc;
@@ -172,47 +233,44 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	mem_keep_little();
 	stop_take_reloads(); /* there is nothing to reload */
 	service_begin();
-	kafka_config_init(&config);
-	SEAL_TRY(sandbox_use_drop(o->sandbox, err));
-	SEAL_TRY(kafka_connection_load(&o->connection, &config, err));
-	SEAL_TRY(choose(o, &config, call->arena, err));
+	kafka_config_init(&job.config);
+	SEAL_TRY(sandbox_use_drop(o->sandbox, err)); /* before the first thread */
+	SEAL_TRY(file_watch_open(&watch, call, o->listen, "received", err));
+	SEAL_TRY(choose(&job, err));
 	audit_use_streams(call->global, o->topic, o->directory);
-	rc = file_key_open(call, o->key, true, &key, err);
+	rc = file_key_open(&watch.call, o->key, true, &watch.key, err);
 	if (rc == SEAL_OK)
-		rc = kafka_use_source(o->topic,
-				      &(struct kafka_source_options){.connection = o->connection,
-								     .group = o->group,
-								     .partition = -1,
-								     .exit_at_end = o->exit_at_end,
-								     .config = &config,
-								     .memory_bytes = SOURCE_BYTES},
-				      &source, err);
+		rc = open_source(&job, &source, err);
 	if (stop_before_start(rc, exit_code, err)) {
 		rc = SEAL_OK;
 		goto out;
 	}
 	SEAL_TRY(rc);
-	SEAL_TRY(receive(o, call, &key, source, &counts, err));
-	tell_foreign(o, &counts);
+	SEAL_TRY(receive(&job, &watch, source, &counts, err));
+	tell_foreign(&job, &counts);
 	*exit_code = exit_code_for(o, &counts);
 out:
+	file_watch_end(&watch);
 	if (source != NULL)
 		source->ops->close(source, true);
-	file_key_close(&key);
-	kafka_config_clear(&config);
+	file_watch_close(&watch);
+	kafka_config_clear(&job.config);
 	return rc;
 }
 
 const struct command command_file_receive = {
 	.name = "receive",
 	.usage = "",
-	.summary = "Put the files of a Kafka topic into a directory",
+	.summary = "Put the files of a stream into a directory",
 	.details =
 		"A file appears under its name when it is whole and verified, with mode 0600 and the sender's time; "
 		"until then it is put together in DIR/.sealstream. A name is made safe, and gets a number where it "
 		"is "
 		"taken. A run that ended, however it did, is gone on with by the next one from what is there "
 		"already; several receivers of one group may share a directory.\n"
+		"Messages of a queue (SQS, Pub/Sub) are taken as soon as they are safe in DIR/.sealstream: all "
+		"receivers of "
+		"a queue then need the same directory.\n"
 		"A record that is no part of a file, was changed, or is under another key is told with its topic, "
 		"partition and offset, and passed over, once something has opened under the key: a run with a "
 		"wrong key commits none of it, and the next one reads it again. "
@@ -229,6 +287,7 @@ const struct command command_file_receive = {
 		    "sealstream file receive -b broker:9092 -t files --to inbox --key local:pii -e\n",
 	.options = rows,
 	.options_size = sizeof(struct receive_command),
+	.streams = COMMAND_READS,
 	.keys = true,
 	.run = run,
 };

@@ -1,4 +1,4 @@
-/* `file send`: the files of a directory, protected chunk by chunk, into a topic. */
+/* `file send`: the files of a directory, protected chunk by chunk, into a stream. */
 #include <inttypes.h>
 
 #include "base/log.h"
@@ -9,13 +9,14 @@
 #include "cmd/sandbox_use.h"
 #include "cmd/service.h"
 #include "cmd/stream_open.h"
+#include "cmd/stream_use.h"
 #include "transfer/transfer.h"
 
 #define SINK_BYTES (16 << 20) /* on their way; chunks beside it take 8 MiB, and all must stay below 64 MiB */
 
 struct send_command {
 	struct kafka_connection connection;
-	const char *topic, *from, *key, *state;
+	const char *topic, *from, *key, *state, *listen;
 	int64_t parallel, chunk_size, settle_ms, retry_ms;
 	int progress, sandbox;
 	bool once, hide_names;
@@ -27,8 +28,8 @@ static const struct opt_row rows[] = {
 	KAFKA_CONNECTION_ROWS(struct send_command, connection),
 	{.name = "topic",
 	 .letter = 't',
-	 .help = "topic to write; default: [large_payload] topic of the -F file",
-	 .arg = "TOPIC",
+	 .help = "stream to write; default: [large_payload] topic of the -F file",
+	 .arg = "ADDRESS",
 	 .env = "SEALSTREAM_TOPIC",
 	 .type = OPT_STRING,
 	 AT(topic)},
@@ -71,28 +72,54 @@ static const struct opt_row rows[] = {
 	 .env = "SEALSTREAM_SETTLE",
 	 .type = OPT_DURATION,
 	 AT(settle_ms)},
+	LISTEN_ROW(struct send_command, listen),
 	SANDBOX_ROW(struct send_command, sandbox),
 	RETRY_FOR_ROW(struct send_command, retry_ms, "0"),
 	FILE_PROGRESS_ROW(struct send_command, progress),
 	OPT_END};
 
-/* What the command line leaves open comes from the settings. */
-static enum seal_status choose(const struct command_call *call, const struct kafka_config *config,
-			       struct send_options *send, const char **topic, struct seal_err *err)
-{
-	const struct send_command *o = call->options;
+struct send_job {
+	const struct send_command *options;
+	struct command_call *call;
+	struct stream_side to;
+	struct kafka_config config; /* empty unless it goes to Kafka, or -F says what is open */
+};
 
-	*topic = o->topic != NULL ? o->topic : config->payload_topic;
-	if (*topic == NULL)
+/* Where files go: what the command line leaves open comes from the settings. */
+static enum seal_status choose_target(struct send_job *job, struct seal_err *err)
+{
+	const struct send_command *o = job->options;
+	enum seal_status rc = SEAL_OK;
+	const bool other = o->topic != NULL && strchr(o->topic, ':') != NULL;
+
+	if (!other || o->connection.file != NULL || strncmp(o->topic, "kafka:", sizeof("kafka:") - 1) == 0)
+		SEAL_TRY(kafka_connection_load(&o->connection, &job->config, err));
+	if (o->topic == NULL && job->config.payload_topic == NULL)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
 			       "which topic? Say -t TOPIC, or set topic in [large_payload] of the -F file");
-	send->target = *topic;
-	if (call->n_args > 0 && o->from != NULL)
+	SEAL_TRY(stream_side_init(job->call, PLATFORM_SINK, o->topic != NULL ? o->topic : job->config.payload_topic,
+				  &job->to, err));
+	if (stream_side_is(&job->to, PLATFORM_FILE))
+		return err_set(
+			err, SEAL_USAGE, SEAL_E_USAGE,
+			"files go to streams of records, not to %s; sealstream file protect makes a file of a file",
+			job->to.at.text);
+	rc = stream_sides_check(job->call, NULL, &job->to, NULL, err);
+out:
+	return rc;
+}
+
+static enum seal_status choose_files(const struct send_job *job, struct send_options *send, struct seal_err *err)
+{
+	const struct send_command *o = job->options;
+
+	send->target = job->to.at.text;
+	if (job->call->n_args > 0 && o->from != NULL)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "either FILE or --from DIR, not both");
-	if (call->n_args > 0)
-		send->files = call->args;
+	if (job->call->n_args > 0)
+		send->files = job->call->args;
 	else
-		send->directory = o->from != NULL ? o->from : config->payload_source_dir;
+		send->directory = o->from != NULL ? o->from : job->config.payload_source_dir;
 	if (send->files == NULL && send->directory == NULL)
 		return err_set(
 			err, SEAL_USAGE, SEAL_E_USAGE,
@@ -101,23 +128,62 @@ static enum seal_status choose(const struct command_call *call, const struct kaf
 	return SEAL_OK;
 }
 
-/*
- * How long brokers are waited for is --retry-for's to say: librdkafka's own limit, after which a record counts as lost, is set
- * aside unless the user sets it.
- */
-static enum seal_status open_sink(const struct send_command *o, const char *topic, struct kafka_config *config,
-				  struct sink **out, struct seal_err *err)
+static enum seal_status open_kafka(struct send_job *job, struct sink **out, struct seal_err *err)
 {
+	const struct send_command *o = job->options;
 	const struct kafka_sink_options sink = {.connection = o->connection,
-						.config = config,
+						.config = &job->config,
 						.memory_bytes = SINK_BYTES,
 						.record_bytes = o->chunk_size + TRANSFER_RECORD_ROOM};
-	enum seal_status rc = SEAL_OK;
 
-	if (kafka_config_get(config, KAFKA_PRODUCER, "message.timeout.ms") == NULL &&
-	    kafka_config_get(config, KAFKA_PRODUCER, "delivery.timeout.ms") == NULL)
-		rc = kafka_config_set(config, "message.timeout.ms", "0", err);
-	return rc == SEAL_OK ? kafka_use_sink(topic, &sink, out, err) : rc;
+	return kafka_use_sink(job->to.at.rest, &sink, out, err);
+}
+
+static enum seal_status open_other(struct send_job *job, struct sink **out, struct seal_err *err)
+{
+	struct arena *arena = job->call->arena;
+	const char *memory = arena_printf(arena, "%d", SINK_BYTES);
+	const char *record =
+		arena_printf(arena, "%lld", (long long)(job->options->chunk_size + TRANSFER_RECORD_ROOM));
+	enum seal_status rc;
+
+	if (memory == NULL || record == NULL)
+		return err_memory(err);
+	SEAL_TRY(stream_side_set(&job->to, "memory", memory, arena, NULL, err));
+	SEAL_TRY(stream_side_set(&job->to, "record-bytes", record, arena, NULL, err));
+	rc = stream_side_open_sink(&job->to, out, err);
+out:
+	return rc;
+}
+
+/*
+ * Chunks become smaller where the service takes no record of their size. Only said: nothing else depends on it. Kafka's limit is a
+ * setting, whose name the transfer tells.
+ */
+static void fit_chunks(const struct send_job *job, struct send_options *send)
+{
+	const struct sink_ops *ops = send->sink->ops;
+	struct seal_err ignored = SEAL_ERR_INIT;
+	const char *flag = NULL;
+	size_t max = 0;
+
+	if (stream_side_is(&job->to, PLATFORM_KAFKA) || ops->record_max == NULL ||
+	    ops->record_max(send->sink, &max, &flag, &ignored) != SEAL_OK ||
+	    (size_t)send->chunk_size + TRANSFER_RECORD_ROOM <= max || max < FILE_CHUNK_MIN + TRANSFER_RECORD_ROOM)
+		return; /* where it does not fit for other reasons, the transfer says so */
+	send->chunk_size = (uint32_t)((max - TRANSFER_RECORD_ROOM) / 1024 * 1024);
+	log_say(LOG_INFO, "chunks are of %u bytes: %s takes records of at most %zu bytes", send->chunk_size,
+		job->to.at.text, max);
+}
+
+static enum seal_status open_sink(struct send_job *job, struct send_options *send, struct seal_err *err)
+{
+	enum seal_status rc = stream_side_is(&job->to, PLATFORM_KAFKA) ? open_kafka(job, &send->sink, err)
+								       : open_other(job, &send->sink, err);
+
+	if (rc == SEAL_OK)
+		fit_chunks(job, send);
+	return rc;
 }
 
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
@@ -132,33 +198,33 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 				    .retry_ms = (uint64_t)o->retry_ms};
 	struct transfer_counts counts = {0};
 	struct file_progress *progress = NULL;
-	struct file_key key = {.key = NULL};
-	struct kafka_config config;
-	const char *topic = NULL;
+	struct file_watch watch = {.monitor = NULL};
+	struct send_job job = {.options = o, .call = call};
 	enum seal_status rc;
 
 	mem_keep_little();
 	stop_take_reloads(); /* there is nothing to reload */
 	service_begin();
-	kafka_config_init(&config);
-	SEAL_TRY(sandbox_use_drop(o->sandbox, err));
-	SEAL_TRY(kafka_connection_load(&o->connection, &config, err));
-	SEAL_TRY(choose(call, &config, &send, &topic, err));
-	audit_use_streams(call->global, send.directory, topic);
-	rc = file_key_open(call, o->key, false, &key, err);
+	kafka_config_init(&job.config);
+	SEAL_TRY(sandbox_use_drop(o->sandbox, err)); /* before the first thread */
+	SEAL_TRY(file_watch_open(&watch, call, o->listen, "sent", err));
+	SEAL_TRY(choose_target(&job, err));
+	SEAL_TRY(choose_files(&job, &send, err));
+	audit_use_streams(call->global, send.directory, job.to.at.text);
+	rc = file_key_open(&watch.call, o->key, false, &watch.key, err);
 	if (rc == SEAL_OK)
-		rc = open_sink(o, topic, &config, &send.sink, err);
+		rc = open_sink(&job, &send, err);
 	if (stop_before_start(rc, exit_code, err)) {
 		rc = SEAL_OK;
 		goto out;
 	}
 	SEAL_TRY(rc);
-	send.key = key.key;
-	send.key_derived = key.derived;
+	send.key = watch.key.key;
+	send.key_derived = watch.key.derived;
 	SEAL_TRY(file_progress_new(o->progress, "sent", &counts, call->global, &progress, err));
 	file_progress_watch(progress, &send.watch);
-	file_progress_also(progress, file_key_count, &key);
 	SEAL_TRY(sandbox_use_enter(o->sandbox, err));
+	file_watch_start(&watch, progress, o->key, job.to.at.text, NULL);
 	service_ready();
 	rc = transfer_send(&send, &counts, err);
 	service_stopping();
@@ -168,21 +234,22 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 		log_say(LOG_INFO, "%" PRIu64 " file%s had been sent before", counts.before, plural_s(counts.before));
 	*exit_code = stop_requested() ? 128 + stop_requested() : counts.failed > 0 ? 1 : 0;
 out:
+	file_watch_end(&watch);
 	file_progress_free(progress);
 	if (send.sink != NULL) {
 		enum seal_status closed = send.sink->ops->close(send.sink, err);
 
 		rc = rc == SEAL_OK ? closed : rc;
 	}
-	file_key_close(&key);
-	kafka_config_clear(&config);
+	file_watch_close(&watch);
+	kafka_config_clear(&job.config);
 	return rc;
 }
 
 const struct command command_file_send = {
 	.name = "send",
 	.usage = "[FILE …]",
-	.summary = "Send files of any size through a Kafka topic, encrypted chunk by chunk",
+	.summary = "Send files of any size through a stream, encrypted chunk by chunk",
 	.details = "Sends the regular files of a directory, without hidden ones, links and directories below it, and "
 		   "with "
 		   "--once ends; else watches the directory and sends what comes: a file when whoever wrote it has "
@@ -196,6 +263,8 @@ const struct command command_file_send = {
 		   "What was sent, and how far what is under way has come, stands in .sealstream/sent of the "
 		   "directory: an "
 		   "interrupted run is gone on with by the next one, and several senders may share a directory.\n"
+		   "Chunks become smaller where a service takes no record of their size. A service that keeps no "
+		   "headers loses nothing by it: all that counts is in the chunks.\n"
 		   "While a key server or the brokers are away the run waits, says so once, and goes on. The first "
 		   "SIGINT or "
 		   "SIGTERM ends it cleanly with 130 or 143. It ends with 1 when single files could not be sent.",
@@ -205,6 +274,7 @@ const struct command command_file_send = {
 	.options = rows,
 	.options_size = sizeof(struct send_command),
 	.args_max = SIZE_MAX,
+	.streams = COMMAND_WRITES,
 	.keys = true,
 	.run = run,
 };

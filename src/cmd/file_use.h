@@ -3,7 +3,9 @@
 #define CMD_FILE_USE_H
 
 #include "cmd/audit_use.h"
+#include "cmd/file_progress.h"
 #include "cmd/key_use.h"
+#include "cmd/monitor.h"
 #include "files/container.h"
 #include "transfer/transfer.h"
 
@@ -34,10 +36,26 @@ struct file_key {
 SEAL_MUST_USE enum seal_status file_key_open(const struct command_call *call, const char *text, bool reveal,
 					     struct file_key *key, struct seal_err *err);
 void file_key_close(struct file_key *key);
-/* An event of a transfer under the struct file_key `key`, for the audit trail. */
-void file_key_count(void *key, const struct transfer_event *event);
 /* For one question to the key, from now. */
 struct key_call file_key_call(const struct command_call *call);
+
+/* A transfer, for whoever watches it: the audit trail of its key, and --listen. Zero it first. */
+struct file_watch {
+	struct monitor *monitor; /* NULL: nobody listens */
+	struct global_options global;
+	struct command_call call; /* the command's; keys that are opened by it count in the monitor */
+	struct file_key key;
+};
+
+/* Listens, if `listen` is not NULL. Before the key is opened. `done`: what becomes of files, "sent" or "received". */
+SEAL_MUST_USE enum seal_status file_watch_open(struct file_watch *watch, const struct command_call *call,
+					       const char *listen, const char *done, struct seal_err *err);
+/* All is open, and events come from `progress`. `source` NULL: files are sent. All stays until file_watch_end. */
+void file_watch_start(struct file_watch *watch, struct file_progress *progress, const char *key, const char *topic,
+		      struct source *source);
+/* Nothing that was given to it is in use any more. */
+void file_watch_end(struct file_watch *watch);
+void file_watch_close(struct file_watch *watch); /* and its key; accepts one that is zero */
 
 extern const struct command command_file_protect, command_file_receive, command_file_reveal, command_file_send;
 

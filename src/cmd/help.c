@@ -2,6 +2,7 @@
 #include "cmd/help.h"
 
 #include "cmd/parse.h"
+#include "cmd/platform.h"
 
 #define COLUMN_LABEL 2
 #define COLUMN_HELP 30
@@ -168,7 +169,38 @@ static void examples(FILE *to, const char *lines)
 		fprintf(to, "  %.*s\n", (int)strcspn(lines, "\n"), lines);
 }
 
-void help_command(FILE *to, const struct command *command, const char *path)
+/* Which streams there are; their options are many, and are shown when they are asked for. */
+static void streams(FILE *to, const char *path, const struct platform *platforms)
+{
+	bool any = false;
+
+	for (const struct platform *p = platforms; p->scheme != NULL; p++) {
+		char label[PLATFORM_ADDRESS_MAX];
+
+		if (!p->usable)
+			continue;
+		fputs(any ? "" : "\nStreams:\n", to);
+		any = true;
+		platform_address(p, label);
+		two_columns(to, label, p->traits->title);
+	}
+	if (any)
+		fprintf(to, "  sealstream help %s SCHEME, such as file, shows the options of one.\n", path);
+}
+
+void help_platform(FILE *to, const struct platform *platform, const char *path)
+{
+	char title[PLATFORM_TITLE_MAX], address[PLATFORM_ADDRESS_MAX];
+
+	platform_address(platform, address);
+	platform_title(platform, title);
+	fprintf(to, "%s: %s\n", address, platform->traits->title);
+	if (platform->rows[0].name == NULL)
+		fprintf(to, "\nIts options are those of the command: sealstream help %s\n", path);
+	options(to, title, platform->rows);
+}
+
+void help_command(FILE *to, const struct command *command, const char *path, const struct platform *platforms)
 {
 	if (command->subs != NULL)
 		fprintf(to, "Usage: sealstream %s COMMAND [OPTION]... [ARGUMENT]...\n\n", path);
@@ -181,6 +213,7 @@ void help_command(FILE *to, const struct command *command, const char *path)
 	if (command->subs != NULL)
 		commands_list(to, command->subs);
 	options(to, "Options", command->options);
+	streams(to, path, platforms);
 	if (command->examples != NULL)
 		examples(to, command->examples);
 	options(to, VAULT_ROWS_TITLE, command_vault_rows(command));

@@ -13,8 +13,15 @@
 
 /* Help of the program. */
 void help_program(FILE *to, const struct command *const *commands);
-/* Help of a command or group; `path` is how it is called, without the program: "key rotate". */
-void help_command(FILE *to, const struct command *command, const char *path);
+struct platform;
+
+/*
+ * Help of a command or group; `path` is how it is called, without the program: "key rotate". `platforms`: as platforms_new has made
+ * them for it; they are listed, with their options elsewhere.
+ */
+void help_command(FILE *to, const struct command *command, const char *path, const struct platform *platforms);
+/* The options of one of them. */
+void help_platform(FILE *to, const struct platform *platform, const char *path);
 
 /* "-p, --policy FILE" with all other names of the row. Returns the length, cut to `room`. */
 size_t help_option_label(const struct opt_row *rows, const struct opt_row *row, char *out, size_t room);

@@ -43,8 +43,8 @@ static const struct opt_row rows[] = {
 	MAX_RECORD_BYTES_ROW(struct inspect_options, max_record_bytes),
 	{.name = "topic",
 	 .letter = 't',
-	 .help = "read this Kafka topic, from its beginning to where it ends now, instead of a file",
-	 .arg = "TOPIC",
+	 .help = "read this stream, from its beginning to where it ends now, instead of a file",
+	 .arg = "ADDRESS",
 	 .type = OPT_STRING,
 	 AT(topic)},
 	KAFKA_CONNECTION_ROWS(struct inspect_options, connection),
@@ -326,7 +326,8 @@ out:
 static enum seal_status inspect_records(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct inspect_options *options = call->options;
-	const struct record_input input = {.topic = options->topic,
+	struct stream_side side;
+	const struct record_input input = {.side = options->topic != NULL ? &side : NULL,
 					   .offset = "beginning",
 					   .partition = -1,
 					   .connection = &options->connection,
@@ -350,7 +351,9 @@ static enum seal_status inspect_records(struct command_call *call, int *exit_cod
 	in->arena = call->arena;
 	in->path = (struct seal_buf)BUF_INIT(PATH_BYTES_MAX);
 	arena_init(&in->scratch, STREAM_BATCH_BYTES);
-	rc = record_input_open(&input, call, &config, &source, err);
+	rc = record_input_side(call, options->topic, &side, err);
+	if (rc == SEAL_OK)
+		rc = record_input_open(&input, call, &config, &source, err);
 	if (stop_before_start(rc, exit_code, err)) {
 		rc = SEAL_OK;
 		goto out;
@@ -402,7 +405,7 @@ const struct command command_inspect = {
 		"a "
 		"key, and in which form (a string, or another JSON value). When an old version has none left, the "
 		"key's minimum decryption version can be raised; sealstream rewrap moves values to the newest one.\n"
-		"With --topic it reads a Kafka topic, as no member of any group, and stops at the end of every "
+		"With --topic it reads a stream, as no member of any group, and stops at the end of every "
 		"partition. A record of a file on its way (file send) counts as one value at $: a chunk of a file.\n"
 		"Of a container that sealstream file protect made it prints one line: the versions of container and "
 		"key, and sizes; with --json one object, sealstream.inspect.file/1.\n"
@@ -416,5 +419,6 @@ const struct command command_inspect = {
 	.options = rows,
 	.options_size = sizeof(struct inspect_options),
 	.args_max = 1,
+	.streams = COMMAND_READS,
 	.run = run,
 };

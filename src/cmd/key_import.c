@@ -1,4 +1,5 @@
 /* `key import`: material from elsewhere becomes the next version of a key. */
+#include "base/secret_file.h"
 #include "cmd/key_use.h"
 #include "keys/keyring.h"
 
@@ -49,7 +50,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	enum seal_status rc;
 	uint32_t version;
 
-	SEAL_TRY(keyring_read_secret(options->material, 4096, false, &material, err));
+	SEAL_TRY(secret_read_file(options->material, 4096, false, &material, err));
 	SEAL_TRY(key_use_begin(call, true, &key, err));
 	SEAL_TRY(key.ops->import(&key.on, key.reference, &how, secret_bytes(&material), &version, err));
 	key_use_type(how.type, how.derived, how.convergent, type);

@@ -9,6 +9,7 @@
 #include "cmd/docs.h"
 #include "cmd/help.h"
 #include "cmd/parse.h"
+#include "cmd/platform.h"
 #include "cmd/registry.h"
 
 #define COLUMN_END 76
@@ -225,12 +226,13 @@ static bool has_variables(const struct opt_row *rows_of)
 	return rows_of != NULL && rows_of->name != NULL;
 }
 
-static void put_command_environment(FILE *to, const struct command *command)
+static void put_command_environment(FILE *to, const struct command *command, const struct opt_row *streams)
 {
 	fputs(".Sh ENVIRONMENT\n", to);
-	if (has_variables(command->options) || takes_keys(command)) {
+	if (has_variables(command->options) || has_variables(streams) || takes_keys(command)) {
 		fputs(".Bl -tag -width Ds\n", to);
 		put_variables(to, command->options);
+		put_variables(to, streams);
 		if (takes_keys(command))
 			put_key_variables(to);
 		fputs(".El\n.Pp\n", to);
@@ -326,9 +328,35 @@ static void put_program(FILE *to)
 	put_see_also(to);
 }
 
-static void put_command(FILE *to, const struct command *command)
+/* Which streams the command's addresses may name, and their options. */
+static enum seal_status put_streams(FILE *to, struct docs *docs, const struct command *command)
+{
+	struct platform *platforms;
+	enum seal_status rc;
+
+	SEAL_TRY(platforms_new(docs->program, command, docs->arena, &platforms, docs->err));
+	for (const struct platform *p = platforms; p->scheme != NULL; p++) {
+		char address[PLATFORM_ADDRESS_MAX], title[PLATFORM_TITLE_MAX];
+
+		if (!p->usable)
+			continue;
+		platform_address(p, address);
+		platform_title(p, title);
+		fputs(".Pp\n", to);
+		put_text(to, title);
+		fputs(".Pq Ar", to);
+		put_argument(to, address);
+		fputs(p->rows[0].name != NULL ? " :\n" : "\n: those of the command.\n", to);
+		put_rows(to, p->rows);
+	}
+out:
+	return rc;
+}
+
+static enum seal_status put_command(FILE *to, struct docs *docs, const struct command *command)
 {
 	char name[COMMAND_PATH_MAX];
+	enum seal_status rc = SEAL_OK;
 
 	snprintf(name, sizeof(name), "sealstream-%s", command->name);
 	put_head(to, name, command->summary);
@@ -347,24 +375,31 @@ static void put_command(FILE *to, const struct command *command)
 		fprintf(to, ".Ss %s %s\n", command->name, (*sub)->name);
 		put_description(to, *sub);
 		put_rows(to, (*sub)->options);
+		SEAL_TRY(put_streams(to, docs, *sub));
 	}
 	fputs(command->options || takes_keys(command) ? ".Sh OPTIONS\n" : "", to);
 	put_rows(to, command->options);
+	SEAL_TRY(put_streams(to, docs, command));
 	if (takes_keys(command)) {
 		fputs(".Ss " VAULT_ROWS_TITLE "\n", to);
 		put_rows(to, vault_rows);
 		fputs(".Ss " AUDIT_ROWS_TITLE "\n", to);
 		put_rows(to, audit_rows);
 	}
-	put_command_environment(to, command);
+	put_command_environment(to, command, docs_stream_rows(docs, command));
 	put_exit_codes(to);
 	put_command_examples(to, command);
 	fputs(".Sh SEE ALSO\n.Xr sealstream 1\n", to);
+	rc = docs->rc;
+out:
+	return rc;
 }
 
 /* One page into `dir`. `command` NULL: the program's. */
-static enum seal_status write_page(const char *dir, const struct command *command, struct seal_err *err)
+static enum seal_status write_page(const char *dir, struct docs *docs, const struct command *command,
+				   struct seal_err *err)
 {
+	enum seal_status rc = SEAL_OK;
 	char path[4096];
 	FILE *to;
 	bool bad;
@@ -374,26 +409,27 @@ static enum seal_status write_page(const char *dir, const struct command *comman
 	if (to == NULL)
 		return err_set_errno(err, SEAL_FATAL, SEAL_E_CREATE, errno, "cannot create %s", path);
 	if (command != NULL)
-		put_command(to, command);
+		rc = put_command(to, docs, command);
 	else
 		put_program(to);
 	bad = ferror(to) != 0;
 	if (fclose(to) != 0 || bad)
-		return err_set(err, SEAL_FATAL, SEAL_E_IO, "cannot write %s", path);
-	return SEAL_OK;
+		return rc != SEAL_OK ? rc : err_set(err, SEAL_FATAL, SEAL_E_IO, "cannot write %s", path);
+	return rc;
 }
 
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct man_options *options = call->options;
+	struct docs docs = {.program = &registry_program, .arena = call->arena, .err = err};
 	const struct command *const *at = registry_commands;
 	enum seal_status rc;
 
 	if (options->dir != NULL) {
-		rc = write_page(options->dir, NULL, err);
+		rc = write_page(options->dir, &docs, NULL, err);
 		for (; *at != NULL && rc == SEAL_OK; at++)
 			if (!(*at)->hidden)
-				rc = write_page(options->dir, *at, err);
+				rc = write_page(options->dir, &docs, *at, err);
 		return rc;
 	}
 	if (call->n_args == 0) {
@@ -405,8 +441,7 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	if (*at == NULL)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "there is no command %.40s; see sealstream --help",
 			       call->args[0]);
-	put_command(stdout, *at);
-	return SEAL_OK;
+	return put_command(stdout, &docs, *at);
 }
 
 const struct command command_man = {

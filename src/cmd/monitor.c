@@ -19,6 +19,7 @@ enum seal_status monitor_open(const struct monitor_run *run, struct monitor **ou
 	pthread_mutex_init(&monitor->lock, NULL);
 	arena_init(&monitor->arena, 0);
 	monitor->command = run->command;
+	monitor->files = run->files;
 	monitor->alive_ms = clock_mono_ms();
 	SEAL_TRY(metrics_new(&monitor->metrics, err));
 	SEAL_TRY(monitor_keys_open(monitor, err));
@@ -113,10 +114,36 @@ void monitor_start(struct monitor *monitor, const struct pump_options *pump, str
 	if (monitor == NULL)
 		return;
 	pthread_mutex_lock(&monitor->lock);
+	monitor->started = true;
 	monitor->source = pump->source;
 	monitor->direction = pump->direction;
 	monitor->plain = pump->plain;
 	monitor->topic = topic;
+	monitor->alive_ms = clock_mono_ms();
+	pthread_mutex_unlock(&monitor->lock);
+}
+
+void monitor_start_files(struct monitor *monitor, const struct monitor_transfer *transfer)
+{
+	if (monitor == NULL)
+		return;
+	pthread_mutex_lock(&monitor->lock);
+	monitor->started = true;
+	monitor->source = transfer->source;
+	monitor->direction = transfer->source != NULL ? ENGINE_REVEAL : ENGINE_PROTECT;
+	monitor->topic = transfer->topic;
+	monitor->key = transfer->key;
+	monitor->key_name = transfer->key_name;
+	monitor->alive_ms = clock_mono_ms();
+	pthread_mutex_unlock(&monitor->lock);
+}
+
+void monitor_files(struct monitor *monitor, const struct file_numbers *numbers)
+{
+	if (monitor == NULL)
+		return;
+	pthread_mutex_lock(&monitor->lock);
+	monitor->file_counts = *numbers;
 	monitor->alive_ms = clock_mono_ms();
 	pthread_mutex_unlock(&monitor->lock);
 }

@@ -1,7 +1,7 @@
 /*
  * What --listen serves of a run: /livez, /readyz and /startupz (with ?verbose check by check), and /metrics.
  *
- *   stream_job ── monitor_* ──▶ monitor ◀── pages ── listener (its thread)
+ *   stream_job, file_watch ── monitor_* ──▶ monitor ◀── pages ── listener (its thread)
  *
  * All functions accept NULL, for runs that nobody watches, and are thread-safe.
  */
@@ -10,6 +10,7 @@
 
 #include "base/metrics.h"
 #include "cmd/command.h"
+#include "cmd/file_progress.h"
 #include "pump/pump.h"
 
 struct monitor;
@@ -27,6 +28,15 @@ struct monitor;
 struct monitor_run {
 	const char *address; /* NULL: *out is NULL */
 	const char *command; /* "pump" */
+	const char *
+		files; /* a transfer of files: "sent", "received"; then monitor_start_files, monitor_files. NULL: a pump */
+};
+
+struct monitor_transfer {
+	struct seal_bytes topic;
+	struct source *source; /* NULL: files are sent */
+	struct key *key; /* … that wraps the files' keys */
+	const char *key_name; /* "local:pii" */
 };
 
 /* Serves from now on: alive, not started. */
@@ -42,7 +52,10 @@ void monitor_close(struct monitor *monitor);
 void monitor_plan(struct monitor *monitor, const struct plan *plan);
 /* Policy and streams are open and work begins. All must stay until monitor_stop. `topic` may be empty. */
 void monitor_start(struct monitor *monitor, const struct pump_options *pump, struct seal_bytes topic);
-/* Of the pump's callbacks. */
+void monitor_start_files(struct monitor *monitor, const struct monitor_transfer *transfer);
+/* The transfer gets on, and has done so much. */
+void monitor_files(struct monitor *monitor, const struct file_numbers *numbers);
+/* Of the pump's callbacks; waiting and resumed of transfers, too. */
 void monitor_counts(struct monitor *monitor, const struct pump_counts *counts);
 void monitor_alive(struct monitor *monitor);
 void monitor_waiting(struct monitor *monitor, const struct seal_err *why);

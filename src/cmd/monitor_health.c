@@ -27,7 +27,7 @@ static bool moves(const struct monitor *monitor, char why[WHY_MAX])
 {
 	const uint64_t still_ms = clock_mono_ms() - monitor->alive_ms;
 
-	if (monitor->source == NULL || still_ms < STUCK_MS)
+	if (!monitor->started || still_ms < STUCK_MS)
 		return true;
 	snprintf(why, WHY_MAX, "nothing has moved for %llu s", (unsigned long long)still_ms / 1000);
 	return false;
@@ -35,8 +35,10 @@ static bool moves(const struct monitor *monitor, char why[WHY_MAX])
 
 static bool has_started(const struct monitor *monitor, char why[WHY_MAX])
 {
-	snprintf(why, WHY_MAX, "policy, keys and streams are not yet open");
-	return monitor->source != NULL;
+	snprintf(why, WHY_MAX,
+		 monitor->files != NULL ? "key and stream are not yet open"
+					: "policy, keys and streams are not yet open");
+	return monitor->started;
 }
 
 static bool is_not_draining(const struct monitor *monitor, char why[WHY_MAX])

@@ -51,18 +51,36 @@ out:
 	return rc;
 }
 
-/* ---- the plan's keys, under `lock` ---- */
+/* ---- the keys of the plan, or of a transfer, under `lock` ---- */
 
 typedef void tell_key_fn(struct metrics_page *page, const struct metric_label *labels, const struct key_info *info);
 
+static size_t keys_of(const struct monitor *m)
+{
+	if (m->plan != NULL)
+		return plan_policy(m->plan)->n_keys;
+	return m->key != NULL ? 1 : 0;
+}
+
+/* False: nothing is known of it. */
+static bool get_key(const struct monitor *m, size_t index, const char **name, struct key_info *info)
+{
+	if (m->plan == NULL) {
+		*name = m->key_name;
+		return m->key->ops->info(m->key, info, NULL) == SEAL_OK;
+	}
+	*name = plan_policy(m->plan)->keys[index].name;
+	return plan_key_get(m->plan, index, info);
+}
+
 static void each_key(const struct monitor *m, struct metrics_page *page, tell_key_fn *tell)
 {
-	const struct policy *policy = plan_policy(m->plan);
 	struct key_info info;
+	const char *name;
 
-	for (size_t i = 0; i < policy->n_keys; i++)
-		if (plan_key_get(m->plan, i, &info))
-			tell(page, METRIC_LABELS({"key", policy->keys[i].name}), &info);
+	for (size_t i = 0; i < keys_of(m); i++)
+		if (get_key(m, i, &name, &info))
+			tell(page, METRIC_LABELS({"key", name}), &info);
 }
 
 static void tell_version(struct metrics_page *page, const struct metric_label *labels, const struct key_info *info)
@@ -87,9 +105,9 @@ void monitor_keys_tell(const struct monitor *m, struct metrics_page *page)
 	metrics_family(page, METRIC_GAUGE, "sealstream_data_keys_late",
 		       "Data keys whose age ends soon while no next one could be made.");
 	metrics_sample_count(page, "", NULL, atomic_load(&m->keys_late));
-	if (m->plan == NULL)
+	if (keys_of(m) == 0)
 		return;
-	metrics_family(page, METRIC_GAUGE, "sealstream_key_version", "The latest version of a key of the policy.");
+	metrics_family(page, METRIC_GAUGE, "sealstream_key_version", "The latest version of a key in use.");
 	each_key(m, page, tell_version);
 	metrics_family(page, METRIC_GAUGE, "sealstream_key_age_seconds", "How old that version is.");
 	each_key(m, page, tell_age);
@@ -106,9 +124,10 @@ bool monitor_keys_late(const struct monitor *m)
 const char *monitor_keys_spent(const struct monitor *m)
 {
 	struct key_info info;
+	const char *name;
 
-	for (size_t i = 0; m->plan != NULL && i < plan_policy(m->plan)->n_keys; i++)
-		if (plan_key_get(m->plan, i, &info) && info.counted && info.uses_left == 0)
-			return plan_policy(m->plan)->keys[i].name;
+	for (size_t i = 0; m->direction != ENGINE_REVEAL && i < keys_of(m); i++)
+		if (get_key(m, i, &name, &info) && info.counted && info.uses_left == 0)
+			return name;
 	return NULL;
 }

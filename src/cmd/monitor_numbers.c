@@ -189,7 +189,43 @@ static void tell_methods(const struct monitor *monitor, struct metrics_page *pag
 	each_method(monitor, page, tell_duration);
 }
 
+/* ---- files ---- */
+
+static void tell_files(const struct monitor *monitor, const char *topic, struct metrics_page *page)
+{
+	const struct file_numbers *c = &monitor->file_counts;
+
+	metrics_family(page, METRIC_COUNTER, "sealstream_files_total", "Files by what became of them.");
+	tell_record(page, topic, monitor->files, c->files);
+	tell_record(page, topic, "failed", c->failed);
+	tell_record(page, topic, "abandoned", c->abandoned);
+	metrics_family(page, METRIC_GAUGE, "sealstream_files_under_way", "Files of which a part has been moved.");
+	metrics_sample_count(page, "", METRIC_LABELS({"topic", topic}), c->under_way);
+	metrics_family(page, METRIC_COUNTER, "sealstream_file_bytes_total", "Bytes of files, whole or not.");
+	metrics_sample_count(page, "", METRIC_LABELS({"topic", topic}), c->bytes);
+	metrics_family(page, METRIC_COUNTER, "sealstream_file_chunks_total",
+		       "Chunks that brokers have acknowledged, or that were verified and written.");
+	metrics_sample_count(page, "", METRIC_LABELS({"topic", topic}), c->chunks);
+	metrics_family(page, METRIC_COUNTER, "sealstream_file_foreign_records_total",
+		       "Records that are no part of a file, or of one under another key.");
+	metrics_sample_count(page, "", METRIC_LABELS({"topic", topic}), c->foreign);
+}
+
 /* ---- lag ---- */
+
+/* One number of each partition, where it is known. */
+static void tell_partitions(const char *topic, const struct source_lag *rows, size_t n, bool time,
+			    struct metrics_page *page)
+{
+	for (size_t i = 0; i < n; i++) {
+		const double value = time ? (double)rows[i].ms / 1000 : (double)rows[i].records;
+		char partition[16];
+
+		snprintf(partition, sizeof(partition), "%d", (int)rows[i].partition);
+		if (value >= 0)
+			metrics_sample(page, "", METRIC_LABELS({"topic", topic}, {"partition", partition}), value);
+	}
+}
 
 static void tell_lag(const struct monitor *monitor, const char *topic, struct metrics_page *page)
 {
@@ -201,16 +237,13 @@ static void tell_lag(const struct monitor *monitor, const char *topic, struct me
 		return;
 	rows = mem_calloc(LAG_MAX, sizeof(*rows));
 	n = rows != NULL ? source->ops->lag(source, rows, LAG_MAX) : 0;
+	n = n < LAG_MAX ? n : LAG_MAX;
 	metrics_family(page, METRIC_GAUGE, "sealstream_consumer_lag_records",
 		       "Records behind the end of a partition that is read here.");
-	for (size_t i = 0; i < n && i < LAG_MAX; i++) {
-		char partition[16];
-
-		snprintf(partition, sizeof(partition), "%d", (int)rows[i].partition);
-		if (rows[i].records >= 0)
-			metrics_sample(page, "", METRIC_LABELS({"topic", topic}, {"partition", partition}),
-				       (double)rows[i].records);
-	}
+	tell_partitions(topic, rows, n, false, page);
+	metrics_family(page, METRIC_GAUGE, "sealstream_source_behind_seconds",
+		       "Time behind the end of a shard that is read here.");
+	tell_partitions(topic, rows, n, true, page);
 	mem_free(rows);
 }
 
@@ -224,8 +257,12 @@ void monitor_collect(void *arg, struct metrics_page *page)
 	tell_run(monitor, page);
 	tell_policy(monitor, page);
 	tell_state(monitor, page);
-	tell_records(monitor, topic, page);
-	tell_methods(monitor, page);
+	if (monitor->files != NULL) {
+		tell_files(monitor, topic, page);
+	} else {
+		tell_records(monitor, topic, page);
+		tell_methods(monitor, page);
+	}
 	tell_lag(monitor, topic, page);
 	monitor_keys_tell(monitor, page);
 	pthread_mutex_unlock(&monitor->lock);

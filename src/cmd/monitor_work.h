@@ -19,6 +19,7 @@ struct monitor {
 	struct metrics_collector process, run;
 	struct listener *listener;
 	const char *command;
+	const char *files; /* what becomes of them in a transfer; NULL: a pump */
 	struct key_metrics keys;
 	atomic_uint keys_late; /* as data_keys_late of them */
 
@@ -26,11 +27,15 @@ struct monitor {
 	struct arena arena; /* of `past` */
 	const struct plan *plan; /* NULL: none yet, or --plain */
 	struct past_use *past;
-	struct source *source; /* NULL: not started */
+	bool started;
+	struct source *source; /* NULL: not started, or files are sent */
+	struct key *key; /* of a transfer; NULL: not started, or none */
+	const char *key_name;
 	struct seal_bytes topic;
 	enum engine_direction direction;
 	bool plain;
 	struct pump_counts counts;
+	struct file_numbers file_counts;
 	uint64_t alive_ms; /* when the run was last seen to get on */
 	bool waiting;
 	enum seal_code why; /* … for */

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#define NAMES_MAX 256
+#define NAMES_MAX 1024
 
 const struct opt_row *option_main_row(const struct opt_row *rows, const struct opt_row *row)
 {

@@ -16,11 +16,12 @@ struct option_set {
 	bool *seen; /* by row; in the arena */
 };
 
-#define PARSE_SETS 4
+#define PARSE_PLATFORM_SETS 32
+#define PARSE_SETS (4 + PARSE_PLATFORM_SETS)
 
 struct parse {
 	struct option_set sets
-		[PARSE_SETS]; /* the command's own rows first: they win; then the global ones, then those of a key server and of the audit trail */
+		[PARSE_SETS]; /* the command's own rows first: they win; then the global ones, then those of a key server and of the audit trail, then streams (platform.h) */
 	const char *(*env)(const char *name); /* NULL: the process's */
 	bool stop_at_argument; /* leave everything from the first argument on */
 	struct arena *arena;

@@ -1,9 +1,11 @@
-/* `produce`: records of a file or of standard input, protected, into a topic. */
+/* `produce`: records of a file or of standard input, protected, into a stream. */
+#include "base/log.h"
 #include "cmd/audit_use.h"
 #include "cmd/commands.h"
 #include "cmd/kafka_use.h"
 #include "cmd/stream_job.h"
 #include "cmd/stream_open.h"
+#include "streams/ndjson/ndjson.h"
 
 struct produce_command {
 	struct stream_options common;
@@ -17,8 +19,8 @@ static const struct opt_row rows[] = {
 	STREAM_ROWS(struct produce_command, common),
 	{.name = "topic",
 	 .letter = 't',
-	 .help = "topic to write",
-	 .arg = "TOPIC",
+	 .help = "stream to write",
+	 .arg = "ADDRESS",
 	 .env = "SEALSTREAM_TOPIC",
 	 .type = OPT_STRING,
 	 .required = true,
@@ -45,6 +47,7 @@ static const struct opt_row rows[] = {
 struct produce_job {
 	const struct produce_command *options;
 	struct command_call *call;
+	struct stream_side to;
 	struct kafka_config config;
 };
 
@@ -66,30 +69,70 @@ static enum seal_status open_streams(void *arg, struct source **source, struct s
 		return err_memory(err);
 	rc = stream_open_source("file", job->call->n_args ? job->call->args[0] : "-", in, job->call->arena, source,
 				err);
-	return rc == SEAL_OK ? kafka_use_sink(o->topic, &out, sink, err) : rc;
+	if (rc != SEAL_OK)
+		return rc;
+	if (!stream_side_is(&job->to, PLATFORM_KAFKA))
+		return stream_side_open_sink(&job->to, sink, err);
+	return kafka_use_sink(job->to.at.rest, &out, sink, err);
+}
+
+static enum seal_status check_options(const struct produce_command *o, struct seal_err *err)
+{
+	if (o->envelopes && o->key_delimiter != NULL)
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
+			       "-J and -K exclude each other: an envelope has its key");
+	if (o->key_delimiter != NULL && o->key_delimiter[0] == '\0')
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "-K needs a delimiter of at least one character");
+	return SEAL_OK;
+}
+
+static enum seal_status open_target(struct produce_job *job, struct seal_err *err)
+{
+	const struct produce_command *o = job->options;
+	enum seal_status rc;
+
+	SEAL_TRY(stream_side_init(job->call, PLATFORM_SINK, o->topic, &job->to, err));
+	SEAL_TRY(stream_sides_check(job->call, NULL, &job->to, NULL, err));
+	if (o->keep_partition &&
+	    (job->to.traits->order != STREAM_ORDER_PARTITION || !stream_side_has(&job->to, "keep-partition")))
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "--keep-partition: %s has no partitions", o->topic);
+	if (stream_side_is(&job->to, PLATFORM_KAFKA))
+		rc = kafka_connection_load(&o->common.connection, &job->config, err);
+out:
+	return rc;
+}
+
+/* What comes in envelopes and the target does not keep; a line has nothing that could be lost. */
+static void tell_lost(const struct produce_job *job)
+{
+	char lost[STREAM_LOST_MAX];
+
+	stream_lost(job->options->envelopes ? &ndjson_envelope_traits : &ndjson_traits, job->to.traits, lost);
+	if (lost[0] != '\0')
+		log_say(LOG_INFO, "%s does not keep all that envelopes have: %s", job->to.at.text, lost);
 }
 
 static enum seal_status run(struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct produce_command *o = call->options;
 	struct produce_job mine = {.options = o, .call = call};
-	const struct stream_job job = {.options = &o->common,
-				       .direction = ENGINE_PROTECT,
-				       .plain = o->plain,
-				       .topics = {o->topic, NULL},
-				       .keep_partition = o->keep_partition,
-				       .open = open_streams,
-				       .arg = &mine};
+	struct stream_job job = {.options = &o->common,
+				 .direction = ENGINE_PROTECT,
+				 .plain = o->plain,
+				 .to = &mine.to,
+				 .keep_partition = o->keep_partition,
+				 .open = open_streams,
+				 .arg = &mine};
 	enum seal_status rc;
 
 	kafka_config_init(&mine.config);
-	if (o->envelopes && o->key_delimiter != NULL)
-		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
-			       "-J and -K exclude each other: an envelope has its key");
-	if (o->key_delimiter != NULL && o->key_delimiter[0] == '\0')
-		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "-K needs a delimiter of at least one character");
-	SEAL_TRY(kafka_connection_load(&o->common.connection, &mine.config, err));
+	SEAL_TRY(check_options(o, err));
+	SEAL_TRY(open_target(&mine, err));
+	job.headers = mine.to.traits->headers != NULL;
+	job.no_dead_letters = stream_side_is(&mine.to, PLATFORM_FILE);
+	job.prints = job.no_dead_letters && strcmp(mine.to.at.rest, "-") == 0;
 	audit_use_streams(call->global, call->n_args ? call->args[0] : "-", o->topic);
+	tell_lost(&mine);
 	SEAL_TRY(stream_job_run(&job, call, exit_code, err));
 out:
 	kafka_config_clear(&mine.config);
@@ -99,7 +142,7 @@ out:
 const struct command command_produce = {
 	.name = "produce",
 	.usage = "[FILE|-]",
-	.summary = "Protect records of a file and send them to a Kafka topic",
+	.summary = "Protect records of a file and send them to a stream",
 	.details =
 		"Input is newline-delimited JSON, or with -J what kcat -J and sealstream consume -J print. Empty "
 		"lines are "
@@ -114,6 +157,7 @@ const struct command command_produce = {
 	.options = rows,
 	.options_size = sizeof(struct produce_command),
 	.args_max = 1,
+	.streams = COMMAND_WRITES,
 	.keys = true,
 	.run = run,
 };

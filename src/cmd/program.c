@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "cmd/help.h"
 #include "cmd/parse.h"
+#include "cmd/platform.h"
 
 #define WORDS_MAX 128
 
@@ -67,22 +68,51 @@ enum seal_status program_find(const struct command *const *commands, const char 
 	return SEAL_OK;
 }
 
+/* "sealstream help pump sqs": the options of one kind of stream. */
+static enum seal_status help_stream(const struct platform *platforms, const char *path, const char *scheme,
+				    struct seal_err *err)
+{
+	const char *names[WORDS_MAX + 1], *nearest;
+	size_t n = 0;
+
+	for (const struct platform *p = platforms; p->scheme != NULL && n < WORDS_MAX; p++) {
+		if (!p->usable)
+			continue;
+		if (strcmp(p->scheme, scheme) == 0) {
+			help_platform(stdout, p, path);
+			return SEAL_OK;
+		}
+		names[n++] = p->scheme;
+	}
+	names[n] = NULL;
+	nearest = word_nearest(names, bytes_str(scheme));
+	return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "%s has no %s %.60s%s%s; see sealstream %s --help", path,
+		       n > 0 ? "stream" : "command", scheme, nearest ? "; did you mean " : "", nearest ? nearest : "",
+		       path);
+}
+
 /* "sealstream help key rotate" is "sealstream key rotate --help". */
-static enum seal_status help_words(const struct command *const *commands, const char *const *words,
+static enum seal_status help_words(const struct program *program, const char *const *words, struct arena *arena,
 				   struct seal_err *err)
 {
 	const struct command *command;
+	struct platform *platforms;
 	char path[COMMAND_PATH_MAX];
 	size_t used;
-	enum seal_status rc = program_find(commands, words, &used, &command, path, err);
+	enum seal_status rc;
 
-	if (rc != SEAL_OK)
-		return rc;
-	if (command == NULL)
-		help_program(stdout, commands);
+	SEAL_TRY(program_find(program->commands, words, &used, &command, path, err));
+	if (command == NULL) {
+		help_program(stdout, program->commands);
+		goto out;
+	}
+	SEAL_TRY(platforms_new(program, command, arena, &platforms, err));
+	if (words[used] != NULL && words[used][0] != '-')
+		rc = help_stream(platforms, path, words[used], err);
 	else
-		help_command(stdout, command, path);
-	return SEAL_OK;
+		help_command(stdout, command, path, platforms);
+out:
+	return rc;
 }
 
 static enum seal_status check_arguments(const struct command *command, const char *path, size_t n,
@@ -123,9 +153,12 @@ static enum seal_status run_command(const struct program *program, const struct 
 	parse->sets[0] = (struct option_set){.rows = command->options, .options = call.options};
 	parse->sets[2] = (struct option_set){.rows = command_vault_rows(command), .options = &global->vault};
 	parse->sets[3] = (struct option_set){.rows = command_audit_rows(command), .options = &global->audit_choice};
+	SEAL_TRY(platforms_new(program, command, parse->arena, &call.platforms, err));
+	SEAL_TRY(platforms_prepare(call.platforms, parse, err));
 	SEAL_TRY(parse_words(parse, argc, argv, err));
+	SEAL_TRY(platforms_note(call.platforms, parse, &call.given, err));
 	if (global->help || (command->run == NULL && !global->version)) {
-		help_command(global->help ? stdout : stderr, command, path);
+		help_command(global->help ? stdout : stderr, command, path, call.platforms);
 		*exit_code = global->help ? 0 : 64;
 		goto out;
 	}
@@ -134,6 +167,7 @@ static enum seal_status run_command(const struct program *program, const struct 
 		goto out;
 	}
 	SEAL_TRY(parse_environment(parse, err));
+	platforms_fill(call.platforms, parse);
 	if (command->keys) /* what no row names: BAO_X, VAULT_AGENT_ADDR … */
 		SEAL_TRY(vault_options_env(&global->vault, parse->arena, err));
 	setup_log(global);
@@ -172,7 +206,7 @@ static enum seal_status run(const struct program *program, int argc, char *const
 		if (global.version) {
 			printf("sealstream %s\n", seal_version());
 		} else if (parse.n_args > 0) {
-			rc = help_words(commands, parse.args + 1, err);
+			rc = help_words(program, parse.args + 1, arena, err);
 		} else {
 			help_program(global.help ? stdout : stderr, commands);
 			*exit_code = global.help ? 0 : 64;

@@ -3,9 +3,12 @@
 #define CMD_PROGRAM_H
 
 #include "cmd/command.h"
+#include "streams/stream.h"
 
 struct program {
 	const struct command *const *commands; /* ended by NULL */
+	const struct source_ops *const *sources; /* streams that addresses may name, ended by NULL; NULL: none */
+	const struct sink_ops *const *sinks;
 	/* Runs a command that opens keys, whose name is `path` ("key rotate"); NULL: nothing but its `run`. */
 	enum seal_status (*run_with_keys)(struct command_call *call, struct global_options *global, const char *path,
 					  int *exit_code, struct seal_err *err);

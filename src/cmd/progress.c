@@ -35,35 +35,37 @@ static double rate_of(struct progress *progress, uint64_t records)
 	return progress->rate;
 }
 
-/* Of all partitions that are known; false: of none. */
-static bool lag_of(const struct progress *progress, int64_t *lag)
+/* Of all partitions together, and the time of the one that is most behind; -1: of none it is known. */
+static struct source_lag lag_of(const struct progress *progress)
 {
 	static const size_t most = 1024;
 	struct source *source = progress->source;
-	struct source_lag *rows;
-	bool known = false;
+	struct source_lag *rows, all = {.records = -1, .ms = -1};
 	size_t n;
 
-	*lag = 0;
 	if (source == NULL || source->ops->lag == NULL)
-		return false;
+		return all;
 	rows = mem_calloc(most, sizeof(*rows));
 	n = rows != NULL ? source->ops->lag(source, rows, most) : 0;
 	for (size_t i = 0; i < n && i < most; i++) {
-		known = known || rows[i].records >= 0;
-		*lag += rows[i].records > 0 ? rows[i].records : 0;
+		if (rows[i].records >= 0)
+			all.records = (all.records > 0 ? all.records : 0) + rows[i].records;
+		if (rows[i].ms > all.ms)
+			all.ms = rows[i].ms;
 	}
 	mem_free(rows);
-	return known;
+	return all;
 }
 
 static void line_of(struct progress *progress, const struct pump_counts *counts, char *out, size_t room)
 {
+	const struct source_lag lag = lag_of(progress);
 	char behind[40] = "";
-	int64_t lag;
 
-	if (lag_of(progress, &lag))
-		snprintf(behind, sizeof(behind), "lag %lld, ", (long long)lag);
+	if (lag.records >= 0)
+		snprintf(behind, sizeof(behind), "lag %lld, ", (long long)lag.records);
+	else if (lag.ms >= 0)
+		snprintf(behind, sizeof(behind), "%.1f s behind, ", (double)lag.ms / 1000);
 	snprintf(out, room, "%llu records, %.1f MB, %.0f records/s, %s%llu failed",
 		 (unsigned long long)counts->records_in, (double)counts->bytes_in / 1e6,
 		 rate_of(progress, counts->records_in), behind, (unsigned long long)counts->failed);

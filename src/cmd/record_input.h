@@ -1,16 +1,16 @@
-/* What a command reads that only looks: a topic, as no member of any group, to where it ends now; or a file. */
+/* What a command reads that only looks: a stream, as no member of any group, to where it ends now; or a file. */
 #ifndef CMD_RECORD_INPUT_H
 #define CMD_RECORD_INPUT_H
 
-#include "cmd/command.h"
+#include "cmd/stream_use.h"
 #include "streams/kafka/kafka.h"
 
 /* Rows of a command that looks at a topic; its options have `topic`, `offset` and `partition` as struct record_input has. */
 #define RECORD_INPUT_ROWS(options_type)                                                                              \
 	{.name = "topic",                                                                                            \
 	 .letter = 't',                                                                                              \
-	 .help = "read this Kafka topic, as no member of any group, to where it ends now, instead of a file",        \
-	 .arg = "TOPIC",                                                                                             \
+	 .help = "read this stream, as no member of any group, to where it ends now, instead of a file",             \
+	 .arg = "ADDRESS",                                                                                           \
 	 .type = OPT_STRING,                                                                                         \
 	 .offset = offsetof(options_type, topic)},                                                                   \
 		{.name = "offset",                                                                                   \
@@ -26,7 +26,7 @@
 	}
 
 struct record_input {
-	const char *topic; /* NULL: the call's FILE, or standard input */
+	const struct stream_side *side; /* of record_input_side; NULL: the call's FILE, or standard input */
 	const char *offset; /* of a topic: where to start */
 	int64_t partition; /* of a topic; -1: all */
 	const struct kafka_connection *connection;
@@ -36,6 +36,17 @@ struct record_input {
 	const char *key_delimiter; /* of a file: what stands between key and value; NULL: lines are values */
 	int64_t max_record_bytes;
 };
+
+/*
+ * The side that `topic` names, checked against the options; of a file (`topic` NULL) only that no option of a stream is there.
+ * SEAL_USAGE.
+ */
+SEAL_MUST_USE enum seal_status record_input_side(struct command_call *call, const char *topic,
+						 struct stream_side *side, struct seal_err *err);
+
+/* Whose rules a policy has for it: those of `policy_topic`, else of the side; *out NULL: the policy's only one. */
+SEAL_MUST_USE enum seal_status record_input_topic(const char *policy_topic, const struct stream_side *side,
+						  struct arena *arena, const char **out, struct seal_err *err);
 
 /* `config` is made with kafka_config_init and lives longer than the source. SEAL_E_USAGE: a topic, and what is for files. */
 SEAL_MUST_USE enum seal_status record_input_open(const struct record_input *input, struct command_call *call,

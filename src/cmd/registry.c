@@ -59,22 +59,30 @@ const struct policy_schema registry_schema = {.methods = method_kinds, .schemes 
 #ifndef SEAL_NO_STREAMS
 #include "cmd/audit_use.h"
 #include "cmd/commands.h"
+#include "cmd/eventhubs_use.h"
 #include "streams/kafka/kafka.h"
+#include "streams/kinesis/kinesis.h"
 #include "streams/ndjson/ndjson.h"
-
-const struct source_ops *const registry_sources[] = {
-	&kafka_source_ops,
-	&ndjson_source_ops,
-	NULL,
-};
-const struct sink_ops *const registry_sinks[] = {
-	&kafka_sink_ops,
-	&ndjson_sink_ops,
-	NULL,
-};
+#include "streams/pubsub/pubsub.h"
+#include "streams/sns/sns.h"
+#include "streams/sqs/sqs.h"
 
 /* One a line. */
 /* clang-format off */
+const struct source_ops *const registry_sources[] = {
+	&kafka_source_ops,
+	&eventhubs_source_ops,
+	&sqs_source_ops,
+	&ndjson_source_ops,
+	&kinesis_source_ops,
+	&pubsub_source_ops,
+	NULL,
+};
+const struct sink_ops *const registry_sinks[] = {
+	&kafka_sink_ops,  &eventhubs_sink_ops, &sqs_sink_ops,	 &sns_sink_ops,
+	&ndjson_sink_ops, &kinesis_sink_ops,   &pubsub_sink_ops, NULL,
+};
+
 const struct command *const registry_commands[] = {
 	&command_protect,
 	&command_reveal,
@@ -101,5 +109,8 @@ const struct command *const registry_commands[] = {
 	NULL,
 };
 /* clang-format on */
-const struct program registry_program = {.commands = registry_commands, .run_with_keys = audit_use_run};
+const struct program registry_program = {.commands = registry_commands,
+					 .sources = registry_sources,
+					 .sinks = registry_sinks,
+					 .run_with_keys = audit_use_run};
 #endif

@@ -107,6 +107,7 @@ const struct command command_rewrap = {
 	.options = rows,
 	.options_size = sizeof(struct rewrap_command),
 	.args_max = 1,
+	.streams = COMMAND_READS | COMMAND_WRITES,
 	.keys = true,
 	.run = run,
 };

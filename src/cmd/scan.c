@@ -101,11 +101,11 @@ static void tell_failure(void *arg, const struct record *record, const struct se
 	log_err(LOG_ERROR, &told);
 }
 
-static enum seal_status open_source(struct command_call *call, struct kafka_config *config, struct source **source,
-				    struct seal_err *err)
+static enum seal_status open_source(struct command_call *call, const struct stream_side *side,
+				    struct kafka_config *config, struct source **source, struct seal_err *err)
 {
 	const struct scan_options *o = call->options;
-	const struct record_input input = {.topic = o->topic,
+	const struct record_input input = {.side = side,
 					   .offset = o->offset,
 					   .partition = o->partition,
 					   .connection = &o->connection,
@@ -129,11 +129,17 @@ static enum seal_status check_options(const struct command_call *call, struct se
 	return SEAL_OK;
 }
 
-static enum seal_status open_policy(const struct scan_options *o, struct policy_use *use, struct seal_err *err)
+static enum seal_status open_policy(const struct scan_options *o, const struct stream_side *side, struct arena *arena,
+				    struct policy_use *use, struct seal_err *err)
 {
-	const char *topics[] = {o->policy_topic != NULL ? o->policy_topic : o->topic, NULL};
+	const char *topics[] = {NULL, NULL};
+	enum seal_status rc;
 
-	return o->policy != NULL ? policy_use_load(o->policy, topics[0] != NULL ? topics : NULL, use, err) : SEAL_OK;
+	SEAL_TRY(record_input_topic(o->policy_topic, side, arena, &topics[0], err));
+	if (o->policy != NULL)
+		rc = policy_use_load(o->policy, topics[0] != NULL ? topics : NULL, use, err);
+out:
+	return rc;
 }
 
 static size_t threads_of(const struct scan_options *o)
@@ -207,13 +213,17 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	struct source *source = NULL;
 	struct kafka_config config;
 	struct scan_rules rules = {.text = false};
+	const struct stream_side *side;
+	struct stream_side read;
 	enum seal_status rc;
 
 	kafka_config_init(&config);
 	SEAL_TRY(check_options(call, err));
-	SEAL_TRY(open_policy(o, &use, err));
+	SEAL_TRY(record_input_side(call, o->topic, &read, err));
+	side = o->topic != NULL ? &read : NULL;
+	SEAL_TRY(open_policy(o, side, call->arena, &use, err));
 	SEAL_TRY(scan_rules_init(&rules, use.topic, o->format != 0, err));
-	rc = open_source(call, &config, &source, err);
+	rc = open_source(call, side, &config, &source, err);
 	if (stop_before_start(rc, exit_code, err)) {
 		rc = SEAL_OK;
 		goto out;
@@ -257,5 +267,6 @@ const struct command command_scan = {
 	.options = rows,
 	.options_size = sizeof(struct scan_options),
 	.args_max = 1,
+	.streams = COMMAND_READS,
 	.run = run,
 };

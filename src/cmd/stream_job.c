@@ -46,7 +46,8 @@ static struct pump_options options_of(const struct stream_job *job)
 		.threads = (unsigned)job->options->threads,
 		.max_records = (uint64_t)job->options->count,
 		.retry_ms = (uint64_t)job->options->retry_ms,
-		.headers = true, /* Kafka is the sink or, of a consumer, the source */
+		.bare = job->to != NULL && job->to->traits->headers == NULL,
+		.headers = job->headers,
 		.keep_partition = job->keep_partition,
 		.keep_topic = job->keep_topic,
 		.keep_going = job->keep_going,
@@ -70,15 +71,47 @@ static enum seal_status close_streams(struct source *source, struct sink *sink, 
 	return rc == SEAL_OK ? closed : rc;
 }
 
+/* Whose rules to use, the best first; ended by NULL. */
+#define TOPICS_MAX 3
+
+static enum seal_status choose_topics(const struct stream_job *job, struct arena *arena,
+				      const char *topics[TOPICS_MAX], struct seal_err *err)
+{
+	const struct stream_side *sides[] = {job->from, job->to};
+	size_t n = 0;
+
+	if (job->options->policy_topic != NULL)
+		topics[n++] = job->options->policy_topic;
+	for (size_t i = 0; i < 2 && job->options->policy_topic == NULL; i++) {
+		struct seal_bytes name = sides[i] != NULL ? sides[i]->topic : BYTES_EMPTY;
+
+		if (name.len == 0)
+			continue;
+		topics[n] = arena_strndup(arena, (const char *)name.ptr, name.len);
+		if (topics[n++] == NULL)
+			return err_memory(err);
+	}
+	topics[n] = NULL;
+	return SEAL_OK;
+}
+
+/* Of its numbers: the stream that is read, or that a FILE goes to. */
+static struct seal_bytes name_of(const struct stream_job *job)
+{
+	const struct stream_side *side = job->from != NULL && job->from->topic.len > 0 ? job->from : job->to;
+
+	return side != NULL ? side->topic : BYTES_EMPTY;
+}
+
 enum seal_status stream_job_run(const struct stream_job *job, struct command_call *call, int *exit_code,
 				struct seal_err *err)
 {
-	const char *only[2] = {job->options->policy_topic, NULL};
+	const char *topics[TOPICS_MAX] = {NULL};
 	struct policy_use use = POLICY_USE_INIT;
 	struct global_options global = *call->global;
 	struct monitor *monitor = NULL;
 	struct policy_reload reload = {.file = job->options->policy,
-				       .topics = only[0] ? only : job->topics,
+				       .topics = topics, /* … or the policy's only one */
 				       .direction = job->direction,
 				       .global = &global,
 				       .now = &use};
@@ -91,6 +124,9 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 
 	progress_attach(&progress, call->global, job->prints, &pump);
 	service_begin();
+	SEAL_TRY(choose_topics(job, call->arena, topics, err));
+	if (topics[0] == NULL)
+		reload.topics = NULL;
 	SEAL_TRY(sandbox_use_drop(job->options->sandbox, err)); /* before the first thread */
 	SEAL_TRY(monitor_open(&(struct monitor_run){.address = job->options->listen, .command = call->command->name},
 			      &monitor, err));
@@ -115,7 +151,7 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	pump.source = progress.source = source;
 	pump.sink = sink;
 	SEAL_TRY(sandbox_use_enter(job->options->sandbox, err));
-	monitor_start(monitor, &pump, bytes_str(job->topics[0]));
+	monitor_start(monitor, &pump, name_of(job));
 	service_ready();
 	rc = pump_run(&pump, &counts, err);
 	service_stopping();

@@ -5,6 +5,7 @@
 #include "cmd/command.h"
 #include "cmd/sandbox_use.h"
 #include "cmd/stream_open.h"
+#include "cmd/stream_use.h"
 #include "cmd/monitor.h"
 #include "pump/pump.h"
 #include "streams/kafka/kafka.h"
@@ -53,8 +54,11 @@ struct stream_options {
 	"--partition). "                                                                                             \
 	"--bootstrap-server, --command-config and --command-property are those of Kafka's own tools. -F takes "      \
 	"getting_started.ini and kcat's and Java's client.properties.\n"                                             \
-	"While a key server or the brokers are away the run waits, says so once, and goes on where it was: nothing " \
-	"is lost or sent twice for it, and no dead letter is made.\n"                                                \
+	"A stream is named by its address: TOPIC or kafka:TOPIC, file:PATH, - (standard input or output), or "       \
+	"SCHEME:ADDRESS of one of the streams below, whose options are --SCHEME-NAME, or of one side alone "         \
+	"--from-SCHEME-NAME and --to-SCHEME-NAME.\n"                                                                 \
+	"While a key server, the source or the target is away the run waits, says so once, and goes on where it "    \
+	"was: nothing is lost for it, and no dead letter is made.\n"                                                 \
 	"The first SIGINT or SIGTERM ends the run cleanly: what was read is written, acknowledged and committed, "   \
 	"and the exit code is 130 or 143. A second one ends it at once."
 
@@ -64,9 +68,11 @@ struct stream_job {
 	enum engine_direction direction;
 	bool plain; /* no policy at all */
 	bool prints; /* the sink is standard output */
-	const char *topics[3]; /* whose rules to use: the first that the policy knows; ended by NULL */
+	const struct stream_side *from,
+		*to; /* the one whose topic's rules are used: the first that the policy knows; NULL: a FILE */
+	bool headers; /* records have some where it matters: see struct pump_options */
 	bool keep_partition, keep_topic, keep_going, no_dead_letters;
-	bool exactly_once; /* source and sink are topics, and the sink has transactions */
+	bool exactly_once; /* the source has `stage`, and the sink transactions */
 	/* Opens both; called when the policy is known to be good. `arg` is the caller's. */
 	enum seal_status (*open)(void *arg, struct source **source, struct sink **sink, struct seal_err *err);
 	void *arg;

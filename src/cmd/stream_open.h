@@ -17,9 +17,8 @@
 #define RETRY_FOR_ROW(owner, member, of)                                                                             \
 	{                                                                                                            \
 		.name = "retry-for", .arg = "TIME",                                                                  \
-		.help = "how long to wait for a key server or a broker that is away, before the run ends with 69 "   \
-			"or 75; "                                                                                    \
-			"0: for ever",                                                                               \
+		.help = "how long to wait for a key server, a source or a target that is away, before the run "      \
+			"ends with 69 or 75; 0: for ever",                                                           \
 		.def = of, .min = 0, .max = INT64_MAX, .env = "SEALSTREAM_RETRY_FOR", .type = OPT_DURATION,          \
 		.offset = offsetof(owner, member)                                                                    \
 	}

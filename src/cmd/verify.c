@@ -202,7 +202,8 @@ static void tell(struct verify *v)
 static enum seal_status verify_run(struct verify *v, struct command_call *call, int *exit_code, struct seal_err *err)
 {
 	const struct verify_options *o = v->options;
-	const struct record_input input = {.topic = o->topic,
+	const struct stream_side *side = o->topic != NULL ? &v->side : NULL;
+	const struct record_input input = {.side = side,
 					   .offset = o->offset,
 					   .partition = o->partition,
 					   .connection = &o->connection,
@@ -211,13 +212,16 @@ static enum seal_status verify_run(struct verify *v, struct command_call *call, 
 					   .max_record_bytes = o->max_record_bytes};
 	struct policy_use use = POLICY_USE_INIT;
 	struct source *source = NULL;
+	const char *topic = NULL;
 	struct kafka_config config;
 	enum seal_status rc;
 
 	kafka_config_init(&config);
 	audit_use_streams(call->global, v->source, NULL);
-	rc = policy_use_open(o->policy, o->policy_topic != NULL ? o->policy_topic : o->topic, ENGINE_REVEAL,
-			     call->global, &use, err);
+	SEAL_TRY(record_input_side(call, o->topic, &v->side, err));
+	v->file = side == NULL || stream_side_is(side, PLATFORM_FILE);
+	SEAL_TRY(record_input_topic(o->policy_topic, side, call->arena, &topic, err));
+	rc = policy_use_open(o->policy, topic, ENGINE_REVEAL, call->global, &use, err);
 	if (rc == SEAL_OK)
 		rc = record_input_open(&input, call, &config, &source, err);
 	if (stop_before_start(rc, exit_code, err)) {
@@ -226,7 +230,8 @@ static enum seal_status verify_run(struct verify *v, struct command_call *call, 
 	}
 	SEAL_TRY(rc);
 	hex_encode(bytes_of(use.policy->sha256, sizeof(use.policy->sha256)), v->policy_sha256);
-	SEAL_TRY(verify_begin(v, use.plan, use.topic, o->topic != NULL || o->envelopes, err));
+	SEAL_TRY(verify_begin(v, use.plan, use.topic, side != NULL ? side->traits->headers != NULL : o->envelopes,
+			      err));
 	SEAL_TRY(verify_all(v, source, err));
 	tell(v);
 	*exit_code = stop_requested() ? 128 + stop_requested() : v->failed > 0 ? 1 : 0;
@@ -252,7 +257,6 @@ static enum seal_status run(struct command_call *call, int *exit_code, struct se
 	v->source = o->topic != NULL ? o->topic : call->n_args > 0 ? call->args[0] : "-";
 	if (o->topic == NULL && strcmp(v->source, "-") == 0)
 		v->source = "stdin"; /* as places of its records have it */
-	v->file = o->topic == NULL;
 	v->policy_file = o->policy;
 	v->began_ms = clock_unix_ms();
 	rc = verify_run(v, call, exit_code, err);
@@ -286,6 +290,7 @@ const struct command command_verify = {
 	.options = rows,
 	.options_size = sizeof(struct verify_options),
 	.args_max = 1,
+	.streams = COMMAND_READS,
 	.keys = true,
 	.run = run,
 };

@@ -5,7 +5,7 @@
 #ifndef CMD_VERIFY_H
 #define CMD_VERIFY_H
 
-#include "cmd/command.h"
+#include "cmd/stream_use.h"
 #include "json/scan.h"
 #include "pump/part.h"
 #include "streams/kafka/kafka.h"
@@ -80,6 +80,7 @@ struct verify {
 	/* What is read, under which rules. */
 	const struct policy *policy;
 	const struct policy_topic *topic;
+	struct stream_side side; /* of a topic */
 	const char *source, *policy_file;
 	char policy_sha256[65];
 	bool file; /* offsets are lines, but for envelopes that name theirs */

@@ -9,7 +9,7 @@
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct {
-	EVP_MD *sha256;
+	EVP_MD *sha256, *md5;
 	EVP_CIPHER *gcm128, *gcm256;
 	EVP_CIPHER *ecb128, *ecb192, *ecb256;
 	EVP_CIPHER *chacha20_poly1305, *chacha20;
@@ -18,6 +18,7 @@ static struct {
 static void fetch_all(void)
 {
 	fetched.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	fetched.md5 = EVP_MD_fetch(NULL, "MD5", NULL);
 	fetched.gcm128 = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL);
 	fetched.gcm256 = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	fetched.ecb128 = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
@@ -48,6 +49,12 @@ const EVP_MD *libcrypto_sha256(void)
 {
 	pthread_once(&once, fetch_all);
 	return fetched.sha256;
+}
+
+const EVP_MD *libcrypto_md5(void)
+{
+	pthread_once(&once, fetch_all);
+	return fetched.md5;
 }
 
 const EVP_CIPHER *libcrypto_aes_gcm(size_t key_len)

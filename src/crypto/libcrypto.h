@@ -14,6 +14,7 @@ enum seal_status libcrypto_failed(struct seal_err *err, const char *what);
  * the life of the process. NULL where this libcrypto lacks it. Any thread.
  */
 const EVP_MD *libcrypto_sha256(void);
+const EVP_MD *libcrypto_md5(void);
 /* key_len 16 or 32 (GCM); 16, 24 or 32 (ECB); else NULL. */
 const EVP_CIPHER *libcrypto_aes_gcm(size_t key_len);
 const EVP_CIPHER *libcrypto_aes_ecb(size_t key_len);

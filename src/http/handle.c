@@ -14,6 +14,7 @@
 #define IDLE_MAX_S 50L
 #define CA_CACHE_S 300L
 #define RECEIVE_BYTES (64L << 10)
+#define BODY_AT_ONCE (16 << 20)
 
 struct setup {
 	CURL *easy;
@@ -46,6 +47,11 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 		flight->stop = STOP_BODY;
 		return 0;
 	}
+	/* All of it at once, if it is not much to promise: growing copies, and wipes what it leaves. */
+	if (expected > 0 && expected <= BODY_AT_ONCE && buf_reserve(answer, (size_t)expected, &err) != SEAL_OK) {
+		flight->stop = STOP_MEMORY;
+		return 0;
+	}
 	if (buf_append(answer, bytes_of(data, count), &err) != SEAL_OK) {
 		flight->stop = err.code == SEAL_E_LIMIT ? STOP_BODY : STOP_MEMORY;
 		return 0;
@@ -70,6 +76,20 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 	else if (bytes_eq_str(line, "\r\n") || bytes_eq_str(line, "\n"))
 		flight->headers_done = true;
 	return count;
+}
+
+/* A connection is there. libcurl sends again by itself what a kept-alive one took to its grave: not what must not be repeated. */
+static int on_connection(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+	struct flight *flight = arg;
+	bool again = flight->sent && flight->exchange->once;
+
+	(void)remote;
+	(void)local;
+	(void)remote_port;
+	(void)local_port;
+	flight->sent = true;
+	return again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static void limits(struct setup *s)
@@ -124,6 +144,7 @@ CURL *handle_new(const struct http_client *client)
 	trust(&s, client);
 	set_ptr(&s, CURLOPT_WRITEFUNCTION, (const void *)on_body);
 	set_ptr(&s, CURLOPT_HEADERFUNCTION, (const void *)on_header);
+	set_ptr(&s, CURLOPT_PREREQFUNCTION, (const void *)on_connection);
 	if (client->client_cert != NULL) {
 		set_ptr(&s, CURLOPT_SSLCERT, client->client_cert);
 		set_ptr(&s, CURLOPT_SSLKEY, client->client_key);
@@ -261,6 +282,7 @@ bool handle_aim(struct flight *flight)
 	struct setup s = {flight->easy, CURLE_OK};
 	uint64_t connect_ms = client->connect_ms < flight->limit_ms ? client->connect_ms : flight->limit_ms;
 
+	flight->sent = false;
 	flight->header_bytes = 0;
 	flight->headers_done = false;
 	flight->stop = STOP_NONE;
@@ -270,6 +292,7 @@ bool handle_aim(struct flight *flight)
 	set_method(&s, flight->exchange);
 	set_ptr(&s, CURLOPT_WRITEDATA, flight);
 	set_ptr(&s, CURLOPT_HEADERDATA, flight);
+	set_ptr(&s, CURLOPT_PREREQDATA, flight);
 	set_ptr(&s, CURLOPT_PRIVATE, flight);
 	set_ptr(&s, CURLOPT_ERRORBUFFER, flight->reason);
 	set_long(&s, CURLOPT_HTTP_VERSION,
@@ -277,7 +300,7 @@ bool handle_aim(struct flight *flight)
 								     : CURL_HTTP_VERSION_2TLS);
 	set_long(&s, CURLOPT_TIMEOUT_MS, (long)flight->limit_ms);
 	set_long(&s, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
-	set_long(&s, CURLOPT_FRESH_CONNECT, flight->fresh || flight->exchange->once);
+	set_long(&s, CURLOPT_FRESH_CONNECT, flight->fresh || (flight->exchange->once && !flight->exchange->reuse));
 	return s.code == CURLE_OK;
 }
 

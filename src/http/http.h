@@ -63,9 +63,11 @@ struct http_exchange {
 	size_t n_headers;
 	struct seal_bytes body; /* ptr NULL: none */
 	bool once; /* not repeatable: another try only when the server cannot have seen the first */
+	bool reuse; /* with `once`: not on a new connection each; where the one that was there has just died, there is no answer */
 	/* The result. `status` 0: there was no answer, `err` says why. */
 	unsigned status;
 	struct seal_buf answer; /* the body; http_exchange_clear wipes and frees it */
+	int64_t date_s; /* since 1970, as the server says in Date; 0: it does not */
 	char location[256]; /* of a redirect, which is never followed; "" otherwise or when longer */
 	struct seal_err err; /* SEAL_RETRY: SEAL_E_SERVICE, SEAL_E_TIMEOUT. SEAL_DENIED: a certificate that is not
 			      * trusted. SEAL_USAGE/SEAL_E_CONFIG: a host or proxy name that cannot be. SEAL_DATA/SEAL_E_LIMIT: body too
@@ -98,10 +100,24 @@ void http_drop(struct http_worker *worker);
 
 void http_exchange_clear(struct http_exchange *exchange);
 
+/* One exchange, by a worker of its own. SEAL_OK: there was an answer, whatever its status; else the exchange's error. */
+SEAL_MUST_USE enum seal_status http_ask(struct http_client *client, struct http_exchange *exchange,
+					uint64_t deadline_ms, struct seal_err *err);
+
 /* Is it this machine: "localhost", 127.0.0.0/8, ::1 (without brackets)? */
 bool http_is_loopback(const char *host);
+/* The same of a host as it stands in a URL, with what follows it. */
+bool http_is_loopback_url(const char *host);
 
-/* Percent-encodes what cannot stand in one segment of a path; appends to `out`. */
+/* Percent-encodes all but unreserved characters (RFC 3986 §2.3), as values of forms and queries want it; appends to `out`. */
+SEAL_MUST_USE enum seal_status http_percent_append(struct seal_buf *out, struct seal_bytes text,
+						   struct seal_err *err);
+
+/* Appends "NAME=VALUE" of a form or a query, behind '&' where something stands there; `name` as it is. */
+SEAL_MUST_USE enum seal_status http_form_append(struct seal_buf *out, const char *name, struct seal_bytes value,
+						struct seal_err *err);
+
+/* http_percent_append for one segment of a path, which is not empty and no "." or "..": these are SEAL_USAGE. */
 SEAL_MUST_USE enum seal_status http_path_append(struct seal_buf *out, struct seal_bytes segment,
 						struct seal_err *err);
 

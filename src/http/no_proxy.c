@@ -43,3 +43,14 @@ bool http_is_loopback(const char *host)
 		return ntohl(v4.s_addr) >> 24 == 127;
 	return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
+
+bool http_is_loopback_url(const char *host)
+{
+	const bool bracketed = host[0] == '[';
+	char name[64];
+
+	host += bracketed;
+	return (size_t)snprintf(name, sizeof(name), "%.*s", (int)strcspn(host, bracketed ? "]" : ":/?#"), host) <
+		       sizeof(name) &&
+	       http_is_loopback(name);
+}

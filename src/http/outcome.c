@@ -40,6 +40,7 @@ static void take_answer(CURL *easy, struct http_exchange *ex, long status, struc
 	ex->status = (unsigned)status;
 	if (status / 100 == 3 && header(easy, "Location", &value) && strlen(value) < sizeof(ex->location))
 		memcpy(ex->location, value, strlen(value) + 1);
+	ex->date_s = header(easy, "Date", &value) ? retry_date_s(value) : 0;
 	if (header(easy, "Retry-After", &value))
 		out->asked = retry_after_ms(value, clock_unix_ms() / 1000, &out->after_ms);
 	out->answered = true;

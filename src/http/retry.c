@@ -14,21 +14,27 @@ uint64_t retry_pause_ms(unsigned tries, uint32_t noise)
 	return (uint64_t)noise * (most + 1) >> 32;
 }
 
+int64_t retry_date_s(const char *value)
+{
+	/* curl_getdate would take "20991231" for a day */
+	time_t date = value[0] >= '0' && value[0] <= '9' ? -1 : curl_getdate(value, NULL);
+
+	return date > 0 ? (int64_t)date : 0;
+}
+
 bool retry_after_ms(const char *value, int64_t now_s, uint64_t *out)
 {
 	uint64_t seconds;
-	time_t date;
+	int64_t date_s;
 
 	if (bytes_to_u64(bytes_str(value), UINT32_MAX, &seconds)) {
 		*out = seconds * 1000;
 		return true;
 	}
-	if (value[0] >= '0' && value[0] <= '9') /* curl_getdate would take "20991231" for a day */
+	date_s = retry_date_s(value);
+	if (date_s == 0)
 		return false;
-	date = curl_getdate(value, NULL);
-	if (date == -1)
-		return false;
-	*out = date > now_s ? (uint64_t)(date - now_s) * 1000 : 0;
+	*out = date_s > now_s ? (uint64_t)(date_s - now_s) * 1000 : 0;
 	return true;
 }
 

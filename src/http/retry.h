@@ -18,6 +18,9 @@ uint64_t retry_pause_ms(unsigned tries, uint32_t noise);
 /* The value of a Retry-After header (RFC 9110 §10.2.3: seconds, or a date) seen at `now_s` since 1970; false when it is neither. */
 bool retry_after_ms(const char *value, int64_t now_s, uint64_t *out);
 
+/* An HTTP date (RFC 9110 §5.6.7), in seconds since 1970; 0: it is none. */
+int64_t retry_date_s(const char *value);
+
 /* The default of http_config.retry: 429 and all of 5xx but 501. */
 bool retry_status(unsigned status, struct seal_bytes body);
 

@@ -153,6 +153,7 @@ static bool launch(struct http_worker *w, struct slot *slot, struct flight *flig
 	ex->tries++;
 	ex->status = 0;
 	ex->location[0] = '\0';
+	ex->date_s = 0;
 	err_clear(&ex->err);
 	buf_reset(&ex->answer);
 	flight->limit_ms = left < w->client->timeout_ms ? left : w->client->timeout_ms;
@@ -416,6 +417,7 @@ enum seal_status http_start(struct http_worker *w, struct http_exchange *exchang
 	exchange->status = 0;
 	exchange->tries = 0;
 	exchange->location[0] = '\0';
+	exchange->date_s = 0;
 	err_clear(&exchange->err);
 	buf_reset(&exchange->answer);
 	exchange->answer.max = w->client->max_response;
@@ -446,8 +448,11 @@ struct http_exchange *http_next(struct http_worker *w)
 
 	if (w->under_way == 0)
 		return NULL;
-	if (!leave_to_parent(w))
+	/* What is started has just been sent; only where nobody waits for the network must it be looked at here. */
+	if (!leave_to_parent(w) && w->done.first != NULL)
 		work(w);
+	else
+		serve_queue(w);
 	while (w->done.first == NULL) {
 		code = curl_multi_poll(w->multi, NULL, 0, patience(w), NULL);
 		if (code != CURLM_OK)
@@ -500,4 +505,23 @@ void http_exchange_clear(struct http_exchange *exchange)
 	exchange->status = 0;
 	exchange->location[0] = '\0';
 	err_clear(&exchange->err);
+}
+
+enum seal_status http_ask(struct http_client *client, struct http_exchange *exchange, uint64_t deadline_ms,
+			  struct seal_err *err)
+{
+	struct http_worker *worker = NULL;
+	enum seal_status rc;
+
+	SEAL_TRY(http_worker_new(client, &worker, err));
+	SEAL_TRY(http_start(worker, exchange, deadline_ms, err));
+	SEAL_INVARIANT(http_next(worker) == exchange);
+	if (exchange->status == 0) {
+		if (err != NULL)
+			*err = exchange->err;
+		rc = exchange->err.status;
+	}
+out:
+	http_worker_free(worker);
+	return rc;
 }

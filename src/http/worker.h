@@ -27,6 +27,7 @@ struct flight {
 	CURL *easy; /* NULL: none under way */
 	enum breaker_pass pass;
 	uint64_t limit_ms; /* it may take so long */
+	bool sent; /* a connection has been given to it */
 	size_t header_bytes;
 	bool headers_done;
 	enum flight_stop stop;

@@ -95,3 +95,30 @@ enum json_event json_events_next(struct json_events *e)
 	}
 	return JSON_EVENT_END;
 }
+
+void json_events_skip(struct json_events *e)
+{
+	uint32_t open = 1;
+	size_t at = e->at;
+
+	for (bool escaped; open > 0; at++) {
+		SEAL_INVARIANT(at < e->doc.len);
+		switch (e->doc.ptr[at]) {
+		case '"':
+			at = string_end(e, at + 1, &escaped);
+			break;
+		case '{':
+		case '[':
+			open++;
+			break;
+		case '}':
+		case ']':
+			open--;
+			break;
+		default:
+			break;
+		}
+	}
+	e->at = at - 1;
+	(void)leave(e);
+}

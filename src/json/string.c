@@ -6,6 +6,7 @@
  */
 #include "json/string.h"
 
+#include "base/encode.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "json/escape.h"
@@ -107,6 +108,11 @@ bool json_string_decode(struct seal_bytes raw, struct arena *arena, struct seal_
 	return true;
 }
 
+bool json_string_decode_to(struct seal_bytes raw, uint8_t *out, size_t *len)
+{
+	return escape_decode(raw, out, raw.len, len);
+}
+
 /* The letter of a two-character escape, 'u' for the long form, 0 for bytes that stand for themselves. */
 static const uint8_t escape_letter[256] = {
 	'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'b', 't', 'n', 'u', 'f', 'r', 'u', 'u',		[0x10] = 'u',
@@ -174,4 +180,25 @@ size_t json_string_written(struct seal_bytes text)
 			len += escape_letter[text.ptr[at]] == 'u' ? 5 : 1;
 	}
 	return len;
+}
+
+enum seal_status json_string_append(struct seal_buf *out, struct seal_bytes text, struct seal_err *err)
+{
+	enum seal_status rc = buf_reserve(out, json_string_written(text), err);
+
+	if (rc == SEAL_OK)
+		out->len += json_string_write(text, out->ptr + out->len);
+	return rc;
+}
+
+enum seal_status json_base64_append(struct seal_buf *out, struct seal_bytes raw, struct seal_err *err)
+{
+	enum seal_status rc = buf_reserve(out, BASE64_LEN(raw.len) + 2, err);
+
+	if (rc != SEAL_OK)
+		return rc;
+	out->ptr[out->len++] = '"';
+	out->len += base64_encode(raw, (char *)out->ptr + out->len);
+	out->ptr[out->len++] = '"';
+	return SEAL_OK;
 }

@@ -122,11 +122,4 @@ SEAL_MUST_USE enum seal_status keyring_configure(struct keyring *keyring, struct
 /* Removes the key for good. SEAL_E_DENIED unless its deletion is allowed. */
 SEAL_MUST_USE enum seal_status keyring_destroy(struct keyring *keyring, struct seal_bytes name, struct seal_err *err);
 
-/*
- * A whole file of 1 … max bytes, straight into secret memory; `private_only` refuses a regular file that others may
- * read. SEAL_E_NO_INPUT, SEAL_E_DENIED, SEAL_E_LIMIT.
- */
-SEAL_MUST_USE enum seal_status keyring_read_secret(const char *path, size_t max, bool private_only,
-						   struct secret *out, struct seal_err *err);
-
 #endif

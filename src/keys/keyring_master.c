@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/secret_file.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
 #include "keys/keyring.h"
@@ -34,77 +35,9 @@ enum seal_status master_config_check(const struct key_source_config *config, str
 	return SEAL_OK;
 }
 
-static enum seal_status check_private(int fd, const char *path, struct seal_err *err)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot examine %s", path);
-	if (S_ISREG(st.st_mode) && (st.st_mode & 077) != 0)
-		return err_set(err, SEAL_DENIED, SEAL_E_DENIED,
-			       "%s can be read by others (mode %03o); take it away from them with `chmod 600`", path,
-			       (unsigned)st.st_mode & 0777);
-	return SEAL_OK;
-}
-
-static enum seal_status open_file(const char *path, int *fd, struct seal_err *err)
-{
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (*fd >= 0)
-		return SEAL_OK;
-	if (errno == EACCES || errno == EPERM)
-		return err_set_errno(err, SEAL_DENIED, SEAL_E_DENIED, errno, "cannot read %s", path);
-	return err_set_errno(err, SEAL_USAGE, SEAL_E_NO_INPUT, errno, "cannot read %s", path);
-}
-
-/* Reads to the end, at most `room` bytes. */
-static enum seal_status read_into(int fd, const char *path, uint8_t *to, size_t room, size_t *len,
-				  struct seal_err *err)
-{
-	*len = 0;
-	while (*len < room) {
-		ssize_t n = read(fd, to + *len, room - *len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot read %s", path);
-		if (n == 0)
-			break;
-		*len += (size_t)n;
-	}
-	return SEAL_OK;
-}
-
-enum seal_status keyring_read_secret(const char *path, size_t max, bool private_only, struct secret *out,
-				     struct seal_err *err)
-{
-	struct secret all = SECRET_INIT;
-	enum seal_status rc;
-	size_t len;
-	int fd = -1;
-
-	SEAL_TRY(open_file(path, &fd, err));
-	if (private_only)
-		SEAL_TRY(check_private(fd, path, err));
-	SEAL_TRY(secret_alloc(&all, max + 1, err));
-	SEAL_TRY(read_into(fd, path, all.ptr, max + 1, &len, err));
-	if (len > max || len == 0) {
-		rc = err_set(err, SEAL_DATA, SEAL_E_LIMIT, "%s %s; give a file of 1 to %zu bytes", path,
-			     len ? "is too long" : "is empty", max);
-		goto out;
-	}
-	SEAL_TRY(secret_copy(out, bytes_of(all.ptr, len), err));
-out:
-	if (fd >= 0)
-		close(fd);
-	secret_clear(&all);
-	return rc;
-}
-
 static enum seal_status raw_file(const char *path, struct secret *out, struct seal_err *err)
 {
-	enum seal_status rc = keyring_read_secret(path, MASTER_LEN + 1, true, out, err);
+	enum seal_status rc = secret_read_file(path, MASTER_LEN + 1, true, out, err);
 
 	if (rc == SEAL_OK && out->len == MASTER_LEN)
 		return SEAL_OK;
@@ -125,7 +58,7 @@ static enum seal_status passphrase(const char *path, struct secret *out, struct 
 	struct seal_bytes text;
 	enum seal_status rc;
 
-	SEAL_TRY(keyring_read_secret(path, PASSPHRASE_MAX + LINE_END_MAX, true, &all, err));
+	SEAL_TRY(secret_read_file(path, PASSPHRASE_MAX + LINE_END_MAX, true, &all, err));
 	text = secret_bytes(&all);
 	if (text.ptr[text.len - 1] == '\n') {
 		text.len--;

@@ -1,10 +1,12 @@
 /* HOST:PORT into a listening socket. A host with more than one address is listened to at the first that works. */
 #include "listen/address.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -96,4 +98,50 @@ enum seal_status address_listen(const char *address, int *fd, char where[LISTEN_
 		*fd = -1;
 	}
 	return rc;
+}
+
+bool address_is_loopback(int fd)
+{
+	struct sockaddr_storage at;
+	socklen_t len = sizeof(at);
+
+	if (getsockname(fd, (struct sockaddr *)&at, &len) != 0)
+		return false;
+	if (at.ss_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)&at)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return at.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&at)->sin6_addr);
+}
+
+/* The host of a header "host", "host:port", "[IPv6]" or "[IPv6]:port" (RFC 9110, 7.2). */
+static bool parse_host(const char *text, char host[HOST_MAX], bool *bracketed)
+{
+	const char *end;
+	uint64_t port;
+	size_t len;
+
+	*bracketed = text[0] == '[';
+	text += *bracketed;
+	len = strcspn(text, *bracketed ? "]" : ":");
+	end = text + len + *bracketed;
+	if (len == 0 || len >= HOST_MAX || (*bracketed && text[len] != ']'))
+		return false;
+	if (end[0] != '\0' && (end[0] != ':' || !bytes_to_u64(bytes_str(end + 1), 65535, &port)))
+		return false;
+	snprintf(host, HOST_MAX, "%.*s", (int)len, text);
+	return true;
+}
+
+bool address_takes(const char *address, const char *host)
+{
+	struct in6_addr literal;
+	char asked[HOST_MAX];
+	struct parts told;
+	bool bracketed;
+
+	if (!parse_host(host, asked, &bracketed))
+		return false;
+	if (inet_pton(bracketed ? AF_INET6 : AF_INET, asked, &literal) == 1)
+		return true;
+	return !bracketed &&
+	       (strcasecmp(asked, "localhost") == 0 || (parse(address, &told) && strcasecmp(asked, told.host) == 0));
 }

@@ -24,6 +24,7 @@ struct listener {
 	const struct listen_page *pages;
 	void *arg;
 	char address[LISTEN_ADDRESS_MAX];
+	char *told; /* the address as it was given; NULL: not a loopback one, any Host is answered */
 };
 
 static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status, const char *type,
@@ -69,12 +70,22 @@ static enum MHD_Result send_page(const struct listener *listener, const struct l
 	return sent;
 }
 
+/* Browsers send the header; whoever sends none is no page of theirs. */
+static bool is_for_us(const struct listener *listener, struct MHD_Connection *connection)
+{
+	const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+
+	return listener->told == NULL || host == NULL || address_takes(listener->told, host);
+}
+
 /* Called at a request's headers, then for its body, which is not read: whoever sends one is answered and cut off. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
 				  const char *version, const char *body, size_t *body_len, void **of_request)
 {
 	const struct listener *listener = arg;
 
+	if (!is_for_us(listener, connection))
+		return send_text(connection, MHD_HTTP_FORBIDDEN, PLAIN, BYTES_LIT("this is not that host\n"));
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return send_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, PLAIN, BYTES_LIT("GET and HEAD only\n"));
 	for (const struct listen_page *page = listener->pages; page->path != NULL; page++)
@@ -118,6 +129,10 @@ enum seal_status listener_open(const char *address, const struct listen_page *pa
 	listener->pages = pages;
 	listener->arg = arg;
 	SEAL_TRY(address_listen(address, &fd, listener->address, err));
+	if (address_is_loopback(fd) && (listener->told = mem_strdup(address)) == NULL) {
+		rc = err_memory(err);
+		goto out;
+	}
 	listener->daemon = start(listener, fd);
 	if (listener->daemon == NULL)
 		rc = err_set(err, SEAL_FATAL, SEAL_E_INTERNAL, "cannot start a thread to listen at %s",
@@ -126,6 +141,7 @@ out:
 	if (rc != SEAL_OK) {
 		if (fd >= 0)
 			close(fd);
+		mem_free(listener->told);
 		mem_free(listener);
 	} else {
 		*out = listener;
@@ -143,5 +159,6 @@ void listener_close(struct listener *listener)
 	if (listener == NULL)
 		return;
 	MHD_stop_daemon(listener->daemon); /* and its socket */
+	mem_free(listener->told);
 	mem_free(listener);
 }

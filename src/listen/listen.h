@@ -24,7 +24,7 @@ struct listen_page {
 };
 
 /*
- * `address`: HOST:PORT, [IPv6]:PORT; port 0: one that is free. Every page is served from now on; `pages` and `arg` must stay. Errors:
+ * `address`: HOST:PORT, [IPv6]:PORT; port 0: one that is free. At a loopback address requests for another host's name get 403. Every page is served from now on; `pages` and `arg` must stay. Errors:
  * SEAL_E_USAGE for what is no address, SEAL_E_CREATE where it cannot listen there.
  */
 SEAL_MUST_USE enum seal_status listener_open(const char *address, const struct listen_page *pages, void *arg,

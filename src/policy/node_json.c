@@ -5,6 +5,7 @@
 #include "policy/node_json.h"
 
 #include "json/scan.h"
+#include "json/string.h"
 #include "policy/write.h"
 
 static bool is_one_of(struct seal_bytes text, const char *const *words)
@@ -77,7 +78,7 @@ static bool scalar_to_json(struct build *build, const struct node *node, struct 
 	struct seal_bytes text = node->text;
 
 	if (!node->plain)
-		return append(build, node, write_json_string(out, text, &err), &err);
+		return append(build, node, json_string_append(out, text, &err), &err);
 	if (is_one_of(text, nulls))
 		return append(build, node, buf_append_str(out, "null", &err), &err);
 	if (is_one_of(text, trues))
@@ -85,7 +86,7 @@ static bool scalar_to_json(struct build *build, const struct node *node, struct 
 	if (is_one_of(text, falses))
 		return append(build, node, buf_append_str(out, "false", &err), &err);
 	if (!is_decimal(text) && !is_other_number(text))
-		return append(build, node, write_json_string(out, text, &err), &err);
+		return append(build, node, json_string_append(out, text, &err), &err);
 	if (json_is_value(text, false))
 		return append(build, node, buf_append(out, text, &err), &err);
 	build_error(build, node->mark,
@@ -116,7 +117,7 @@ bool node_to_json(struct build *build, const struct node *node, struct seal_buf 
 		if (item != node->first)
 			good &= append_text(build, node, out, ",");
 		if (map)
-			good &= append(build, item, write_json_string(out, item->text, &err), &err) &&
+			good &= append(build, item, json_string_append(out, item->text, &err), &err) &&
 				append_text(build, item, out, ":");
 		good &= node_to_json(build, map ? item->value : item, out);
 	}

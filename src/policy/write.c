@@ -3,15 +3,6 @@
 
 #include "json/string.h"
 
-enum seal_status write_json_string(struct seal_buf *out, struct seal_bytes text, struct seal_err *err)
-{
-	enum seal_status rc = buf_reserve(out, json_string_written(text), err);
-
-	if (rc == SEAL_OK)
-		out->len += json_string_write(text, out->ptr + out->len);
-	return rc;
-}
-
 static void put(struct writer *w, const char *text)
 {
 	if (w->rc == SEAL_OK)
@@ -69,7 +60,7 @@ void write_text(struct writer *w, struct seal_bytes text)
 {
 	start(w);
 	if (w->rc == SEAL_OK)
-		w->rc = write_json_string(w->out, text, w->err);
+		w->rc = json_string_append(w->out, text, w->err);
 	w->more = true;
 }
 

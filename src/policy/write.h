@@ -29,7 +29,4 @@ void write_bool(struct writer *w, bool value);
 /* A name and its text. */
 void write_member(struct writer *w, const char *name, const char *text);
 
-/* Appends `text` (valid UTF-8) as a JSON string. */
-SEAL_MUST_USE enum seal_status write_json_string(struct seal_buf *out, struct seal_bytes text, struct seal_err *err);
-
 #endif

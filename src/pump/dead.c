@@ -123,7 +123,8 @@ static enum seal_status add_headers(struct dead_letters *dead, const struct reco
 		SEAL_TRY(seal_later(dead, record->key, &all[n++].value, err));
 	}
 	all[n++] = (struct record_header){BYTES_LIT("seal-error"), bytes_str(seal_code_name(why->code))};
-	all[n++] = (struct record_header){BYTES_LIT(DEAD_TOPIC_HEADER), record->topic};
+	if (record->topic.len > 0) /* a file's have none, and an empty header is more than some services take */
+		all[n++] = (struct record_header){BYTES_LIT(DEAD_TOPIC_HEADER), record->topic};
 	all[n++] = (struct record_header){BYTES_LIT("seal-partition"), bytes_str(partition)};
 	all[n++] = (struct record_header){BYTES_LIT("seal-offset"), bytes_str(offset)};
 	out->headers = all;

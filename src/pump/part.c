@@ -88,6 +88,20 @@ out:
 	return rc;
 }
 
+/* What a record was known by must not be lost with it. */
+static enum seal_status check_letters(const struct pump_options *options, struct seal_err *err)
+{
+	const struct policy_topic *topic = options->topic;
+
+	if (!options->bare || options->no_dead_letters || topic->key == NULL ||
+	    topic->on.on_error != ON_ERROR_DEAD_LETTER)
+		return SEAL_OK;
+	return err_set(
+		err, SEAL_USAGE, SEAL_E_CONFIG,
+		"the target keeps no headers, where dead letters (on_error: dead_letter) carry the record keys "
+		"that the policy protects; take on_error reject or drop, or a target that has headers");
+}
+
 enum seal_status parts_new(const struct pump_options *options, struct part **out, size_t *n, struct seal_err *err)
 {
 	struct maker maker = {.options = options};
@@ -98,6 +112,7 @@ enum seal_status parts_new(const struct pump_options *options, struct part **out
 	if (options->plain)
 		return SEAL_OK;
 	SEAL_TRY(engine_check_headers(options->topic, options->headers, err));
+	SEAL_TRY(check_letters(options, err));
 	find_parts(&maker);
 	maker.parts = mem_calloc(maker.n, sizeof(*maker.parts));
 	if (maker.parts == NULL) {

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "pump/target.h"
 #include "pump/transaction.h"
 
 #define THREADS_MAX 64
@@ -96,28 +97,20 @@ static void ask_for_reload(struct pump *p)
 /* Under `lock`: serves the sink and counts the batches that are safe. */
 static void poll_sink(struct pump *p, int timeout_ms)
 {
-	struct sink *sink = p->options->sink;
-	struct seal_err err = SEAL_ERR_INIT;
 	uint64_t ticket = 0;
-	enum seal_status rc;
 
 	if (p->sink_failed)
 		return;
 	if (p->options->exactly_once) {
 		transaction_drive(p, false);
 		p->acknowledged = p->turn; /* what must be done again is read again */
-		if (p->transaction.state == TRANSACTION_ENDING)
+		if (p->transaction.state == TRANSACTION_ENDING || p->sink_failed)
 			return; /* another thread may be in the sink */
 		timeout_ms = 0;
 	}
-	rc = sink->ops->poll(sink, timeout_ms, &ticket, &err);
-	if (rc != SEAL_OK && rc != SEAL_RETRY) {
-		p->sink_failed = true;
-		pump_fail(p, &err);
-		return;
-	}
-	while (p->acknowledged < p->turn && p->slots[p->acknowledged % p->max_batches].ticket <= ticket)
-		p->acknowledged++;
+	target_serve(p, timeout_ms, &ticket);
+	if (!p->sink_failed)
+		target_acknowledge(p, ticket);
 }
 
 static void release(struct pump *p, struct slot *slot)
@@ -127,6 +120,24 @@ static void release(struct pump *p, struct slot *slot)
 	source->ops->release(source, &slot->batch);
 	arena_reset(&slot->batch.arena);
 	slot->batch.n = 0;
+}
+
+/* Under read_lock: after a commit. False: not now, or never. */
+static bool committed_well(struct pump *p, enum seal_status rc, struct seal_err *err)
+{
+	if (rc == SEAL_OK && p->commit_wait.since_ms == 0)
+		return true;
+	pthread_mutex_lock(&p->lock);
+	if (rc == SEAL_OK) {
+		pump_wait_end(p, &p->commit_wait, true);
+	} else if (rc != SEAL_RETRY || !pump_wait_on(p, &p->commit_wait, err, STREAM_AWAY_TELL_MS)) {
+		if (rc == SEAL_RETRY)
+			pump_wait_given_up(p, p->commit_wait.since_ms, err);
+		p->commit_failed = true;
+		pump_fail(p, err);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return rc == SEAL_OK;
 }
 
 /*
@@ -143,13 +154,8 @@ static void commit(struct pump *p, uint64_t safe)
 		return;
 	if (source->ops->commit != NULL && !p->options->exactly_once)
 		rc = source->ops->commit(source, &p->slots[(safe - 1) % p->max_batches].batch, &err);
-	if (rc == SEAL_RETRY)
+	if (!committed_well(p, rc, &err))
 		return;
-	if (rc != SEAL_OK) {
-		p->commit_failed = true;
-		fail_locked(p, &err);
-		return;
-	}
 	for (; p->committed < safe; p->committed++)
 		release(p, &p->slots[p->committed % p->max_batches]);
 }
@@ -226,55 +232,31 @@ static bool pause_between(struct pump *p, int ms)
 	return go_on;
 }
 
-/* A wait of one thread for something that answers SEAL_RETRY. */
-struct wait {
-	uint64_t since_ms; /* 0: not waiting */
-	int pause_ms;
-};
-
 /*
- * After SEAL_RETRY: the first thread that waits tells so; waits, doubles the pause. False when it is time to give up: a stop
- * request, a failure elsewhere, or the wait has lasted retry_ms.
+ * After SEAL_RETRY of something that one thread wants: waits, doubles the pause. False when it is time to give up: a stop request,
+ * a failure elsewhere, or the wait has lasted retry_ms.
  */
-static bool wait_to_retry(struct pump *p, const struct seal_err *why, struct wait *wait)
+static bool wait_to_retry(struct pump *p, const struct seal_err *why, struct pump_wait *wait)
 {
-	const uint64_t now = clock_mono_ms(), limit_ms = p->options->retry_ms;
 	bool go_on;
 
 	pthread_mutex_lock(&p->lock);
-	if (wait->since_ms == 0) {
-		*wait = (struct wait){.since_ms = now, .pause_ms = RETRY_FIRST_MS};
-		if (p->waiting++ == 0) {
-			p->waiting_ms = now;
-			if (p->options->waiting != NULL)
-				p->options->waiting(p->options->arg, why);
-		}
-	}
-	go_on = !stopping(p) && !p->failed && (limit_ms == 0 || now - wait->since_ms < limit_ms);
+	go_on = pump_wait_on(p, wait, why, 0) && !stopping(p) && !p->failed;
 	pthread_mutex_unlock(&p->lock);
-	if (!go_on || !pause_between(p, wait->pause_ms))
+	if (!go_on)
 		return false;
-	wait->pause_ms = wait->pause_ms * 2 > RETRY_LONGEST_MS ? RETRY_LONGEST_MS : wait->pause_ms * 2;
-	return true;
+	wait->pause_ms = wait->pause_ms == 0 ? RETRY_FIRST_MS : wait->pause_ms * 2;
+	if (wait->pause_ms > RETRY_LONGEST_MS)
+		wait->pause_ms = RETRY_LONGEST_MS;
+	return pause_between(p, wait->pause_ms);
 }
 
-/* The wait was as long as it may be: the error says so. */
-static void tell_given_up(const struct pump *p, const struct wait *wait, struct seal_err *err)
-{
-	if (wait->since_ms != 0 && p->options->retry_ms > 0 &&
-	    clock_mono_ms() - wait->since_ms >= p->options->retry_ms)
-		err_prefix(err, "given up after %.1f s", (double)(clock_mono_ms() - wait->since_ms) / 1000);
-}
-
-/* The wait is over. `answer`: because it was answered; the last thread that waited tells so. */
-static void end_wait(struct pump *p, struct wait *wait, bool answer)
+static void end_wait(struct pump *p, struct pump_wait *wait, bool answered)
 {
 	if (wait->since_ms == 0)
 		return;
-	wait->since_ms = 0;
 	pthread_mutex_lock(&p->lock);
-	if (--p->waiting == 0 && answer && p->options->resumed != NULL)
-		p->options->resumed(p->options->arg, clock_mono_ms() - p->waiting_ms);
+	pump_wait_end(p, wait, answered);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -336,7 +318,7 @@ static struct slot *take(struct pump *p)
 {
 	struct slot *slot = NULL;
 	struct seal_err err = SEAL_ERR_INIT;
-	struct wait wait = {.since_ms = 0};
+	struct pump_wait wait = {.since_ms = 0};
 	bool room, got = false;
 
 	pthread_mutex_lock(&p->read_lock);
@@ -353,7 +335,8 @@ static struct slot *take(struct pump *p)
 		if (rc == SEAL_OK) {
 			end_wait(p, &wait, true);
 		} else if (rc != SEAL_RETRY || (!wait_to_retry(p, &err, &wait) && !stop_was_asked(p))) {
-			tell_given_up(p, &wait, &err);
+			if (rc == SEAL_RETRY)
+				pump_wait_given_up(p, wait.since_ms, &err);
 			end_reading(p, &err);
 		}
 		if (got)
@@ -374,14 +357,14 @@ static struct slot *take(struct pump *p)
  */
 static enum seal_status transform(struct worker *worker, struct slot *slot, bool *abandoned, struct seal_err *err)
 {
-	struct wait wait = {.since_ms = 0};
+	struct pump_wait wait = {.since_ms = 0};
 	enum seal_status rc;
 
 	*abandoned = false;
 	while ((rc = worker_transform(worker, &slot->batch, err)) == SEAL_RETRY) {
 		if (!wait_to_retry(worker->pump, err, &wait)) {
 			*abandoned = stop_was_asked(worker->pump);
-			tell_given_up(worker->pump, &wait, err);
+			pump_wait_given_up(worker->pump, wait.since_ms, err);
 			break;
 		}
 		err_clear(err);
@@ -395,8 +378,34 @@ static void fail_late(struct pump *p)
 {
 	struct seal_err err = SEAL_ERR_INIT;
 
-	err_set(&err, SEAL_RETRY, SEAL_E_TIMEOUT, "not all records were acknowledged in time");
+	(void)target_too_late(p, "not all records were acknowledged in time", &err);
 	pump_fail(p, &err);
+}
+
+/*
+ * Under `lock`, in turn: the sink has said SEAL_RETRY of a write (`why`), or of a begin (NULL). SEAL_OK: try again. Outside of
+ * transactions others look around meanwhile, so that what is safe is committed; one that is open must not end before this batch
+ * is in it.
+ */
+static enum seal_status wait_for_sink(struct pump *p, const struct seal_err *why, struct seal_err *err)
+{
+	uint64_t ticket;
+
+	if (drain_is_over(p))
+		return target_too_late(p, "the target took no more records", err);
+	p->put_off = true;
+	p->write_away = why != NULL && why->code != SEAL_E_BUSY;
+	if (p->write_away)
+		target_is_away(p, why);
+	if (!p->options->exactly_once) {
+		pthread_mutex_unlock(&p->lock);
+		look_after_others(p);
+		pthread_mutex_lock(&p->lock);
+	} else if (why != NULL) {
+		target_serve(p, 0, &ticket);
+	}
+	tell_progress(p);
+	return p->failed ? SEAL_FATAL : SEAL_OK; /* p->err has the reason */
 }
 
 /* Under `lock`, in turn: hands the records over, however long the sink takes. */
@@ -407,23 +416,23 @@ static enum seal_status write_out(struct worker *worker, struct seal_err *err)
 	enum seal_status rc = SEAL_OK;
 
 	for (;;) {
-		rc = p->options->exactly_once ? transaction_begin(p, err) : SEAL_OK;
-		if (rc == SEAL_OK && worker->n_out > 0)
-			rc = sink->ops->write(sink, worker->out, worker->n_out, p->ticket + 1, PUMP_TICK_MS, err);
-		if (rc != SEAL_RETRY)
+		struct seal_err why = SEAL_ERR_INIT;
+		bool begun;
+
+		rc = p->options->exactly_once ? transaction_begin(p, &why) : SEAL_OK;
+		begun = rc == SEAL_OK;
+		if (begun && worker->n_out > 0)
+			rc = sink->ops->write(sink, worker->out, worker->n_out, p->ticket + 1, PUMP_TICK_MS, &why);
+		if (rc != SEAL_RETRY) {
+			if (rc != SEAL_OK)
+				*err = why;
 			break;
-		err_clear(err);
-		if (drain_is_over(p))
-			return err_set(err, SEAL_RETRY, SEAL_E_TIMEOUT, "the target took no more records");
-		p->put_off = true;
-		/* begin and write serve the sink; a transaction must not end before this batch is in it. */
-		if (!p->options->exactly_once)
-			poll_sink(p, 0);
-		tell_progress(p);
-		if (p->failed)
-			return SEAL_FATAL; /* p->err has the reason */
+		}
+		rc = wait_for_sink(p, begun ? &why : NULL, err);
+		if (rc != SEAL_OK)
+			return rc;
 	}
-	p->put_off = false;
+	p->put_off = p->write_away = false;
 	if (rc != SEAL_OK)
 		p->sink_failed = true;
 	else if (worker->n_out > 0)
@@ -566,7 +575,7 @@ static bool settled_in_time(struct pump *p, uint64_t since_ms)
 {
 	uint64_t limit_ms = p->options->drain_ms > 0 ? (uint64_t)p->options->drain_ms : DRAIN_MS;
 
-	return !drain_is_over(p) && !(p->failed && clock_mono_ms() - since_ms >= limit_ms);
+	return !p->sink_given_up && !drain_is_over(p) && !(p->failed && clock_mono_ms() - since_ms >= limit_ms);
 }
 
 /* All threads are gone: what was written becomes safe, and is committed. */

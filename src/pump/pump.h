@@ -47,12 +47,14 @@ struct pump_options {
 	bool keep_going; /* on_error reject: report, leave out, go on (files) */
 	bool all_or_nothing; /* where a record failed the sink is not finished: what stood there stays */
 	bool no_dead_letters; /* the sink has no topics (a file): on_error dead_letter acts as reject */
+	bool bare; /* the sink keeps no headers: a dead letter there cannot hold a key that has rules */
 	bool headers; /* records have headers where it matters: in the sink to protect, in the source to reveal */
 	bool keep_partition; /* … unless ENGINE_REWRAP has changed the key */
 	bool keep_topic; /* records keep the topic that they came from; else they go to the sink's own */
 	uint64_t
-		retry_ms; /* how long SEAL_RETRY of the source or the engine is waited out; 0: for ever. A stop request
-			    * ends a wait at once: what waited is not committed, and the run ends well */
+		retry_ms; /* how long SEAL_RETRY of the source, the engine or the sink is waited out; 0: for ever. A stop request
+			    * ends a wait for the first two at once: what waited is not committed, and the run ends well. What is
+			    * with the sink is drained */
 	bool exactly_once; /* the source has `stage`, the sink `begin`; both of one service */
 	/* A transaction ends at the first of these; 0: 100 ms, 50,000 records, 16 MiB of output. */
 	unsigned transaction_ms;

@@ -32,14 +32,11 @@ static bool is_due(const struct pump *p)
 }
 
 /* It was tried for as long as the user wants: the run ends. */
-static void end_trying(struct pump *p, const struct seal_err *why, uint64_t since_ms)
+static void give_up(struct pump *p, const struct seal_err *why, uint64_t since_ms)
 {
-	const uint64_t now = clock_mono_ms(), limit_ms = p->options->retry_ms;
 	struct seal_err err = *why;
 
-	if (limit_ms == 0 || now - since_ms < limit_ms)
-		return;
-	err_prefix(&err, "given up after %.1f s", (double)(now - since_ms) / 1000);
+	pump_wait_given_up(p, since_ms, &err);
 	p->sink_failed = p->transaction.state != TRANSACTION_NONE;
 	pump_fail(p, &err);
 }
@@ -47,31 +44,8 @@ static void end_trying(struct pump *p, const struct seal_err *why, uint64_t sinc
 /* The service puts a begin or an end off: told like any other wait, and given up like one. */
 static void put_off(struct pump *p, const struct seal_err *why)
 {
-	struct transaction *t = &p->transaction;
-
-	if (t->waits_ms == 0)
-		t->waits_ms = clock_mono_ms();
-	if (!t->told_wait && clock_mono_ms() - t->waits_ms >= TELL_AFTER_MS) {
-		t->told_wait = true;
-		if (p->waiting++ == 0) {
-			p->waiting_ms = t->waits_ms;
-			if (p->options->waiting != NULL)
-				p->options->waiting(p->options->arg, why);
-		}
-	}
-	end_trying(p, why, t->waits_ms);
-}
-
-static void put_off_no_more(struct pump *p)
-{
-	struct transaction *t = &p->transaction;
-
-	t->waits_ms = 0;
-	if (!t->told_wait)
-		return;
-	t->told_wait = false;
-	if (--p->waiting == 0 && p->options->resumed != NULL)
-		p->options->resumed(p->options->arg, clock_mono_ms() - p->waiting_ms);
+	if (!pump_wait_on(p, &p->transaction.wait, why, TELL_AFTER_MS))
+		give_up(p, why, p->transaction.wait.since_ms);
 }
 
 enum seal_status transaction_begin(struct pump *p, struct seal_err *err)
@@ -90,7 +64,7 @@ enum seal_status transaction_begin(struct pump *p, struct seal_err *err)
 			put_off(p, &why);
 		return rc;
 	}
-	put_off_no_more(p);
+	pump_wait_end(p, &p->transaction.wait, true);
 	p->transaction.state = TRANSACTION_OPEN;
 	p->transaction.began_ms = clock_mono_ms();
 	p->transaction.counts = (struct pump_counts){0};
@@ -128,13 +102,14 @@ static void aborted(struct pump *p, const struct seal_err *why)
 	p->counts.aborted++;
 	if (p->options->aborted != NULL)
 		p->options->aborted(p->options->arg, why);
-	end_trying(p, why, t->aborting_ms);
+	if (p->options->retry_ms > 0 && now - t->aborting_ms >= p->options->retry_ms)
+		give_up(p, why, t->aborting_ms);
 }
 
 static void ended(struct pump *p, bool committed, const struct seal_err *why)
 {
 	p->transaction.state = TRANSACTION_NONE;
-	put_off_no_more(p);
+	pump_wait_end(p, &p->transaction.wait, true);
 	if (!committed) {
 		aborted(p, why);
 		return;
@@ -163,7 +138,7 @@ static void drive(struct pump *p)
 		put_off(p, &err);
 	} else {
 		p->transaction.state = TRANSACTION_NONE;
-		put_off_no_more(p);
+		pump_wait_end(p, &p->transaction.wait, true);
 		p->sink_failed = true;
 		pump_fail(p, &err);
 	}

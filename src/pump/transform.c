@@ -152,6 +152,10 @@ static enum seal_status stop_before_dead(struct worker *worker, const struct bat
 	worker->n_out = worker->dead.outs[i];
 	worker->n_before = (size_t)(record - batch->records);
 	worker->n_failures = worker->counts.failed = worker->counts.dead_letters = i;
+	worker->counts.records_out = worker->n_out; /* what stands behind it was counted, and is not written */
+	worker->counts.bytes_out = 0;
+	for (size_t k = 0; k < worker->n_out; k++)
+		worker->counts.bytes_out += worker->out[k].value.len;
 	worker->stop_after = true;
 	return add_failure(worker, record, why, err);
 }

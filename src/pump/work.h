@@ -7,6 +7,7 @@
 #include "pump/dead.h"
 #include "pump/part.h"
 #include "pump/pump.h"
+#include "pump/wait.h"
 
 #define ARENA_KEEP (1u << 20)
 
@@ -24,11 +25,10 @@ enum transaction_state { TRANSACTION_NONE, TRANSACTION_OPEN, TRANSACTION_ENDING 
 struct transaction {
 	enum transaction_state state;
 	bool driven; /* a thread is in sink.end */
-	bool told_wait; /* its begin or end takes long, and was told */
 	bool stale; /* one was aborted and the source has not yet rewound: nothing that was read may go out */
 	uint64_t fresh; /* batches before this one were read before the last rewind */
 	uint64_t began_ms;
-	uint64_t waits_ms; /* since when the sink puts its begin or end off; 0: it does not */
+	struct pump_wait wait; /* while the sink puts its begin or end off */
 	unsigned aborts; /* in a row */
 	uint64_t aborting_ms; /* since the first of them */
 	uint64_t again_ms; /* when it is tried again */
@@ -43,12 +43,13 @@ struct pump {
 	unsigned max_batches;
 	struct slot *slots; /* batch k is in slots[k % max_batches] */
 
-	/* Guards the source's read and commit, commit_failed, and the three below; taken before `lock`. */
+	/* Guards the source's read and commit, commit_failed, and those below; taken before `lock`. */
 	pthread_mutex_t read_lock;
 	uint64_t next_read; /* batches read so far */
 	uint64_t committed; /* batches committed and released */
 	uint64_t records_read;
 	int read_ms; /* how long a read may wait */
+	struct pump_wait commit_wait;
 
 	/* Guards the sink and all below. */
 	pthread_mutex_t lock;
@@ -65,13 +66,17 @@ struct pump {
 	uint64_t progress_ms; /* when progress was last told */
 	uint64_t seen_read, alive_turn; /* next_read as last looked at; turn when the run was last called alive */
 	bool put_off; /* the sink has just said that it takes nothing now */
+	struct pump_wait sink_wait; /* its service is away */
+	struct seal_err sink_why; /* … why */
+	bool write_away; /* … as the last write has said, whatever poll says */
 	uint64_t stop_ms; /* when a stop request was first seen; 0: not yet */
 	bool ended; /* nothing more is read */
 	bool failed; /* nothing more is written; err says why */
 	bool sink_failed; /* … nor flushed */
+	bool sink_given_up; /* … nor waited for: its service was away for too long */
 	bool commit_failed; /* nothing more is committed */
 	bool read_failed; /* nothing more is read; what was read still goes out, then err says why */
-	unsigned waiting; /* threads that wait for a service that is away; told when it becomes 1, and 0 again */
+	unsigned waiting; /* waits for services that are away; told when it becomes 1, and 0 again */
 	uint64_t waiting_ms; /* since when */
 	uint64_t abandoned; /* a stop request came while this batch's keys were away: nothing from it on is written */
 	struct slot *cut; /* the batch that stopped the run, NULL when none did; its first n_cut records went out */

@@ -36,11 +36,16 @@ struct record {
 	enum timestamp_type timestamp_type;
 	struct seal_bytes topic; /* where it came from, or (sink) where to if not the sink's own; may be empty */
 	int32_t partition; /* -1: none, or the sink's choice */
-	int64_t offset; /* in its partition; the line number for files, from 1 */
+	int64_t offset; /* in its partition; the line number for files, from 1; -1: the service has none */
+	struct seal_bytes
+		id; /* the service's own name of it (message id, sequence number); empty: partition and offset are it */
 	void *native; /* the stream's own handle on it (a kcat envelope's line …), or NULL */
 	struct seal_err *broken; /* set by a source that could frame but not read it (an envelope that is not
 				  * JSON): counts as failed, is never transformed; in the batch's arena */
 };
+
+/* So long a sink's service may be away untold: some throttle a little all the time. */
+#define STREAM_AWAY_TELL_MS 1000
 
 #define STREAM_BATCH_RECORDS 8192
 #define STREAM_BATCH_BYTES (1u << 20)
@@ -54,24 +59,71 @@ struct batch {
 	uint64_t sequence; /* the pump's: 0, 1, 2 … in reading order */
 };
 
+/*
+ * What a platform keeps of a record, one row of docs/PLATFORMS.md: commands say at start what is lost between a source and a
+ * sink. All strings are static.
+ */
+enum stream_order { STREAM_ORDER_NONE, STREAM_ORDER_KEY, STREAM_ORDER_PARTITION };
+
+struct stream_traits {
+	const char *title; /* "Amazon SQS" */
+	const char *address; /* what stands behind "sqs:": "QUEUE, or its URL or ARN" */
+	const char *key; /* where the key goes: "MessageGroupId (FIFO), else the attribute seal.key"; NULL: lost */
+	const char *headers; /* "message attributes, at most 10"; NULL: lost */
+	const char *timestamp; /* "SentTimestamp, the service's own"; NULL: none */
+	const char *null; /* what a tombstone becomes: "refused"; NULL: kept */
+	const char *limit; /* "1 MiB with attributes" */
+	enum stream_order order;
+	bool text; /* bodies are Unicode text: others travel as base64 */
+	bool lends; /* what was read and is not yet committed may keep others away (a FIFO queue's group, an ordering key): users that hold
+		     * records back commit as soon as they have them safe */
+	bool keeps_timestamp; /* the writer's own */
+	/* Streams of the platform that keep something else, and whether the one at `address` (behind the scheme) is such a one. NULL: none. */
+	const struct stream_traits *special;
+	bool (*is_special)(const char *address);
+};
+
+/*
+ * Option rows of a stream. Users see them as --SCHEME-NAME, and a source and a sink of one scheme may have rows of the same name,
+ * which are then one option. They have no letters; a
+ * row without `env` has SEALSTREAM_SCHEME_NAME; `required` holds where the stream is used. Rows of these names get what the
+ * command's own option says, and no long name but `offset`, where the command has no such option: group, offset, partition, exit, member, max-record-bytes, keep-partition. Commands set these `internal`
+ * rows, where a stream has them:
+ *
+ *   look              flag, source: nothing will be committed; a message that was released counts as lent no more
+ *   memory            size: what may wait, instead of the stream's own bound
+ *   record-bytes      size, sink: the longest record that will come
+ *   exactly-once      flag, source; transactional-id, text, and named, flag, sink: as struct kafka_source_options and
+ *                     kafka_sink_options have them
+ */
 struct source {
 	const struct source_ops *ops;
 };
 
+struct store_ops;
+
 /* One partition that is ours. */
 struct source_lag {
 	int32_t partition;
-	int64_t records; /* behind its end, as last heard of; -1: not known yet */
+	int64_t records; /* behind its end, as last heard of; -1: not known (yet, or of this service) */
+	int64_t ms; /* the same as time, for services that tell that; -1: not known */
 };
 
 enum read_result { READ_SOME, READ_IDLE, READ_END };
 
 struct source_ops {
 	size_t size;
-	const char *name; /* "kafka", "file" */
+	const char
+		*name; /* "kafka", "file": the scheme of addresses, and on command lines the prefix of its options */
 	const char *help;
+	const struct stream_traits *traits;
 	const struct opt_row *options;
 	size_t options_size;
+	/*
+	 * What policies call the stream at `address` (behind the scheme): the queue's name of its URL. A view of the address; NULL: the
+	 * address itself. For the command line, without I/O.
+	 */
+	struct seal_bytes (*topic)(const char *address);
 	enum seal_status (*open)(const char *address, const void *options, struct source **out, struct seal_err *err);
 	/*
 	 * Fills an empty batch with up to max_records; *result READ_IDLE: none within timeout_ms; READ_END: there will never
@@ -118,6 +170,8 @@ struct source_ops {
 	bool (*away)(struct source *source);
 	/* Where a record came from, for messages ("in.json:17"). NULL: topic/partition/offset says it. Thread-safe. */
 	void (*place)(struct source *source, const struct record *record, char *out, size_t room);
+	/* Puts the stores that there are (ended by NULL) into the options, before `open`: for one that keeps its place there. NULL: it has none. */
+	void (*set_stores)(void *options, const struct store_ops *const *stores);
 };
 
 struct sink {
@@ -128,18 +182,25 @@ struct sink_ops {
 	size_t size;
 	const char *name;
 	const char *help;
+	const struct stream_traits *traits; /* as the source's */
 	const struct opt_row *options;
 	size_t options_size;
+	struct seal_bytes (*topic)(const char *address); /* as the source's */
 	enum seal_status (*open)(const char *address, const void *options, struct sink **out, struct seal_err *err);
 	/*
 	 * Takes all n records or none; copies what it keeps. `ticket` grows from call to call. Blocks while its buffer is
-	 * full, up to timeout_ms, then SEAL_RETRY with nothing taken.
+	 * full, up to timeout_ms, then SEAL_RETRY with nothing taken: SEAL_E_BUSY, and `poll` says whether it is full because
+	 * the service is away; another code, and the service is away.
 	 */
 	enum seal_status (*write)(struct sink *sink, const struct record *records, size_t n, uint64_t ticket,
 				  int timeout_ms, struct seal_err *err);
 	/*
-	 * Serves callbacks for up to timeout_ms; *acknowledged: all tickets up to and including it are safe (0: none). An
-	 * undeliverable record makes it fail, with topic and cause; the stream must then stop, as order is lost.
+	 * Serves callbacks for up to timeout_ms; *acknowledged: all tickets up to and including it are safe (0: none), also with
+	 * SEAL_RETRY: the service is away. That is said, with who and why, as long as records wait for it and it takes none:
+	 * from when it refuses or cannot be reached, or after it has said nothing for SILENCE_MS (silence.h). The sink
+	 * goes on trying without end, the caller tells and gives up; SEAL_OK again: it takes some, or none wait. A sink whose reader
+	 * is only slow (a pipe) says SEAL_OK. Other errors: a record can never be delivered, with topic and cause; the stream must then stop, as order is
+	 * lost.
 	 */
 	enum seal_status (*poll)(struct sink *sink, int timeout_ms, uint64_t *acknowledged, struct seal_err *err);
 	/*
@@ -149,7 +210,7 @@ struct sink_ops {
 	enum seal_status (*check)(struct sink *sink, const struct record *record, struct seal_err *err);
 	/*
 	 * The longest record (key, value and headers) that can be written now: of the client's settings and, where it can be
-	 * asked, the broker's. *flag: what to set to change it, static. May block. NULL: no limit.
+	 * asked, the broker's. *flag: what to set to change it, static; NULL: nothing can. May block. NULL: no limit.
 	 */
 	enum seal_status (*record_max)(struct sink *sink, size_t *max, const char **flag, struct seal_err *err);
 	/*
@@ -167,7 +228,7 @@ struct sink_ops {
 	 */
 	enum seal_status (*end)(struct sink *sink, struct source *source, int timeout_ms, bool *committed,
 				struct seal_err *err);
-	/* poll until all is acknowledged or the time is over (SEAL_RETRY). */
+	/* Until all is acknowledged, without lingering, or the time is over: SEAL_RETRY, of which `poll` says whether it is away. */
 	enum seal_status (*flush)(struct sink *sink, int timeout_ms, struct seal_err *err);
 	enum seal_status (*close)(struct sink *sink, struct seal_err *err); /* accepts NULL; flushes nothing */
 	/*

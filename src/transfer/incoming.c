@@ -440,6 +440,7 @@ enum seal_status incoming_write(struct receiver *r, struct incoming *t, uint32_t
 	}
 	part->unsaved += plain.len;
 	t->bytes += plain.len;
+	r->counts->chunks++;
 	if (last && !learn_size(r, t, index, plain.len))
 		return SEAL_OK;
 	if (part->chunks > 0 && ranges_count(&part->have) == part->chunks) {

@@ -24,7 +24,7 @@
 #include "base/mem.h"
 #include "crypto/random.h"
 #include "transfer/journal_line.h"
-#include "transfer/table.h"
+#include "base/table.h"
 #include "transfer/transfer.h"
 
 #define NAME "sent"

@@ -2,11 +2,11 @@
  * The run of a receiver. One thread: read a batch, deal with its records in order, name what is whole, mark what is safe.
  *
  *   lanes[p]   position   behind the last record of partition p that was dealt with
- *              mark       the first record of the oldest transfer under way there, else the position; not behind the first
- *                         one that the key did not open while it has opened none
+ *              mark       the first record of the oldest transfer under way there (of a queue: that is not saved), else the
+ *                         position; not behind the first one that the key did not open while it has opened none
  *
  * Invariant: an offset is marked only when everything before it is of no use any more: of files that have their names, of transfers
- * that were given up, or no part of a transfer at all, as far as a key that has proved itself can tell.
+ * that were given up or, of a queue, that are saved, or no part of a transfer at all, as far as a key that has proved itself can tell.
  */
 #include "transfer/transfer.h"
 
@@ -127,6 +127,12 @@ static void look_at_assignments(struct receiver *r)
 	}
 }
 
+/* All that has come of it is in its part and state, which the next run goes on with. */
+static bool is_saved(const struct incoming *t)
+{
+	return !t->whole && (t->work == NULL || t->work->part.unsaved == 0);
+}
+
 /* The first record that is still needed of each partition. */
 static void find_needed(const struct receiver *r, int64_t *needed)
 {
@@ -136,7 +142,7 @@ static void find_needed(const struct receiver *r, int64_t *needed)
 		needed[i] = lane->has_unopened && !r->proved ? lane->unopened : lane->position;
 	}
 	for (const struct incoming *t = r->oldest; t != NULL; t = t->newer)
-		for (size_t i = 0; i < t->n_holds; i++)
+		for (size_t i = 0; i < t->n_holds && !(r->options->source_lends && is_saved(t)); i++)
 			if (lane_of(r, t->holds[i].partition) != NULL &&
 			    t->holds[i].offset < needed[t->holds[i].partition])
 				needed[t->holds[i].partition] = t->holds[i].offset;
@@ -150,6 +156,8 @@ static enum seal_status mark(struct receiver *r, struct seal_err *err)
 
 	if (source->ops->mark == NULL || r->n_lanes == 0)
 		return SEAL_OK;
+	if (r->options->source_lends && incoming_save(r, true, err) != SEAL_OK)
+		return SEAL_FATAL;
 	needed = mem_alloc(r->n_lanes * sizeof(*needed));
 	if (needed == NULL)
 		return err_memory(err);

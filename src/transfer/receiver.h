@@ -19,7 +19,7 @@
 #include "transfer/partial.h"
 #include "transfer/place.h"
 #include "transfer/received.h"
-#include "transfer/table.h"
+#include "base/table.h"
 #include "transfer/transfer.h"
 #include "transfer/wait.h"
 

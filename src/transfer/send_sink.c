@@ -13,7 +13,6 @@
 #include "transfer/send_work.h"
 
 #define WRITE_TICK_MS 20
-#define SILENT_MS 5000 /* so long without an acknowledgement is said */
 #define PROGRESS_MS 100
 #define FLIGHTS_FIRST 64
 
@@ -104,6 +103,7 @@ static void land(struct sender *s, const struct flight *flight, uint64_t now)
 	job->late = job_is_late(job);
 	job->transfer.heard_s = clock_unix_ms() / 1000;
 	job->transfer.acknowledged = flight->end;
+	s->counts->chunks++;
 	if (now - job->told_ms >= PROGRESS_MS && flight->end < job->chunks) {
 		job->told_ms = now;
 		sender_event(s, job, TRANSFER_PROGRESS, NULL);
@@ -111,7 +111,7 @@ static void land(struct sender *s, const struct flight *flight, uint64_t now)
 	job_check_finished(s, job);
 }
 
-/* ---- the sink's silence ---- */
+/* ---- a sink that is away ---- */
 
 /* Under lock: it did something. */
 static void sink_answers(struct sender *s, uint64_t now)
@@ -122,36 +122,30 @@ static void sink_answers(struct sender *s, uint64_t now)
 	s->sink_waits = false;
 }
 
-/* Under lock. */
-static enum seal_status check_silence(struct sender *s, uint64_t now, struct seal_err *err)
+/* Under lock: it is away. SEAL_RETRY: for longer than it is waited for. */
+static enum seal_status check_away(struct sender *s, uint64_t now, const struct seal_err *why, struct seal_err *err)
 {
-	uint64_t silent = now - s->answered_ms;
-	struct seal_err why = SEAL_ERR_INIT;
+	const uint64_t away_ms = now - s->answered_ms;
 
-	if (s->n_flights == 0 && s->blocked == 0) {
-		sink_answers(s, now);
-		return SEAL_OK;
-	}
-	(void)err_set(&why, SEAL_RETRY, SEAL_E_SERVICE, "%s has acknowledged nothing for %.0f s",
-		      s->o->sink->ops->name, (double)silent / 1000);
-	if (silent >= SILENT_MS && !s->sink_waits) {
+	if (away_ms >= STREAM_AWAY_TELL_MS && !s->sink_waits) {
 		s->sink_waits = true;
-		sender_tell_waiting(s, s->n_flights == 0 ? &s->sink_why : &why);
+		sender_tell_waiting(s, why);
 	}
-	if (s->o->retry_ms == 0 || silent < s->o->retry_ms)
+	if (s->o->retry_ms == 0 || away_ms < s->o->retry_ms)
 		return SEAL_OK;
-	*err = why;
-	err_prefix(err, "given up");
+	*err = *why;
+	err_prefix(err, "given up after %.1f s", (double)away_ms / 1000);
 	return SEAL_RETRY;
 }
 
 enum seal_status sink_look(struct sender *s, struct seal_err *err)
 {
+	struct seal_err why = SEAL_ERR_INIT;
 	uint64_t acknowledged = 0, now;
 	enum seal_status rc;
 
 	turn_take(&s->turn);
-	rc = s->o->sink->ops->poll(s->o->sink, 0, &acknowledged, err);
+	rc = s->o->sink->ops->poll(s->o->sink, 0, &acknowledged, &why);
 	turn_give(&s->turn);
 	now = clock_mono_ms();
 	pthread_mutex_lock(&s->lock);
@@ -163,13 +157,16 @@ enum seal_status sink_look(struct sender *s, struct seal_err *err)
 		sink_answers(s, now);
 		land(s, &flight, now);
 	}
-	if (rc == SEAL_RETRY) { /* away: the silence will tell */
-		s->sink_why = *err;
-		err_clear(err);
-		rc = SEAL_OK;
+	if (rc == SEAL_OK && s->n_flights == 0 && s->blocked > 0) {
+		why = s->sink_why; /* it takes nothing at all */
+		rc = SEAL_RETRY;
 	}
 	if (rc == SEAL_OK)
-		rc = check_silence(s, now, err);
+		sink_answers(s, now);
+	else if (rc == SEAL_RETRY)
+		rc = check_away(s, now, &why, err);
+	else
+		*err = why;
 	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
@@ -231,7 +228,7 @@ enum seal_status sink_check_room(struct sender *s, struct seal_err *err)
 	struct sink *sink = s->o->sink;
 	size_t max = 0, needed = (size_t)s->o->chunk_size + TRANSFER_RECORD_ROOM;
 	struct send_wait wait = {.since_ms = 0};
-	const char *flag = NULL;
+	const char *flag = NULL, *raise = ", or raise ";
 	enum seal_status rc;
 
 	if (sink->ops->record_max == NULL)
@@ -246,10 +243,12 @@ enum seal_status sink_check_room(struct sender *s, struct seal_err *err)
 	if (max < FILE_CHUNK_MIN + TRANSFER_RECORD_ROOM)
 		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
 			       "%s takes records of at most %zu bytes, too few for any chunk; raise %s",
-			       sink->ops->name, max, flag);
+			       sink->ops->name, max, flag != NULL ? flag : "that");
+	if (flag == NULL)
+		flag = raise = "";
 	return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
 		       "%s takes records of at most %zu bytes, and a chunk of %u makes one of up to %zu; set "
-		       "--chunk-size %zu, or raise %s",
+		       "--chunk-size %zu%s%s",
 		       sink->ops->name, max, s->o->chunk_size, needed, (max - TRANSFER_RECORD_ROOM) / 1024 * 1024,
-		       flag);
+		       raise, flag);
 }

@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "transfer/journal.h"
-#include "transfer/table.h"
+#include "base/table.h"
 #include "transfer/transfer.h"
 
 #define SEND_PARALLEL_MAX 64

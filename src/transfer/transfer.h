@@ -18,6 +18,8 @@
  *              Offsets of a partition are committed up to the first record of the oldest transfer under way there: a new
  *              owner reads again what it needs, whatever directory it has. Records that the key does not open are
  *              passed over only when it has opened something in this run: a wrong key loses nothing.
+ *              A queue's messages (source_lends) are taken as soon as they are in the part and its state, since a queue may hold
+ *              back what comes after them: whoever goes on needs the same directory then.
  */
 #ifndef TRANSFER_TRANSFER_H
 #define TRANSFER_TRANSFER_H
@@ -58,6 +60,7 @@ struct transfer_event {
 
 struct transfer_counts {
 	uint64_t files, failed, bytes; /* done */
+	uint64_t chunks; /* acknowledged, or verified and written, by this run */
 	uint64_t files_known, bytes_known; /* done or not: what the total's bar is measured against */
 	uint64_t foreign; /* receiver: records that are no part of any transfer */
 	uint64_t
@@ -112,6 +115,7 @@ struct receive_options {
 	uint64_t max_file_bytes; /* larger ones are refused; 0: no limit */
 	uint64_t retry_ms;
 	struct source *source;
+	bool source_lends; /* struct stream_traits */
 	struct key *key;
 	bool key_derived;
 	struct transfer_watch watch;

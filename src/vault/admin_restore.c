@@ -7,6 +7,7 @@
  *
  * The HMAC keys that Transit keeps beside each version are made up here. Everything that holds material is wiped.
  */
+#include "json/string.h"
 #include "vault/admin.h"
 
 #include "base/buf.h"
@@ -33,19 +34,6 @@ static int type_number(const char *type)
 	return -1;
 }
 
-/* "…" of base64. */
-static enum seal_status append_base64(struct seal_buf *out, struct seal_bytes raw, struct seal_err *err)
-{
-	enum seal_status rc;
-
-	SEAL_TRY(buf_append_u8(out, '"', err));
-	SEAL_TRY(buf_reserve(out, BASE64_LEN(raw.len), err));
-	out->len += base64_encode(raw, (char *)out->ptr + out->len);
-	SEAL_TRY(buf_append_u8(out, '"', err));
-out:
-	return rc;
-}
-
 struct backup {
 	const struct key_admin_new *how;
 	const struct secret *versions;
@@ -60,9 +48,9 @@ static enum seal_status append_version(struct seal_buf *out, const struct backup
 	enum seal_status rc;
 
 	SEAL_TRY(buf_append_str(out, "{\"key\":", err));
-	SEAL_TRY(append_base64(out, secret_bytes(&b->versions[i]), err));
+	SEAL_TRY(json_base64_append(out, secret_bytes(&b->versions[i]), err));
 	SEAL_TRY(buf_append_str(out, ",\"hmac_key\":", err));
-	SEAL_TRY(append_base64(out, bytes_of(b->hmac_keys + i * HMAC_KEY_LEN, HMAC_KEY_LEN), err));
+	SEAL_TRY(json_base64_append(out, bytes_of(b->hmac_keys + i * HMAC_KEY_LEN, HMAC_KEY_LEN), err));
 	SEAL_TRY(buf_printf(out, err, ",\"time\":\"%s\",\"creation_time\":%lld,\"convergent_version\":%d}", b->time,
 			    b->seconds, b->how->convergent ? 3 : 0));
 out:

@@ -6,6 +6,7 @@
 #include "base/encode.h"
 #include "base/mem.h"
 #include "keys/by_encryption.h"
+#include "json/string.h"
 #include "vault/transit.h"
 
 #define BODY_MAX 65536
@@ -17,10 +18,8 @@ static enum seal_status write_body(const struct transit_key *key, size_t len, st
 
 	SEAL_TRY(buf_printf(body, err, "{\"bits\":%zu", len * 8));
 	if (key->info.derived) {
-		SEAL_TRY(buf_append_str(body, ",\"context\":\"", err));
-		SEAL_TRY(buf_reserve(body, BASE64_LEN(context.len), err));
-		body->len += base64_encode(context, (char *)body->ptr + body->len);
-		SEAL_TRY(buf_append_u8(body, '"', err));
+		SEAL_TRY(buf_append_str(body, ",\"context\":", err));
+		SEAL_TRY(json_base64_append(body, context, err));
 	}
 	SEAL_TRY(buf_append_u8(body, '}', err));
 out:

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "sealstream/engine.h"
 
@@ -387,6 +389,42 @@ static void collect(void *arg, const char *name)
 	snprintf((char *)arg + used, 128 - used, "%s,", name);
 }
 
+/* Without a directory the environment says where keyring and master key are; what is named here counts first. */
+static void the_environment_names_a_keyring(void **state)
+{
+	char other[sizeof(dir) + 16], passphrase[sizeof(dir) + 16];
+	struct seal_keyring_options given = {.size = sizeof(given), .create = true};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct seal_keyring *opened;
+	FILE *file;
+
+	(void)state;
+	snprintf(other, sizeof(other), "%s-other", dir);
+	snprintf(passphrase, sizeof(passphrase), "%s-passphrase", dir);
+	file = fopen(passphrase, "w");
+	assert_non_null(file);
+	assert_int_equal(fchmod(fileno(file), 0600), 0);
+	fputs("correct horse battery staple\n", file);
+	assert_int_equal(fclose(file), 0);
+	setenv("SEALSTREAM_KEYRING", other, 1);
+	setenv("SEALSTREAM_PASSPHRASE_FILE", passphrase, 1);
+	assert_int_equal(seal_keyring_open(&given, &opened, &err), SEAL_OK);
+	assert_string_equal(seal_keyring_path(opened), other);
+	assert_null(seal_keyring_master_made(opened));
+	seal_keyring_close(opened);
+	setenv("SEALSTREAM_PASSPHRASE_FILE", "", 1);
+	assert_int_equal(seal_keyring_open(NULL, &opened, NULL), SEAL_DENIED);
+	given = (struct seal_keyring_options){.size = sizeof(given), .dir = dir};
+	setenv("SEALSTREAM_PASSPHRASE_FILE", passphrase, 1);
+	assert_int_equal(seal_keyring_open(&given, &opened, &err), SEAL_OK);
+	assert_string_equal(seal_keyring_path(opened), dir);
+	seal_keyring_close(opened);
+	unsetenv("SEALSTREAM_KEYRING");
+	unsetenv("SEALSTREAM_PASSPHRASE_FILE");
+	assert_int_equal(unlink(passphrase), 0);
+	assert_int_equal(nftw(other, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 static void keyrings_are_kept(void **state)
 {
 	static const uint8_t material[32] = {1, 2, 3};
@@ -552,6 +590,7 @@ int main(void)
 		cmocka_unit_test(dead_letters_go_there_and_back),
 		cmocka_unit_test(keys_and_headers_go_there_and_back),
 		cmocka_unit_test(engines_say_what_is_wrong),
+		cmocka_unit_test(the_environment_names_a_keyring),
 		cmocka_unit_test(keyrings_are_kept),
 		cmocka_unit_test(keys_are_derived),
 		cmocka_unit_test(engines_work_side_by_side),

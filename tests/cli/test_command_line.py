@@ -287,13 +287,26 @@ def test_options_of_a_key_server_may_lead(shop):
     assert shop.run("reveal", input=hidden, environment={"VAULT_ADDR": "http://127.0.0.1:1"})[0] == data
 
 
+def test_table_of_platforms_is_up_to_date(program):
+    text = (ROOT / "docs" / "PLATFORMS.md").read_text()
+    table = text.split("-->\n", 1)[1].split("\n\n", 1)[0] + "\n"
+    assert "configuration platforms -->\n" in text
+    assert table == program.run("configuration", "platforms")[0].decode(), "run: build/sealstream configuration platforms"
+
+
 def test_configuration_has_every_option(program):
     made = program.run("configuration")[0].decode()
     for path, text in commands(program).items():
         section = made if not path else re.search(rf"^### sealstream {path}\n(.*?)^##", made, re.M | re.S).group(1)
         if "--vault-addr" in options_in(text):
             assert "options for Vault and OpenBao" in section
-        for option in options_in(text) - options_in(program.run("--help")[0].decode()):
+        if "\nStreams:\n" in text:
+            assert "addresses of streams" in section
+            streams = made[made.index("## Sources and sinks"):]
+            for scheme in re.findall(r"^  (\w+):", text[text.index("\nStreams:\n"):text.index("\nExamples:\n")], re.M):
+                for option in options_in(program.run("help", *path.split(), scheme)[0].decode()):
+                    assert f"`{option}`" in streams, (path, option)
+        for option in options_in(text.split("\nExamples:\n")[0]) - options_in(program.run("--help")[0].decode()):
             assert option.startswith(("--vault-", "--audit")) or f"`{option}`" in section, (path, option)
 
 

@@ -170,7 +170,7 @@ def test_no_option_takes_a_secret(program):
     for option in re.findall(r"`--([a-z-]+)`", made):
         if re.search(r"pass|secret|key|token|material", option):
             assert option.endswith("-file") or option in ("key", "keyring", "key-delimiter", "material", "vault-client-key",
-                                                          "vault-secret-wrapped"), option
+                                                          "vault-secret-wrapped", "file-key-delimiter"), option
     assert re.search(r"`--vault-client-key` \| \w+ \| \w* *\| `\w+` \| PEM file", made)
     # --material is a file, too.
     assert re.search(r"`--material` \| \w+ \| \w* *\| *\| .*file", made)

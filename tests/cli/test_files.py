@@ -13,6 +13,8 @@ import time
 
 import pytest
 
+from program import bytes_in, wait_until, wait_until_it_catches, wait_until_read
+
 RECORD = b'{"Name":"Ada","Address":"1 High St","credit_card":"4111-1111-1111-1111"}\n'
 CIPHER = rb'"vault:v1:[A-Za-z0-9+/]+=*"'
 
@@ -251,9 +253,7 @@ def test_lines_come_out_as_they_come_in(shop):
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stop_is_clean(shop, number, code):
     process = shop.start("protect", "-o", "out", stdin=-1, stderr=-1)
-    process.stdin.write(RECORD)
-    process.stdin.flush()
-    time.sleep(0.3)
+    wait_until_read(process, RECORD)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
@@ -264,7 +264,7 @@ def test_stop_is_clean(shop, number, code):
 def test_second_signal_ends_at_once(shop):
     """With a reader that takes nothing the first one cannot finish."""
     process = shop.start("protect", shop.write("in", RECORD * 20000), stdout=-1, stderr=-1)
-    time.sleep(0.3)
+    wait_until(lambda: bytes_in(process.stdout) > 0, seconds=60, pause=0.01)
     process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     assert process.poll() is None
@@ -278,7 +278,8 @@ def test_stop_where_it_would_wait_for_ever(shop, arguments):
     """For somebody to open a FIFO's other end; for the end of a line that has none."""
     os.mkfifo(shop.folder / "fifo")
     process = shop.start("protect", *arguments, stderr=-1)
-    time.sleep(0.5)
+    wait_until_it_catches(process, signal.SIGTERM)
+    time.sleep(0.2)  # so that it stands there, mostly
     process.terminate()
     try:
         _, err = process.communicate(timeout=20)

@@ -4,9 +4,10 @@ import json
 import re
 import signal
 import subprocess
-import time
 
 import pytest
+
+from program import wait_until_read
 
 POLICY = """version: 1
 namespace: shop
@@ -299,11 +300,8 @@ def test_wrong_use(shop, tmp_path):
 def test_a_stop_request_says_that_it_is_not_complete(shop):
     data = shop.protect(lines(*[RECORD] * 100))
     process = shop.start("verify", "--report", "json", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdin.write(data)
-    process.stdin.flush()
-    time.sleep(1)
+    wait_until_read(process, data)
     process.send_signal(signal.SIGTERM)
-    time.sleep(0.2)
     out, _ = process.communicate(timeout=30)
     told = json.loads(out)
     assert (process.returncode, told["complete"], told["meets_policy"]) == (143, False, False)

@@ -10,11 +10,17 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "services"), str(ROOT / "tests")]
 import flow
 import foreign
+import sharing
 import login_flow
 from kafka_cluster import KafkaCluster
 from kafka_node import KafkaNode
 from program import Program
 from vault_node import DevVault, Vault, VaultNode
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return sharing.ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -167,8 +167,11 @@ class Trial:
         """Frozen; another of its name takes its place. When it wakes it must find that out, and end."""
         name = self._any()
         self.named[name] = True
+        self._settled()
+        before = self._members()
         self.pumps.pop(name).kill()
         self.pumps[name] = Pump(self, name)
+        self.wait_until(lambda: any(id.startswith(f"{name}-") for id in self._members() - before), f"pump {name} is a member")
         self._settled()
         old = self.pumps[name]  # the one that was just started may have ended and been started again
         with self._freezing(old.process):
@@ -246,14 +249,18 @@ class Trial:
         self._more()
         self.wait_until(lambda: self.feeder.done >= self.share_end, f"{self.share_end} records are through")
 
+    def _members(self):
+        """The ids in the group, which brokers begin with the name of a member that has one; none while members come and go."""
+        with contextlib.suppress(KafkaException), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its successor, describe_consumer_groups, aborts while members come and go
+            for group in self.admin.list_groups(self.source, timeout=5):
+                if group.state == "Stable":
+                    return {member.id for member in group.members}
+        return set()
+
     def _settled(self):
         """Until the group has these members and no other. One that has died counts until its session ends."""
-        def is_settled():
-            with contextlib.suppress(KafkaException), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # its successor, describe_consumer_groups, aborts while members come and go
-                for group in self.admin.list_groups(self.source, timeout=5):
-                    return group.state == "Stable" and len(group.members) == len(self.pumps)
-        self.wait_until(is_settled, "the group has the pumps that there are")
+        self.wait_until(lambda: len(self._members()) == len(self.pumps), "the group has the pumps that there are")
 
     def _waits(self):
         return sum(pump.said().count("waiting, and trying again") for pump in self.pumps.values())

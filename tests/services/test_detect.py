@@ -12,8 +12,9 @@ import subprocess
 import tarfile
 
 import pytest
-from conftest import ROOT
 from faker import Faker
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Detector: module of stdnum, shapes of candidates ("#" a digit, "A" a capital, "*" either, all else for itself).
 NUMBERS = {

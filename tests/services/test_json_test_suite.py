@@ -1,4 +1,5 @@
 """JSONTestSuite's own files through the scanner. The suite comes with the source package of PyPI's pyjson5."""
+import pathlib
 import re
 import subprocess
 import sys
@@ -6,8 +7,7 @@ import tarfile
 
 import pytest
 
-from conftest import ROOT
-
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGE = "pyjson5==2.0.1"
 FOLDER = "/JSONTestSuite/test_parsing/"
 

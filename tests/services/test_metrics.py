@@ -31,7 +31,7 @@ def names_in(text):
 
 
 def test_alert_rules_do_what_they_say():
-    assert "9 rules found" in promtool("check", "rules", str(GRAFANA / "alerts.yaml"))
+    assert "10 rules found" in promtool("check", "rules", str(GRAFANA / "alerts.yaml"))
     promtool("test", "rules", str(GRAFANA / "alerts_test.yaml"))
 
 
@@ -100,7 +100,7 @@ def test_metrics_of_a_pump_on_real_services(kafka, pump):
     text = page()
     assert promtool("check", "metrics", stdin=text) == ""
     served = set(re.findall(r"^# TYPE (sealstream_\w+)", text, re.M))
-    assert served == DOCUMENTED
+    assert served == {name for name in DOCUMENTED if not name.startswith("sealstream_file")}
     numbers = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert float(numbers['sealstream_transactions_total{outcome="committed"}']) >= 1
     assert float(numbers['sealstream_transactions_total{outcome="aborted"}']) == 0

@@ -99,6 +99,17 @@ def test_two_at_once_make_one_key_for_each_person(server, database, shop, sealst
     assert server.sql("SELECT count(*) FROM sealstream_row WHERE space = 'people'", database).stdout == "3000\n"
 
 
+def test_many_at_once_make_the_table(server, database, shop, sealstream):
+    """None of them takes the table that another has just made for somebody else's."""
+    shop("protect", people(1))
+    for _ in range(10):
+        server.sql("DROP TABLE sealstream_row", database)
+        processes = [sealstream.start("store", "init", "-p", "policy.yaml", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                     for _ in range(8)]
+        ends = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
+        assert [code for _, code in ends] == [0] * 8, ends
+
+
 def test_the_password_comes_from_a_file(server, database, shop, sealstream):
     del sealstream.environment["PGPASSWORD"]
     _, errors = shop("protect", people(1), exit_code=77)

@@ -130,6 +130,33 @@ def test_a_process_of_the_same_name_takes_over(kafka, topic, shop, tmp_path):
     assert held(kafka, target) == list(range(400))
 
 
+def test_one_that_slept_longer_than_its_session_leaves_its_successor_alone(kafka, topic, shop, tmp_path):
+    source, target = topic("source", 2), topic("target", 2)
+    arguments = ("--member", "one", *QUICK)
+    pumps = [start(shop, kafka, source, target, tmp_path / "old", *arguments)]
+    try:
+        send(kafka, source, range(100))
+        wait_until(lambda: held(kafka, target) == list(range(100)))
+        pumps[0].send_signal(signal.SIGSTOP)
+        slept = time.monotonic()
+        pumps.append(start(shop, kafka, source, target, tmp_path / "new", *arguments))
+        send(kafka, source, range(100, 200))
+        wait_until(lambda: held(kafka, target) == list(range(200)))
+        wait_until(lambda: time.monotonic() - slept > 4)
+        pumps[0].send_signal(signal.SIGCONT)
+        assert pumps[0].wait(60) == 69
+        assert "another process of the same --member" in (tmp_path / "old").read_text()
+        send(kafka, source, range(200, 300))
+        wait_until(lambda: held(kafka, target) == list(range(300)))
+        pumps[1].send_signal(signal.SIGTERM)
+        assert pumps[1].wait(60) == 143
+        assert "in the place of member" not in (tmp_path / "new").read_text()
+    finally:
+        for process in pumps:
+            process.kill()
+            process.wait()
+
+
 def test_cooperative_rebalancing(kafka, topic, shop, tmp_path):
     source, target = topic("source", 2), topic("target", 2)
     arguments = ("-X", "partition.assignment.strategy=cooperative-sticky", *QUICK)

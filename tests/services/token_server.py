@@ -50,7 +50,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
         kind, _, text = self.headers.get("Authorization", "").partition(" ")
-        client, _, secret = base64.b64decode(text).decode().partition(":") if kind == "Basic" else ("", "", "")
+        client, _, secret = base64.b64decode(text).decode().partition(":") if kind == "Basic" else (
+            form.get("client_id", [""])[0], "", form.get("client_secret", [""])[0])
         if self.tokens.away:
             self.tokens.turned_away += 1
             self.answer(503, {})

@@ -4,7 +4,10 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from program import wait_until, wait_until_read  # noqa: E402, F401
 
 BUILD = pathlib.Path(os.environ.get("SEALSTREAM_BUILD", "build"))
 PROGRAM = BUILD / "sealstream"
@@ -42,6 +45,12 @@ class Broker:
         self.process.stdin.flush()
         assert self.process.stdout.readline() == "ok\n", command
 
+    def committed(self, group, topic, partitions):
+        """The sum of the group's offsets."""
+        self.process.stdin.write(f"committed {group} {topic} {partitions}\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
     def stop(self):
         self.process.stdin.close()
         self.process.wait(timeout=20)
@@ -63,8 +72,8 @@ class Program:
         return self.directory / "policy.yaml"
 
     def start(self, *args, **kwargs):
-        return subprocess.Popen([PROGRAM, *args], env=self.env, cwd=self.directory, text=True, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, **kwargs)
+        return subprocess.Popen([PROGRAM, *args], env=self.env, cwd=self.directory, text=True,
+                                **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | kwargs)
 
     def run(self, *args, code=0, stdin=None, timeout=60):
         done = subprocess.run([PROGRAM, *args], env=self.env, cwd=self.directory, text=True, capture_output=True,
@@ -100,10 +109,3 @@ def stop(process, number=signal.SIGTERM):
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err
-
-
-def wait_until(condition, seconds=30, pause=0.2):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(pause)

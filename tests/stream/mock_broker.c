@@ -4,6 +4,7 @@
  *   stdout   one line: its address
  *   stdin    commands, one a line, each answered by "ok": topic NAME PARTITIONS, errors API CODE COUNT (numbers of the
  *            Kafka protocol), clear API, topic-error NAME CODE, down, up, rtt MS. Ends at the end of stdin.
+ *            One is answered by a number: committed GROUP TOPIC PARTITIONS, the sum of the group's offsets.
  */
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -40,18 +41,47 @@ static int obey(rd_kafka_mock_cluster_t *cluster, const char *line)
 	return 0;
 }
 
+static long committed(rd_kafka_mock_cluster_t *cluster, const char *group, const char *topic, int partitions)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	rd_kafka_t *rk;
+	long sum = -1;
+
+	rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(cluster), NULL, 0);
+	rd_kafka_conf_set(conf, "group.id", group, NULL, 0);
+	rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, NULL, 0);
+	if (rk == NULL)
+		rd_kafka_conf_destroy(conf);
+	rd_kafka_topic_partition_list_add_range(list, topic, 0, partitions - 1);
+	if (rk != NULL && rd_kafka_committed(rk, list, 10000) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		sum = 0;
+		for (int i = 0; i < list->cnt; i++)
+			sum += list->elems[i].offset > 0 ? (long)list->elems[i].offset : 0;
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+	if (rk != NULL)
+		rd_kafka_destroy(rk);
+	return sum;
+}
+
 int main(void)
 {
 	rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), NULL, 0);
 	rd_kafka_mock_cluster_t *cluster = rk ? rd_kafka_mock_cluster_new(rk, 1) : NULL;
-	char line[300];
+	char line[300], group[100], topic[100];
+	int partitions;
 
 	if (cluster == NULL)
 		return 1;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("%s\n", rd_kafka_mock_cluster_bootstraps(cluster));
-	while (fgets(line, sizeof(line), stdin) != NULL)
-		printf("%s\n", obey(cluster, line) == 0 ? "ok" : "no");
+	while (fgets(line, sizeof(line), stdin) != NULL) {
+		if (sscanf(line, "committed %99s %99s %d", group, topic, &partitions) == 3)
+			printf("%ld\n", committed(cluster, group, topic, partitions));
+		else
+			printf("%s\n", obey(cluster, line) == 0 ? "ok" : "no");
+	}
 	rd_kafka_mock_cluster_destroy(cluster);
 	rd_kafka_destroy(rk);
 	return 0;

@@ -118,15 +118,17 @@ def test_watching(program):
 
 
 def test_broker_away(program):
+    log = program.directory / "log"
     make(program, "first.bin", 3000)
-    process = program.start(*args(program, "--from", "source"))
+    process = program.start(*args(program, "--from", "source"), stderr=log.open("w"))
     wait_until(lambda: (program.directory / "source/.sealstream/sent").exists() and "done" in journal(program))
     program.broker.tell("down")
     second = make(program, "second.bin", 3000)
-    time.sleep(7)
+    wait_until(lambda: "waiting, and trying again" in log.read_text())
     program.broker.tell("up")
     wait_until(lambda: journal(program).count("done") == 2)
-    code, _, err = stop(process)
+    code, _, _ = stop(process)
+    err = log.read_text()
     assert code == 143, err
     assert err.count("waiting, and trying again") == 1 and err.count("going on") == 1, err
     receive(program)

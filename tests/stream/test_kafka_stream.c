@@ -1,169 +1,5 @@
 /* The Kafka source and sink against the embedded broker: what is kept, what is committed, and how each failure reads. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
-
-#include "base/clock.h"
-#include "base/mem.h"
-#include "streams/kafka/kafka.h"
-#include "streams/kafka/sink.h"
-#include "streams/kafka/source.h"
-
-#define BATCH 1000
-
-static rd_kafka_t *owner;
-static rd_kafka_mock_cluster_t *cluster;
-
-static int start(void **state)
-{
-	owner = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), NULL, 0);
-	cluster = rd_kafka_mock_cluster_new(owner, 1);
-	return cluster == NULL;
-}
-
-static int stop(void **state)
-{
-	rd_kafka_mock_cluster_destroy(cluster);
-	rd_kafka_destroy(owner);
-	return 0;
-}
-
-static struct kafka_connection connection(void)
-{
-	return (struct kafka_connection){.brokers = rd_kafka_mock_cluster_bootstraps(cluster),
-					 .connect_timeout_ms = 5000};
-}
-
-static void topic(const char *name, int partitions)
-{
-	assert_int_equal(rd_kafka_mock_topic_create(cluster, name, partitions, 1), 0);
-}
-
-static void expect_ok(enum seal_status rc, const struct seal_err *err)
-{
-	if (rc != SEAL_OK)
-		fail_msg("%s: %s", err->place, err->text);
-}
-
-/* ---- writing ---- */
-
-static struct sink *sink_open(const char *name, bool keep_partition)
-{
-	struct kafka_sink_options options = {.connection = connection(), .keep_partition = keep_partition};
-	struct seal_err err = SEAL_ERR_INIT;
-	struct sink *sink = NULL;
-
-	expect_ok(kafka_sink_ops.open(name, &options, &sink, &err), &err);
-	return sink;
-}
-
-static void write_all(struct sink *sink, const struct record *records, size_t n, uint64_t ticket)
-{
-	struct seal_err err = SEAL_ERR_INIT;
-	uint64_t acknowledged = 0;
-
-	expect_ok(sink->ops->write(sink, records, n, ticket, 1000, &err), &err);
-	expect_ok(sink->ops->flush(sink, 5000, &err), &err);
-	expect_ok(sink->ops->poll(sink, 0, &acknowledged, &err), &err);
-	assert_int_equal(acknowledged, ticket);
-}
-
-/* `n` records "0", "1", … spread over the partitions. */
-static void fill(const char *name, int n, int partitions)
-{
-	struct sink *sink = sink_open(name, true);
-	char text[16];
-
-	for (int i = 0; i < n; i++) {
-		struct record record = {.partition = i % partitions};
-		struct seal_err err = SEAL_ERR_INIT;
-
-		snprintf(text, sizeof(text), "%d", i);
-		record.value = bytes_str(text);
-		expect_ok(sink->ops->write(sink, &record, 1, (uint64_t)i + 1, 1000, &err), &err);
-	}
-	write_all(sink, NULL, 0, (uint64_t)n + 1);
-	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
-}
-
-/* ---- reading ---- */
-
-static struct source *open_source(const char *name, const char *group, const char *offset, bool exit_at_end)
-{
-	static struct opt_list property = {NULL, "session.timeout.ms=6000"};
-	struct kafka_source_options options = {.connection = connection(),
-					       .group = group,
-					       .offset = offset,
-					       .partition = -1,
-					       .exit_at_end = exit_at_end};
-	struct seal_err err = SEAL_ERR_INIT;
-	struct source *source = NULL;
-
-	options.connection.properties = &property;
-	expect_ok(kafka_source_ops.open(name, &options, &source, &err), &err);
-	return source;
-}
-
-static struct source *source_open(const char *name, const char *group, const char *offset)
-{
-	return open_source(name, group, offset, true);
-}
-
-static void batch_init(struct batch *batch)
-{
-	*batch = (struct batch){.records = mem_alloc(BATCH * sizeof(struct record)), .cap = BATCH};
-	arena_init(&batch->arena, 0);
-}
-
-static void batch_clear(struct batch *batch)
-{
-	arena_clear(&batch->arena);
-	mem_free(batch->records);
-}
-
-/* The next batch; READ_END when there is none for ten seconds, which fails. */
-static enum read_result read_some(struct source *source, struct batch *batch, size_t max)
-{
-	uint64_t until = clock_mono_ms() + 20000;
-	enum read_result result = READ_IDLE;
-	struct seal_err err = SEAL_ERR_INIT;
-
-	while (result == READ_IDLE) {
-		assert_true(clock_mono_ms() < until);
-		expect_ok(source->ops->read(source, batch, max, 100, &result, &err), &err);
-	}
-	return result;
-}
-
-/* Reads to the end, committing each batch; adds the numbers in the values to `sum`. */
-static int drain(struct source *source, long *sum)
-{
-	struct batch batch;
-	int n = 0;
-
-	*sum = 0;
-	batch_init(&batch);
-	while (read_some(source, &batch, BATCH) == READ_SOME) {
-		for (size_t i = 0; i < batch.n; i++) {
-			uint64_t value = 0;
-
-			assert_true(bytes_to_u64(batch.records[i].value, 1000000, &value));
-			*sum += (long)value;
-			n++;
-		}
-		assert_int_equal(source->ops->commit(source, &batch, NULL), SEAL_OK);
-		source->ops->release(source, &batch);
-	}
-	batch_clear(&batch);
-	return n;
-}
-
-/* ---- tests ---- */
+#include "kafka_fixture.h"
 
 static void test_kept(void **state)
 {
@@ -280,6 +116,16 @@ static void test_group(void **state)
 	batch_clear(&batch);
 }
 
+/* When what is safe is committed next, if nobody asks for it; the keeper's thread looks at it, too. */
+static void commit_at(struct source *source, uint64_t at_ms)
+{
+	struct kafka_source *s = the_source(source);
+
+	pthread_mutex_lock(&s->lock);
+	s->commit_at_ms = at_ms;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* Saying that one batch is safe says it of all before it, whatever partitions they are of. */
 static void test_commit_covers_earlier(void **state)
 {
@@ -306,6 +152,36 @@ static void test_commit_covers_earlier(void **state)
 	source = source_open("earlier", "g3", NULL);
 	assert_int_equal(drain(source, &sum), 90 - n + 1);
 	source->ops->close(source, true);
+}
+
+/* What has become safe is committed while nobody reads: the pump may wait for a key server for hours, and be killed then. */
+static void test_commit_without_reading(void **state)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	const uint64_t until_ms = clock_mono_ms() + 30000;
+	struct seal_err err = SEAL_ERR_INIT;
+	struct kafka_source *s;
+	struct source *source;
+	struct batch batch;
+
+	topic("unread", 1);
+	fill("unread", 10, 1);
+	batch_init(&batch);
+	source = source_open("unread", "g.unread", NULL);
+	s = the_source(source);
+	assert_int_equal(read_some(source, &batch, 10), READ_SOME);
+	commit_at(source, clock_mono_ms() + 1000); /* as if another commit had just gone out */
+	assert_int_equal(source->ops->commit(source, &batch, &err), SEAL_OK);
+	rd_kafka_topic_partition_list_add(list, "unread", 0);
+	do {
+		assert_true(clock_mono_ms() < until_ms);
+		usleep(20000);
+		expect_ok(kafka_source_positions(s, list, &err), &err);
+	} while (list->elems[0].offset != (int64_t)batch.n);
+	source->ops->release(source, &batch);
+	rd_kafka_topic_partition_list_destroy(list);
+	source->ops->close(source, false);
+	batch_clear(&batch);
 }
 
 /* What a partition's former owner says after a rebalance is not committed over its new owner's head. */
@@ -386,6 +262,125 @@ static void test_mark(void **state)
 	assert_int_not_equal(now, 0);
 	assert_int_equal(source->ops->mark(source, 0, now, 30, NULL), SEAL_OK);
 	source->ops->release(source, &batch);
+	source->ops->close(source, true);
+	batch_clear(&batch);
+}
+
+/* A commit that a broker refuses once is made again, and one that it does not allow ends the run. */
+static void test_commits_that_fail(void **state)
+{
+	static const struct {
+		rd_kafka_resp_err_t code;
+		enum seal_status first; /* of the sync that meets it */
+	} rows[] = {{RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, SEAL_OK}, /* it is waited for */
+		    {RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE, SEAL_FATAL}};
+	struct seal_err err = SEAL_ERR_INIT;
+	enum read_result result;
+	struct source *source;
+	struct batch batch;
+	uint64_t now;
+
+	topic("commits", 1);
+	fill("commits", 100, 1);
+	batch_init(&batch);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		source = source_open("commits", "g.commits", NULL);
+		while (read_some(source, &batch, BATCH) == READ_SOME)
+			source->ops->release(source, &batch);
+		now = source->ops->assignment(source, 0);
+		rd_kafka_mock_push_request_errors(cluster, 8, 1, rows[i].code);
+		commit_at(source, UINT64_MAX); /* only when it is asked to */
+		assert_int_equal(source->ops->mark(source, 0, now, 30 + 10 * (int64_t)i, &err), SEAL_OK);
+		assert_int_equal(source->ops->sync(source, &err), rows[i].first);
+		err_clear(&err);
+		assert_int_equal(source->ops->sync(source, &err), SEAL_OK);
+		source->ops->close(source, false);
+		source = source_open("commits", "g.commits", NULL);
+		assert_int_equal(count_all(source), 70 - 10 * (int)i);
+		source->ops->close(source, false);
+	}
+	source = source_open("commits", "g.commits", NULL);
+	while (read_some(source, &batch, BATCH) == READ_SOME)
+		source->ops->release(source, &batch);
+	rd_kafka_mock_push_request_errors(cluster, 8, 1, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+	commit_at(source, UINT64_MAX);
+	now = source->ops->assignment(source, 0);
+	assert_int_equal(source->ops->mark(source, 0, now, 90, &err), SEAL_OK);
+	assert_int_equal(source->ops->sync(source, &err), SEAL_DENIED);
+	err_clear(&err);
+	assert_int_equal(source->ops->read(source, &batch, BATCH, 100, &result, &err), SEAL_DENIED);
+	assert_non_null(strstr(err.text, "Read on the consumer group"));
+	source->ops->close(source, false);
+	batch_clear(&batch);
+}
+
+/* The last commit does not rely on one before it whose answer nobody has asked for. */
+static void test_commit_under_way_at_the_end(void **state)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source;
+	struct batch batch;
+	uint64_t now;
+
+	topic("underway", 1);
+	fill("underway", 10, 1);
+	batch_init(&batch);
+	source = source_open("underway", "g.underway", NULL);
+	while (read_some(source, &batch, BATCH) == READ_SOME)
+		source->ops->release(source, &batch);
+	now = source->ops->assignment(source, 0);
+	for (int i = 0; i < 20; i++)
+		rd_kafka_mock_push_request_errors(cluster, 8, 1, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+	commit_at(source, 0);
+	assert_int_equal(source->ops->mark(source, 0, now, 10, &err), SEAL_OK);
+	assert_int_equal(source->ops->sync(source, &err), SEAL_DENIED);
+	source->ops->close(source, false);
+	rd_kafka_mock_clear_request_errors(cluster, 8);
+	batch_clear(&batch);
+}
+
+static void rebalance(struct source *source, const char *name, rd_kafka_resp_err_t code)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	struct kafka_source *s = the_source(source);
+
+	rd_kafka_topic_partition_list_add(list, name, 0);
+	pthread_mutex_lock(&s->reading);
+	group_rebalance(s->client.rk, code, list, s);
+	pthread_mutex_unlock(&s->reading);
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* A partition that is given back: what is safe of it is committed before its next owner asks, and nothing more counts as ours. */
+static void test_revoked(void **state)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	struct seal_err err = SEAL_ERR_INIT;
+	struct kafka_source *s;
+	struct source *source;
+	struct batch batch;
+
+	topic("revoked", 1);
+	fill("revoked", 20, 1);
+	batch_init(&batch);
+	source = source_open("revoked", "g.revoked", NULL);
+	s = the_source(source);
+	assert_int_equal(read_some(source, &batch, 5), READ_SOME);
+	commit_at(source, UINT64_MAX);
+	assert_int_equal(source->ops->commit(source, &batch, &err), SEAL_OK);
+	carry_one(source);
+	assert_int_equal(s->n_carried, 1);
+	rebalance(source, "revoked", RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS);
+	assert_int_equal(s->n_carried, 0);
+	assert_false(s->parts[0].mine);
+	rd_kafka_topic_partition_list_add(list, "revoked", 0);
+	expect_ok(kafka_source_positions(s, list, &err), &err);
+	assert_int_equal(list->elems[0].offset, batch.n);
+	commit_at(source, 0);
+	assert_int_equal(source->ops->commit(source, &batch, &err), SEAL_OK); /* too late: ignored */
+	assert_int_equal(s->parts[0].done, -1);
+	source->ops->release(source, &batch);
+	rd_kafka_topic_partition_list_destroy(list);
 	source->ops->close(source, true);
 	batch_clear(&batch);
 }
@@ -544,6 +539,143 @@ static void test_too_large(void **state)
 	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
 }
 
+/* --keep-partition is about the sink's own topic: a dead letter goes where its own topic has room, and a time that is none is now. */
+static void test_dead_letters_keep_no_partition(void **state)
+{
+	const struct record records[] = {
+		{.value = BYTES_LIT("good"), .partition = 2},
+		{.value = BYTES_LIT("dead"), .topic = BYTES_LIT("keeps.dead"), .partition = 2, .timestamp_ms = 12345},
+		{.value = BYTES_LIT("dead"), .topic = BYTES_LIT("keeps.dead"), .partition = 7}};
+	struct source *source;
+	struct batch batch;
+	struct sink *sink;
+	size_t n = 0;
+
+	topic("keeps", 3);
+	topic("keeps.dead", 1);
+	sink = sink_open("keeps", true);
+	write_all(sink, records, 3, 1);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+	source = source_open("keeps.dead", NULL, "beginning");
+	batch_init(&batch);
+	while (read_some(source, &batch, BATCH) == READ_SOME) {
+		for (size_t i = 0; i < batch.n; i++, n++) {
+			assert_true(bytes_eq_str(batch.records[i].value, "dead"));
+			assert_true(batch.records[i].timestamp_ms > 1000000000000);
+		}
+		source->ops->release(source, &batch);
+	}
+	assert_int_equal(n, 2);
+	batch_clear(&batch);
+	source->ops->close(source, true);
+}
+
+/* What librdkafka has given up on is lost to this run, also where the cause would pass: nobody waits for it. The first cause stays. */
+static void test_given_up(void **state)
+{
+	struct opt_list once = {NULL, "retries=0"}, plain = {&once, "enable.idempotence=false"};
+	struct kafka_sink_options options = {.connection = connection()};
+	const struct record record = {.value = BYTES_LIT("lost"), .partition = -1};
+	const uint64_t until = clock_mono_ms() + 20000;
+	struct seal_err err = SEAL_ERR_INIT, other = SEAL_ERR_INIT;
+	uint64_t acknowledged = 0;
+	struct sink *sink = NULL;
+	enum seal_status rc;
+
+	topic("given-up", 1);
+	options.connection.properties = &plain;
+	expect_ok(kafka_sink_ops.open("given-up", &options, &sink, &err), &err);
+	rd_kafka_mock_push_request_errors(cluster, 0, 1, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT);
+	expect_ok(sink->ops->write(sink, &record, 1, 1, 1000, &err), &err);
+	while ((rc = sink->ops->poll(sink, 100, &acknowledged, &err)) == SEAL_OK)
+		assert_true(clock_mono_ms() < until);
+	assert_int_equal(rc, SEAL_FATAL);
+	assert_int_equal(acknowledged, 0);
+	assert_non_null(strstr(err.text, "Request timed out"));
+	err_set(&other, SEAL_FATAL, SEAL_E_IO, "something else");
+	kafka_sink_break(kafka_sink_of(sink), &other);
+	err_clear(&err);
+	assert_int_equal(sink->ops->flush(sink, 100, &err), SEAL_FATAL);
+	assert_non_null(strstr(err.text, "Request timed out"));
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
+/*
+ * Many small writes are on their way at once, and come back a few at a time: each is told when it is safe, and none before those in
+ * front of it.
+ */
+static void test_many_tickets(void **state)
+{
+	struct opt_list few = {NULL, "batch.num.messages=50"}, properties = {&few, "max.in.flight=1"};
+	struct kafka_sink_options options = {.connection = connection()};
+	const struct record record = {.value = BYTES_LIT("x"), .partition = -1};
+	struct seal_err err = SEAL_ERR_INIT;
+	uint64_t acknowledged = 0, before = 101;
+	struct sink *sink;
+
+	topic("tickets", 1);
+	options.connection.properties = &properties;
+	expect_ok(kafka_sink_ops.open("tickets", &options, &sink, &err), &err);
+	for (uint64_t ticket = 1; ticket <= 100; ticket++) /* so that the ring does not begin at its start */
+		expect_ok(sink->ops->write(sink, &record, 1, ticket, 1000, &err), &err);
+	write_all(sink, NULL, 0, 101);
+	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 100), 0);
+	for (uint64_t ticket = 102; ticket <= 600; ticket++)
+		expect_ok(sink->ops->write(sink, &record, 1, ticket, 1000, &err), &err);
+	while (acknowledged < 600) {
+		expect_ok(sink->ops->poll(sink, 100, &acknowledged, &err), &err);
+		assert_in_range(acknowledged, before, 600);
+		assert_int_equal(acknowledged, 600 - kafka_sink_of(sink)->in_flight);
+		before = acknowledged;
+	}
+	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 0), 0);
+	assert_int_equal(kafka_sink_of(sink)->in_flight_bytes, 0);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
+static void test_too_many_topics(void **state)
+{
+	char name[32];
+	struct record record = {.value = BYTES_LIT("x"), .partition = -1};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct sink *sink;
+
+	topic("many-0", 1);
+	sink = sink_open("many-0", false);
+	for (int i = 1; i < SINK_TOPICS_MAX; i++) {
+		snprintf(name, sizeof(name), "many-%d", i);
+		topic(name, 1);
+		record.topic = bytes_str(name);
+		expect_ok(sink->ops->write(sink, &record, 1, (uint64_t)i, 1000, &err), &err);
+	}
+	record.topic = BYTES_LIT("one-more");
+	topic("one-more", 1);
+	assert_int_equal(sink->ops->write(sink, &record, 1, SINK_TOPICS_MAX, 1000, &err), SEAL_USAGE);
+	assert_non_null(strstr(err.text, "more than 64 target topics"));
+	record.topic = BYTES_LIT("many-1"); /* the others go on */
+	write_all(sink, &record, 1, SINK_TOPICS_MAX + 1);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
+/* What alone is larger than the bound passes alone. */
+static void test_a_write_above_the_bound(void **state)
+{
+	static uint8_t value[100000];
+	struct kafka_sink_options options = {
+		.connection = connection(), .memory_bytes = 1 << 20, .record_bytes = sizeof(value)};
+	struct record records[30];
+	struct seal_err err = SEAL_ERR_INIT;
+	struct sink *sink = NULL;
+
+	topic("above", 1);
+	expect_ok(kafka_sink_ops.open("above", &options, &sink, &err), &err);
+	for (size_t i = 0; i < 30; i++)
+		records[i] = (struct record){.value = {value, sizeof(value)}, .partition = -1};
+	assert_in_range(kafka_sink_of(sink)->max_in_flight, 1, sizeof(value) * 29);
+	write_all(sink, records, 30, 1);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
 static void test_partition_missing(void **state)
 {
 	struct record record = {.value = BYTES_LIT("x"), .partition = 2};
@@ -676,272 +808,6 @@ static void test_large_records(void **state)
 	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
 }
 
-/* ---- exactly once ---- */
-
-static struct source *open_exactly_once(const char *name, const char *group)
-{
-	const struct kafka_source_options options = {.connection = connection(),
-						     .group = group,
-						     .partition = -1,
-						     .exit_at_end = true,
-						     .exactly_once = true};
-	struct seal_err err = SEAL_ERR_INIT;
-	struct source *source = NULL;
-
-	expect_ok(kafka_source_ops.open(name, &options, &source, &err), &err);
-	return source;
-}
-
-/* To the end, and nothing is committed. */
-static int count_all(struct source *source)
-{
-	struct batch batch;
-	size_t n = 0;
-
-	batch_init(&batch);
-	while (read_some(source, &batch, BATCH) == READ_SOME) {
-		n += batch.n;
-		source->ops->release(source, &batch);
-	}
-	batch_clear(&batch);
-	return (int)n;
-}
-
-/* After an abort all is read again, and a partition of which nothing was read is still at its end. */
-static void test_rewind(void **state)
-{
-	struct source *source;
-	struct seal_err err = SEAL_ERR_INIT;
-
-	topic("rewind", 2);
-	fill("rewind", 20, 1);
-	source = open_exactly_once("rewind", "g.rewind");
-	assert_int_equal(count_all(source), 20);
-	expect_ok(source->ops->rewind(source, &err), &err);
-	assert_int_equal(count_all(source), 20);
-	source->ops->close(source, true);
-}
-
-/* As the keeper does it while the pump waits: takes the first message that comes. */
-static void carry_one(struct source *source)
-{
-	struct kafka_source *s = (struct kafka_source *)((char *)source - offsetof(struct kafka_source, base));
-	const uint64_t until = clock_mono_ms() + 20000;
-
-	pthread_mutex_lock(&s->reading);
-	while (s->n_carried == 0) {
-		assert_true(clock_mono_ms() < until);
-		s->carried[0] = rd_kafka_consumer_poll(s->client.rk, 100);
-		s->n_carried = s->carried[0] != NULL;
-	}
-	pthread_mutex_unlock(&s->reading);
-}
-
-/* What the keeper took of a partition that nobody has read yet outlives the abort of what was read of others. */
-static void test_rewind_with_carried(void **state)
-{
-	struct source *source;
-	struct seal_err err = SEAL_ERR_INIT;
-
-	topic("carried", 1);
-	fill("carried", 20, 1);
-	source = open_exactly_once("carried", "g.carried");
-	carry_one(source);
-	expect_ok(source->ops->rewind(source, &err), &err);
-	assert_int_equal(count_all(source), 20);
-	source->ops->close(source, true);
-	topic("carried-end", 1);
-	source = open_exactly_once("carried-end", "g.carried-end");
-	carry_one(source); /* that it has ended */
-	expect_ok(source->ops->rewind(source, &err), &err);
-	assert_int_equal(count_all(source), 0);
-	source->ops->close(source, true);
-}
-
-static int64_t staged_offset(struct source *source)
-{
-	rd_kafka_topic_partition_list_t *offsets;
-	rd_kafka_consumer_group_metadata_t *member;
-	struct seal_err err = SEAL_ERR_INIT;
-	int64_t offset;
-
-	expect_ok(kafka_source_staged(source, &offsets, &member, &err), &err);
-	assert_int_equal(offsets->cnt, 1);
-	offset = offsets->elems[0].offset;
-	rd_kafka_topic_partition_list_destroy(offsets);
-	rd_kafka_consumer_group_metadata_destroy(member);
-	return offset;
-}
-
-/* The position that goes into a transaction is behind the last record that was staged, and what was lost to others is refused. */
-static void test_staged(void **state)
-{
-	struct source *source;
-	struct kafka_source *s;
-	struct seal_err err = SEAL_ERR_INIT;
-	struct batch batch;
-	rd_kafka_topic_partition_list_t *offsets;
-	rd_kafka_consumer_group_metadata_t *member;
-	size_t n;
-
-	topic("staged", 1);
-	fill("staged", 20, 1);
-	source = open_exactly_once("staged", "g.staged");
-	s = (struct kafka_source *)((char *)source - offsetof(struct kafka_source, base));
-	batch_init(&batch);
-	assert_int_equal(read_some(source, &batch, 15), READ_SOME);
-	n = batch.n;
-	batch.n = 1;
-	expect_ok(source->ops->stage(source, &batch, &err), &err);
-	assert_int_equal(staged_offset(source), 1);
-	batch.n = n;
-	expect_ok(source->ops->stage(source, &batch, &err), &err);
-	assert_int_equal(staged_offset(source), n);
-	pthread_mutex_lock(&s->lock);
-	s->parts[0].since = ++s->epoch; /* it was another's for a while */
-	pthread_mutex_unlock(&s->lock);
-	expect_ok(source->ops->stage(source, &batch, &err), &err);
-	assert_int_equal(kafka_source_staged(source, &offsets, &member, &err), SEAL_RETRY);
-	source->ops->release(source, &batch);
-	batch_clear(&batch);
-	source->ops->close(source, true);
-}
-
-/* A record that the broker refuses only when its transaction is being committed ends the run: it must not be tried for ever. */
-static void test_refused_in_commit(void **state)
-{
-	struct opt_list late = {NULL, "linger.ms=5000"}; /* it goes out with the commit, not before */
-	struct kafka_sink_options options = {.connection = connection(), .transactional_id = "g.refused.1"};
-	const struct record record = {.value = BYTES_LIT("too much"), .partition = -1};
-	struct seal_err err = SEAL_ERR_INIT;
-	struct source *source;
-	struct batch batch;
-	struct sink *sink;
-	bool committed = true;
-	enum seal_status rc;
-
-	topic("refused", 1);
-	topic("refused-out", 1);
-	fill("refused", 1, 1);
-	options.connection.properties = &late;
-	expect_ok(kafka_sink_ops.open("refused-out", &options, &sink, &err), &err);
-	source = open_exactly_once("refused", "g.refused");
-	batch_init(&batch);
-	assert_int_equal(read_some(source, &batch, BATCH), READ_SOME);
-	while ((rc = sink->ops->begin(sink, &err)) == SEAL_RETRY)
-		err_clear(&err);
-	expect_ok(rc, &err);
-	rd_kafka_mock_push_request_errors(cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
-	expect_ok(sink->ops->write(sink, &record, 1, 1, 1000, &err), &err);
-	expect_ok(source->ops->stage(source, &batch, &err), &err);
-	while ((rc = sink->ops->end(sink, source, 100, &committed, &err)) == SEAL_RETRY)
-		err_clear(&err);
-	assert_false(committed);
-	assert_int_equal(rc, SEAL_DATA);
-	assert_non_null(strstr(err.text, "max.message.bytes"));
-	source->ops->release(source, &batch);
-	batch_clear(&batch);
-	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
-	source->ops->close(source, true);
-}
-
-static struct sink *open_transactional(const char *name, struct opt_list *properties)
-{
-	struct kafka_sink_options options = {.connection = connection(), .transactional_id = name};
-	struct seal_err err = SEAL_ERR_INIT;
-	struct sink *sink = NULL;
-
-	options.connection.properties = properties;
-	expect_ok(kafka_sink_ops.open(name, &options, &sink, &err), &err);
-	expect_ok(sink->ops->begin(sink, &err), &err);
-	return sink;
-}
-
-/* Without a source it is aborted, which is what was asked for. */
-static void end_aborted(struct sink *sink)
-{
-	struct seal_err err = SEAL_ERR_INIT;
-	bool committed = true;
-	enum seal_status rc;
-
-	do {
-		err_clear(&err);
-		rc = sink->ops->end(sink, NULL, 1000, &committed, &err);
-	} while (rc == SEAL_RETRY);
-	expect_ok(rc, &err);
-	assert_false(committed);
-}
-
-/* No record is reported in a transaction: its account follows what librdkafka still has, and is bounded all the same. */
-static void test_transaction_account(void **state)
-{
-	static uint8_t value[100000];
-	struct record records[10];
-	struct seal_err err = SEAL_ERR_INIT;
-	uint64_t ticket = 0;
-	enum seal_status rc = SEAL_OK;
-	const struct kafka_sink *k;
-	struct sink *sink;
-	size_t most;
-
-	topic("slow-transaction", 1);
-	sink = open_transactional("slow-transaction", NULL);
-	k = kafka_sink_of(sink);
-	for (size_t i = 0; i < 10; i++)
-		records[i] = (struct record){.value = {value, sizeof(value)}, .partition = -1};
-	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 3000), 0);
-	while (rc == SEAL_OK && ticket < 200)
-		rc = sink->ops->write(sink, records, 10, ++ticket, 100, &err);
-	assert_int_equal(rc, SEAL_RETRY);
-	assert_in_range(ticket, 20, 50); /* 1 MB each against 32 MiB */
-	most = k->in_flight;
-	assert_in_range(k->in_flight_bytes, most * sizeof(value), 32 << 20);
-	err_clear(&err);
-	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 0), 0);
-	expect_ok(sink->ops->write(sink, records, 10, ticket, 20000, &err), &err); /* room is made */
-	assert_in_range(k->in_flight, 10, most + 9); /* and these ten are in it */
-	assert_in_range(k->in_flight_bytes, 0, 32 << 20);
-	assert_in_range(k->in_flight_bytes, k->in_flight * sizeof(value), k->in_flight * (sizeof(value) + 1000));
-	expect_ok(sink->ops->flush(sink, 20000, &err), &err);
-	assert_int_equal(k->in_flight, 0);
-	assert_int_equal(k->in_flight_bytes, 0);
-	end_aborted(sink);
-	expect_ok(sink->ops->begin(sink, &err), &err); /* the next one begins with an empty account */
-	expect_ok(sink->ops->write(sink, records, 10, 1, 0, &err), &err);
-	assert_in_range(k->in_flight, 1, 10);
-	end_aborted(sink);
-	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
-}
-
-/* The user's queue holds less than one write: it goes out bit by bit, whole and in order. */
-static void test_transaction_queue_full(void **state)
-{
-	struct opt_list property = {NULL, "queue.buffering.max.messages=7"};
-	struct record records[50];
-	char texts[50][4];
-	struct seal_err err = SEAL_ERR_INIT;
-	struct source *source;
-	struct sink *sink;
-	long sum;
-
-	topic("small-queue", 1);
-	sink = open_transactional("small-queue", &property);
-	for (int i = 0; i < 50; i++) {
-		snprintf(texts[i], sizeof(texts[i]), "%d", i);
-		records[i] = (struct record){.value = bytes_str(texts[i]), .partition = -1};
-	}
-	expect_ok(sink->ops->write(sink, records, 50, 1, 1000, &err), &err);
-	expect_ok(sink->ops->flush(sink, 20000, &err), &err);
-	assert_int_equal(kafka_sink_of(sink)->in_flight, 0);
-	source = source_open("small-queue", NULL,
-			     "beginning"); /* this broker shows what no transaction has committed */
-	assert_int_equal(drain(source, &sum), 50);
-	assert_int_equal(sum, 49 * 50 / 2);
-	source->ops->close(source, true);
-	end_aborted(sink);
-	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -949,11 +815,17 @@ int main(void)
 		cmocka_unit_test(test_offsets),
 		cmocka_unit_test(test_group),
 		cmocka_unit_test(test_commit_covers_earlier),
+		cmocka_unit_test(test_commit_without_reading),
 		cmocka_unit_test(test_lost_partition),
 		cmocka_unit_test(test_slow_reader_stays),
 		cmocka_unit_test(test_topic_missing),
 		cmocka_unit_test(test_broker_away),
 		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_dead_letters_keep_no_partition),
+		cmocka_unit_test(test_given_up),
+		cmocka_unit_test(test_many_tickets),
+		cmocka_unit_test(test_too_many_topics),
+		cmocka_unit_test(test_a_write_above_the_bound),
 		cmocka_unit_test(test_partition_missing),
 		cmocka_unit_test(test_retries),
 		cmocka_unit_test(test_back_pressure),
@@ -961,12 +833,9 @@ int main(void)
 		cmocka_unit_test(test_mark_after_rebalance),
 		cmocka_unit_test(test_large_records),
 		cmocka_unit_test(test_passing_errors),
-		cmocka_unit_test(test_rewind),
-		cmocka_unit_test(test_rewind_with_carried),
-		cmocka_unit_test(test_refused_in_commit),
-		cmocka_unit_test(test_staged),
-		cmocka_unit_test(test_transaction_account),
-		cmocka_unit_test(test_transaction_queue_full),
+		cmocka_unit_test(test_commits_that_fail),
+		cmocka_unit_test(test_commit_under_way_at_the_end),
+		cmocka_unit_test(test_revoked),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

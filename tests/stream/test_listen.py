@@ -1,18 +1,14 @@
 """--listen: health and metrics of a run, as Prometheus and Kubernetes ask for them."""
 import hashlib
-import http.client
 import json
 import os
-import re
 import signal
 import socket
-import subprocess
 
 import pytest
 
-from broker import Broker, Program, purchase, stop, wait_until
-
-LISTENING = re.compile(r"listening at http://(\S+): ")
+from broker import FAST_GROUP, Broker, Program, purchase, wait_until
+from listening import Run
 
 
 @pytest.fixture
@@ -21,6 +17,7 @@ def broker():
     for topic in ("purchases", "purchases_encrypted"):
         it.tell(f"topic {topic} 2")
     it.tell("topic purchases.dead 1")
+    it.tell("topic files 2")
     yield it
     it.stop()
 
@@ -30,42 +27,6 @@ def program(tmp_path, broker):
     it = Program(tmp_path, broker)
     it.env["SEALSTREAM_DELIVERY"] = "at-least-once"  # the embedded broker keeps no transactional offsets
     return it
-
-
-class Run:
-    """A process of the program that is listened to."""
-
-    def __init__(self, program, *args, **kwargs):
-        self.log = program.directory / "stderr.log"
-        with open(self.log, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen([os.environ.get("SEALSTREAM_BUILD", "build") + "/sealstream", *args],
-                                            env=program.env, cwd=program.directory, stdout=subprocess.DEVNULL,
-                                            stderr=log, **kwargs)
-        wait_until(lambda: LISTENING.search(self.said()) or self.process.poll() is not None, pause=0.02)
-        self.address = LISTENING.search(self.said()).group(1)
-
-    def said(self):
-        return self.log.read_text(encoding="utf-8")
-
-    def ask(self, path, method="GET"):
-        client = http.client.HTTPConnection(self.address, timeout=10)
-        client.request(method, path)
-        answer = client.getresponse()
-        text = answer.read().decode()
-        client.close()
-        return answer.status, text
-
-    def metrics(self):
-        """{'name{labels}': value}"""
-        status, text = self.ask("/metrics")
-        assert status == 200
-        return {key: float(value) for key, value in
-                (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))}
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -202,6 +163,25 @@ def test_health(program, start):
     assert run.stop() == 143
 
 
+@pytest.mark.parametrize("address, host, code", [
+    ("127.0.0.1:0", "rebound.example:9464", 403),  # a page of a browser that gave its name this address
+    ("127.0.0.1:0", "localhost:9464", 200),
+    ("127.0.0.1:0", "10.1.2.3:9464", 200),
+    ("127.0.0.1:0", None, 200),
+    ("[::1]:0", "rebound.example", 403),
+    ("0.0.0.0:0", "pump.shop.svc:9464", 200),
+])
+def test_hosts_that_are_answered(program, start, address, host, code):
+    run = start(*program.pump_args("--listen", address))
+    with socket.create_connection((run.address.rsplit(":", 1)[0].strip("[]").replace("0.0.0.0", "127.0.0.1"),
+                                   int(run.address.rsplit(":", 1)[1])), timeout=10) as client:
+        version = "1.0" if host is None else "1.1"
+        client.sendall(f"GET /metrics HTTP/{version}\r\n{f'Host: {host}' if host else 'X: y'}\r\nConnection: close\r\n\r\n".encode())
+        answer = client.makefile("rb").read()
+    assert answer.startswith(f"HTTP/1.1 {code} ".encode()), answer
+    assert (b"sealstream_ready" in answer) == (code == 200)
+
+
 def test_before_its_streams_are_open_a_run_lives_but_is_not_ready(program, start):
     """A broker that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -222,6 +202,72 @@ def test_while_the_brokers_are_away_a_run_is_not_ready(program, start):
     program.broker.tell("down")
     wait_until(lambda: run.ask("/readyz")[0] == 503)
     assert "[-]services failed: no broker answers" in run.ask("/readyz")[1]
+    assert run.ask("/livez")[0] == 200
+    program.broker.tell("up")
+    wait_until(lambda: run.ask("/readyz")[0] == 200, seconds=60)
+
+
+# ---- files ----
+
+def file_args(program, command, *more):
+    """Of a run that goes on until it is stopped."""
+    folder = program.directory / {"send": "out", "receive": "in"}[command]
+    folder.mkdir(exist_ok=True)
+    where = ["--from", "out", "--settle", "300ms"] if command == "send" else ["--to", "in", *FAST_GROUP]
+    return ["file", command, "-b", program.broker.address, "-t", "files", "--key", "local:pii", *where, *more]
+
+
+def test_numbers_of_files(program, start):
+    """Sent, with a record in between that is none of theirs, and received, but for one that is too large."""
+    run = start(*file_args(program, "send", "--chunk-size", "4KiB", "--listen", "127.0.0.1:0"))
+    wait_until(lambda: run.ask("/readyz")[0] == 200)
+    assert run.metrics()['sealstream_files_total{topic="files",outcome="sent"}'] == 0
+    for name, size in (("a", 10000), ("b", 4096), ("large", 30000)):
+        (program.directory / "out" / name).write_bytes(os.urandom(size))
+    wait_until(lambda: run.metrics().get('sealstream_files_total{topic="files",outcome="sent"}', 0) == 3)
+    found = run.metrics()
+    assert found['sealstream_files_total{topic="files",outcome="failed"}'] == 0
+    assert found['sealstream_file_bytes_total{topic="files"}'] == 44096
+    assert found['sealstream_file_chunks_total{topic="files"}'] == 3 + 1 + 8
+    assert found['sealstream_files_under_way{topic="files"}'] == 0
+    assert found['sealstream_key_version{key="local:pii"}'] == 1
+    assert found['sealstream_key_uses_remaining{key="local:pii"}'] == 2**32 - 3  # a data key for each
+    assert any('command="send"' in name for name in found)
+    assert not any(name.startswith("sealstream_records_total") for name in found)
+    assert run.stop() == 143
+    program.produce_plain("files", ["no part of a file"])
+    run = start(*file_args(program, "receive", "--max-file-bytes", "20000", "--listen", "127.0.0.1:0"))
+    wait_until(lambda: run.metrics().get('sealstream_files_total{topic="files",outcome="received"}', 0) == 2)
+    wait_until(lambda: run.metrics().get('sealstream_files_total{topic="files",outcome="failed"}', 0) == 1)
+    wait_until(lambda: run.metrics().get('sealstream_file_foreign_records_total{topic="files"}', 0) >= 1)
+    found = run.metrics()
+    assert found['sealstream_file_bytes_total{topic="files"}'] >= 14096
+    assert found['sealstream_file_chunks_total{topic="files"}'] >= 3 + 1
+    assert found['sealstream_key_version{key="local:pii"}'] == 1
+    wait_until(lambda: sum(name.startswith("sealstream_consumer_lag_records{") for name in run.metrics()) == 2)
+    assert run.ask("/readyz")[0] == run.ask("/livez")[0] == run.ask("/startupz")[0] == 200
+    assert run.stop() == 143
+
+
+def test_a_transfer_is_not_ready_before_it_has_begun(program, start):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        program.broker.address = f"127.0.0.1:{silent.getsockname()[1]}"
+        run = start(*file_args(program, "receive", "--connect-timeout", "60s", "--listen", "127.0.0.1:0"))
+        assert run.ask("/livez") == (200, "ok\n")
+        status, text = run.ask("/readyz")
+        assert status == 503
+        assert "[-]started failed: key and stream are not yet open" in text
+
+
+@pytest.mark.parametrize("command, says", [("receive", "no broker answers"), ("send", "waiting for ")])
+def test_while_the_brokers_are_away_a_transfer_is_not_ready(program, start, command, says):
+    run = start(*file_args(program, command, "--listen", "127.0.0.1:0"))
+    wait_until(lambda: run.ask("/readyz")[0] == 200)
+    program.broker.tell("down")
+    (program.directory / "out").mkdir(exist_ok=True)
+    (program.directory / "out" / "a").write_bytes(b"x" * 100)
+    wait_until(lambda: run.ask("/readyz")[0] == 503)
+    assert f"[-]services failed: {says}" in run.ask("/readyz")[1]
     assert run.ask("/livez")[0] == 200
     program.broker.tell("up")
     wait_until(lambda: run.ask("/readyz")[0] == 200, seconds=60)

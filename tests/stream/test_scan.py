@@ -1,11 +1,10 @@
 """scan of topics: samples from the start and the end, keys and headers, nobody's reading disturbed."""
 import json
 import signal
-import time
 
 import pytest
 
-from broker import Broker, Program, stop, wait_until
+from broker import Broker, Program, stop, wait_until_read
 
 TOPIC = "people"
 POLICY = """version: 1
@@ -114,8 +113,6 @@ def test_no_broker(program):
 
 def test_a_stop_request_tells_what_was_read(program):
     process = program.start("scan", "-", stdin=-1)
-    process.stdin.write('{"mail":"a@example.com"}\n')
-    process.stdin.flush()
-    time.sleep(0.5)
+    wait_until_read(process, '{"mail":"a@example.com"}\n')
     code, out, err = stop(process, signal.SIGINT)
     assert code == 130 and out.startswith("1 record\n") and "e-mail address" in out, err

@@ -327,6 +327,7 @@ static const struct store_ops ops = {
 	.count = count,
 	.scan = scan,
 	.session_free = session_free,
+	.free = fake_store_free,
 };
 
 struct store *fake_store_new(void)

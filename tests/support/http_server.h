@@ -43,7 +43,7 @@ struct test_server {
 	int listener;
 	pthread_t thread;
 	pthread_mutex_t lock; /* guards the two below */
-	struct test_connection *connections[1024];
+	struct test_connection *connections[4096];
 	size_t n_connections;
 };
 

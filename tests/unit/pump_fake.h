@@ -40,6 +40,7 @@ static struct {
 	unsigned most_batches_out;
 	uint64_t committed; /* records */
 	bool commit_waits; /* first commit answers RETRY */
+	bool commits_wait; /* … each does */
 	bool commit_denied;
 	bool commit_fails;
 	/* the sink */
@@ -55,6 +56,11 @@ static struct {
 	uint64_t fail_at; /* poll fails once so many records are written */
 	bool never_acknowledges;
 	bool never_takes; /* write answers RETRY for ever */
+	_Atomic size_t
+		sink_away_at; /* once so many records are written its service is away: none is acknowledged or taken */
+	_Atomic uint64_t sink_back_ms; /* … until then, once that was told; 0: for ever */
+	unsigned sink_away_ms; /* how long */
+	bool shut; /* … and write says so, as if nothing waited */
 	int64_t refused_at; /* check refuses the record of this offset; -1: none */
 	bool dead_refused; /* … and its dead letter */
 	bool flush_fails;
@@ -80,6 +86,7 @@ static struct {
 	char headers_written[512]; /* of the last record, "name=value;" each */
 	/* keys */
 	bool keyed; /* records have keys: "k0" … */
+	bool nameless; /* they come from no topic */
 	size_t bad_key_at; /* this record's key is bad; SIZE_MAX: none */
 	bool all_bad;
 	const char *bad_text; /* a value that is bad; NULL: none */
@@ -239,7 +246,7 @@ static enum seal_status fake_read(struct source *source, struct batch *batch, si
 
 		*record = (struct record){.value = bytes_str(text),
 					  .key = key_of(batch, t.given),
-					  .topic = BYTES_LIT("in"),
+					  .topic = t.nameless ? BYTES_EMPTY : BYTES_LIT("in"),
 					  .headers = t.headers != NULL ? t.headers : headers,
 					  .n_headers = t.headers != NULL ? t.n_headers : 1,
 					  .partition = 3,
@@ -264,7 +271,7 @@ static enum seal_status fake_commit(struct source *source, const struct batch *b
 
 	if (t.commit_denied)
 		return err_set(err, SEAL_DENIED, SEAL_E_DENIED, "the group may not commit");
-	if (t.commit_waits) {
+	if (t.commit_waits || t.commits_wait) {
 		t.commit_waits = false;
 		return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the coordinator is away");
 	}
@@ -306,11 +313,28 @@ static void note_headers(const struct record *record)
 	}
 }
 
+static bool sink_is_away(void)
+{
+	if (t.n_written < t.sink_away_at)
+		return false;
+	if (t.sink_away_ms > 0 && t.sink_back_ms == 0 && t.waits > 0)
+		t.sink_back_ms = clock_mono_ms() + t.sink_away_ms;
+	if (t.sink_back_ms == 0 || clock_mono_ms() < t.sink_back_ms)
+		return true;
+	t.sink_away_at = SIZE_MAX;
+	return false;
+}
+
 static enum seal_status fake_write(struct sink *sink, const struct record *records, size_t n, uint64_t ticket,
 				   int timeout_ms, struct seal_err *err)
 {
 	static int retries;
 
+	if (sink_is_away()) {
+		nanosleep(&(struct timespec){0, 1000000}, NULL);
+		return t.shut ? err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the target is shut")
+			      : err_set(err, SEAL_RETRY, SEAL_E_BUSY, "full");
+	}
 	if (retries < t.write_retries || t.never_takes) {
 		retries++;
 		return err_set(err, SEAL_RETRY, SEAL_E_BUSY, "full");
@@ -340,8 +364,13 @@ static enum seal_status fake_check(struct sink *sink, const struct record *recor
 
 static enum seal_status fake_poll(struct sink *sink, int timeout_ms, uint64_t *acknowledged, struct seal_err *err)
 {
+	*acknowledged = t.acknowledged;
 	if (t.n_written >= t.fail_at)
 		return err_set(err, SEAL_FATAL, SEAL_E_SERVICE, "topic out: not delivered");
+	if (sink_is_away() && !t.shut && t.acknowledged < t.ticket) {
+		err_place(err, "topic out");
+		return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the target is away");
+	}
 	if (!t.never_acknowledges && ++t.polls % (t.lag + 1) == 0 && t.acknowledged < t.ticket)
 		t.acknowledged++;
 	*acknowledged = t.acknowledged;
@@ -412,6 +441,7 @@ static int setup(void **state)
 	t.batch = 37;
 	t.bad_at = t.bad_key_at = t.broken_at = t.read_fails_at = t.stop_after = SIZE_MAX;
 	t.fail_at = UINT64_MAX;
+	t.sink_away_at = SIZE_MAX;
 	t.refused_at = -1;
 	t.written = mem_calloc(RECORDS_MAX, sizeof(*t.written));
 	t.records = mem_calloc(RECORDS_MAX, sizeof(*t.records));

@@ -44,6 +44,7 @@ struct send_fixture {
 	size_t fail_after; /* once so many are written, no more are taken and poll fails; 0: never */
 	size_t record_max;
 	atomic_int away; /* so many writes answer RETRY */
+	bool silent; /* poll says so as long as records stay unacknowledged */
 	size_t refused; /* longer values are refused by check; 0: none */
 	int log; /* -1, or a datagram socket: another process gets the records' values as well */
 	long write_ns; /* how long a write takes */
@@ -157,6 +158,8 @@ static enum seal_status fake_poll(struct sink *sink, int timeout_ms, uint64_t *a
 	*acknowledged = f->acknowledged;
 	if (f->fail_after > 0 && f->n_kept >= f->fail_after)
 		rc = err_set(err, SEAL_FATAL, SEAL_E_SERVICE, "undeliverable");
+	else if (f->silent && f->n_kept > f->run_from && lag > 0)
+		rc = err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the sink says nothing");
 	pthread_mutex_unlock(&f->lock);
 	return rc;
 }
@@ -248,6 +251,7 @@ static void send_reset(struct send_fixture *f)
 	f->stop_after = f->fail_after = f->refused = 0;
 	f->before_write = NULL;
 	f->full = NULL;
+	f->silent = false;
 	f->started = f->resumed = f->done = f->failed = f->abandoned = f->waits = f->goes_on = 0;
 	f->finished = false;
 	f->progress = 0;

@@ -92,12 +92,57 @@ static void test_a_failure_meets_all(void **state)
 	end(audit);
 }
 
+/* A use that could not even be made a line, for want of memory. */
+static enum seal_status read_nothing(struct audit_meter *meter, struct audit *audit, struct seal_err *err)
+{
+	struct counter *c = (struct counter *)meter;
+
+	return atomic_load(&c->count) != c->told ? err_memory(err) : SEAL_OK;
+}
+
+static void test_a_line_that_is_lost_before_it_is_written(void **state)
+{
+	struct audit *audit = start(1);
+	struct counter a = {.meter.read = read_nothing};
+	struct seal_err err = SEAL_ERR_INIT;
+
+	(void)state;
+	audit_meter_add(audit, &a.meter);
+	assert_int_equal(audit_append(audit, "key", BYTES_EMPTY, &err), SEAL_OK);
+	atomic_store(&a.count, 1);
+	wait_until(&fake.failed, 1);
+	assert_int_equal(audit_append(audit, "stop", BYTES_EMPTY, &err), SEAL_FATAL);
+	assert_int_equal(err.code, SEAL_E_MEMORY);
+	assert_int_equal(audit_meter_remove(audit, &a.meter, NULL), SEAL_FATAL);
+	assert_int_equal(atomic_load(&fake.failed), 1);
+	assert_int_equal(atomic_load(&fake.appends), 1);
+	end(audit);
+}
+
+/* The last time that it is read, too. */
+static void test_the_last_line_is_lost(void **state)
+{
+	struct audit *audit = start(60000);
+	struct counter a = {.meter.read = read_nothing, .count = 1};
+	struct seal_err err = SEAL_ERR_INIT;
+
+	(void)state;
+	audit_meter_add(audit, &a.meter);
+	assert_int_equal(audit_meter_remove(audit, &a.meter, &err), SEAL_FATAL);
+	assert_int_equal(err.code, SEAL_E_MEMORY);
+	assert_int_equal(audit_failure(audit, NULL), SEAL_FATAL);
+	assert_int_equal(atomic_load(&fake.failed), 1);
+	end(audit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_threads_of_one_run),
 		cmocka_unit_test_setup_teardown(test_two_runs_of_one_file, setup, teardown),
 		cmocka_unit_test(test_a_failure_meets_all),
+		cmocka_unit_test(test_a_line_that_is_lost_before_it_is_written),
+		cmocka_unit_test(test_the_last_line_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

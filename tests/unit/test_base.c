@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,6 +18,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/ckd.h"
+#include "base/clock.h"
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -48,6 +50,33 @@ static void base64_vectors(void **state)
 	}
 }
 
+/* Sixty bytes that hold each value of six bits, the first sixteen of them twice, with nothing behind them. */
+static void base64_alphabets(void **state)
+{
+	static const char common[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	uint8_t *raw = mem_alloc(60);
+	char text[BASE64_LEN(60)];
+
+	assert_non_null(raw);
+	for (unsigned i = 0; i < 20; i++) {
+		const unsigned first = 4 * i % 64,
+			       v = first << 18 | (first + 1) << 12 | (first + 2) << 6 | (first + 3);
+
+		raw[3 * i] = (uint8_t)(v >> 16);
+		raw[3 * i + 1] = (uint8_t)(v >> 8);
+		raw[3 * i + 2] = (uint8_t)v;
+	}
+	assert_int_equal(base64_encode(bytes_of(raw, 60), text), 80);
+	assert_memory_equal(text, common, 62);
+	assert_memory_equal(text + 62, "+/", 2);
+	assert_memory_equal(text + 64, common, 16);
+	assert_int_equal(base64url_encode(bytes_of(raw, 60), text), 80);
+	assert_memory_equal(text, common, 62);
+	assert_memory_equal(text + 62, "-_", 2);
+	assert_memory_equal(text + 64, common, 16);
+	mem_free(raw);
+}
+
 static void base64_refuses(void **state)
 {
 	static const char *const bad[] = {"Zg",	  "Zg=",    "Zh==",	"Zm9=", "Zm9v=", "====", "Z===",
@@ -60,6 +89,47 @@ static void base64_refuses(void **state)
 	assert_false(base64url_decode(bytes_str("Zg=="), raw, &n));
 	assert_false(base64url_decode(bytes_str("Zm9+"), raw, &n));
 	assert_true(base64url_decode(bytes_str("-_-_"), raw, &n));
+}
+
+/* At each place of a text that is long enough for the wide way: every byte that is none of the alphabet is refused, others are not. */
+static void base64_refuses_anywhere(void **state)
+{
+	char text[64];
+	uint8_t raw[BASE64_RAW_MAX(64)];
+	size_t n;
+
+	for (size_t at = 0; at < sizeof(text); at++) {
+		for (int byte = 0; byte < 256; byte++) {
+			const bool letter = byte < 128 && isalnum(byte);
+
+			memset(text, 'A', sizeof(text));
+			text[at] = (char)byte;
+			assert_int_equal(base64_decode(bytes_of(text, sizeof(text)), raw, &n),
+					 letter || byte == '+' || byte == '/' || (byte == '=' && at == 63));
+			assert_int_equal(base64url_decode(bytes_of(text, sizeof(text)), raw, &n),
+					 letter || byte == '-' || byte == '_');
+		}
+	}
+}
+
+/* Each length into memory of just that length, and in place. */
+static void base64_needs_no_room(void **state)
+{
+	uint8_t raw[150], place[BASE64_LEN(150)];
+	size_t n, m;
+
+	for (size_t i = 0; i < sizeof(raw); i++)
+		raw[i] = (uint8_t)(i * 37);
+	for (size_t len = 0; len <= sizeof(raw); len++) {
+		uint8_t *just = mem_alloc(len);
+
+		n = base64_encode(bytes_of(raw, len), (char *)place);
+		assert_true(base64_decode(bytes_of(place, n), just, &m));
+		assert_true(m == len && memcmp(just, raw, len) == 0);
+		assert_true(base64_decode(bytes_of(place, n), place, &m));
+		assert_true(m == len && memcmp(place, raw, len) == 0);
+		mem_free(just);
+	}
 }
 
 static void base64_round_trip(void **state)
@@ -186,6 +256,50 @@ static void numbers_are_strict(void **state)
 	assert_false(bytes_to_u64(bytes_str("+1"), UINT64_MAX, &v));
 	assert_false(bytes_to_u64(bytes_str(""), UINT64_MAX, &v));
 	assert_false(bytes_to_u64(bytes_str("11"), 10, &v));
+}
+
+static void dates_are_read(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t unix_ms;
+	} good[] = {
+		{"1970-01-01T00:00:00Z", 0},
+		{"2026-11-22T04:37:57.917388927Z", 1795322277917},
+		{"2026-11-22T04:37:57.9Z", 1795322277900},
+		{"2026-11-22T05:37:57.91+01:00", 1795322277910},
+		{"2026-11-21T23:07:57-05:30", 1795322277000},
+		{"2024-02-29T23:59:60Z", 1709251200000},
+		{"9999-12-31T23:59:59.999Z", 253402300799999},
+	};
+	static const char *const bad[] = {"",
+					  "2026-11-22",
+					  "2026-11-22T04:37:57",
+					  "2026-11-22 04:37:57Z",
+					  "2026-11-22t04:37:57Z",
+					  "2026-11-22T04:37:57z",
+					  "1969-12-31T23:59:59Z",
+					  "1970-01-01T00:00:00+01:00",
+					  "2026-13-22T04:37:57Z",
+					  "2026-00-22T04:37:57Z",
+					  "2026-11-32T04:37:57Z",
+					  "2026-11-22T24:37:57Z",
+					  "2026-11-22T04:60:57Z",
+					  "2026-11-22T04:37:61Z",
+					  "2026-11-22T04:37:57.Z",
+					  "2026-11-22T04:37:57Zx",
+					  "2026-11-22T04:37:57+0100",
+					  "2026-11-22T04:37:57+01:00x",
+					  "2026-11-22T04:37:+7Z"};
+	int64_t ms;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_true(clock_of_rfc3339(bytes_str(good[i].text), &ms));
+		assert_true(ms == good[i].unix_ms);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (clock_of_rfc3339(bytes_str(bad[i]), &ms))
+			fail_msg("taken: %s", bad[i]);
 }
 
 static void arena_reuses_and_wipes(void **state)
@@ -582,26 +696,18 @@ static void base64_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(base64_vectors),
-		cmocka_unit_test(base64_refuses),
-		cmocka_unit_test(base64_round_trip),
-		cmocka_unit_test(hex_both_ways),
-		cmocka_unit_test(utf8_table),
-		cmocka_unit_test(buffers_are_bounded),
-		cmocka_unit_test(cursors_never_pass_the_end),
-		cmocka_unit_test(numbers_are_strict),
-		cmocka_unit_test(arena_reuses_and_wipes),
-		cmocka_unit_test(secrets),
-		cmocka_unit_test(secrets_are_wiped),
-		cmocka_unit_test(secrets_are_locked_and_not_dumped),
-		cmocka_unit_test(processes_are_hardened),
-		cmocka_unit_test(files_are_replaced_durably),
-		cmocka_unit_test(leftovers_are_passed_by),
-		cmocka_unit_test(allocation_can_fail),
-		cmocka_unit_test(errors_keep_the_first),
-		cmocka_unit_test(option_values),
-		cmocka_unit_test(base64_checked),
-		cmocka_unit_test(log_lines_steer_nothing),
+		cmocka_unit_test(base64_vectors),	   cmocka_unit_test(base64_alphabets),
+		cmocka_unit_test(base64_refuses),	   cmocka_unit_test(base64_refuses_anywhere),
+		cmocka_unit_test(base64_needs_no_room),	   cmocka_unit_test(base64_round_trip),
+		cmocka_unit_test(hex_both_ways),	   cmocka_unit_test(utf8_table),
+		cmocka_unit_test(buffers_are_bounded),	   cmocka_unit_test(cursors_never_pass_the_end),
+		cmocka_unit_test(numbers_are_strict),	   cmocka_unit_test(dates_are_read),
+		cmocka_unit_test(arena_reuses_and_wipes),  cmocka_unit_test(secrets),
+		cmocka_unit_test(secrets_are_wiped),	   cmocka_unit_test(secrets_are_locked_and_not_dumped),
+		cmocka_unit_test(processes_are_hardened),  cmocka_unit_test(files_are_replaced_durably),
+		cmocka_unit_test(leftovers_are_passed_by), cmocka_unit_test(allocation_can_fail),
+		cmocka_unit_test(errors_keep_the_first),   cmocka_unit_test(option_values),
+		cmocka_unit_test(base64_checked),	   cmocka_unit_test(log_lines_steer_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

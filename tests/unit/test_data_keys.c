@@ -1,6 +1,11 @@
 /* data keys: derivation, the writer's and the readers' limits, and commitment against ciphertext that two keys open. */
 #include "data_keys_fixture.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/encode.h"
 #include "base/secret_slot.h"
 #include "crypto/aead.h"
@@ -45,6 +50,43 @@ static void slots_share_pages(void **state)
 		secret_slot_clear(&slots[i]);
 	secret_slot_clear(&empty);
 	assert_int_equal(secret_slot_pages(), before);
+}
+
+static void *use_slots(void *arg)
+{
+	struct secret_slot slot = SECRET_SLOT_INIT;
+	atomic_bool *stop = arg;
+
+	while (!atomic_load(stop)) {
+		if (secret_slot_alloc(&slot, NULL) != SEAL_OK)
+			abort();
+		secret_slot_clear(&slot);
+	}
+	return NULL;
+}
+
+/* Whatever another thread was about: children find the slots free to use. One that waits for ever is ended by its alarm. */
+static void children_of_fork_have_slots(void **state)
+{
+	struct secret_slot slot = SECRET_SLOT_INIT;
+	atomic_bool stop = false;
+	pthread_t thread;
+	int how;
+
+	assert_int_equal(pthread_create(&thread, NULL, use_slots, &stop), 0);
+	for (unsigned i = 0; i < 300; i++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			alarm(20);
+			_exit(secret_slot_alloc(&slot, NULL) == SEAL_OK ? 0 : 1);
+		}
+		assert_true(child > 0);
+		assert_true(waitpid(child, &how, 0) == child);
+		assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+	}
+	atomic_store(&stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 /* Of a key 00 … 1f; computed with Python's hmac and hashlib (RFC 5869, no salt). */
@@ -509,6 +551,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sip_hash),
 		cmocka_unit_test(slots_share_pages),
+		cmocka_unit_test(children_of_fork_have_slots),
 		cmocka_unit_test(derivation),
 		cmocka_unit_test(lengths),
 		cmocka_unit_test(uses_are_counted),

@@ -176,6 +176,50 @@ static void once_is_not_repeated(void **state)
 	test_server_stop(&s);
 }
 
+/* With `reuse` the door may shut on it: it was sent, so it is over, and the next one goes on. */
+static void once_on_a_connection_that_dies(void **state)
+{
+	struct http_exchange ex = {
+		.method = "POST", .path = "/x", .body = BYTES_LIT("x"), .once = true, .reuse = true};
+	struct test_server s;
+	struct fixture f;
+
+	test_server_start(&s, closes_on_second, NULL);
+	open_client(&f, &(struct http_config){.base = s.url, .connections = 1, .retries = 3});
+	assert_int_equal(run(&f, &ex), 200);
+	assert_int_equal(run(&f, &ex), 0);
+	assert_int_equal(ex.err.status, SEAL_RETRY);
+	assert_non_null(strstr(ex.err.text, "connection"));
+	assert_int_equal(atomic_load(&s.requests), 2);
+	assert_int_equal(run(&f, &ex), 200);
+	assert_int_equal(atomic_load(&s.requests), 3);
+	http_exchange_clear(&ex);
+	close_client(&f);
+	test_server_stop(&s);
+}
+
+static bool always_200(struct test_server *s, int fd, const struct test_request *r)
+{
+	return test_reply(fd, 200, "", "");
+}
+
+static void once_on_one_connection(void **state)
+{
+	struct http_exchange ex = {
+		.method = "POST", .path = "/x", .body = BYTES_LIT("x"), .once = true, .reuse = true};
+	struct test_server s;
+	struct fixture f;
+
+	test_server_start(&s, always_200, NULL);
+	open_client(&f, &(struct http_config){.base = s.url, .connections = 1});
+	for (unsigned i = 1; i <= 3; i++)
+		assert_int_equal(run(&f, &ex), 200);
+	assert_int_equal(atomic_load(&s.accepted), 1);
+	http_exchange_clear(&ex);
+	close_client(&f);
+	test_server_stop(&s);
+}
+
 static bool hangs_up(struct test_server *s, int fd, const struct test_request *r)
 {
 	return false;
@@ -1085,6 +1129,8 @@ int main(void)
 		cmocka_unit_test(closed_while_idle),
 		cmocka_unit_test(closed_while_sent),
 		cmocka_unit_test(once_is_not_repeated),
+		cmocka_unit_test(once_on_a_connection_that_dies),
+		cmocka_unit_test(once_on_one_connection),
 		cmocka_unit_test(once_sent_is_over),
 		cmocka_unit_test(once_unsent_is_repeated),
 		cmocka_unit_test(requests_on_the_wire),

@@ -183,6 +183,9 @@ static void retry_after_values(void **state)
 	assert_true(retry_after_ms("Sun, 06 Nov 1994 08:49:07 GMT", now, &ms) && ms == 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(retry_after_ms(bad[i], now, &ms));
+	assert_int_equal(retry_date_s("Sun, 06 Nov 1994 08:49:37 GMT"), 784111777);
+	assert_int_equal(retry_date_s("20991231"), 0);
+	assert_int_equal(retry_date_s("soon"), 0);
 	assert_true(retry_after_ms("20991231", now, &ms) && ms == UINT64_C(20991231000)); /* seconds, not a day */
 }
 

@@ -384,6 +384,31 @@ static void test_connection(void **state)
 	kafka_config_clear(&config);
 }
 
+/* Of a service that speaks the protocol: below all that the user sets, by role. */
+static void test_preset(void **state)
+{
+	static const struct kafka_preset rows[] = {{"bootstrap.servers", "ns:9093", KAFKA_ANYONE},
+						   {"Sasl.Mechanism", "PLAIN", KAFKA_ANYONE},
+						   {"compression.type", "none", KAFKA_PRODUCER},
+						   {NULL, NULL, KAFKA_ANYONE}};
+	struct opt_list property = {NULL, "sasl.mechanism=OAUTHBEARER"};
+	struct kafka_connection connection = {.preset = rows};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct kafka_config config;
+
+	kafka_config_init(&config);
+	assert_int_equal(kafka_connection_load(&connection, &config, &err), SEAL_OK);
+	assert_string_equal(kafka_config_get(&config, KAFKA_CONSUMER, "bootstrap.servers"), "ns:9093");
+	assert_string_equal(kafka_config_get(&config, KAFKA_PRODUCER, "sasl.mechanism"), "PLAIN");
+	assert_string_equal(kafka_config_get(&config, KAFKA_PRODUCER, "compression.type"), "none");
+	assert_null(kafka_config_get(&config, KAFKA_CONSUMER, "compression.type"));
+	kafka_config_clear(&config);
+	connection.properties = &property;
+	assert_int_equal(kafka_connection_load(&connection, &config, &err), SEAL_OK);
+	assert_string_equal(kafka_config_get(&config, KAFKA_PRODUCER, "sasl.mechanism"), "OAUTHBEARER");
+	kafka_config_clear(&config);
+}
+
 /* What only librdkafka can tell: its own names, wrong values, and names of newer ones. */
 static void expect_open(const char *property, enum seal_status status, const char *words)
 {
@@ -419,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_jaas_refused),	cmocka_unit_test(test_stores),
 		cmocka_unit_test(test_jaas_options),	cmocka_unit_test(test_newer),
 		cmocka_unit_test(test_connection),	cmocka_unit_test(test_properties),
+		cmocka_unit_test(test_preset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

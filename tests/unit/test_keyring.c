@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "base/secret_file.h"
 #include "crypto/random.h"
 #include "keys/keyring_master.h"
 
@@ -455,10 +456,10 @@ static void paths_that_cannot_be(void **state)
 	f.config.keyring_dir = longest;
 	FAILS(&f, keyring_open(&f.config, &f.keyring, &f.err), SEAL_USAGE, SEAL_E_USAGE, "too long");
 	mem_free(longest);
-	FAILS(&f, keyring_read_secret(empty, 10, false, &out, &f.err), SEAL_DATA, SEAL_E_LIMIT, "is empty");
-	FAILS(&f, keyring_read_secret(file, 7, false, &out, &f.err), SEAL_DATA, SEAL_E_LIMIT, "too long");
-	FAILS(&f, keyring_read_secret(f.dir, 7, false, &out, &f.err), SEAL_FATAL, SEAL_E_IO, "cannot read");
-	OK(&f, keyring_read_secret(file, 8, false, &out, &f.err));
+	FAILS(&f, secret_read_file(empty, 10, false, &out, &f.err), SEAL_DATA, SEAL_E_LIMIT, "is empty");
+	FAILS(&f, secret_read_file(file, 7, false, &out, &f.err), SEAL_DATA, SEAL_E_LIMIT, "too long");
+	FAILS(&f, secret_read_file(f.dir, 7, false, &out, &f.err), SEAL_FATAL, SEAL_E_IO, "cannot read");
+	OK(&f, secret_read_file(file, 8, false, &out, &f.err));
 	assert_int_equal(out.len, 8);
 	secret_clear(&out);
 	fixture_close(&f);

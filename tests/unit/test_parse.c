@@ -9,6 +9,7 @@
 #include "cmd/help.h"
 #include "cmd/output.h"
 #include "cmd/parse.h"
+#include "cmd/platform.h"
 #include "cmd/program.h"
 
 struct opts {
@@ -357,7 +358,7 @@ static void test_help_layout(void **state)
 	size_t len;
 	FILE *to = open_memstream(&text, &len);
 
-	help_command(to, &sub, "key rotate");
+	help_command(to, &sub, "key rotate", &(struct platform){.scheme = NULL});
 	fclose(to);
 	assert_memory_equal(text, start, sizeof(start) - 1);
 	for (const char *line = text; *line; line = strchr(line, '\n') + 1)

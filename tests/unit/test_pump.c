@@ -193,6 +193,126 @@ static void test_service_away_for_too_long(void **state)
 	assert_int_equal(atomic_load(&t.batches_out), 0);
 }
 
+/* A target that is away is waited for, and told once, whatever the run is at: writing, nothing to read, the end. */
+static void run_through_an_outage(size_t at)
+{
+	t.sink_away_at = at;
+	t.sink_away_ms = 100;
+	whole_run();
+	assert_int_equal(t.waits, 1);
+	assert_int_equal(t.resumes, 1);
+}
+
+static void test_target_away_while_writing(void **state)
+{
+	options.threads = 3;
+	t.lag = 1;
+	run_through_an_outage(1000);
+}
+
+/* All is written and nothing more is read: outstanding records alone are waited for. */
+static void test_target_away_at_the_end(void **state)
+{
+	t.n = 100;
+	t.lag = 3;
+	run_through_an_outage(100);
+}
+
+static int stop_when_resumed(void)
+{
+	return t.resumes > 0 && t.committed == t.n ? SIGTERM : 0;
+}
+
+static void test_target_away_while_nothing_comes(void **state)
+{
+	t.n = 100;
+	t.lag = 2;
+	t.idle_at_end = true;
+	t.sink_away_at = 100;
+	t.sink_away_ms = 100;
+	options.stop = stop_when_resumed;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_int_equal(t.waits, 1);
+	all_written_in_order(100);
+}
+
+/* A write that says so by itself, while nothing is unacknowledged. */
+static void test_target_that_is_shut(void **state)
+{
+	t.shut = true;
+	run_through_an_outage(0);
+}
+
+/* What was acknowledged before is committed, the rest is the next run's. */
+static void give_up(size_t at, const char *why)
+{
+	const uint64_t start_ms = clock_mono_ms();
+
+	options.retry_ms = 1300;
+	options.drain_ms = 60000;
+	t.sink_away_at = at;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
+	assert_true(clock_mono_ms() - start_ms < 30000);
+	assert_int_equal(err.code, SEAL_E_SERVICE);
+	assert_int_equal(strncmp(err.text, "given up after 1.", 17), 0);
+	assert_non_null(strstr(err.text, why));
+	assert_int_equal(t.waits, 1);
+	assert_int_equal(t.resumes, 0);
+	assert_int_equal(t.committed, t.tickets[t.acknowledged]);
+	assert_false(t.finished);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+}
+
+static void test_target_away_for_too_long(void **state)
+{
+	options.threads = 2;
+	t.lag = 1;
+	give_up(1000, " s: the target is away");
+	assert_string_equal(err.place, "topic out");
+	assert_true(t.n_written >= 1000 && t.committed > 0 && t.committed < 1000);
+	all_written_in_order(t.n_written);
+}
+
+static void test_target_away_for_too_long_at_the_end(void **state)
+{
+	t.n = 100;
+	t.lag = 3;
+	give_up(100, " s: the target is away");
+	all_written_in_order(100);
+}
+
+static void test_target_shut_for_too_long(void **state)
+{
+	t.shut = true;
+	give_up(0, " s: the target is shut");
+	assert_int_equal(t.n_written, 0);
+}
+
+/* A stop request drains for so long and no longer; the reason is told. */
+static void test_stop_while_the_target_is_away(void **state)
+{
+	t.sink_away_at = 1000;
+	t.stop_while_waiting = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
+	assert_int_equal(err.code, SEAL_E_TIMEOUT);
+	assert_string_equal(err.place, "topic out");
+	assert_non_null(strstr(err.text, ": the target is away"));
+	assert_int_equal(t.committed, t.tickets[t.acknowledged]);
+}
+
+/* The position cannot be saved: a wait like the others. */
+static void test_commits_are_away_for_too_long(void **state)
+{
+	t.n = 100;
+	t.commits_wait = true;
+	options.retry_ms = 1300;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
+	assert_int_equal(strncmp(err.text, "given up after 1.", 17), 0);
+	assert_non_null(strstr(err.text, " s: the coordinator is away"));
+	assert_int_equal(t.waits, 1);
+	assert_int_equal(t.committed, 0);
+}
+
 static void test_denied_stops(void **state)
 {
 	t.denied = true;
@@ -408,6 +528,7 @@ static void test_dead_letter_that_cannot_be_made(void **state)
 	all_written_in_order(40); /* and it did not leave in clear */
 	assert_int_equal(t.committed, 40);
 	assert_int_equal(counts.failed, 1);
+	assert_int_equal(counts.records_out, 40);
 	assert_int_equal(counts.dead_letters, 0);
 	assert_false(t.finished);
 }
@@ -458,6 +579,7 @@ static void test_dead_letter_refused(void **state)
 	assert_string_equal(err.place, "in/3/40: topic out");
 	all_written_in_order(40);
 	assert_int_equal(t.committed, 40);
+	assert_int_equal(counts.records_out, 40);
 	assert_int_equal(counts.dead_letters, 0);
 }
 
@@ -604,6 +726,15 @@ int main(void)
 		TEST(test_an_outage_makes_no_dead_letter),
 		TEST(test_rewrapping_is_refused_before_anything_is_read),
 		TEST(test_service_away_for_too_long),
+		TEST(test_target_away_while_writing),
+		TEST(test_target_away_at_the_end),
+		TEST(test_target_away_while_nothing_comes),
+		TEST(test_target_that_is_shut),
+		TEST(test_target_away_for_too_long),
+		TEST(test_target_away_for_too_long_at_the_end),
+		TEST(test_target_shut_for_too_long),
+		TEST(test_stop_while_the_target_is_away),
+		TEST(test_commits_are_away_for_too_long),
 		TEST(test_denied_stops),
 		TEST(test_reject_stops_at_the_record),
 		TEST(test_refused_commit_ends_at_once),

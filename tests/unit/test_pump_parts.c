@@ -249,6 +249,25 @@ static void test_dead_letter_hides_key_and_headers(void **state)
 					       "seal-error=type;seal-topic=in;seal-partition=3;seal-offset=2;");
 }
 
+/* Where no header can hold a key with rules, no letter may lose it; keys without rules, and other settings, pass. */
+static void test_dead_letters_without_headers(void **state)
+{
+	to_dead_letters();
+	options.bare = true;
+	t.bad_at = 2;
+	run_ok();
+	assert_int_equal(counts.dead_letters, 1);
+	topic.key = &key_rules;
+	t.given = 0;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_USAGE);
+	assert_non_null(strstr(err.text, "keeps no headers"));
+	assert_int_equal(t.given, 0);
+	topic.on.on_error = ON_ERROR_DROP;
+	t.given = t.committed = t.ticket = 0;
+	t.acknowledged = 0;
+	run_ok();
+}
+
 /* It failed because of its key: that is encrypted all the same. */
 static void test_dead_letter_of_a_bad_key(void **state)
 {
@@ -272,6 +291,16 @@ static void test_dead_letter_without_a_key(void **state)
 	assert_string_equal(t.key_written, "null");
 	assert_string_equal(t.headers_written,
 			    "trace=abc;seal-error=type;seal-topic=in;seal-partition=3;seal-offset=2;");
+}
+
+/* An empty header would be more than SQS takes, and no letter of a file's record could be written there. */
+static void test_dead_letter_of_a_file(void **state)
+{
+	to_dead_letters();
+	t.nameless = true;
+	t.bad_at = 2;
+	run_ok();
+	assert_string_equal(t.headers_written, "trace=abc;seal-error=type;seal-partition=3;seal-offset=2;");
 }
 
 /* Rules for headers say nothing of keys, nor of a header that has the name of theirs. */
@@ -448,8 +477,10 @@ int main(void)
 		TEST(test_cannot_rewrap_is_asked_of_every_part),
 		TEST(test_a_rewrapped_key_changes_its_partition),
 		TEST(test_dead_letter_hides_key_and_headers),
+		TEST(test_dead_letters_without_headers),
 		TEST(test_dead_letter_of_a_bad_key),
 		TEST(test_dead_letter_without_a_key),
+		TEST(test_dead_letter_of_a_file),
 		TEST(test_dead_letter_keeps_a_key_without_rules),
 		TEST(test_dead_letter_drops_a_false_record_key),
 		TEST(test_many_dead_letters),

@@ -265,6 +265,80 @@ static void test_interrupted_and_resumed(void **state)
 	sent_clear(&s);
 }
 
+/* A queue of which nothing more is to be had while a message of it is held: the second read finds all of the first one marked. */
+static void marks_come_at_once(void)
+{
+	assert_int_equal(topic.marks->at[0], topic.logs[0].next);
+}
+
+static void test_queue_in_any_order_and_twice(void **state)
+{
+	struct sent a = sent_new("a", 40 * CHUNK), b = sent_as("b", 7 * CHUNK - 5, true);
+	uint32_t order[40];
+
+	shuffle(order, 40);
+	for (int i = 0; i < 40; i++) {
+		send_chunk(&a, 0, order[i]);
+		if (i % 3 == 0)
+			send_chunk(&a, 0, order[i / 2]);
+		if (i < 7)
+			send_chunk(&b, 0, (uint32_t)(6 - i));
+	}
+	send_all(&b, 0);
+	topic.batch = 1;
+	topic.before_read = marks_come_at_once;
+	t.options.source_lends = true;
+	receive_ok();
+	check_file(&a, "a");
+	check_file(&b, "b");
+	assert_int_equal(count_files(), 2);
+	assert_int_equal(t.counts.foreign, 0);
+	check_state_empty();
+	sent_clear(&a);
+	sent_clear(&b);
+}
+
+/* What was taken does not come again; the directory has it. */
+static void test_queue_goes_on_after_a_restart(void **state)
+{
+	struct sent s = sent_new("s", 10 * CHUNK);
+
+	for (uint32_t i = 0; i < 6; i++)
+		send_chunk(&s, 0, 9 - i);
+	t.options.source_lends = true;
+	receive_ok();
+	assert_int_equal(count_files(), 0);
+	assert_int_equal(topic.marks->at[0], 6);
+	for (uint32_t i = 0; i < 5; i++)
+		send_chunk(&s, 0, i);
+	topic_rewind();
+	receive_ok();
+	check_file(&s, "s");
+	assert_int_equal(t.events[TRANSFER_RESUMED], 1);
+	assert_int_equal(topic.marks->at[0], 11);
+	check_state_empty();
+	sent_clear(&s);
+}
+
+/* Under a wrong key all of it stays in the queue. */
+static void test_queue_with_a_wrong_key(void **state)
+{
+	struct sent s = sent_new("s", 3 * CHUNK);
+
+	send_all(&s, 0);
+	t.options.source_lends = true;
+	kek.wrong = true;
+	receive_ok();
+	assert_int_equal(topic.marks->at[0], 0);
+	assert_int_equal(t.counts.unopened, 3);
+	kek.wrong = false;
+	topic_rewind();
+	receive_ok();
+	check_file(&s, "s");
+	assert_int_equal(topic.marks->at[0], 3);
+	sent_clear(&s);
+}
+
 /* Chunks that are there are not decrypted again: these don't even open any more. */
 static void test_skipped_without_decrypting(void **state)
 {
@@ -808,6 +882,9 @@ int main(void)
 		T(test_given_up),
 		T(test_given_up_once),
 		T(test_interrupted_and_resumed),
+		T(test_queue_in_any_order_and_twice),
+		T(test_queue_goes_on_after_a_restart),
+		T(test_queue_with_a_wrong_key),
 		T(test_skipped_without_decrypting),
 		T(test_resumed_as_another_file),
 		T(test_whole_ones_are_dropped),

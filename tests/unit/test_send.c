@@ -463,9 +463,13 @@ static void test_silent_sink(void **state)
 
 	make_file(f, "a", 3000, 1);
 	atomic_store(&f->lag, KEPT_MAX);
-	f->options.retry_ms = 200;
+	f->silent = true;
+	f->options.retry_ms = 1200;
 	assert_int_equal(send_run(f), SEAL_RETRY);
-	assert_non_null(strstr(f->err.text, "acknowledged nothing"));
+	assert_int_equal(strncmp(f->err.text, "given up after 1.", 17), 0);
+	assert_non_null(strstr(f->err.text, " s: the sink says nothing"));
+	assert_int_equal(f->waits, 1);
+	assert_int_equal(f->goes_on, 0);
 	send_reset(f);
 	RUN(f);
 	SENT(f, "a", 3000, 1, 1);

@@ -19,6 +19,9 @@ static struct {
 	int begin_retries, end_retries, rewind_retries; /* before each */
 	int write_retries; /* each takes a millisecond */
 	bool end_never; /* its first end is put off for ever */
+	bool away; /* as poll says */
+	uint64_t ends_after_ms,
+		ends_ms; /* each end is put off for so long; when this one may come, 0: not yet asked for */
 	bool aborts_always;
 	size_t denied_at; /* the end of this transaction fails for good; SIZE_MAX: none */
 	/* the service */
@@ -187,12 +190,15 @@ static enum seal_status x_end(struct sink *it, struct source *from, int timeout_
 	assert_ptr_equal(from, options.source);
 	x.ending = true;
 	*committed = false;
-	if (x.end_never || put_off(x.end_retries)) {
+	if (x.ends_ms == 0)
+		x.ends_ms = clock_mono_ms() + x.ends_after_ms;
+	if (x.end_never || clock_mono_ms() < x.ends_ms || put_off(x.end_retries)) {
 		rc = err_set(why, SEAL_RETRY, SEAL_E_SERVICE, "not over yet");
 		sched_yield();
 		goto out;
 	}
 	x.ending = x.open = false;
+	x.ends_ms = 0;
 	if (x.n_begun == x.denied_at) {
 		rc = err_set(why, SEAL_DATA, SEAL_E_LIMIT, "too large for ever");
 		goto out;
@@ -214,7 +220,7 @@ static enum seal_status x_poll(struct sink *it, int timeout_ms, uint64_t *acknow
 	assert_false(x.ending);
 	*acknowledged = 0;
 	leave(&x.in_sink);
-	return SEAL_OK;
+	return x.away ? err_set(why, SEAL_RETRY, SEAL_E_SERVICE, "out of reach") : SEAL_OK;
 }
 
 static enum seal_status x_flush(struct sink *it, int timeout_ms, struct seal_err *why)
@@ -514,6 +520,62 @@ static void test_a_drain_gives_up_in_the_end(void **state)
 	assert_int_equal(atomic_load(&t.batches_out), 0);
 }
 
+/* The same while a batch waits for its turn, which comes after the end. */
+static void test_a_drain_gives_up_in_turn(void **state)
+{
+	options.drain_ms = 20;
+	options.transaction_records = 37;
+	t.stop_after = 74; /* the second batch, which is read while the first one's transaction ends */
+	x.end_never = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
+	assert_int_equal(err.code, SEAL_E_TIMEOUT);
+	assert_int_equal(x.n_begun, 1);
+	assert_int_equal(t.n_written, 0);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+}
+
+/* A run that has failed waits no longer for its last end than one that is to stop; what it failed for stays the error. */
+static void test_a_failed_run_gives_up_in_the_end(void **state)
+{
+	options.drain_ms = 20;
+	t.bad_at = 50;
+	x.end_never = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DATA);
+	assert_string_equal(err.place, "in/3/50: $['a']");
+	assert_int_equal(t.n_written, 0);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+}
+
+/* No other run has that limit, however long its last end takes. */
+static void test_a_drain_limits_no_other_end(void **state)
+{
+	options.drain_ms = 1;
+	t.n = 200;
+	x.ends_after_ms = 50;
+	whole_run();
+	assert_int_equal(x.n_begun, 1);
+}
+
+/* The last one's end, too, is told when it comes, as a wait that is over: nobody says that the run waits when it does not. */
+static void test_a_late_end_is_told(void **state)
+{
+	t.n = 200;
+	x.ends_after_ms = 2100; /* less is not told */
+	whole_run();
+	assert_int_equal(t.waits, 1);
+	assert_int_equal(t.resumes, 1);
+}
+
+static void test_a_late_refusal_is_told(void **state)
+{
+	t.n = 200;
+	x.ends_after_ms = 2100;
+	x.denied_at = 1;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DATA);
+	assert_int_equal(t.waits, 1);
+	assert_int_equal(t.resumes, 1);
+}
+
 static void test_an_end_is_waited_for_only_so_long(void **state)
 {
 	options.retry_ms = 300;
@@ -521,6 +583,18 @@ static void test_an_end_is_waited_for_only_so_long(void **state)
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
 	assert_non_null(strstr(err.text, "given up after"));
 	assert_non_null(strstr(err.text, "not over yet"));
+}
+
+/* In the middle of a transaction whose sink is full, as its service is away. */
+static void test_a_write_is_waited_for_only_so_long(void **state)
+{
+	options.retry_ms = 300;
+	x.write_retries = INT32_MAX;
+	x.away = true;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
+	assert_non_null(strstr(err.text, "given up after"));
+	assert_non_null(strstr(err.text, "out of reach"));
+	assert_int_equal(t.n_written, 0);
 }
 
 static void test_a_begin_is_waited_for_only_so_long(void **state)
@@ -612,6 +686,19 @@ static void test_the_source_fails(void **state)
 	shown_in_order(t.n_written);
 }
 
+/* A source that has failed is not read again, not even for what was aborted last. */
+static void test_the_source_fails_before_an_abort(void **state)
+{
+	t.read_fails_at = 200;
+	x.plan[0] = ABORTS;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_FATAL);
+	assert_string_equal(err.text, "cannot read");
+	assert_int_equal(x.n_begun, 1);
+	assert_int_equal(x.aborts, 1);
+	assert_int_equal(x.rewinds, 0);
+	shown_in_order(0);
+}
+
 static void test_the_engine_fails(void **state)
 {
 	t.denied = true;
@@ -694,7 +781,13 @@ int main(void)
 		TEST(test_stop_while_it_ends),
 		TEST(test_the_aborted_one_is_not_tried_again_after_a_stop),
 		TEST(test_a_drain_gives_up_in_the_end),
+		TEST(test_a_drain_gives_up_in_turn),
+		TEST(test_a_failed_run_gives_up_in_the_end),
+		TEST(test_a_drain_limits_no_other_end),
+		{"test_a_late_end_is_told", test_a_late_end_is_told, x_setup, teardown, &one},
+		{"test_a_late_refusal_is_told", test_a_late_refusal_is_told, x_setup, teardown, &one},
 		TEST(test_an_end_is_waited_for_only_so_long),
+		TEST(test_a_write_is_waited_for_only_so_long),
 		TEST(test_a_begin_is_waited_for_only_so_long),
 		TEST(test_aborts_are_tried_only_so_long),
 		TEST(test_refused_for_ever),
@@ -703,6 +796,7 @@ int main(void)
 		TEST(test_dead_letters),
 		TEST(test_dropped_records),
 		TEST(test_the_source_fails),
+		TEST(test_the_source_fails_before_an_abort),
 		TEST(test_the_engine_fails),
 		TEST(test_reload),
 		TEST(test_reload_refused),

@@ -113,7 +113,7 @@ class Double:
     def stop(self):
         self.control.clear()
         for listener in self.listeners:
-            listener.away()
+            listener.end()
 
     def __enter__(self):
         return self

@@ -290,6 +290,8 @@ def test_away_and_back(vault):
     vault.control.away()
     with pytest.raises(OSError):
         vault.api("GET", "transit/keys/k")
+    with socket.socket() as other, pytest.raises(OSError):  # nobody else's server may take its place meanwhile
+        other.bind(("127.0.0.1", int(vault.address.rpartition(":")[2])))
     vault.control.back()
     vault.api("GET", "transit/keys/k")
 

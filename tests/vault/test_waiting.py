@@ -203,16 +203,16 @@ def test_a_pump_that_is_killed_while_it_waits(shop, vault):
     """What went out before the outage has been committed since: not even a kill -9 makes it come twice."""
     lines = [purchase(n) for n in range(20)]
     shop.produce_plain("purchases", lines[:10])
-    process = shop.start(*shop.pump_args())
+    process = shop.start(*shop.pump_args("--group", "g"))
     wait_until(lambda: len(shop.envelopes("purchases_encrypted", "--plain")) == 10)
     vault.control.seal()
     shop.produce_plain("purchases", lines[10:])
     wait_until(lambda: shop.said(WAITS))
-    time.sleep(5)  # several looks around, at most 2 s apart
+    wait_until(lambda: shop.broker.committed("g", "purchases", 2) == 10)
     process.kill()
     process.communicate()
     vault.control.unseal()
-    assert "10 records in, 10 out" in shop.pump("-e").stderr
+    assert "10 records in, 10 out" in shop.pump("-e", "--group", "g").stderr
     assert sorted(e["payload"] for e in shop.envelopes("purchases_encrypted")) == sorted(lines)
 
 

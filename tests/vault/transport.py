@@ -62,6 +62,7 @@ class Listener:
         self.context = self.tls_context(tls, client_certificates) if tls else None
         self.connections = set()
         self.server = None
+        self.held = None  # keeps the port while it is away: another test's double, of another CA, would be taken for it
         self.back()
 
     @staticmethod
@@ -82,6 +83,8 @@ class Listener:
     def back(self):
         if self.server:
             return
+        if self.held:
+            self.held.close()
         handler = type("Handler", (Handler,), {"listener": self})
         if self.unix:
             pathlib.Path(self.unix).unlink(missing_ok=True)
@@ -96,7 +99,17 @@ class Listener:
         if server:
             server.shutdown()
             server.server_close()
+            if not self.unix:
+                self.held = socket.socket()
+                self.held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of it are still about
+                self.held.bind((self.host, self.port))
         self.hang_up()
+
+    def end(self):
+        """For good."""
+        self.away()
+        if self.held:
+            self.held.close()
 
     def hang_up(self):
         """Ends all connections, as a killed server does."""

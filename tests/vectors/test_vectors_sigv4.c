@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "vault/login/sigv4.h"
+#include "aws/sigv4.h"
 
 #define ACCESS_KEY "AKIDEXAMPLE"
 #define SECRET_KEY "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -163,12 +163,61 @@ static void suite(void **state)
 		snprintf(want, sizeof(want),
 			 "AWS4-HMAC-SHA256 " SCOPE "%s/aws4_request, SignedHeaders=%s, Signature=%s", v->service,
 			 v->names, v->signature);
-		assert_int_equal(sigv4_sign(&request, ACCESS_KEY, BYTES_LIT(SECRET_KEY), &out, NULL), SEAL_OK);
+		assert_int_equal(sigv4_sign(NULL, &request, ACCESS_KEY, BYTES_LIT(SECRET_KEY), &out, NULL), SEAL_OK);
 		assert_int_equal(buf_append_u8(&out, 0, NULL), SEAL_OK);
 		if (strcmp((const char *)out.ptr, want) != 0)
 			fail_msg("%s: %s", v->name, (const char *)out.ptr);
 		buf_clear(&out);
 	}
+}
+
+static void sign(struct sigv4_signer *signer, const char *secret, const char *service, int64_t unix_s,
+		 struct seal_buf *out)
+{
+	const struct http_header headers[] = {{"host", "example.amazonaws.com"}, {"x-amz-date", "20150830T123600Z"}};
+	const struct sigv4_request request = {.method = "POST",
+					      .path = "/",
+					      .query = "",
+					      .headers = headers,
+					      .n_headers = 2,
+					      .region = "us-east-1",
+					      .service = service,
+					      .unix_s = unix_s};
+
+	assert_int_equal(sigv4_sign(signer, &request, ACCESS_KEY, bytes_str(secret), out, NULL), SEAL_OK);
+}
+
+/* What is remembered is of that secret, day and service alone. */
+static void remembered(void **state)
+{
+	static const struct {
+		const char *secret, *service;
+		int64_t unix_s;
+	} steps[] = {{SECRET_KEY, "sqs", TIME_S},
+		     {SECRET_KEY, "sqs", TIME_S},
+		     {SECRET_KEY, "sqs", TIME_S + 86400},
+		     {SECRET_KEY, "kinesis", TIME_S + 86400},
+		     {"another", "kinesis", TIME_S + 86400},
+		     {"anotheR", "kinesis", TIME_S + 86400},
+		     {"", "kinesis", TIME_S + 86400},
+		     {SECRET_KEY, "sqs", TIME_S}};
+	struct sigv4_signer signer = SIGV4_SIGNER_INIT;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct seal_buf with = BUF_INIT(4096), without = BUF_INIT(4096);
+		const struct hmac *before = signer.hmac;
+
+		sign(&signer, steps[i].secret, steps[i].service, steps[i].unix_s, &with);
+		sign(NULL, steps[i].secret, steps[i].service, steps[i].unix_s, &without);
+		assert_true(bytes_eq(buf_bytes(&with), buf_bytes(&without)));
+		if (i == 1) /* no second key is made */
+			assert_ptr_equal(signer.hmac, before);
+		buf_clear(&with);
+		buf_clear(&without);
+	}
+	sigv4_signer_clear(&signer);
+	assert_null(signer.hmac);
+	assert_null(signer.secret_key.ptr);
 }
 
 static void times(void **state)
@@ -183,7 +232,8 @@ static void times(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(suite), cmocka_unit_test(times)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(suite), cmocka_unit_test(remembered),
+					   cmocka_unit_test(times)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

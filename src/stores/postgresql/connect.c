@@ -18,9 +18,14 @@
 #define SCHEMA_VERSION 1
 #define COMMENT "sealstream store, version "
 
+/*
+ * Table and comment of one snapshot: to_regclass sees what others commit while the query runs, the catalogues' rows do not, and a
+ * table that has just been made would be one without its comment.
+ */
 static const char recognise_table[] =
-	"SELECT to_regclass('sealstream_row') IS NOT NULL, "
-	"convert_to(coalesce(obj_description(to_regclass('sealstream_row'), 'pg_class'), ''), 'UTF8')";
+	"SELECT c.oid IS NOT NULL, convert_to(coalesce(d.description, ''), 'UTF8') "
+	"FROM (SELECT to_regclass('sealstream_row')::oid AS oid) t LEFT JOIN pg_class c ON c.oid = t.oid "
+	"LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0";
 
 /* One transaction. The number is "SEAL". */
 static const char make_table[] =

@@ -187,7 +187,10 @@ static enum seal_status open_file(struct sqlite_session *session, bool create, s
 		return session->db == NULL ? err_memory(err) : sqlite_fail(session, "opened", err);
 	set_up(session);
 	SEAL_TRY(execute(session, prepare_connection, err));
+	SEAL_TRY(execute(session, texts[STATEMENT_BEGIN],
+			 err)); /* somebody else may make the table between two questions */
 	SEAL_TRY(recognise(session, &empty, err));
+	SEAL_TRY(execute(session, texts[STATEMENT_COMMIT], err));
 	if (empty && !create)
 		return err_set(
 			err, SEAL_USAGE, SEAL_E_NO_INPUT,

@@ -17,6 +17,7 @@
 
 #define WARN_EVERY_MS 10000
 #define ASK_MS 500
+#define CUT_LOGINS 3
 #define MISSING_MS 1500 /* a topic made just now may take so long to be known */
 #define LINE_MAX 900
 
@@ -180,6 +181,25 @@ static bool is_certificate_alert(const char *reason)
 	return (number >= 42 && number <= 46) || number == 48 || number == 116;
 }
 
+/* The connection ended while it logged in. librdkafka takes that for a refusal, or for a broken connection. */
+static bool is_cut_login(const char *reason)
+{
+	return strstr(reason, "SaslAuthenticateRequest failed: Local: ") != NULL ||
+	       (strstr(reason, "Disconnected") != NULL && strstr(reason, "in state AUTH") != NULL);
+}
+
+/*
+ * Is that an answer? Some services refuse a password by closing the connection. A broker that stops does so once, not three times in a
+ * row, and one that took the password before has another reason.
+ */
+static bool is_refused_login(struct kafka_client *client, int code, const char *reason)
+{
+	if (is_cut_login(reason) && (client->started || !client->sasl || ++client->cut_logins < CUT_LOGINS))
+		return false;
+	return (is_cut_login(reason) || is_refusal((rd_kafka_resp_err_t)code)) &&
+	       oauth_keeper_refused(client->keeper);
+}
+
 /* Brokers end connections that idle. Where more is wrong, the attempt to connect anew tells. */
 static bool is_plain_end(const char *cause)
 {
@@ -208,8 +228,9 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 		snprintf(client->cause, sizeof(client->cause), "%s", reason);
 	if (code == RD_KAFKA_RESP_ERR__TRANSPORT && is_certificate_alert(reason))
 		client->denied = RD_KAFKA_RESP_ERR__SSL;
-	if (is_refusal((rd_kafka_resp_err_t)code) && oauth_keeper_refused(client->keeper))
-		client->denied = (rd_kafka_resp_err_t)code;
+	if (is_refused_login(client, code, reason))
+		client->denied = is_refusal((rd_kafka_resp_err_t)code) ? (rd_kafka_resp_err_t)code
+								       : RD_KAFKA_RESP_ERR__AUTHENTICATION;
 	if (code == RD_KAFKA_RESP_ERR__FATAL)
 		client->fatal = rd_kafka_fatal_error(rk, client->cause, sizeof(client->cause));
 	if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
@@ -252,6 +273,8 @@ static const struct meaning meanings[] = {
 	{RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, SEAL_RETRY, SEAL_E_SERVICE,
 	 "check the address and that the broker runs"},
 	{RD_KAFKA_RESP_ERR__TIMED_OUT, SEAL_RETRY, SEAL_E_SERVICE, "check the address and that the broker runs"},
+	{RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE, SEAL_RETRY, SEAL_E_SERVICE, /* before it could be sent */
+	 "check the address and that the broker runs"},
 	{RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, SEAL_FATAL, SEAL_E_SERVICE,
 	 "nothing past it was committed; start again later"},
 	{RD_KAFKA_RESP_ERR__RESOLVE, SEAL_RETRY, SEAL_E_SERVICE, "check the host's name"},
@@ -406,10 +429,13 @@ void kafka_client_init(struct kafka_client *client)
 	pthread_mutex_init(&client->lock, NULL);
 }
 
-/* What is known before the handle is made. *fetches: this librdkafka has a client for token servers. */
+/* What has been told of settings, which source and sink may share; both can make another handle at any time. */
+static pthread_mutex_t settings = PTHREAD_MUTEX_INITIALIZER;
+
+/* Under `settings`: what is known before the handle is made. *fetches: this librdkafka has a client for token servers. */
 static void note_settings(struct kafka_client *client, const struct kafka_client_setup *setup, bool *fetches)
 {
-	static bool told; /* at open only, which the program does from one thread */
+	static bool told;
 	const char *brokers = kafka_config_get(setup->config, setup->role, "bootstrap.servers");
 	const char *mechanism = kafka_config_get(setup->config, setup->role, "sasl.mechanism");
 	struct kafka_facts facts;
@@ -422,6 +448,7 @@ static void note_settings(struct kafka_client *client, const struct kafka_client
 	kafka_facts_get(&facts);
 	*fetches = strstr(facts.features, "oidc") != NULL;
 	client->oauth = oauth_mechanism(setup->config, setup->role);
+	client->sasl = mechanism != NULL;
 	client->scram = mechanism && strncmp(mechanism, "SCRAM", 5) == 0 && facts.scram_warning;
 	if (client->scram && !told)
 		log_say(LOG_WARNING, "%s", facts.scram_warning);
@@ -439,14 +466,20 @@ enum seal_status kafka_client_open(struct kafka_client *client, const struct kaf
 
 	SEAL_INVARIANT((void *)client == setup->owner);
 	client->role_name = setup->role == KAFKA_PRODUCER ? "producer" : "consumer";
+	pthread_mutex_lock(&settings);
 	note_settings(client, setup, &fetches);
+	pthread_mutex_unlock(&settings);
 	SEAL_TRY(oauth_new(setup->config, setup->role, fetches, &oauth, err));
 	apply.own_oauth = oauth != NULL || !fetches;
 	apply_rows(apply.conf, setup->defaults);
 	if (setup->more != NULL)
 		apply_rows(apply.conf, setup->more);
 	apply_numbers(apply.conf, setup->numbers);
-	SEAL_TRY(kafka_config_each(setup->config, setup->role, apply_one, &apply, err));
+	pthread_mutex_lock(&settings);
+	rc = kafka_config_each(setup->config, setup->role, apply_one, &apply, err);
+	pthread_mutex_unlock(&settings);
+	if (rc != SEAL_OK)
+		goto out;
 	apply_rows(apply.conf, setup->fixed);
 	rd_kafka_conf_set_opaque(apply.conf, setup->owner);
 	rd_kafka_conf_set_log_cb(apply.conf, log_line);

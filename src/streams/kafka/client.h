@@ -18,12 +18,14 @@ struct kafka_client {
 	bool scram; /* logs in with SCRAM on a library that has the bug */
 	bool oauth; /* logs in with OAUTHBEARER */
 	bool started; /* error_cb may warn */
+	bool sasl; /* logs in */
 	struct oauth_keeper *keeper; /* fetches tokens for the login; or NULL */
 	pthread_mutex_t lock; /* guards the rest */
 	char cause[320]; /* the last failure's text, with the broker's name */
 	rd_kafka_resp_err_t denied; /* login or TLS was refused; or 0 */
 	rd_kafka_resp_err_t fatal; /* the handle is of no more use; or 0 */
 	bool away; /* no broker is connected */
+	unsigned cut_logins; /* one after the other, at the start */
 	unsigned errors; /* how often error_cb was called */
 	uint64_t warned_ms;
 };

@@ -373,14 +373,34 @@ out:
 	return rc;
 }
 
-enum seal_status kafka_config_set(struct kafka_config *config, const char *name, const char *value,
-				  struct seal_err *err)
+/* NULL: no memory. */
+static struct kafka_property *append_copy(struct kafka_config *config, const char *name, const char *value)
 {
-	struct kafka_property *p;
 	char *name_copy = fold(&config->arena, bytes_str(name));
 	char *value_copy = arena_strndup(&config->arena, value, strlen(value));
 
-	p = name_copy && value_copy ? append(config, name_copy, value_copy) : NULL;
+	return name_copy && value_copy ? append(config, name_copy, value_copy) : NULL;
+}
+
+enum seal_status kafka_config_preset(struct kafka_config *config, const struct kafka_preset *rows,
+				     struct seal_err *err)
+{
+	struct kafka_property *p;
+
+	for (; rows->name != NULL; rows++) {
+		p = append_copy(config, rows->name, rows->value);
+		if (p == NULL)
+			return err_memory(err);
+		p->role = rows->role;
+	}
+	return SEAL_OK;
+}
+
+enum seal_status kafka_config_set(struct kafka_config *config, const char *name, const char *value,
+				  struct seal_err *err)
+{
+	struct kafka_property *p = append_copy(config, name, value);
+
 	if (p == NULL)
 		return err_memory(err);
 	if (config->overrides == NULL)

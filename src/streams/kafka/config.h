@@ -2,7 +2,7 @@
  * Settings of Kafka clients, as people hand them over: `-X name=value`, kcat's and Java's client.properties, and
  * getting_started.ini. Parsed here into one ordered list; a client applies those of its role (client.h).
  *
- *   file [default] < file [consumer] or [producer] < -X < -b          later wins
+ *   preset < file [default] < file [consumer] or [producer] < -X < -b          later wins
  *
  * A file without sections is all [default]. Names are case-folded, `=` or `:` parts name and value, comments stand at a
  * line's start only, `%` and quotes are literal. Java's own names (sasl.jaas.config …) are read by Java's rules
@@ -19,6 +19,12 @@
 #define KAFKA_PROPERTIES_MAX 1000 /* in one file */
 
 enum kafka_role { KAFKA_ANYONE, KAFKA_CONSUMER, KAFKA_PRODUCER };
+
+/* A setting that a service of that protocol asks for, below all of the user's. Lists end with a row without name. */
+struct kafka_preset {
+	const char *name, *value;
+	enum kafka_role role;
+};
 
 struct kafka_property {
 	struct kafka_property *next;
@@ -48,6 +54,10 @@ SEAL_MUST_USE enum seal_status kafka_config_read(struct kafka_config *config, co
 
 /* True when a property of that name holds a password or a private key, so that its value is never shown. */
 bool kafka_property_is_secret(const char *name);
+
+/* Adds settings below all that come later; before anything else. */
+SEAL_MUST_USE enum seal_status kafka_config_preset(struct kafka_config *config, const struct kafka_preset *rows,
+						   struct seal_err *err);
 
 /* Adds one `-X name=value` on top; kcat's prefix `topic.` is fine. Never shows the value. */
 SEAL_MUST_USE enum seal_status kafka_config_override(struct kafka_config *config, const char *text,

@@ -21,6 +21,8 @@ enum seal_status kafka_connection_load(const struct kafka_connection *connection
 	const struct opt_list *item;
 	enum seal_status rc = SEAL_OK;
 
+	if (connection->preset != NULL)
+		SEAL_TRY(kafka_config_preset(config, connection->preset, err));
 	if (connection->file != NULL)
 		SEAL_TRY(kafka_config_read(config, connection->file, err));
 	for (item = connection->properties; item != NULL; item = item->next)

@@ -17,8 +17,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define COMMIT_EVERY_MS 250 /* bounds what comes twice after a kill */
 #define CLOSE_MS 10000
+#define LEAVE_TICK_MS 5
+#define LEAVE_GRACE_MS 2000 /* a rebalance that is served at the end of it may still commit */
 #define KEEPER_TICK_MS 500
 #define POSITIONS_MS 10000 /* others who want a rebalance wait for it, too */
 
@@ -58,7 +59,7 @@ struct part *group_part(struct kafka_source *s, int32_t partition)
 
 #define PART_NONE                                                                                                    \
 	{                                                                                                            \
-		.done = -1, .sent = -1, .first = -1, .staged = -1, .lag = -1                                         \
+		.done = -1, .sent = -1, .kept = -1, .first = -1, .staged = -1, .lag = -1                             \
 	}
 
 /* Under both locks: it is not ours any more, or anew. */
@@ -136,10 +137,29 @@ static void parts_lose(struct kafka_source *s, const rd_kafka_topic_partition_li
 	pthread_mutex_unlock(&s->lock);
 }
 
+void group_lose_all(struct kafka_source *s)
+{
+	for (size_t i = 0; i < s->n_carried; i++)
+		rd_kafka_message_destroy(s->carried[i]);
+	s->n_carried = 0;
+	if (s->later != NULL)
+		rd_kafka_topic_partition_list_destroy(s->later);
+	s->later = NULL;
+	s->paused = s->lost = false;
+	pthread_mutex_lock(&s->lock);
+	s->epoch++;
+	for (size_t i = 0; i < s->n_parts; i++)
+		part_drop(s, &s->parts[i]);
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* ---- commits ---- */
 
-/* What is safe and not yet committed; NULL when nothing is. Marks it as sent. */
-static rd_kafka_topic_partition_list_t *commits_due(struct kafka_source *s)
+/*
+ * What is safe and not yet sent, or with `wait` not yet answered: the answer to what was sent before may never be asked for. NULL when
+ * there is nothing. Marks it as sent.
+ */
+static rd_kafka_topic_partition_list_t *commits_due(struct kafka_source *s, bool wait)
 {
 	rd_kafka_topic_partition_list_t *list = NULL;
 
@@ -147,16 +167,30 @@ static rd_kafka_topic_partition_list_t *commits_due(struct kafka_source *s)
 	for (size_t i = 0; i < s->n_parts; i++) {
 		struct part *part = &s->parts[i];
 
-		if (!part->mine || part->done < 0 || part->done == part->sent)
+		if (!part->mine || part->done < 0 || part->done == (wait ? part->kept : part->sent))
 			continue;
 		if (list == NULL)
 			list = rd_kafka_topic_partition_list_new((int)s->n_parts);
 		rd_kafka_topic_partition_list_add(list, s->topic, (int32_t)i)->offset = part->done;
 		part->sent = part->done;
 	}
-	s->commit_at_ms = clock_mono_ms() + COMMIT_EVERY_MS;
+	s->commit_at_ms = clock_mono_ms() + s->commit_every_ms;
 	pthread_mutex_unlock(&s->lock);
 	return list;
+}
+
+/* The group has them now. */
+static void commits_kept(struct kafka_source *s, const rd_kafka_topic_partition_list_t *list)
+{
+	pthread_mutex_lock(&s->lock);
+	for (int i = 0; i < list->cnt; i++) {
+		struct part *part = group_part(s, list->elems[i].partition);
+
+		if (part != NULL && list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+		    list->elems[i].offset > part->kept)
+			part->kept = list->elems[i].offset;
+	}
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* So that the next commit sends them again. */
@@ -196,13 +230,15 @@ static void commit_failed(struct kafka_source *s, rd_kafka_resp_err_t code,
 void group_committed(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
 {
 	(void)rk;
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__NO_OFFSET && list != NULL)
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR && list != NULL)
+		commits_kept(opaque, list);
+	else if (code != RD_KAFKA_RESP_ERR__NO_OFFSET && list != NULL)
 		commit_failed(opaque, code, list);
 }
 
 rd_kafka_resp_err_t group_commit(struct kafka_source *s, bool wait)
 {
-	rd_kafka_topic_partition_list_t *list = s->group ? commits_due(s) : NULL;
+	rd_kafka_topic_partition_list_t *list = s->group ? commits_due(s, wait) : NULL;
 	rd_kafka_resp_err_t code;
 
 	if (list == NULL)
@@ -210,6 +246,8 @@ rd_kafka_resp_err_t group_commit(struct kafka_source *s, bool wait)
 	code = rd_kafka_commit(s->client.rk, list, !wait);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		commit_failed(s, code, list);
+	else if (wait)
+		commits_kept(s, list);
 	rd_kafka_topic_partition_list_destroy(list);
 	return code;
 }
@@ -258,27 +296,32 @@ static void rebalance_done(struct kafka_source *s, rd_kafka_error_t *error)
  * Exactly once: librdkafka is told where its partitions begin. When it asks the group itself and an assignment comes between its
  * question and the answer "not stable yet", it takes the partition for one without offsets and reads it all again.
  */
-static enum seal_status find_positions(struct kafka_source *s, rd_kafka_topic_partition_list_t *list)
+static enum seal_status find_positions(struct kafka_source *s, rd_kafka_topic_partition_list_t *list,
+				       struct seal_err *err)
 {
 	const uint64_t start_ms = clock_mono_ms();
 	enum seal_status rc;
 
-	do
-		rc = kafka_source_positions(s, list, NULL);
-	while (rc == SEAL_RETRY && !atomic_load(&s->closing) && clock_mono_ms() - start_ms < POSITIONS_MS);
+	do {
+		err_clear(err);
+		rc = kafka_source_positions(s, list, err);
+	} while (rc == SEAL_RETRY && !atomic_load(&s->closing) && clock_mono_ms() - start_ms < POSITIONS_MS);
 	return rc;
 }
 
-/* A member that can't ask takes nothing of this assignment, and joins again at its next read. */
+/*
+ * A member that can't ask takes nothing of this assignment, and joins again at its next read; one that is refused fails there.
+ * librdkafka never asks in its place: see above.
+ */
 static void take_positions(struct kafka_source *s, rd_kafka_topic_partition_list_t *list)
 {
-	enum seal_status rc = find_positions(s, list);
+	struct seal_err err = SEAL_ERR_INIT;
+	enum seal_status rc = find_positions(s, list, &err);
 
 	s->lost = rc == SEAL_RETRY;
-	if (rc != SEAL_OK) /* of the others librdkafka tells, as it will meet them, too */
-		for (int i = 0; i < list->cnt; i++)
-			list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
-	while (s->lost && list->cnt > 0)
+	if (rc != SEAL_OK && rc != SEAL_RETRY)
+		s->unplaced = err;
+	while (rc != SEAL_OK && list->cnt > 0)
 		rd_kafka_topic_partition_list_del_by_idx(list, list->cnt - 1);
 }
 
@@ -289,7 +332,8 @@ static void take_assigned(struct kafka_source *s, rd_kafka_t *rk, const rd_kafka
 	if (s->exactly_once && list->cnt > 0)
 		take_positions(s, list);
 	group_take(s, list);
-	if (strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") == 0)
+	member_note(s);
+	if (s->cooperative)
 		rebalance_done(s, rd_kafka_incremental_assign(rk, list));
 	else
 		rd_kafka_assign(rk, list);
@@ -310,7 +354,6 @@ void group_take_later(struct kafka_source *s)
 void group_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
 {
 	struct kafka_source *s = opaque;
-	bool cooperative = strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") == 0;
 
 	if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
 		log_say(LOG_DEBUG, "topic %s: %d partitions assigned", s->topic, list->cnt);
@@ -325,7 +368,12 @@ void group_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_pa
 	if (!rd_kafka_assignment_lost(rk) && code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && !s->abandon)
 		group_commit(s, true);
 	parts_lose(s, list);
-	if (cooperative)
+	if (!atomic_load(&s->closing)) {
+		member_look(s);
+		if (atomic_load(&s->replaced)) /* joining would put its successor out */
+			(void)rd_kafka_unsubscribe(rk);
+	}
+	if (s->cooperative)
 		rebalance_done(s, rd_kafka_incremental_unassign(rk, list));
 	else
 		rd_kafka_assign(rk, NULL);
@@ -359,7 +407,6 @@ static void keep_alive(struct kafka_source *s)
 		s->carried[s->n_carried] = rd_kafka_consumer_poll(s->client.rk, 0);
 	if (s->n_carried < CARRIED_MAX && s->carried[s->n_carried] != NULL)
 		s->n_carried++;
-	group_commit_when_due(s);
 }
 
 static void *keeper_main(void *arg)
@@ -368,11 +415,18 @@ static void *keeper_main(void *arg)
 	struct timespec tick = {0, KEEPER_TICK_MS * 1000000L};
 
 	while (!atomic_load(&s->closing)) {
+		const uint64_t before_ms = clock_mono_ms();
+
 		nanosleep(&tick, NULL);
+		if (clock_mono_ms() - before_ms > KEEPER_TICK_MS + s->session_ms / 2)
+			atomic_store(&s->slept_ms, clock_mono_ms());
 		if (pthread_mutex_trylock(&s->reading) != 0)
 			continue;
-		if (!atomic_load(&s->closing) && clock_mono_ms() - s->read_at_ms > s->patience_ms)
-			keep_alive(s);
+		if (!atomic_load(&s->closing)) {
+			if (clock_mono_ms() - s->read_at_ms > s->patience_ms)
+				keep_alive(s);
+			group_commit_when_due(s);
+		}
 		pthread_mutex_unlock(&s->reading);
 	}
 	return NULL;
@@ -380,7 +434,7 @@ static void *keeper_main(void *arg)
 
 void group_keeper_start(struct kafka_source *s)
 {
-	s->commit_at_ms = clock_mono_ms() + COMMIT_EVERY_MS;
+	s->commit_at_ms = clock_mono_ms() + s->commit_every_ms;
 	s->kept = pthread_create(&s->keeper, NULL, keeper_main, s) == 0;
 }
 
@@ -392,8 +446,10 @@ void group_keeper_stop(struct kafka_source *s)
 	s->kept = false;
 }
 
-/* Leaves the group, serving the last rebalance, within CLOSE_MS. */
-void group_leave(struct kafka_source *s)
+/* ---- leaving ---- */
+
+/* Serves the last rebalance. */
+static void leave(struct kafka_source *s)
 {
 	uint64_t start_ms = clock_mono_ms();
 	rd_kafka_error_t *error = rd_kafka_consumer_close_queue(s->client.rk, s->queue);
@@ -412,4 +468,38 @@ void group_leave(struct kafka_source *s)
 					rd_kafka_event_topic_partition_list(event), s);
 		rd_kafka_event_destroy(event);
 	}
+}
+
+static void *leave_main(void *arg)
+{
+	struct kafka_source *s = arg;
+
+	leave(s);
+	atomic_store(&s->left, true);
+	return NULL;
+}
+
+/*
+ * On a thread of its own: a rebalance that was under way when the group was closed may be asked of a librdkafka that answers no
+ * more, and waits for ever (confluentinc/librdkafka#4041, #4884).
+ */
+bool group_leave(struct kafka_source *s)
+{
+	const struct timespec tick = {0, LEAVE_TICK_MS * 1000000L};
+	const uint64_t until_ms = clock_mono_ms() + CLOSE_MS + LEAVE_GRACE_MS;
+	pthread_t thread;
+
+	atomic_store(&s->left, false);
+	if (pthread_create(&thread, NULL, leave_main, s) != 0) {
+		leave(s);
+		return true;
+	}
+	while (!atomic_load(&s->left) && clock_mono_ms() < until_ms)
+		nanosleep(&tick, NULL);
+	if (!atomic_load(&s->left)) {
+		pthread_detach(thread);
+		return false;
+	}
+	pthread_join(thread, NULL);
+	return true;
 }

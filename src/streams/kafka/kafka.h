@@ -15,6 +15,7 @@
 
 /* How to reach a cluster: the first rows of every Kafka command, source and sink. */
 struct kafka_connection {
+	const struct kafka_preset *preset; /* of a service that speaks Kafka's protocol; NULL: none. Copied */
 	const char *brokers; /* -b */
 	const char *file; /* -F */
 	struct opt_list *properties; /* -X */
@@ -61,6 +62,7 @@ struct kafka_source_options {
 	int64_t memory_bytes; /* bound of what is read ahead or held, for large records; 0: as for small ones */
 	bool exactly_once; /* `stage` instead of `commit`; reads what was committed only */
 	const char *member; /* its name in the group (group.instance.id): a restart takes its place; NULL: none */
+	int64_t commit_every_ms; /* offsets are sent no more often; 0: 250 */
 };
 
 struct kafka_sink_options {
@@ -74,6 +76,7 @@ struct kafka_sink_options {
 	bool named; /* another process may take that id on purpose: then this one ends. False: nobody else has it */
 };
 
+extern const struct stream_traits kafka_traits;
 extern const struct source_ops kafka_source_ops;
 extern const struct sink_ops kafka_sink_ops;
 

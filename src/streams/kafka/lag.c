@@ -141,7 +141,7 @@ size_t kafka_source_lag(struct source *source, struct source_lag *out, size_t ma
 		if (!s->parts[i].mine)
 			continue;
 		if (n < max)
-			out[n] = (struct source_lag){.partition = (int32_t)i, .records = s->parts[i].lag};
+			out[n] = (struct source_lag){.partition = (int32_t)i, .records = s->parts[i].lag, .ms = -1};
 		n++;
 	}
 	pthread_mutex_unlock(&s->lock);

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/http.h"
+#include "http/token_answer.h"
 #include "json/events.h"
 #include "json/scan.h"
 
@@ -103,19 +104,6 @@ static enum seal_status need(const struct kafka_config *config, enum kafka_role 
 	return SEAL_OK;
 }
 
-/* `host` as it stands in the URL, with what follows. */
-static bool is_local(const char *host)
-{
-	const bool bracketed = host[0] == '[';
-	char name[64];
-
-	host += bracketed;
-	if ((size_t)snprintf(name, sizeof(name), "%.*s", (int)strcspn(host, bracketed ? "]" : ":/?#"), host) >=
-	    sizeof(name))
-		return false;
-	return http_is_loopback(name);
-}
-
 /* https://host:port | /path?query, as http_config.base takes no query. */
 static enum seal_status set_endpoint(struct oauth *oauth, const struct kafka_config *config, enum kafka_role role,
 				     struct http_config *http, struct seal_err *err)
@@ -137,7 +125,7 @@ static enum seal_status set_endpoint(struct oauth *oauth, const struct kafka_con
 	if (strncasecmp(url, "http://", 7) != 0)
 		goto out;
 	/* In clear, on this machine, is not for the environment's proxy, which would be sent all of it. */
-	if (is_local(host))
+	if (http_is_loopback_url(host))
 		http->proxy = "";
 	else
 		log_say(LOG_WARNING, PREFIX "token.endpoint.url is no https address: the client's secret and tokens "
@@ -193,10 +181,8 @@ static enum seal_status set_body(struct oauth *oauth, const char *scope, struct 
 	enum seal_status rc;
 
 	SEAL_TRY(buf_append(&oauth->body, BYTES_LIT("grant_type=client_credentials"), err));
-	if (scope != NULL && *scope != '\0') {
-		SEAL_TRY(buf_append(&oauth->body, BYTES_LIT("&scope="), err));
-		SEAL_TRY(http_path_append(&oauth->body, bytes_str(scope), err));
-	}
+	if (scope != NULL && *scope != '\0')
+		SEAL_TRY(http_form_append(&oauth->body, "scope", bytes_str(scope), err));
 out:
 	return rc;
 }
@@ -361,17 +347,6 @@ out:
 	return rc;
 }
 
-/* RFC 6750, section 2.1: b64token. */
-static bool is_token(struct seal_bytes text)
-{
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
-
-	for (size_t i = 0; i < text.len; i++)
-		if (text.ptr[i] == 0 || strchr(allowed, text.ptr[i]) == NULL)
-			return false;
-	return text.len > 0 && text.len <= OAUTH_TOKEN_MAX;
-}
-
 static enum seal_status no_token(const char *why, struct seal_err *err)
 {
 	return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the token server's answer %s", why);
@@ -407,7 +382,7 @@ enum seal_status oauth_answer_read(struct seal_bytes answer, int64_t now_s, stru
 	if (answer.len == 0 || !is_json(answer))
 		return no_token("is not JSON; check " PREFIX "token.endpoint.url", err);
 	text = member(answer, "access_token", JSON_STRING);
-	if (!is_token(text))
+	if (!bytes_is_bearer(text, OAUTH_TOKEN_MAX))
 		return no_token("holds no access_token; check " PREFIX "token.endpoint.url", err);
 	SEAL_TRY(lifetime(answer, text, now_s, &lives_s, err));
 	if (lives_s > OAUTH_LIFETIME_MAX_S)
@@ -442,23 +417,9 @@ out:
 	return rc;
 }
 
-/* The error code of the answer (RFC 6749, section 5.2), if it is one of the known ones: other words are not repeated. */
-static const char *error_code(struct seal_bytes answer)
-{
-	static const char *const known[] = {"invalid_request",	   "invalid_client",	     "invalid_grant",
-					    "unauthorized_client", "unsupported_grant_type", "invalid_scope",
-					    "access_denied"};
-	struct seal_bytes code = is_json(answer) ? member(answer, "error", JSON_STRING) : BYTES_EMPTY;
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (bytes_eq_str(code, known[i]))
-			return known[i];
-	return "";
-}
-
 static enum seal_status refused(const struct http_exchange *ex, struct seal_err *err)
 {
-	const char *code = error_code(buf_bytes(&ex->answer)), *gap = *code ? " " : "";
+	const char *code = token_answer_error(buf_bytes(&ex->answer)), *gap = *code ? " " : "";
 
 	if (strcmp(code, "invalid_scope") == 0)
 		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
@@ -474,25 +435,6 @@ static enum seal_status refused(const struct http_exchange *ex, struct seal_err 
 			       "the token server answers with status %u; check " PREFIX "token.endpoint.url",
 			       ex->status);
 	return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the token server answers with status %u", ex->status);
-}
-
-static enum seal_status exchange(struct oauth *oauth, struct http_exchange *ex, struct seal_err *err)
-{
-	struct http_worker *worker = NULL;
-	enum seal_status rc;
-
-	SEAL_TRY(http_worker_new(oauth->client, &worker, err));
-	SEAL_TRY(http_start(worker, ex, clock_mono_ms() + FETCH_MS, err));
-	(void)http_next(worker);
-	if (ex->status == 0) {
-		*err = ex->err;
-		rc = ex->err.status;
-	} else if (ex->status != 200) {
-		rc = refused(ex, err);
-	}
-out:
-	http_worker_free(worker);
-	return rc;
 }
 
 enum seal_status oauth_fetch(struct oauth *oauth, struct oauth_token *token, struct seal_err *err)
@@ -513,7 +455,11 @@ enum seal_status oauth_fetch(struct oauth *oauth, struct oauth_token *token, str
 	oauth_token_clear(token);
 	SEAL_TRY(make_header(oauth, &authorization, &own));
 	headers[0].value = (const char *)authorization.ptr;
-	SEAL_TRY(exchange(oauth, &ex, &own));
+	SEAL_TRY(http_ask(oauth->client, &ex, clock_mono_ms() + FETCH_MS, &own));
+	if (ex.status != 200) {
+		rc = refused(&ex, &own);
+		goto out;
+	}
 	SEAL_TRY(oauth_answer_read(buf_bytes(&ex.answer), now_s, token, &own));
 out:
 	http_exchange_clear(&ex);

@@ -91,6 +91,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 		kafka_client_alive(&k->client);
 	if (k->transactional_id != NULL)
 		return;
+	k->delivered++;
 	k->in_flight--;
 	k->in_flight_bytes -= cost(message->key_len, message->len);
 	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -201,7 +202,7 @@ static enum seal_status write_one(struct kafka_sink *k, const struct record *r, 
 	enum seal_status rc = SEAL_OK;
 
 	while ((code = produce(k, r, target, slot)) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-		/* The user's queue.buffering.* is below our own bound. Ends: each record is delivered or times out. */
+		/* Not before a batch has a gigabyte: see bound_queue. */
 		rd_kafka_poll(k->client.rk, ROOM_TICK_MS);
 		SEAL_TRY(kafka_sink_broken(k, err));
 	}
@@ -276,6 +277,9 @@ static void recount(struct kafka_sink *k)
 
 	if (k->transactional_id == NULL || left >= k->in_flight)
 		return;
+	k->delivered += k->in_flight - left;
+	if (k->broken.status == SEAL_OK)
+		kafka_client_alive(&k->client);
 	k->in_flight_bytes = k->in_flight_bytes / k->in_flight * left;
 	k->in_flight = left;
 }
@@ -284,7 +288,7 @@ static bool is_full(const struct kafka_sink *k, size_t n, size_t bytes)
 {
 	/* A batch above the bound still passes when it is alone. */
 	return k->in_flight > 0 &&
-	       (k->in_flight + n > IN_FLIGHT_RECORDS || k->in_flight_bytes + bytes > k->max_in_flight);
+	       (k->in_flight + n > k->max_records || k->in_flight_bytes + bytes > k->max_in_flight);
 }
 
 static enum seal_status wait_for_room(struct kafka_sink *k, size_t n, size_t bytes, int timeout_ms,
@@ -350,6 +354,8 @@ enum seal_status kafka_sink_write(struct sink *sink, const struct record *record
 	}
 	SEAL_TRY(wait_for_room(k, n, bytes, timeout_ms, err));
 	SEAL_TRY(open_slot(k, ticket, &slot, err));
+	if (k->in_flight == 0)
+		silence_end(&k->silence);
 	for (size_t i = 0; i < n; i++) {
 		SEAL_TRY(find_target(k, records[i].topic, &target, err));
 		SEAL_TRY(write_one(k, &records[i], target, slot, err));
@@ -359,13 +365,31 @@ out:
 	return rc;
 }
 
+enum seal_status kafka_sink_away(struct kafka_sink *k, struct seal_err *err)
+{
+	char place[SEAL_ERR_PLACE_MAX];
+
+	recount(k);
+	if (k->in_flight == 0 || k->delivered != k->seen_delivered) {
+		k->seen_delivered = k->delivered;
+		silence_end(&k->silence);
+		return SEAL_OK;
+	}
+	if (kafka_client_away(&k->client))
+		return kafka_client_error(&k->client, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, k->targets[0].name, err);
+	snprintf(place, sizeof(place), "topic %s at %s", k->targets[0].name, k->client.brokers);
+	return silence_check(&k->silence, k->in_flight, place, err);
+}
+
 static enum seal_status sink_poll(struct sink *sink, int timeout_ms, uint64_t *acknowledged, struct seal_err *err)
 {
 	struct kafka_sink *k = kafka_sink_of(sink);
+	enum seal_status rc;
 
 	rd_kafka_poll(k->client.rk, timeout_ms);
 	*acknowledged = k->acknowledged;
-	return kafka_sink_broken(k, err);
+	rc = kafka_sink_broken(k, err);
+	return rc == SEAL_OK ? kafka_sink_away(k, err) : rc;
 }
 
 enum seal_status kafka_sink_flush(struct sink *sink, int timeout_ms, struct seal_err *err)
@@ -395,8 +419,18 @@ static const struct kafka_setting sink_defaults[] = {
 	{"enable.idempotence", "true"},
 	{"linger.ms", "10"},
 	{"partitioner", "murmur2_random"}, /* Java's: equal keys meet in equal partitions */
-	{"queue.buffering.max.messages", "1000000"}, /* our own bound is below; see the head */
+	{NULL, NULL},
+};
+
+static const struct kafka_setting queue_bounds[] = {
+	{"queue.buffering.max.messages", "1000000"},
 	{"queue.buffering.max.kbytes", "1048576"},
+	{NULL, NULL},
+};
+
+/* Without transactions: how long brokers are waited for is the caller's to say, not librdkafka's, to which it would be a loss. */
+static const struct kafka_setting no_timeout[] = {
+	{"message.timeout.ms", "0"},
 	{NULL, NULL},
 };
 
@@ -412,20 +446,46 @@ static const struct kafka_setting transaction_fixed[] = {
 	{NULL, NULL},
 };
 
-static void sink_callbacks(rd_kafka_conf_t *conf, void *owner)
+/* A setting that is a number, as it is now. */
+static size_t number_of(const rd_kafka_conf_t *conf, const char *name, size_t otherwise)
 {
 	char text[32];
 	size_t size = sizeof(text);
-	uint64_t max = MESSAGE_MAX;
+	uint64_t value;
+
+	if (rd_kafka_conf_get(conf, name, text, &size) != RD_KAFKA_CONF_OK ||
+	    !bytes_to_u64(bytes_str(text), INT32_MAX, &value))
+		return otherwise;
+	return (size_t)value;
+}
+
+/*
+ * The user's queue.buffering.* bounds our own account. librdkafka's is above it: its queue would be full in the middle of a batch,
+ * and as long as the brokers are away.
+ */
+static void bound_queue(struct kafka_sink *k, rd_kafka_conf_t *conf)
+{
+	const size_t records = number_of(conf, "queue.buffering.max.messages", 0);
+	const size_t kbytes = number_of(conf, "queue.buffering.max.kbytes", 0);
+	char why[100];
+
+	if (records > 0 && records < k->max_records)
+		k->max_records = records;
+	if (kbytes > 0 && kbytes < k->max_in_flight / 1024)
+		k->max_in_flight = kbytes * 1024;
+	for (const struct kafka_setting *row = queue_bounds; row->name != NULL; row++)
+		SEAL_INVARIANT(rd_kafka_conf_set(conf, row->name, row->value, why, sizeof(why)) == RD_KAFKA_CONF_OK);
+}
+
+static void sink_callbacks(rd_kafka_conf_t *conf, void *owner)
+{
 	struct kafka_sink *k = owner;
+	const size_t max = number_of(conf, "message.max.bytes", MESSAGE_MAX);
 
 	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-	if (rd_kafka_conf_get(conf, "message.max.bytes", text, &size) != RD_KAFKA_CONF_OK ||
-	    !bytes_to_u64(bytes_str(text), INT32_MAX, &max))
-		max = MESSAGE_MAX;
-	if (k->max_message !=
-	    (size_t)max) /* written once: other threads check records while a producer is made anew */
-		k->max_message = (size_t)max;
+	bound_queue(k, conf);
+	if (k->max_message != max) /* written once: other threads check records while a producer is made anew */
+		k->max_message = max;
 }
 
 void kafka_sink_forget(struct kafka_sink *k)
@@ -483,7 +543,7 @@ enum seal_status kafka_sink_producer_new(struct kafka_sink *k, struct seal_err *
 	struct kafka_client_setup setup = {.role = KAFKA_PRODUCER,
 					   .config = k->config,
 					   .defaults = sink_defaults,
-					   .more = k->transactional_id ? transactional : NULL,
+					   .more = k->transactional_id ? transactional : no_timeout,
 					   .numbers = numbers,
 					   .fixed = k->transactional_id ? transaction_fixed : sink_fixed,
 					   .callbacks = sink_callbacks,
@@ -535,6 +595,7 @@ static enum seal_status sink_open(const char *address, const void *options, stru
 	kafka_client_init(&k->client);
 	kafka_config_init(&k->own_config);
 	k->keep_partition = o->keep_partition;
+	k->max_records = IN_FLIGHT_RECORDS;
 	k->max_in_flight = o->memory_bytes > 0 ? (size_t)o->memory_bytes : IN_FLIGHT_BYTES;
 	k->record_bytes = o->record_bytes;
 	k->transaction.named = o->named;
@@ -568,6 +629,7 @@ static const struct opt_row rows[] = {
 const struct sink_ops kafka_sink_ops = {
 	.size = sizeof(struct sink_ops),
 	.name = "kafka",
+	.traits = &kafka_traits,
 	.help = "a topic of Apache Kafka",
 	.options = rows,
 	.options_size = sizeof(struct kafka_sink_options),

@@ -3,6 +3,7 @@
 #define STREAMS_KAFKA_SINK_H
 
 #include "streams/kafka/client.h"
+#include "streams/silence.h"
 
 #define SINK_TICK_MS 100 /* how long a call of librdkafka blocks before it is looked around */
 #define SINK_TOPICS_MAX 64
@@ -46,7 +47,7 @@ struct kafka_sink {
 	int32_t partitions; /* of the own topic */
 	bool keep_partition;
 	size_t max_message; /* message.max.bytes */
-	size_t max_in_flight; /* bytes */
+	size_t max_records, max_in_flight; /* on their way at once; bytes of them */
 	int64_t record_bytes; /* as asked at open */
 	char *transactional_id; /* NULL: none */
 	struct kafka_transaction transaction;
@@ -56,6 +57,8 @@ struct kafka_sink {
 	uint64_t first, last;
 	uint64_t acknowledged;
 	size_t in_flight, in_flight_bytes;
+	uint64_t delivered, seen_delivered; /* records that are no more in flight; at the last poll */
+	struct silence silence;
 	struct seal_err broken;
 };
 
@@ -73,6 +76,8 @@ enum seal_status kafka_sink_flush(struct sink *sink, int timeout_ms, struct seal
 enum seal_status kafka_sink_close(struct sink *sink, struct seal_err *err);
 /* SEAL_OK, or why it can't go on. */
 enum seal_status kafka_sink_broken(struct kafka_sink *k, struct seal_err *err);
+/* After what was reported: SEAL_OK, or SEAL_RETRY when records wait and the brokers take none. */
+enum seal_status kafka_sink_away(struct kafka_sink *k, struct seal_err *err);
 /* The first cause stays. */
 void kafka_sink_break(struct kafka_sink *k, const struct seal_err *why);
 /* Another producer with the same settings. */

@@ -10,8 +10,9 @@
  * Offsets: librdkafka commits and stores nothing by itself. A partition that was taken away forgets what it had not yet
  * committed (`mine` false, or `since` newer than the batch), as its new owner starts from the last commit.
  *
- * While the pump waits for a slow sink nobody reads; a keeper thread then pauses the partitions and polls, so that the
- * group neither throws this member out (max.poll.interval.ms) nor waits for it in a rebalance.
+ * While the pump waits for a slow sink or a key server nobody reads; a keeper thread then commits what has become safe, and
+ * after a while pauses the partitions and polls, so that the group neither throws this member out (max.poll.interval.ms) nor
+ * waits for it in a rebalance.
  *
  * Two locks: `reading` is held around everything that takes from the queue (read, the keeper); `lock` guards parts and
  * what belongs to commits. `reading` comes first. Callbacks run inside polls, thus under `reading`.
@@ -24,14 +25,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define COMMIT_EVERY_MS 250 /* bounds what comes twice after a kill */
 #define GATHER_MS 5 /* after the first record, for more to come */
 #define BATCH_BYTES (256u << 10) /* what is made of them stays in the cache of a core until it is written */
 #define RECORD_GUESS 1024 /* bytes, before the first record was seen */
-
-static struct kafka_source *of(struct source *source)
-{
-	return (struct kafka_source *)((char *)source - offsetof(struct kafka_source, base));
-}
 
 /* ---- what is safe ---- */
 
@@ -60,7 +57,7 @@ static enum seal_status check_refused(struct kafka_source *s, struct seal_err *e
 /* A caller that is done with a part of its batch has shortened batch->n. */
 static enum seal_status source_commit(struct source *source, const struct batch *batch, struct seal_err *err)
 {
-	struct kafka_source *s = of(source);
+	struct kafka_source *s = kafka_source_of(source);
 	const struct held *held = batch->native;
 	enum seal_status rc;
 
@@ -79,7 +76,7 @@ static enum seal_status source_commit(struct source *source, const struct batch 
 
 static uint64_t source_assignment(struct source *source, int32_t partition)
 {
-	struct kafka_source *s = of(source);
+	struct kafka_source *s = kafka_source_of(source);
 	const struct part *part;
 	uint64_t seen;
 
@@ -93,7 +90,7 @@ static uint64_t source_assignment(struct source *source, int32_t partition)
 static enum seal_status source_mark(struct source *source, int32_t partition, uint64_t assignment, int64_t offset,
 				    struct seal_err *err)
 {
-	struct kafka_source *s = of(source);
+	struct kafka_source *s = kafka_source_of(source);
 	struct part *part;
 	enum seal_status rc;
 
@@ -112,7 +109,7 @@ static enum seal_status source_mark(struct source *source, int32_t partition, ui
 
 static enum seal_status source_sync(struct source *source, struct seal_err *err)
 {
-	struct kafka_source *s = of(source);
+	struct kafka_source *s = kafka_source_of(source);
 	rd_kafka_resp_err_t code;
 	enum seal_status rc;
 
@@ -371,9 +368,13 @@ static void list_add(struct kafka_source *s, struct held *held)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Its memory is given back next: the consumer that it is of stays until then. */
 static void list_remove(struct kafka_source *s, struct held *held)
 {
 	pthread_mutex_lock(&s->lock);
+	s->releasing++;
+	if (held->past != NULL)
+		held->past->batches--;
 	if (held->previous != NULL)
 		held->previous->next = held->next;
 	else
@@ -390,10 +391,16 @@ static enum seal_status read_locked(struct kafka_source *s, struct fill *f, int 
 {
 	enum seal_status rc;
 
+	SEAL_TRY(member_check(s, err));
 	group_take_later(s);
 	if (s->lost) {
 		s->lost = false;
 		SEAL_TRY(group_rejoin(s, err));
+	}
+	if (s->unplaced.status != SEAL_OK) {
+		if (err != NULL)
+			*err = s->unplaced;
+		return s->unplaced.status;
 	}
 	SEAL_TRY(check_refused(s, err)); /* also when nothing new comes that could be committed */
 	SEAL_TRY(take_carried(s, f, err));
@@ -423,7 +430,7 @@ static void note_assignments(struct kafka_source *s)
 static enum seal_status source_read(struct source *source, struct batch *batch, size_t max_records, int timeout_ms,
 				    enum read_result *result, struct seal_err *err)
 {
-	struct kafka_source *s = of(source);
+	struct kafka_source *s = kafka_source_of(source);
 	struct fill f = {.batch = batch, .max = max_records < batch->cap ? max_records : batch->cap};
 	enum seal_status rc;
 
@@ -432,6 +439,7 @@ static enum seal_status source_read(struct source *source, struct batch *batch, 
 	pthread_mutex_lock(&s->reading);
 	f.held = held_get(s, f.max);
 	rc = f.held ? read_locked(s, &f, timeout_ms, result, err) : err_memory(err);
+	rc = member_forgive(s, rc, err);
 	if (rc == SEAL_OK && *result == READ_SOME) {
 		f.held->epoch = s->epoch;
 		batch->native = f.held;
@@ -449,10 +457,15 @@ static enum seal_status source_read(struct source *source, struct batch *batch, 
 
 static void source_release(struct source *source, struct batch *batch)
 {
+	struct kafka_source *s = kafka_source_of(source);
+
 	if (batch->native == NULL)
 		return;
-	list_remove(of(source), batch->native);
+	list_remove(s, batch->native);
 	held_free(batch->native);
+	pthread_mutex_lock(&s->lock);
+	s->releasing--;
+	pthread_mutex_unlock(&s->lock);
 	batch->native = NULL;
 	batch->n = 0;
 }
@@ -534,26 +547,29 @@ static enum seal_status assign(struct kafka_source *s, const struct kafka_source
 	return code ? kafka_client_error(&s->client, code, s->topic, err) : SEAL_OK;
 }
 
-/* A quarter of the time after which the group gives up on a member that does not poll. */
-static uint64_t patience(const struct kafka_config *config)
+static uint64_t time_of(const struct kafka_config *config, const char *name, uint64_t otherwise_ms)
 {
-	const char *text = kafka_config_get(config, KAFKA_CONSUMER, "max.poll.interval.ms");
-	uint64_t interval = 300000;
+	const char *text = kafka_config_get(config, KAFKA_CONSUMER, name);
+	uint64_t ms;
 
-	if (text != NULL && !bytes_to_u64(bytes_str(text), INT64_MAX, &interval))
-		interval = 300000;
-	return interval / 4;
+	return text != NULL && bytes_to_u64(bytes_str(text), INT64_MAX, &ms) ? ms : otherwise_ms;
 }
 
 /*
  * librdkafka before 2.3.0 aborts in rd_kafka_destroy when a member with this assignor never led its group
  * (confluentinc/librdkafka#4312). Such a handle has left the group by then, and ends with the process.
  */
-static bool crashes_on_destroy(const struct kafka_config *config)
+static bool crashes_on_destroy(const struct kafka_source *s)
+{
+	return rd_kafka_version() < 0x02030000 && s->cooperative;
+}
+
+/* librdkafka refuses it beside an eager one. It could be asked, but does not always answer; see group_leave. */
+static bool is_cooperative(const struct kafka_config *config)
 {
 	const char *text = kafka_config_get(config, KAFKA_CONSUMER, "partition.assignment.strategy");
 
-	return rd_kafka_version() < 0x02030000 && text != NULL && strstr(text, "cooperative-sticky") != NULL;
+	return text != NULL && strstr(text, "cooperative-sticky") != NULL;
 }
 
 /* A quarter of the bound, but never less than message.max.bytes: librdkafka refuses that, and settings files are shared with producers. */
@@ -568,38 +584,51 @@ static int64_t answer_bytes(const struct kafka_config *config, int64_t memory_by
 	return (int64_t)(longest > quarter ? longest : quarter);
 }
 
-static enum seal_status start(struct kafka_source *s, const struct kafka_source_options *o,
-			      struct kafka_config *config, struct seal_err *err)
+enum seal_status kafka_source_consumer_new(struct kafka_source *s, struct seal_err *err)
 {
 	/*
 	 * librdkafka asks for more while less than the queue's bound lies ready, so one answer may come on top, and a batch
 	 * pins the answer that its records are of: 1/2 + 1/4 + 1/4.
 	 */
-	const struct kafka_number numbers[] = {{"queued.max.messages.kbytes", o->memory_bytes / 2 / 1024},
-					       {"fetch.max.bytes", answer_bytes(config, o->memory_bytes)},
-					       {"fetch.message.max.bytes", o->memory_bytes / 4},
+	const struct kafka_number numbers[] = {{"queued.max.messages.kbytes", s->memory_bytes / 2 / 1024},
+					       {"fetch.max.bytes", answer_bytes(s->config, s->memory_bytes)},
+					       {"fetch.message.max.bytes", s->memory_bytes / 4},
 					       {NULL, 0}};
 	struct kafka_client_setup setup = {.role = KAFKA_CONSUMER,
-					   .config = config,
+					   .config = s->config,
 					   .defaults = source_defaults,
 					   .numbers = numbers,
-					   .fixed = o->exactly_once ? source_fixed : source_fixed + 1,
+					   .fixed = s->exactly_once ? source_fixed : source_fixed + 1,
 					   .callbacks = source_callbacks,
 					   .owner = s};
+	enum seal_status rc;
+
+	SEAL_TRY(kafka_client_open(&s->client, &setup, err));
+	rd_kafka_poll_set_consumer(s->client.rk);
+	s->queue = rd_kafka_queue_get_consumer(s->client.rk);
+out:
+	return rc;
+}
+
+static enum seal_status start(struct kafka_source *s, const struct kafka_source_options *o, struct seal_err *err)
+{
 	int32_t partitions;
 	enum seal_status rc;
 
 	if (o->group != NULL)
-		SEAL_TRY(kafka_config_set(config, "group.id", o->group, err));
+		SEAL_TRY(kafka_config_set(s->config, "group.id", o->group, err));
 	if (o->member != NULL)
-		SEAL_TRY(kafka_config_set(config, "group.instance.id", o->member, err));
-	s->patience_ms = patience(config);
-	s->keep_handle = crashes_on_destroy(config);
-	SEAL_TRY(kafka_client_open(&s->client, &setup, err));
+		SEAL_TRY(kafka_config_set(s->config, "group.instance.id", o->member, err));
+	s->group_name = kafka_config_get(s->config, KAFKA_CONSUMER, "group.id");
+	s->member = kafka_config_get(s->config, KAFKA_CONSUMER, "group.instance.id");
+	/* A quarter of the time after which the group gives up on a member that does not poll. */
+	s->patience_ms = time_of(s->config, "max.poll.interval.ms", 300000) / 4;
+	s->session_ms = time_of(s->config, "session.timeout.ms", 45000);
+	s->cooperative = is_cooperative(s->config);
+	s->keep_handle = crashes_on_destroy(s);
+	SEAL_TRY(kafka_source_consumer_new(s, err));
 	SEAL_TRY(kafka_client_find_topic(&s->client, s->topic, (int)o->connection.connect_timeout_ms, &partitions,
 					 err));
-	rd_kafka_poll_set_consumer(s->client.rk);
-	s->queue = rd_kafka_queue_get_consumer(s->client.rk);
 	if (s->group)
 		SEAL_TRY(group_subscribe(s, err));
 	else
@@ -613,21 +642,28 @@ out:
 
 static void source_close(struct source *source, bool clean)
 {
-	struct kafka_source *s = source ? of(source) : NULL;
+	struct kafka_source *s = source ? kafka_source_of(source) : NULL;
 
 	if (s == NULL)
 		return;
 	group_keeper_stop(s);
+	if (s->stuck) {
+		kafka_client_quiet(&s->client);
+		return;
+	}
 	group_take_later(s);
 	for (size_t i = 0; i < s->n_carried; i++)
 		rd_kafka_message_destroy(s->carried[i]);
 	held_free(s->spare);
+	member_sweep(s, true);
 	if (s->client.rk != NULL) {
 		s->abandon = !clean || kafka_client_away(&s->client);
 		if (!s->abandon)
 			(void)group_commit_last(s);
-		if (s->queue != NULL && s->group && !kafka_client_away(&s->client))
-			group_leave(s);
+		if (s->queue != NULL && s->group && !kafka_client_away(&s->client) && !group_leave(s)) {
+			kafka_client_quiet(&s->client);
+			return;
+		}
 		if (s->queue != NULL)
 			rd_kafka_queue_destroy(s->queue);
 		if (s->keep_handle)
@@ -638,6 +674,7 @@ static void source_close(struct source *source, bool clean)
 	kafka_client_clear(&s->client);
 	kafka_config_clear(&s->own_config);
 	pthread_mutex_destroy(&s->reading);
+	pthread_mutex_destroy(&s->using);
 	pthread_mutex_destroy(&s->lock);
 	mem_free(s->parts);
 	mem_free(s->topic);
@@ -649,7 +686,6 @@ static enum seal_status source_open(const char *address, const void *options, st
 {
 	const struct kafka_source_options *o = options;
 	struct kafka_source *s = mem_calloc(1, sizeof(*s));
-	struct kafka_config *config;
 	enum seal_status rc = SEAL_OK;
 
 	*out = NULL;
@@ -658,14 +694,17 @@ static enum seal_status source_open(const char *address, const void *options, st
 	s->base.ops = &kafka_source_ops;
 	kafka_client_init(&s->client);
 	pthread_mutex_init(&s->reading, NULL);
+	pthread_mutex_init(&s->using, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	kafka_config_init(&s->own_config);
-	config = o->config ? o->config : &s->own_config;
+	s->config = o->config ? o->config : &s->own_config;
+	s->memory_bytes = o->memory_bytes;
 	if (o->config == NULL)
-		SEAL_TRY(kafka_connection_load(&o->connection, config, err));
+		SEAL_TRY(kafka_connection_load(&o->connection, s->config, err));
 	s->group = o->group != NULL;
 	s->exit_at_end = o->exit_at_end;
 	s->exactly_once = o->exactly_once;
+	s->commit_every_ms = o->commit_every_ms > 0 ? (uint64_t)o->commit_every_ms : COMMIT_EVERY_MS;
 	s->average = RECORD_GUESS;
 	s->topic_len = strlen(address);
 	s->topic = mem_strdup(address);
@@ -673,7 +712,7 @@ static enum seal_status source_open(const char *address, const void *options, st
 		rc = err_memory(err);
 		goto out;
 	}
-	SEAL_TRY(start(s, o, config, err));
+	SEAL_TRY(start(s, o, err));
 	*out = &s->base;
 out:
 	if (rc != SEAL_OK)
@@ -712,9 +751,21 @@ static const struct opt_row rows[] = {
 	OPT_END,
 };
 
+const struct stream_traits kafka_traits = {
+	.title = "Apache Kafka",
+	.address = "TOPIC",
+	.key = "the record's key",
+	.headers = "the record's headers",
+	.timestamp = "the record's timestamp, the writer's or the broker's as the topic says",
+	.limit = "message.max.bytes of the client (1 MB), max.message.bytes of the topic",
+	.order = STREAM_ORDER_PARTITION,
+	.keeps_timestamp = true,
+};
+
 const struct source_ops kafka_source_ops = {
 	.size = sizeof(struct source_ops),
 	.name = "kafka",
+	.traits = &kafka_traits,
 	.help = "a topic of Apache Kafka",
 	.options = rows,
 	.options_size = sizeof(struct kafka_source_options),

@@ -19,11 +19,6 @@
 #define ASK_MS 5000
 #define MAGIC "CGMDv2:"
 
-static struct kafka_source *of(struct source *source)
-{
-	return (struct kafka_source *)((char *)source - offsetof(struct kafka_source, base));
-}
-
 /* Under lock. */
 static void stage_one(struct kafka_source *s, const struct held *held, const struct record *record)
 {
@@ -37,7 +32,7 @@ static void stage_one(struct kafka_source *s, const struct held *held, const str
 
 enum seal_status kafka_source_stage(struct source *source, const struct batch *batch, struct seal_err *err)
 {
-	struct kafka_source *s = of(source);
+	struct kafka_source *s = kafka_source_of(source);
 	const struct held *held = batch->native;
 
 	(void)err;
@@ -95,12 +90,14 @@ static enum seal_status list_staged(struct kafka_source *s, rd_kafka_topic_parti
 enum seal_status kafka_source_staged(struct source *source, rd_kafka_topic_partition_list_t **offsets,
 				     rd_kafka_consumer_group_metadata_t **member, struct seal_err *err)
 {
-	struct kafka_source *s = of(source);
+	struct kafka_source *s = kafka_source_of(source);
 	enum seal_status rc;
 
 	SEAL_INVARIANT(source->ops == &kafka_source_ops);
 	*offsets = rd_kafka_topic_partition_list_new(8);
+	pthread_mutex_lock(&s->using);
 	*member = rd_kafka_consumer_group_metadata(s->client.rk); /* first: see the head */
+	pthread_mutex_unlock(&s->using);
 	SEAL_TRY(list_staged(s, *offsets, err));
 	if (*member == NULL || !is_member(*member))
 		rc = err_set(err, SEAL_RETRY, SEAL_E_BUSY, "the group has put this member out");
@@ -117,21 +114,13 @@ out:
 
 void kafka_source_settled(struct source *source)
 {
-	struct kafka_source *s = of(source);
+	struct kafka_source *s = kafka_source_of(source);
 
 	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < s->n_parts; i++)
 		s->parts[i].staged = -1;
 	s->torn = false;
 	pthread_mutex_unlock(&s->lock);
-}
-
-bool kafka_source_is_replaced(struct source *source)
-{
-	char text[16];
-
-	return rd_kafka_fatal_error(of(source)->client.rk, text, sizeof(text)) ==
-	       RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
 }
 
 /* ---- what the group knows ---- */
@@ -153,10 +142,11 @@ enum seal_status kafka_source_positions(struct kafka_source *s, rd_kafka_topic_p
 
 enum seal_status kafka_source_kept(struct source *source, struct seal_err *err)
 {
-	struct kafka_source *s = of(source);
+	struct kafka_source *s = kafka_source_of(source);
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
 	enum seal_status rc;
 
+	pthread_mutex_lock(&s->using);
 	SEAL_TRY(list_staged(s, list, err));
 	if (list->cnt > 0)
 		SEAL_TRY(kafka_source_positions(s, list, err));
@@ -169,6 +159,7 @@ enum seal_status kafka_source_kept(struct source *source, struct seal_err *err)
 			     "broker does; use --delivery at-least-once");
 	}
 out:
+	pthread_mutex_unlock(&s->using);
 	rd_kafka_topic_partition_list_destroy(list);
 	return rc;
 }
@@ -230,11 +221,12 @@ static void forget_read(struct kafka_source *s, rd_kafka_topic_partition_list_t 
 
 enum seal_status kafka_source_rewind(struct source *source, struct seal_err *err)
 {
-	struct kafka_source *s = of(source);
-	rd_kafka_topic_partition_list_t *list;
+	struct kafka_source *s = kafka_source_of(source);
+	rd_kafka_topic_partition_list_t *list = NULL;
 	enum seal_status rc = SEAL_OK;
 
 	pthread_mutex_lock(&s->reading);
+	SEAL_TRY(member_check(s, err));
 	list = list_moved(s);
 	if (list->cnt > 0)
 		SEAL_TRY(kafka_source_positions(s, list, err));
@@ -250,7 +242,9 @@ enum seal_status kafka_source_rewind(struct source *source, struct seal_err *err
 	kafka_source_settled(source);
 	log_say(LOG_DEBUG, "topic %s: %d partitions are read again", s->topic, list->cnt);
 out:
-	rd_kafka_topic_partition_list_destroy(list);
+	if (list != NULL)
+		rd_kafka_topic_partition_list_destroy(list);
+	rc = member_forgive(s, rc, err);
 	pthread_mutex_unlock(&s->reading);
 	return rc;
 }

@@ -116,6 +116,8 @@ enum seal_status kafka_transaction_start(struct kafka_sink *k, int timeout_ms, s
 		err_clear(err);
 		rc = initialise(k, SINK_TICK_MS, err);
 	} while (rc == SEAL_RETRY && clock_mono_ms() - start_ms < (uint64_t)timeout_ms);
+	if (rc == SEAL_RETRY)
+		err_prefix(err, "no transaction could be begun; --delivery at-least-once does without");
 	return rc;
 }
 
@@ -331,11 +333,12 @@ static enum seal_status sink_poll(struct sink *sink, int timeout_ms, uint64_t *a
 {
 	struct kafka_sink *k = kafka_sink_of(sink);
 
-	(void)err;
 	*acknowledged = 0;
-	if (k->client.rk != NULL)
-		rd_kafka_poll(k->client.rk, timeout_ms);
-	return SEAL_OK;
+	if (k->client.rk == NULL)
+		return SEAL_OK;
+	rd_kafka_poll(k->client.rk, timeout_ms);
+	/* What is broken is told by the end. */
+	return kafka_sink_broken(k, NULL) == SEAL_OK ? kafka_sink_away(k, err) : SEAL_OK;
 }
 
 /* What is open is aborted, so that readers need not wait until the coordinator does it. */

@@ -15,6 +15,11 @@
 
 #include "streams/stream.h"
 
+/* What the sink's option `layout` says, by number. */
+enum ndjson_layout { NDJSON_LAYOUT_VALUE, NDJSON_LAYOUT_SOURCE, NDJSON_LAYOUT_ENVELOPE };
+
+/* Of lines, as a file is without options; of envelopes. */
+extern const struct stream_traits ndjson_traits, ndjson_envelope_traits;
 extern const struct source_ops ndjson_source_ops; /* "file" */
 extern const struct sink_ops ndjson_sink_ops; /* "file" */
 

@@ -6,7 +6,8 @@
  *
  *   write ─▶ out (up to OUT_BYTES) ─▶ write(2) ─▶ temporary file ─ finish: fsync, rename, fsync of the directory
  *
- * What poll acknowledges has left the process. The buffer may hold plaintext and is wiped.
+ * What poll acknowledges has left the process; of a file with `append` it is on disk, as its source may delete it then. The buffer may
+ * hold plaintext and is wiped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,8 +29,6 @@
 #define OUT_MAX (3u << 30)
 #define TEMPORARIES_MAX 1000
 
-enum layout { LAYOUT_VALUE, LAYOUT_SOURCE, LAYOUT_ENVELOPE };
-
 struct options {
 	int layout;
 	bool direct, append;
@@ -46,10 +45,12 @@ static const struct opt_row rows[] = {
 	{.name = "direct",
 	 .help = "write to the file itself, not to one beside it that takes its name when all is written",
 	 .type = OPT_FLAG,
+	 .internal = true,
 	 .offset = offsetof(struct options, direct)},
 	{.name = "append",
 	 .help = "direct, behind what the file holds",
 	 .type = OPT_FLAG,
+	 .internal = true,
 	 .offset = offsetof(struct options, append)},
 	OPT_END};
 
@@ -57,6 +58,7 @@ struct file_sink {
 	struct sink base;
 	int fd;
 	bool close_fd;
+	bool syncs; /* a regular file with `append` */
 	bool may_block; /* a pipe, a socket, a terminal: whoever reads it may stop doing so */
 	size_t pipe_bytes; /* what an empty pipe takes; 0: no pipe */
 	struct options options;
@@ -72,9 +74,9 @@ struct file_sink {
 static enum seal_status file_check(struct sink *sink, const struct record *record, struct seal_err *err)
 {
 	const struct file_sink *s = (const struct file_sink *)sink;
-	const struct ndjson_line *line = s->options.layout == LAYOUT_SOURCE ? record->native : NULL;
+	const struct ndjson_line *line = s->options.layout == NDJSON_LAYOUT_SOURCE ? record->native : NULL;
 
-	if (s->options.layout == LAYOUT_ENVELOPE)
+	if (s->options.layout == NDJSON_LAYOUT_ENVELOPE)
 		return envelope_check(record, err);
 	if (line != NULL && line->payload_end != 0)
 		return envelope_check_splice(line, record, err);
@@ -83,10 +85,10 @@ static enum seal_status file_check(struct sink *sink, const struct record *recor
 
 static enum seal_status put(struct file_sink *s, const struct record *record, struct seal_err *err)
 {
-	const struct ndjson_line *line = s->options.layout == LAYOUT_SOURCE ? record->native : NULL;
+	const struct ndjson_line *line = s->options.layout == NDJSON_LAYOUT_SOURCE ? record->native : NULL;
 	enum seal_status rc;
 
-	if (s->options.layout == LAYOUT_ENVELOPE)
+	if (s->options.layout == NDJSON_LAYOUT_ENVELOPE)
 		rc = envelope_write(record, &s->out, err);
 	else if (line != NULL && line->payload_end != 0)
 		rc = envelope_splice(line, record, &s->out, err);
@@ -190,22 +192,36 @@ out:
 	return rc;
 }
 
+/* All that was handed in, as far as whoever reads it takes it in time (SEAL_RETRY). */
+static enum seal_status write_rest(struct file_sink *s, int timeout_ms, struct seal_err *err)
+{
+	enum seal_status rc = drain(s, timeout_ms, err);
+
+	if (rc != SEAL_OK)
+		return rc;
+	if (s->syncs && s->written != s->taken && fdatasync(s->fd) != 0)
+		return err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot sync %s", s->name);
+	s->written = s->taken;
+	return SEAL_OK;
+}
+
 static enum seal_status file_poll(struct sink *sink, int timeout_ms, uint64_t *acknowledged, struct seal_err *err)
 {
 	struct file_sink *s = (struct file_sink *)sink;
-	enum seal_status rc = drain(s, timeout_ms, err);
+	struct seal_err why = SEAL_ERR_INIT;
+	enum seal_status rc = write_rest(s, timeout_ms, &why);
 
-	if (rc == SEAL_OK)
-		s->written = s->taken;
 	*acknowledged = s->written;
+	if (rc == SEAL_OK || rc == SEAL_RETRY) /* whoever reads a pipe may take its time */
+		return SEAL_OK;
+	if (err != NULL && err->status == SEAL_OK)
+		*err = why;
 	return rc;
 }
 
 static enum seal_status file_flush(struct sink *sink, int timeout_ms, struct seal_err *err)
 {
-	uint64_t acknowledged;
-
-	return file_poll(sink, timeout_ms, &acknowledged, err);
+	return write_rest((struct file_sink *)sink, timeout_ms, err);
 }
 
 static enum seal_status sync_directory(const char *path, struct seal_err *err)
@@ -307,8 +323,9 @@ static bool ends_in_a_line(const char *path, const struct stat *st)
 	return inside;
 }
 
-static enum seal_status open_behind(struct file_sink *s, const char *address, struct seal_err *err)
+static enum seal_status open_behind(struct file_sink *s, const char *address, bool exists, struct seal_err *err)
 {
+	enum seal_status rc = SEAL_OK;
 	struct stat st;
 
 	s->fd = open(address, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
@@ -317,8 +334,8 @@ static enum seal_status open_behind(struct file_sink *s, const char *address, st
 	s->close_fd = true;
 	/* A killed run may have left half a line; its record comes again, on a line of its own. */
 	if (fstat(s->fd, &st) == 0 && ends_in_a_line(address, &st))
-		return file_write_all(s->fd, BYTES_LIT("\n"), s->name, err);
-	return SEAL_OK;
+		rc = file_write_all(s->fd, BYTES_LIT("\n"), s->name, err);
+	return rc == SEAL_OK && !exists ? sync_directory(address, err) : rc;
 }
 
 static enum seal_status open_fd(struct file_sink *s, const char *address, struct seal_err *err)
@@ -332,7 +349,7 @@ static enum seal_status open_fd(struct file_sink *s, const char *address, struct
 	s->fd = -1;
 	exists = stat(address, &old) == 0;
 	if (s->options.append)
-		return open_behind(s, address, err);
+		return open_behind(s, address, exists, err);
 	if (!s->options.direct && (!exists || S_ISREG(old.st_mode)))
 		return open_beside(s, exists ? &old : NULL, err);
 	s->fd = open(address, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -349,6 +366,7 @@ static void look_at_fd(struct file_sink *s)
 
 	if (fstat(s->fd, &st) != 0)
 		return;
+	s->syncs = s->options.append && S_ISREG(st.st_mode);
 	s->may_block = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(s->fd);
 	size = S_ISFIFO(st.st_mode) ? fcntl(s->fd, F_GETPIPE_SZ) : 0;
 	s->pipe_bytes = size > 0 ? (size_t)size : 0;
@@ -386,6 +404,7 @@ out:
 const struct sink_ops ndjson_sink_ops = {
 	.size = sizeof(struct sink_ops),
 	.name = "file",
+	.traits = &ndjson_traits,
 	.help = "records in lines: a path, or - for stdout",
 	.options = rows,
 	.options_size = sizeof(struct options),

@@ -45,6 +45,7 @@ static const struct opt_row rows[] = {{.name = "max-record-bytes",
 				      {.name = "skip-blank",
 				       .help = "empty lines are left out instead of passed on",
 				       .type = OPT_FLAG,
+				       .internal = true,
 				       .offset = offsetof(struct options, skip_blank)},
 				      {.name = "key-delimiter",
 				       .help = "what stands before it in a line is the record's key, as kcat -K",
@@ -457,9 +458,29 @@ out:
 	return SEAL_OK;
 }
 
+const struct stream_traits ndjson_traits = {
+	.title = "files of lines",
+	.address = "PATH",
+	.null = "an empty line",
+	.limit = "--max-record-bytes",
+	.order = STREAM_ORDER_PARTITION,
+};
+
+const struct stream_traits ndjson_envelope_traits = {
+	.title = "files of kcat's envelopes",
+	.address = "PATH",
+	.key = "`key`, UTF-8 text",
+	.headers = "`headers`, UTF-8 text",
+	.timestamp = "`ts`",
+	.limit = "--max-record-bytes",
+	.order = STREAM_ORDER_PARTITION,
+	.keeps_timestamp = true,
+};
+
 const struct source_ops ndjson_source_ops = {
 	.size = sizeof(struct source_ops),
 	.name = "file",
+	.traits = &ndjson_traits,
 	.help = "records in lines: a path, or - for stdin",
 	.options = rows,
 	.options_size = sizeof(struct options),

@@ -111,7 +111,7 @@ static enum seal_status unwrap(const struct vault_login *login, const char *wrap
 			     source_name(login->options));
 		goto out;
 	}
-	SEAL_TRY(login_secret_of(bytes_str(secret_id), LOGIN_SPACE, "the wrapped secret id", out, err));
+	SEAL_TRY(secret_text(bytes_str(secret_id), SECRET_SPACE, "the wrapped secret id", out, err));
 out:
 	vault_json_free(body);
 	vault_json_free(answer);
@@ -125,7 +125,7 @@ static enum seal_status unwrap_once(const struct vault_login *login, const struc
 	struct vault_login_memory *memory = login->memory;
 	enum seal_status rc = SEAL_OK;
 
-	SEAL_TRY(login_token_check((const char *)wrapping->ptr, source_name(login->options), err));
+	SEAL_TRY(secret_token_check((const char *)wrapping->ptr, source_name(login->options), err));
 	if (memory->wrapping.len != wrapping->len || !ct_equal(memory->wrapping.ptr, wrapping->ptr, wrapping->len)) {
 		secret_clear(&memory->wrapping);
 		secret_clear(&memory->secret_id);
@@ -143,7 +143,7 @@ static enum seal_status login_once(const struct vault_login *login, struct vault
 	json_t *body = NULL;
 	enum seal_status rc;
 
-	SEAL_TRY(login_secret(login->options, VARIABLE, LOGIN_SPACE, &given, err));
+	SEAL_TRY(login_secret(login->options, VARIABLE, SECRET_SPACE, &given, err));
 	if (given.ptr != NULL && login->options->secret_wrapped)
 		SEAL_TRY(unwrap_once(login, &given, &secret_id, err));
 	else if (given.ptr != NULL)

@@ -5,9 +5,9 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/mem.h"
-#include "vault/login/aws_credentials.h"
+#include "aws/credentials.h"
 #include "vault/login/method.h"
-#include "vault/login/sigv4.h"
+#include "aws/sigv4.h"
 
 #define STS_BODY "Action=GetCallerIdentity&Version=2011-06-15"
 #define STS_TYPE "application/x-www-form-urlencoded; charset=utf-8"
@@ -87,7 +87,7 @@ static enum seal_status signed_body(const struct vault_options *options, const s
 	if (options->aws_server_id != NULL)
 		headers[n++] = (struct http_header){"X-Vault-AWS-IAM-Server-ID", options->aws_server_id};
 	request.n_headers = n;
-	SEAL_TRY(sigv4_sign(&request, (const char *)keys->access_key.ptr,
+	SEAL_TRY(sigv4_sign(NULL, &request, (const char *)keys->access_key.ptr,
 			    bytes_str((const char *)keys->secret_key.ptr), &authorization, err));
 	SEAL_TRY(buf_append_u8(&authorization, 0, err));
 	headers[n++] = (struct http_header){"Authorization", (const char *)authorization.ptr};
@@ -103,11 +103,12 @@ out:
 
 static enum seal_status login_once(const struct vault_login *login, struct vault_auth *out, struct seal_err *err)
 {
+	const struct aws_want want = {.region = login->options->aws_region};
 	struct aws_credentials keys = {0};
 	json_t *body = NULL;
 	enum seal_status rc;
 
-	SEAL_TRY(aws_credentials_find(login->options->aws_region, login->deadline_ms, &keys, err));
+	SEAL_TRY(aws_credentials_find(&want, login->deadline_ms, &keys, err));
 	SEAL_TRY(login_body(&body, err));
 	SEAL_TRY(signed_body(login->options, &keys, body, err));
 	SEAL_TRY(login_post(login, "aws", "login", NULL, body, out, err));

@@ -19,7 +19,7 @@ static enum seal_status login_once(const struct vault_login *login, struct vault
 	enum seal_status rc;
 
 	SEAL_TRY(check(login->options, err));
-	SEAL_TRY(login_secret(login->options, VARIABLE, LOGIN_SPACE, &jwt, err));
+	SEAL_TRY(login_secret(login->options, VARIABLE, SECRET_SPACE, &jwt, err));
 	SEAL_TRY(login_post_jwt(login, "jwt", &jwt, out, err));
 out:
 	secret_clear(&jwt);

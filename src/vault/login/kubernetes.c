@@ -15,7 +15,7 @@ static enum seal_status login_once(const struct vault_login *login, struct vault
 	struct secret jwt = SECRET_INIT;
 	enum seal_status rc;
 
-	rc = login_secret_file(path != NULL ? path : SERVICE_ACCOUNT_TOKEN, LOGIN_SPACE, path == NULL, &jwt, err);
+	rc = login_secret_file(path != NULL ? path : SERVICE_ACCOUNT_TOKEN, SECRET_SPACE, path == NULL, &jwt, err);
 	if (rc != SEAL_OK && path == NULL)
 		err_prefix(err, "no service account token; outside a pod name one with --vault-secret-file");
 	if (rc == SEAL_OK)

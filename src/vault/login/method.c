@@ -4,13 +4,11 @@
  */
 #include "vault/login/method.h"
 
-#include <ctype.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/utf8.h"
 #include "http/http.h"
-#include "keys/keyring.h"
 
 #define TTL_MAX_S (UINT64_C(1) << 40)
 
@@ -19,38 +17,6 @@ enum seal_status login_need(const char *value, const char *option, const char *m
 	if (value != NULL && value[0] != '\0')
 		return SEAL_OK;
 	return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "logging in with %s needs --%s", method, option);
-}
-
-static struct seal_bytes trimmed(struct seal_bytes raw, enum login_trim trim)
-{
-	if (trim == LOGIN_LINE_END) {
-		if (raw.len > 0 && raw.ptr[raw.len - 1] == '\n')
-			raw.len--;
-		if (raw.len > 0 && raw.ptr[raw.len - 1] == '\r')
-			raw.len--;
-		return raw;
-	}
-	while (raw.len > 0 && isspace(raw.ptr[raw.len - 1]))
-		raw.len--;
-	while (raw.len > 0 && isspace(raw.ptr[0]))
-		raw = bytes_skip(raw, 1);
-	return raw;
-}
-
-enum seal_status login_secret_of(struct seal_bytes raw, enum login_trim trim, const char *what, struct secret *out,
-				 struct seal_err *err)
-{
-	struct seal_bytes text = trimmed(raw, trim);
-	enum seal_status rc;
-
-	if (text.len == 0)
-		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "%s is empty", what);
-	if (memchr(text.ptr, 0, text.len) != NULL)
-		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "%s holds a zero byte, so it is not a text", what);
-	rc = secret_alloc(out, text.len + 1, err);
-	if (rc == SEAL_OK)
-		memcpy(out->ptr, text.ptr, text.len);
-	return rc;
 }
 
 static void warn_if_readable(const char *path)
@@ -62,7 +28,7 @@ static void warn_if_readable(const char *path)
 			path, (unsigned)st.st_mode & 0777);
 }
 
-enum seal_status login_secret_file(const char *path, enum login_trim trim, bool quiet, struct secret *out,
+enum seal_status login_secret_file(const char *path, enum secret_trim trim, bool quiet, struct secret *out,
 				   struct seal_err *err)
 {
 	struct secret raw = SECRET_INIT;
@@ -70,14 +36,14 @@ enum seal_status login_secret_file(const char *path, enum login_trim trim, bool 
 
 	if (!quiet)
 		warn_if_readable(path);
-	SEAL_TRY(keyring_read_secret(path, LOGIN_SECRET_MAX, false, &raw, err));
-	SEAL_TRY(login_secret_of(secret_bytes(&raw), trim, path, out, err));
+	SEAL_TRY(secret_read_file(path, LOGIN_SECRET_MAX, false, &raw, err));
+	SEAL_TRY(secret_text(secret_bytes(&raw), trim, path, out, err));
 out:
 	secret_clear(&raw);
 	return rc;
 }
 
-enum seal_status login_secret(const struct vault_options *options, const char *variable, enum login_trim trim,
+enum seal_status login_secret(const struct vault_options *options, const char *variable, enum secret_trim trim,
 			      struct secret *out, struct seal_err *err)
 {
 	const char *text = getenv(variable);
@@ -86,18 +52,7 @@ enum seal_status login_secret(const struct vault_options *options, const char *v
 		return login_secret_file(options->secret_file, trim, false, out, err);
 	if (text == NULL || text[0] == '\0')
 		return SEAL_OK;
-	return login_secret_of(bytes_str(text), trim, variable, out, err);
-}
-
-enum seal_status login_token_check(const char *token, const char *what, struct seal_err *err)
-{
-	for (const char *at = token; *at != '\0'; at++)
-		if (*at <= ' ' || *at >= 0x7f)
-			return err_set(
-				err, SEAL_USAGE, SEAL_E_CONFIG,
-				"%s holds characters that no token has (white space inside, control or beyond ASCII)",
-				what);
-	return SEAL_OK;
+	return secret_text(bytes_str(text), trim, variable, out, err);
 }
 
 /* Each segment percent-encoded; slashes at both ends and auth/ in front are forgiven. */
@@ -175,8 +130,8 @@ enum seal_status login_auth(const json_t *answer, struct vault_auth *out, struct
 			       "from multi-factor login, or log in another way");
 	if (token == NULL || token[0] == '\0')
 		return err_set(err, SEAL_DENIED, SEAL_E_SERVICE, "the server's answer to the login holds no token");
-	SEAL_TRY(login_token_check(token, "the token that the server gave", err));
-	SEAL_TRY(login_secret_of(bytes_str(token), LOGIN_SPACE, "the token that the server gave", &out->token, err));
+	SEAL_TRY(secret_token_check(token, "the token that the server gave", err));
+	SEAL_TRY(secret_text(bytes_str(token), SECRET_SPACE, "the token that the server gave", &out->token, err));
 	out->ttl_ms = ttl > 0 && (uint64_t)ttl < TTL_MAX_S ? (uint64_t)ttl * 1000 : 0;
 	out->renewable = json_is_true(json_object_get(auth, "renewable"));
 	out->limited = json_integer_value(json_object_get(auth, "num_uses")) > 0;

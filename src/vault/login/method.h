@@ -5,6 +5,7 @@
 #ifndef VAULT_LOGIN_METHOD_H
 #define VAULT_LOGIN_METHOD_H
 
+#include "base/secret_file.h"
 #include "vault/login.h"
 
 extern const struct vault_login_ops vault_login_token, vault_login_approle, vault_login_kubernetes, vault_login_jwt,
@@ -21,22 +22,12 @@ void vault_login_test_oidc(unsigned port, bool person);
 SEAL_MUST_USE enum seal_status login_need(const char *value, const char *option, const char *method,
 					  struct seal_err *err);
 
-enum login_trim { LOGIN_LINE_END, LOGIN_SPACE };
-/*
- * A secret as text that ends with a zero byte, not counted by the caller: `raw` without one line end, or without white
- * space around it. SEAL_USAGE/SEAL_E_CONFIG when nothing is left, or when it holds a zero byte; `what` names it.
- */
-SEAL_MUST_USE enum seal_status login_secret_of(struct seal_bytes raw, enum login_trim trim, const char *what,
-					       struct secret *out, struct seal_err *err);
-/* The same from a file; warns when others can read it, unless `quiet`. */
-SEAL_MUST_USE enum seal_status login_secret_file(const char *path, enum login_trim trim, bool quiet,
+/* secret_text from a file; warns when others can read it, unless `quiet`. */
+SEAL_MUST_USE enum seal_status login_secret_file(const char *path, enum secret_trim trim, bool quiet,
 						 struct secret *out, struct seal_err *err);
 /* From --vault-secret-file, else from the variable; SEAL_OK and out->ptr NULL when neither is there. */
 SEAL_MUST_USE enum seal_status login_secret(const struct vault_options *options, const char *variable,
-					    enum login_trim trim, struct secret *out, struct seal_err *err);
-/* A token must be able to stand in a header. */
-SEAL_MUST_USE enum seal_status login_token_check(const char *token, const char *what, struct seal_err *err);
-
+					    enum secret_trim trim, struct secret *out, struct seal_err *err);
 /* Appends "auth/MOUNT/SUFFIX", and "/USER" where there is one; mount: the options' or `method`. */
 SEAL_MUST_USE enum seal_status login_path(const struct vault_options *options, const char *method, const char *suffix,
 					  const char *user, struct seal_buf *out, struct seal_err *err);

@@ -115,7 +115,7 @@ static enum seal_status ask_address(const struct vault_login *login, const char 
 			     redirect);
 		goto out;
 	}
-	SEAL_TRY(login_token_check(text, "the address for the browser", err));
+	SEAL_TRY(secret_token_check(text, "the address for the browser", err));
 	if (query == NULL || !is_plain(parameter(bytes_str(query + 1), "state")) ||
 	    !is_plain(parameter(bytes_str(query + 1), "nonce"))) {
 		rc = err_set(err, SEAL_DENIED, SEAL_E_SERVICE,

@@ -24,7 +24,7 @@ static enum seal_status login_once(const struct vault_login *login, const char *
 	enum seal_status rc;
 
 	SEAL_TRY(check(login->options, method, err));
-	SEAL_TRY(login_secret(login->options, VARIABLE, LOGIN_LINE_END, &password, err));
+	SEAL_TRY(login_secret(login->options, VARIABLE, SECRET_LINE_END, &password, err));
 	SEAL_TRY(login_body(&body, err));
 	SEAL_TRY(login_add(body, "password", (const char *)password.ptr, err));
 	SEAL_TRY(login_post(login, method, "login", login->options->user, body, out, err));

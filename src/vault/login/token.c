@@ -28,8 +28,8 @@ static enum seal_status take(struct seal_bytes raw, const char *source, struct v
 	enum seal_status rc;
 
 	snprintf(out->source, sizeof(out->source), "%s", source);
-	SEAL_TRY(login_secret_of(raw, LOGIN_SPACE, source, &out->token, err));
-	SEAL_TRY(login_token_check((const char *)out->token.ptr, source, err));
+	SEAL_TRY(secret_text(raw, SECRET_SPACE, source, &out->token, err));
+	SEAL_TRY(secret_token_check((const char *)out->token.ptr, source, err));
 out:
 	return rc;
 }
@@ -39,8 +39,8 @@ static enum seal_status from_file(const char *path, struct vault_auth *out, stru
 	enum seal_status rc;
 
 	snprintf(out->source, sizeof(out->source), "%s", path);
-	SEAL_TRY(login_secret_file(path, LOGIN_SPACE, false, &out->token, err));
-	SEAL_TRY(login_token_check((const char *)out->token.ptr, path, err));
+	SEAL_TRY(login_secret_file(path, SECRET_SPACE, false, &out->token, err));
+	SEAL_TRY(secret_token_check((const char *)out->token.ptr, path, err));
 out:
 	if (rc != SEAL_OK)
 		err_prefix(err, "the token file");

@@ -1,0 +1,127 @@
+"""The cases, run by the program: records are envelopes of kcat -J, or lines where a case says so.
+
+By hand: SEALSTREAM=build/sealstream pytest-3 tests/conformance/test_program.py
+"""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import suite
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from program import Program
+
+GROUPS = list(suite.groups())
+PLACE = re.compile(r"stdin:(\d+)(?: \([^)]*/-1/\d+\))?(?:: (.*))?")
+KEY_HEADER = "seal-key"
+
+
+@pytest.fixture(scope="module")
+def rings(tmp_path_factory):
+    """The program with the keyring of each set of keys, made once."""
+    made = {}
+
+    def ring_of(keys):
+        if str(keys) not in made:
+            folder = tmp_path_factory.mktemp("ring")
+            made[str(keys)] = program = Program(folder)
+            for name, key in keys.items():
+                flags = ["--" + flag for flag in ("derived", "convergent") if key.get(flag)]
+                for material in key["versions"]:
+                    (folder / "material").write_bytes(bytes.fromhex(material))
+                    program.run("key", "import", name, "--type", key["type"], *flags, "--material", "material")
+                if "min_decryption_version" in key:
+                    program.run("key", "config", name, "--min-decryption-version", key["min_decryption_version"])
+        return made[str(keys)]
+
+    return ring_of
+
+
+def failures(said):
+    """{number of the record, or 0 for the run: Failure}"""
+    found = {}
+    for line in said.splitlines():
+        told = json.loads(line)
+        if told["level"] == "error":
+            at = PLACE.fullmatch(told["place"])
+            failure = suite.Failure(told["class"], told["code"], (at[2] or "") if at else told["place"])
+            assert found.setdefault(int(at[1]) if at else 0, failure) is failure, said
+    return found
+
+
+def envelope(case, record):
+    """A record with the part that the case is about, and nothing else."""
+    part, text = case.get("part", "value"), None if record.value is None else record.value.decode()
+    made = {"topic": case["topic"], "payload": None}
+    if part == "value":
+        made["payload"] = text
+    elif part == "key":
+        made["key"] = text
+    else:
+        made["headers"] = [part.removeprefix("header:"), text]
+    if record.key_header is not None:
+        made["headers"] = [KEY_HEADER, record.key_header.decode()]
+    return json.dumps(made).encode()
+
+
+def part_of(case, line):
+    """The reverse."""
+    made, part = json.loads(line), case.get("part", "value")
+    headers = dict(zip(made.get("headers", [])[::2], made.get("headers", [])[1::2]))
+    text = made["payload"] if part == "value" else made["key"] if part == "key" else headers[part.removeprefix("header:")]
+    header = headers.get(KEY_HEADER)
+    return suite.Record(None if text is None else text.encode(), None if header is None else header.encode())
+
+
+def run(program, policy, case, direction, records):
+    """A Record or Failure of each; a Failure alone when the run fails."""
+    lines = case.get("lines", False)
+    options = [] if lines else ["-J"]
+    if "max_record_bytes" in case:
+        options += ["--max-record-bytes", case["max_record_bytes"]]
+    given = [record.value if lines else envelope(case, record) for record in records]
+    assert not any(b"\n" in line for line in given), "lines would not tell these records apart"
+    out, said = program.run(direction, "-p", policy, "-t", case["topic"], *options, "--log-format", "json",
+                            input=b"".join(line + b"\n" for line in given), exit_code=None)
+    failed = failures(said)
+    if 0 in failed:
+        assert out == b"" and len(failed) == 1
+        return failed[0]
+    made = iter(out.split(b"\n")[:-1])
+    results = [failed[at] if at in failed else suite.Record(next(made)) if lines else part_of(case, next(made))
+               for at in range(1, len(records) + 1)]
+    assert next(made, None) is None, "more records than came"
+    return results
+
+
+@pytest.mark.parametrize("name, keys, group", GROUPS, ids=[name for name, _, _ in GROUPS])
+def test_group(name, keys, group, rings, tmp_path):
+    program, policy = rings(keys), tmp_path / "policy.yaml"
+    policy.write_text(suite.policy_of(group, tmp_path / "store.db"), encoding="utf-8")
+    if "fails" in group:
+        topic = next(line for line in group["policy"] if "match:" in line).split("match:")[1].strip()
+        got = run(program, policy, {"topic": topic}, "protect", [suite.Record(None)])
+        assert isinstance(got, suite.Failure), got
+        got = got._replace(place=got.place.removeprefix(f"{tmp_path}/"))
+        assert suite.has_failed(group["fails"], got), got
+        return
+    for case in group["cases"]:
+        if case.get("library"):
+            continue
+        got = run(program, policy, case, case["direction"], suite.inputs(case))
+        if "fails" in case:
+            assert suite.has_failed(case["fails"], got), got
+            continue
+        assert isinstance(got, list), got
+        back = suite.back(case)
+        suite.check(case, got, lambda records, back=back: run(program, policy, back, "reveal", records))
+
+
+def test_files_are_what_generate_makes(tmp_path):
+    """Whoever changes a case changes both."""
+    subprocess.run([sys.executable, suite.FOLDER / "generate", tmp_path], check=True)
+    assert {path.name: path.read_text() for path in tmp_path.glob("*.json")} == \
+        {path.name: path.read_text() for path in suite.FILES}

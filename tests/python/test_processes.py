@@ -1,0 +1,129 @@
+"""Threads, and processes: forked while others are at work, spawned, closed under way."""
+import multiprocessing
+import os
+import threading
+
+import pytest
+import sealstream
+from package_kit import POLICY, PURCHASE
+
+ROUNDS, BATCH, THREADS = 40, 50, 6
+
+
+def work(engine, name):
+    """Nonces of what was protected; fails where one thread sees another's records."""
+    seen = set()
+    for turn in range(ROUNDS):
+        records = [f'{{"Address":"{name} {turn} {n}"}}' for n in range(BATCH)]
+        sealed = engine.protect("purchases", records)
+        assert engine.reveal("purchases", sealed) == records
+        seen |= {line.split("vault:v1:")[1][:16] for line in sealed}
+    return seen
+
+
+def in_threads(engine, count=THREADS):
+    found, failed = [], []
+
+    def run(name):
+        try:
+            found.append(work(engine, name))
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    nonces = set().union(*found)
+    assert len(nonces) == count * ROUNDS * BATCH
+    return nonces
+
+
+def test_threads_share_an_engine(engine):
+    in_threads(engine)
+
+
+def test_close_while_others_work(policy, keyring):
+    """Calls that are under way end well; later ones are refused."""
+    engine = sealstream.Engine(policy, keyring=keyring)
+    begun, outcomes = threading.Barrier(THREADS + 1), []
+
+    def run():
+        begun.wait()
+        try:
+            while True:
+                assert engine.reveal("purchases", engine.protect("purchases", [PURCHASE] * 20)) == [PURCHASE] * 20
+        except sealstream.UsageError as error:
+            outcomes.append(str(error))
+
+    threads = [threading.Thread(target=run) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    engine.close()
+    for thread in threads:
+        thread.join()
+    assert outcomes == ["the engine is closed"] * THREADS
+
+
+def child(engine, keyring, queue, name):
+    before = keyring.keys()
+    queue.put((before, work(engine, name), work(engine, name)))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_fork_while_threads_work(engine, keyring):
+    """Children make keys and engines of their own, whatever the parent's threads held; no nonce is used twice."""
+    context = multiprocessing.get_context("fork")
+    stop = threading.Event()
+    kept = []
+
+    def busy():
+        while not stop.is_set():
+            kept.append(work(engine, "parent"))
+
+    threads = [threading.Thread(target=busy) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    queue = context.Queue()
+    children = [context.Process(target=child, args=(engine, keyring, queue, f"child {n}")) for n in range(4)]
+    for process in children:
+        process.start()
+    answers = [queue.get(timeout=120) for _ in children]
+    stop.set()
+    for thread in threads:
+        thread.join()
+    for process in children:
+        process.join()
+        assert process.exitcode == 0
+    sets = [nonces for _, *found in answers for nonces in found] + kept
+    assert {tuple(names) for names, *_ in answers} == {("cards", "join", "pii")}
+    assert len(set().union(*sets)) == sum(map(len, sets))
+    assert len(in_threads(engine, 2)) > 0
+
+
+def test_a_child_that_never_uses_it_ends(engine):
+    process = multiprocessing.get_context("fork").Process(target=engine.close)
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    assert engine.reveal("purchases", engine.protect("purchases", [PURCHASE])) == [PURCHASE]
+
+
+def spawned(directory, sealed, queue):
+    with sealstream.Engine(sealstream.Policy.from_text(POLICY), keyring=directory) as engine:
+        queue.put((os.getpid(), engine.reveal("purchases", sealed)))
+
+
+def test_spawned_processes_make_their_own(engine, keyring):
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    process = context.Process(target=spawned, args=(keyring.path, engine.protect("purchases", [PURCHASE]), queue))
+    process.start()
+    pid, opened = queue.get(timeout=120)
+    process.join()
+    assert pid != os.getpid() and opened == [PURCHASE]
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        context.Process(target=work, args=(engine, "x")).start()

@@ -1,0 +1,61 @@
+"""Kafka records whole: keys and headers with rules, and data keys in headers."""
+import pytest
+import sealstream
+from sealstream import KEY_HEADER, Record
+
+
+def test_a_record_without_such_rules(engine):
+    record = Record(b'{"Address":"x"}', b"k", (("a", b"1"), ("null", None)))
+    sealed = engine.protect_records("purchases", [record])
+    assert sealed[0].value != record.value and sealed[0].key == b"k" and sealed[0].headers == [*record.headers]
+    assert engine.reveal_records("purchases", sealed) == [Record(record.value, b"k", [*record.headers])]
+
+
+def test_keys_and_headers(engine, policy):
+    headers = [("customer", b"Ada"), ("trace", b"1"), ("customer", b"Bob"), ("customer", None)]
+    records = [Record(b'{"note":"x"}', b"ada", headers), Record(None, None), Record('{"note":"y"}', "bob")]
+    sealed = engine.protect_records("orders", iter(records))
+    assert sealed[0].key.startswith(b"vault:v1:") and sealed[2].key.startswith("vault:v1:") and sealed[1].key is None
+    assert [name for name, _ in sealed[0].headers] == [name for name, _ in headers]
+    assert sealed[0].headers[1] == headers[1] and sealed[0].headers[3] == headers[3]
+    assert {value[:9] for value in (sealed[0].headers[0][1], sealed[0].headers[2][1])} == {b"vault:v1:"}
+    opened = engine.reveal_records("orders", sealed)
+    assert opened == [record._replace(headers=list(record.headers)) for record in records]
+    assert engine.reveal(policy.topic("orders").key, [sealed[0].key]) == [b"ada"]
+
+
+def test_one_part_fails_and_so_does_the_record(engine):
+    sealed = engine.protect_records("orders", [Record(b'{"note":"x"}', b"k", [("customer", b"Ada")])] * 4)
+    spoiled = [sealed[0]._replace(value=b"{"), sealed[1]._replace(key=b"plain"), sealed[2]._replace(headers=[
+        ("customer", b"plain")]), sealed[3]]
+    results = engine.reveal_records("orders", spoiled, on_error="return")
+    assert [(error.index, error.code, error.place) for error in results[:3]] == [
+        (0, "syntax", "byte 1"), (1, "plaintext", "key"), (2, "plaintext", "header:customer")]
+    assert results[3].key == b"k"
+    with pytest.raises(sealstream.DataError) as caught:
+        engine.reveal_records("orders", spoiled[1:])
+    assert caught.value.index == 0 and caught.value.place == "key"
+
+
+def test_data_keys_in_headers(engine):
+    with pytest.raises(sealstream.UsageError) as caught:
+        engine.protect("carried", [b'{"note":"x"}'])
+    assert caught.value.code == "config"
+    records = [Record(b'{"note":"x"}', headers=[("a", b"1"), ("b", b"2")]), Record(b"{}")]
+    sealed = engine.protect_records("carried", records)
+    assert [name for name, _ in sealed[0].headers] == ["a", "b", KEY_HEADER]
+    again = Record(sealed[0].value, headers=[sealed[0].headers[2], *sealed[0].headers[:2]])
+    opened = engine.reveal_records("carried", [sealed[0], again, *sealed[1:]])
+    assert [record.value for record in opened] == [records[0].value] * 2 + [b"{}"]
+    lost = engine.reveal_records("carried", [Record(sealed[0].value)], on_error="return")
+    assert isinstance(lost[0], sealstream.DataError)
+    twice = Record(sealed[0].value, headers=[sealed[0].headers[2]] * 2)
+    with pytest.raises(sealstream.DataError, match="more than once"):
+        engine.reveal_records("carried", [twice])
+
+
+def test_wrong_types(engine):
+    with pytest.raises(TypeError, match="record 1: give bytes, str or None, not int"):
+        engine.protect_records("orders", [Record(b"{}"), Record(1)])
+    with pytest.raises(TypeError, match="record 0: give bytes, str or None, not float"):
+        engine.protect_records("carried", [Record(b"{}", None, [(KEY_HEADER, 1.5)])])

@@ -1,0 +1,16 @@
+"""Which tests stay together where several processes share them: those of a file, as they share servers; those of one platform of the suite;
+all that build in build/."""
+import re
+
+from xdist.scheduler import LoadScopeScheduling
+
+BUILDING = r"test_(demo|detect|json_test_suite|signatures|wycheproof)\.py"
+SUITE = r"test_suite\.py::\w+\[\w+(-fifo|-raw)?"
+
+
+class ByFile(LoadScopeScheduling):
+    def _split_scope(self, nodeid):
+        if re.search(BUILDING, nodeid):
+            return "build"
+        platform = re.search(SUITE, nodeid)
+        return platform[0].rpartition("[")[2] if platform else nodeid.partition("::")[0]

@@ -1,0 +1,152 @@
+"""Columns of batch DataFrames and SQL functions: what comes out, in which order, and how failures are told."""
+import json
+
+import pytest
+import sealed
+import sealstream
+from keyring_files import Keyring
+from package_kit import BAD_CARD, POLICY
+from pyspark.sql import functions
+from sealstream import spark as seal
+
+
+def purchase(n):
+    return json.dumps({"id": n, "Address": f"{n} High St", "price": 1.10}, separators=(",", ":"))
+
+
+@pytest.fixture
+def mixed(spark):
+    """5,000 rows in two partitions, of two topics that take turns, every seventh value null."""
+    rows = [(n, "purchases" if n % 2 else "orders", None if n % 7 == 0 else
+             purchase(n) if n % 2 else f'{{"note":"note {n}"}}') for n in range(5000)]
+    return spark.createDataFrame(rows, "id int, topic string, value string").repartition(2, "id").cache()
+
+
+@pytest.mark.parametrize("kind", ["string", "binary"])
+def test_each_row_by_its_topic(mixed, policy, shop, kind):
+    """Reveals with a second implementation; order, nulls and the other columns stay."""
+    df = mixed.withColumn("value", functions.col("value").cast(kind))
+    made = seal.protect(df, policy)
+    assert made.columns == df.columns and dict(made.dtypes)["value"] == kind
+    rows, before = made.collect(), df.collect()
+    assert [row.id for row in rows] == [row.id for row in before]
+    keys = {1: Keyring(shop).read("pii")["versions"][0]["material"]}
+    for row, plain in zip(rows, before):
+        if plain.value is None:
+            assert row.value is None
+            continue
+        name = "Address" if row.topic == "purchases" else "note"
+        old, new = json.loads(plain.value), json.loads(row.value)
+        kind_of, opened = sealed.decrypt(keys, new[name],
+                                         lambda kind, name=name: sealed.place(f"$['{name}']", kind, "shop"))
+        assert (kind_of, opened.decode()) == (sealed.STRING, old[name])
+        assert new | {name: 0} == old | {name: 0}
+    assert seal.reveal(made, policy).collect() == before
+
+
+def test_failed_rows_in_a_second_column(spark, policy):
+    rows = [(1, purchase(1)), (2, BAD_CARD), (3, None), (4, "no JSON")]
+    df = spark.createDataFrame(rows, "id int, value string").coalesce(1)
+    made = seal.protect(df, policy, topic="purchases", failed="column").cache()
+    good, bad, null, other = made.collect()
+    assert good.value and good.seal_error is None and null.value is None and null.seal_error is None
+    assert bad.value is None and other.value is None
+    assert (bad.seal_error.status, bad.seal_error.code, bad.seal_error.place) == ("data", "domain", "$['credit_card']")
+    assert other.seal_error.code == "syntax" and "no JSON" not in other.seal_error.text
+    letters = made.where("seal_error is not null").selectExpr("seal_error.topic", "seal_error.dead_letter as value")
+    assert [(row.topic, bytes(row.value).decode()) for row in seal.reveal(letters, policy).collect()] == [
+        ("purchases_dead", BAD_CARD), ("purchases_dead", "no JSON")]
+    nulls = seal.protect(df, policy, topic="purchases", failed="null").collect()
+    assert [row.value is None for row in nulls] == [False, True, True, True]
+    renamed = seal.protect(df, policy, topic="purchases", failed="column", error_column="why")
+    assert renamed.columns == ["id", "value", "why"]
+
+
+def test_keys_and_headers(spark, policy):
+    schema = "key binary, value binary, headers array<struct<key:string,value:binary>>"
+    rows = [(b"k1", b'{"note":"a"}', [("customer", b"Zoe"), ("other", None)]), (None, None, None)]
+    df = spark.createDataFrame(rows, schema).coalesce(1)
+    made = seal.protect(df, policy, topic="orders", key="key", headers="headers").cache()
+    first, second = made.collect()
+    assert bytes(first.key).startswith(b"vault:v1:") and tuple(second) == (None, None, None)
+    assert [header.key for header in first.headers] == ["customer", "other"]
+    assert bytes(first.headers[0].value).startswith(b"vault:v1:") and first.headers[1].value is None
+    assert seal.reveal(made, policy, topic="orders", key="key", headers="headers").collect() == df.collect()
+    carried = seal.protect(df, policy, topic="carried", headers="headers").cache()
+    assert carried.first().headers[-1].key == sealstream.KEY_HEADER
+    assert seal.reveal(carried, policy, topic="carried", headers="headers").collect() == df.collect()
+
+
+def test_sql_and_parquet(spark, policy, tmp_path):
+    seal.register(spark, policy)
+    rows = [(n, purchase(n)) for n in range(3000)]
+    spark.createDataFrame(rows, "id int, value string").write.parquet(f"{tmp_path}/plain")
+    spark.read.parquet(f"{tmp_path}/plain").createOrReplaceTempView("plain")
+    spark.sql("select id, seal_protect_text(value, 'purchases') as text, seal_protect(value, 'purchases') as bytes "
+              "from plain").write.parquet(f"{tmp_path}/sealed")
+    made = spark.read.parquet(f"{tmp_path}/sealed")
+    assert made.dtypes == [("id", "int"), ("text", "string"), ("bytes", "binary")]
+    assert made.where("text like '%High St%' or text not like '%vault:v1:%'").count() == 0
+    made.createOrReplaceTempView("sealed")
+    back = spark.sql("select id, seal_reveal_text(text, 'purchases') as a, seal_reveal_text(bytes, 'purchases') as b "
+                     "from sealed order by id").collect()
+    assert [tuple(row) for row in back] == [(n, text, text) for n, text in rows]
+    by_column = seal.reveal(made, policy, "text", topic="purchases").orderBy("id")
+    assert [row.text for row in by_column.collect()] == [text for _, text in rows]
+    with pytest.raises(sealstream.DataError), seal.errors():
+        spark.sql(f"select seal_protect('{BAD_CARD}', 'purchases') as v").collect()
+    seal.register(spark, policy, failed="null")
+    assert spark.sql(f"select seal_protect('{BAD_CARD}', 'purchases') as v").first().v is None
+
+
+@pytest.mark.parametrize("change, said", [
+    ({"column": "nope"}, "there is no column 'nope'; there are id, value"),
+    ({"column": "id"}, "column 'id' is int; only strings and bytes"),
+    ({"topic": "nope"}, "no entry of 'topics' matches topic 'nope'"),
+    ({"topic": None}, "no string column 'topic'"),
+    ({"failed": "drop"}, "failed: give one of raise, null, column"),
+    ({"failed": "column", "error_column": "id"}, "there is a column 'id' already"),
+    ({"headers": "value"}, "column 'value' has no headers"),
+    ({"policy": "no.yaml"}, "cannot open no.yaml"),
+])
+def test_mistakes_are_told_before_anything_runs(spark, policy, change, said):
+    df = spark.createDataFrame([(1, "x")], "id int, value string")
+    arguments = {"policy": policy, "topic": "purchases"} | change
+    with pytest.raises(sealstream.UsageError) as raised:
+        seal.protect(df, **arguments)
+    assert said in str(raised.value)
+
+
+def test_one_exception_of_a_batch(spark, policy, tmp_path):
+    df = spark.createDataFrame([(BAD_CARD,)], "value string")
+    with pytest.raises(sealstream.DataError) as raised, seal.errors():
+        seal.protect(df, policy, topic="purchases").collect()
+    error = raised.value
+    assert (error.code, error.place, error.index) == ("domain", "$['credit_card']", 0)
+    assert error.__suppress_context__ and "\n" not in str(error) and "4111" not in str(error)
+    with pytest.raises(sealstream.UsageError, match="no keyring at /nowhere"), seal.errors():
+        seal.protect(df, policy, topic="purchases", keyring="/nowhere").write.parquet(f"{tmp_path}/never")
+    with pytest.raises(sealstream.UsageError, match="a row has no topic"), seal.errors():
+        seal.protect(spark.createDataFrame([(None, "x")], "topic string, value string"), policy).collect()
+    with pytest.raises(ZeroDivisionError), seal.errors():
+        raise ZeroDivisionError
+    assert seal.error_of(None) is None and seal.error_of(ValueError("x")) is None
+
+
+def test_one_exception_of_a_stream(spark, policy, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text(BAD_CARD + "\n")
+    lines = spark.readStream.format("text").load(f"{tmp_path}/in")
+    query = (seal.protect(lines, policy, topic="purchases").writeStream.format("parquet")
+             .option("checkpointLocation", f"{tmp_path}/checkpoint").start(f"{tmp_path}/out"))
+    with pytest.raises(sealstream.DataError) as raised, seal.errors():
+        query.awaitTermination()
+    error = seal.error_of(query.exception())
+    assert isinstance(error, sealstream.DataError) and str(error) == str(raised.value)
+    assert error.place == "$['credit_card']"
+
+
+def test_a_policy_of_text_needs_no_file(spark, policy):
+    df = spark.createDataFrame([(purchase(1),)], "value string")
+    made = seal.protect(df, sealstream.Policy.from_text(POLICY), topic="purchases")
+    assert "vault:v1:" in made.first().value

@@ -1,0 +1,146 @@
+/* What becomes of a named member that its group fences: another consumer, or the end? Against the embedded broker. */
+#include "kafka_fixture.h"
+
+static struct source *open_member(const char *name, bool exactly_once)
+{
+	struct opt_list beats = {NULL, "heartbeat.interval.ms=100"}, session = {&beats, "session.timeout.ms=4000"};
+	struct kafka_source_options options = {.connection = connection(),
+					       .group = name,
+					       .member = "one",
+					       .partition = -1,
+					       .exactly_once = exactly_once};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source = NULL;
+
+	options.connection.properties = &session;
+	expect_ok(kafka_source_ops.open(name, &options, &source, &err), &err);
+	return source;
+}
+
+/* As the group says it to one in whose place it has put another. Reads until that is known. */
+static enum seal_status fence(struct source *source, struct batch *batch, struct seal_err *err)
+{
+	const uint64_t until = clock_mono_ms() + 20000;
+	enum read_result result;
+	enum seal_status rc;
+
+	rd_kafka_mock_push_request_errors(cluster, 12, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID); /* Heartbeat */
+	do {
+		assert_true(clock_mono_ms() < until);
+		rc = source->ops->read(source, batch, BATCH, 100, &result, err);
+		if (result == READ_SOME)
+			source->ops->release(source, batch);
+	} while (rc == SEAL_OK);
+	return rc;
+}
+
+/* How many records come until there are `n`. */
+static size_t count(struct source *source, size_t n)
+{
+	struct batch batch;
+	size_t found = 0;
+
+	batch_init(&batch);
+	while (found < n && read_some(source, &batch, BATCH) == READ_SOME) {
+		found += batch.n;
+		source->ops->release(source, &batch);
+	}
+	batch_clear(&batch);
+	return found;
+}
+
+/* Another consumer takes its place; what is held of the old one stays whole. Who is fenced once more has a living rival. */
+static void test_fenced_member(void **state)
+{
+	struct source *source;
+	struct kafka_source *s;
+	struct seal_err err = SEAL_ERR_INIT;
+	struct batch held, batch;
+
+	topic("fenced", 2);
+	fill("fenced", 200, 2);
+	source = open_member("fenced", false);
+	s = kafka_source_of(source);
+	batch_init(&held);
+	batch_init(&batch);
+	assert_int_equal(read_some(source, &held, 10), READ_SOME);
+	assert_int_equal(fence(source, &batch, &err), SEAL_RETRY);
+	err_clear(&err);
+	assert_int_equal(count(source, 200), 200); /* nothing was committed */
+	assert_non_null(s->past);
+	for (size_t i = 0; i < held.n; i++) {
+		uint64_t value;
+
+		assert_true(bytes_to_u64(held.records[i].value, 200, &value));
+		assert_int_equal(value % 2, held.records[i].partition);
+	}
+	assert_int_equal(source->ops->commit(source, &held, &err), SEAL_OK); /* it is another's by now: no effect */
+	source->ops->release(source, &held);
+	assert_int_equal(fence(source, &batch, &err), SEAL_FATAL);
+	assert_null(s->past);
+	assert_non_null(strstr(err.text, "same --member"));
+	assert_true(kafka_source_is_replaced(source));
+	batch_clear(&held);
+	batch_clear(&batch);
+	source->ops->close(source, true);
+}
+
+/* With a batch in the transaction: it is refused, and read again by the other consumer. A rewind finds one, too. */
+static void test_fenced_in_transaction(void **state)
+{
+	struct source *source;
+	struct kafka_source *s;
+	struct seal_err err = SEAL_ERR_INIT;
+	struct batch batch, other;
+	rd_kafka_topic_partition_list_t *offsets;
+	rd_kafka_consumer_group_metadata_t *member;
+
+	topic("fenced-once", 2);
+	fill("fenced-once", 200, 2);
+	source = open_member("fenced-once", true);
+	s = kafka_source_of(source);
+	batch_init(&batch);
+	batch_init(&other);
+	assert_int_equal(read_some(source, &batch, 10), READ_SOME);
+	expect_ok(source->ops->stage(source, &batch, &err), &err);
+	assert_int_equal(fence(source, &other, &err), SEAL_RETRY);
+	err_clear(&err);
+	expect_ok(source->ops->rewind(source, &err), &err);
+	assert_non_null(s->past); /* it has another consumer now */
+	assert_int_equal(count(source, 200), 200);
+	expect_ok(source->ops->stage(source, &batch, &err), &err); /* read before */
+	assert_int_equal(kafka_source_staged(source, &offsets, &member, &err), SEAL_RETRY);
+	err_clear(&err);
+	source->ops->release(source, &batch);
+	expect_ok(source->ops->rewind(source, &err), &err);
+	assert_null(s->past);
+	assert_int_equal(count(source, 200), 200);
+	batch_clear(&batch);
+	batch_clear(&other);
+	source->ops->close(source, true);
+}
+
+/* What has failed on the way, and not by an answer, is tried again. */
+static void test_codes_that_pass(void **state)
+{
+	static const rd_kafka_resp_err_t codes[] = {RD_KAFKA_RESP_ERR__TIMED_OUT, RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE,
+						    RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__WAIT_COORD};
+	struct kafka_client client;
+
+	kafka_client_init(&client);
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		assert_int_equal(kafka_client_error(&client, codes[i], "t", NULL), SEAL_RETRY);
+	assert_int_equal(kafka_client_error(&client, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "t", NULL), SEAL_FATAL);
+	kafka_client_clear(&client);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fenced_member),
+		cmocka_unit_test(test_fenced_in_transaction),
+		cmocka_unit_test(test_codes_that_pass),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}

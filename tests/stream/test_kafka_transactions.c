@@ -1,0 +1,477 @@
+/*
+ * Exactly once against the embedded broker, which has transactions but shows and forgets what it likes: what goes into one, how each
+ * ends, and where reading goes on.
+ */
+#include "kafka_fixture.h"
+
+static struct source *open_exactly_once(const char *name, const char *group)
+{
+	const struct kafka_source_options options = {.connection = connection(),
+						     .group = group,
+						     .partition = -1,
+						     .exit_at_end = true,
+						     .exactly_once = true};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source = NULL;
+
+	expect_ok(kafka_source_ops.open(name, &options, &source, &err), &err);
+	return source;
+}
+
+/* After an abort all is read again, and a partition of which nothing was read is still at its end. */
+static void test_rewind(void **state)
+{
+	struct source *source;
+	struct seal_err err = SEAL_ERR_INIT;
+
+	topic("rewind", 2);
+	fill("rewind", 20, 1);
+	source = open_exactly_once("rewind", "g.rewind");
+	assert_int_equal(count_all(source), 20);
+	expect_ok(source->ops->rewind(source, &err), &err);
+	assert_int_equal(count_all(source), 20);
+	source->ops->close(source, true);
+}
+
+/* Where the group knows nothing of it, a partition begins again at what was read of it first, which may not be its start. */
+static void test_rewind_to_the_first(void **state)
+{
+	static struct opt_list latest = {NULL, "auto.offset.reset=latest"};
+	struct kafka_source_options options = {
+		.connection = connection(), .group = "g.first", .partition = -1, .exactly_once = true};
+	const uint64_t until = clock_mono_ms() + 20000;
+	enum read_result result = READ_IDLE;
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source = NULL;
+	struct batch batch;
+	int64_t first;
+
+	topic("first", 1);
+	fill("first", 10, 1);
+	options.connection.properties = &latest;
+	expect_ok(kafka_source_ops.open("first", &options, &source, &err), &err);
+	batch_init(&batch);
+	while (result == READ_IDLE) { /* until it stands at the end, and something comes behind it */
+		assert_true(clock_mono_ms() < until);
+		fill("first", 1, 1);
+		expect_ok(source->ops->read(source, &batch, BATCH, 100, &result, &err), &err);
+	}
+	first = batch.records[0].offset;
+	assert_in_range(first, 10, 10000);
+	source->ops->release(source, &batch);
+	expect_ok(source->ops->rewind(source, &err), &err);
+	assert_int_equal(read_some(source, &batch, BATCH), READ_SOME);
+	assert_int_equal(batch.records[0].offset, first);
+	source->ops->release(source, &batch);
+	source->ops->close(source, true);
+	batch_clear(&batch);
+}
+
+/* What the keeper took of a partition that nobody has read yet outlives the abort of what was read of others. */
+static void test_rewind_with_carried(void **state)
+{
+	struct source *source;
+	struct seal_err err = SEAL_ERR_INIT;
+
+	topic("carried", 1);
+	fill("carried", 20, 1);
+	source = open_exactly_once("carried", "g.carried");
+	carry_one(source);
+	expect_ok(source->ops->rewind(source, &err), &err);
+	assert_int_equal(count_all(source), 20);
+	source->ops->close(source, true);
+	topic("carried-end", 1);
+	source = open_exactly_once("carried-end", "g.carried-end");
+	carry_one(source); /* that it has ended */
+	expect_ok(source->ops->rewind(source, &err), &err);
+	assert_int_equal(count_all(source), 0);
+	source->ops->close(source, true);
+}
+
+static int64_t staged_offset(struct source *source)
+{
+	rd_kafka_topic_partition_list_t *offsets;
+	rd_kafka_consumer_group_metadata_t *member;
+	struct seal_err err = SEAL_ERR_INIT;
+	int64_t offset;
+
+	expect_ok(kafka_source_staged(source, &offsets, &member, &err), &err);
+	assert_int_equal(offsets->cnt, 1);
+	offset = offsets->elems[0].offset;
+	rd_kafka_topic_partition_list_destroy(offsets);
+	rd_kafka_consumer_group_metadata_destroy(member);
+	return offset;
+}
+
+static void lose_and_take(struct kafka_source *s, const char *name)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+
+	rd_kafka_topic_partition_list_add(list, name, 0);
+	pthread_mutex_lock(&s->reading);
+	group_take(s, list);
+	pthread_mutex_unlock(&s->reading);
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* The position that goes into a transaction is behind the last record that was staged, and what was lost to others is refused. */
+static void test_staged(void **state)
+{
+	struct source *source;
+	struct kafka_source *s;
+	struct seal_err err = SEAL_ERR_INIT;
+	struct batch batch;
+	rd_kafka_topic_partition_list_t *offsets;
+	rd_kafka_consumer_group_metadata_t *member;
+	size_t n;
+
+	topic("staged", 1);
+	fill("staged", 20, 1);
+	source = open_exactly_once("staged", "g.staged");
+	s = the_source(source);
+	batch_init(&batch);
+	assert_int_equal(read_some(source, &batch, 15), READ_SOME);
+	n = batch.n;
+	batch.n = 1;
+	expect_ok(source->ops->stage(source, &batch, &err), &err);
+	assert_int_equal(staged_offset(source), 1);
+	batch.n = n;
+	expect_ok(source->ops->stage(source, &batch, &err), &err);
+	assert_int_equal(staged_offset(source), n);
+	lose_and_take(s, "staged"); /* another may have had it meanwhile, and what is staged is of then */
+	assert_int_equal(kafka_source_staged(source, &offsets, &member, &err), SEAL_RETRY);
+	err_clear(&err);
+	kafka_source_settled(source);
+	pthread_mutex_lock(&s->lock);
+	s->parts[0].since = ++s->epoch; /* it was another's for a while */
+	pthread_mutex_unlock(&s->lock);
+	expect_ok(source->ops->stage(source, &batch, &err), &err);
+	assert_int_equal(kafka_source_staged(source, &offsets, &member, &err), SEAL_RETRY);
+	source->ops->release(source, &batch);
+	batch_clear(&batch);
+	source->ops->close(source, true);
+}
+
+/* A record that the broker refuses only when its transaction is being committed ends the run: it must not be tried for ever. */
+static void test_refused_in_commit(void **state)
+{
+	struct opt_list late = {NULL, "linger.ms=5000"}; /* it goes out with the commit, not before */
+	struct kafka_sink_options options = {.connection = connection(), .transactional_id = "g.refused.1"};
+	const struct record record = {.value = BYTES_LIT("too much"), .partition = -1};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source;
+	struct batch batch;
+	struct sink *sink;
+	bool committed = true;
+	enum seal_status rc;
+
+	topic("refused", 1);
+	topic("refused-out", 1);
+	fill("refused", 1, 1);
+	options.connection.properties = &late;
+	expect_ok(kafka_sink_ops.open("refused-out", &options, &sink, &err), &err);
+	source = open_exactly_once("refused", "g.refused");
+	batch_init(&batch);
+	assert_int_equal(read_some(source, &batch, BATCH), READ_SOME);
+	while ((rc = sink->ops->begin(sink, &err)) == SEAL_RETRY)
+		err_clear(&err);
+	expect_ok(rc, &err);
+	rd_kafka_mock_push_request_errors(cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+	expect_ok(sink->ops->write(sink, &record, 1, 1, 1000, &err), &err);
+	expect_ok(source->ops->stage(source, &batch, &err), &err);
+	while ((rc = sink->ops->end(sink, source, 100, &committed, &err)) == SEAL_RETRY)
+		err_clear(&err);
+	assert_false(committed);
+	assert_int_equal(rc, SEAL_DATA);
+	assert_non_null(strstr(err.text, "max.message.bytes"));
+	source->ops->release(source, &batch);
+	batch_clear(&batch);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+	source->ops->close(source, true);
+}
+
+/* One record in a transaction, with the position behind all that was read; as the pump does it. */
+static void fill_transaction(struct sink *sink, struct source *source, const struct batch *batch)
+{
+	const struct record record = {.value = BYTES_LIT("v"), .partition = -1};
+	struct seal_err err = SEAL_ERR_INIT;
+	enum seal_status rc;
+
+	while ((rc = sink->ops->begin(sink, &err)) == SEAL_RETRY)
+		err_clear(&err);
+	expect_ok(rc, &err);
+	expect_ok(sink->ops->write(sink, &record, 1, 1, 1000, &err), &err);
+	expect_ok(sink->ops->flush(sink, 20000, &err), &err);
+	expect_ok(source->ops->stage(source, batch, &err), &err);
+}
+
+/* Until it is over; how often it was put off is in `retries`. */
+static enum seal_status end_transaction(struct sink *sink, struct source *source, int timeout_ms, bool *committed,
+					int *retries, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	*retries = 0;
+	for (;; ++*retries) {
+		err_clear(err);
+		rc = sink->ops->end(sink, source, timeout_ms, committed, err);
+		if (rc != SEAL_RETRY)
+			return rc;
+	}
+}
+
+static int n_staged(struct source *source)
+{
+	rd_kafka_topic_partition_list_t *offsets;
+	rd_kafka_consumer_group_metadata_t *member;
+	struct seal_err err = SEAL_ERR_INIT;
+	int n;
+
+	expect_ok(kafka_source_staged(source, &offsets, &member, &err), &err);
+	n = offsets->cnt;
+	rd_kafka_topic_partition_list_destroy(offsets);
+	rd_kafka_consumer_group_metadata_destroy(member);
+	return n;
+}
+
+/*
+ * What commits, what is aborted, and when the producer is another one afterwards. The embedded broker forgets the position, which is
+ * found out after the first commit, and once.
+ */
+static void test_ends_of_transactions(void **state)
+{
+	struct kafka_sink_options options = {.connection = connection(), .transactional_id = "g.ends.1"};
+	struct seal_err err = SEAL_ERR_INIT, why = SEAL_ERR_INIT;
+	bool committed = false;
+	struct source *source;
+	const rd_kafka_t *rk;
+	struct batch batch;
+	struct sink *sink;
+	struct kafka_sink *k;
+	int retries;
+
+	topic("ends", 1);
+	topic("ends-out", 1);
+	fill("ends", 5, 1);
+	expect_ok(kafka_sink_ops.open("ends-out", &options, &sink, &err), &err);
+	k = kafka_sink_of(sink);
+	source = open_exactly_once("ends", "g.ends");
+	batch_init(&batch);
+	assert_int_equal(read_some(source, &batch, BATCH), READ_SOME);
+
+	/* An end that takes longer than it may is called again, and is the same end. */
+	fill_transaction(sink, source, &batch);
+	assert_int_equal(n_staged(source), 1);
+	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 300), 0);
+	assert_int_equal(end_transaction(sink, source, 50, &committed, &retries, &err), SEAL_USAGE);
+	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 0), 0);
+	assert_true(committed && retries > 0);
+	assert_non_null(strstr(err.text, "--delivery at-least-once"));
+	assert_int_equal(n_staged(source), 0);
+
+	/* A record that was lost breaks its transaction, not the next one: the same producer goes on. */
+	rk = k->client.rk;
+	fill_transaction(sink, source, &batch);
+	err_set(&why, SEAL_FATAL, SEAL_E_SERVICE, "it was not delivered");
+	kafka_sink_break(k, &why);
+	expect_ok(end_transaction(sink, source, 1000, &committed, &retries, &err), &err);
+	assert_false(committed);
+	assert_non_null(strstr(err.text, "it was not delivered"));
+	fill_transaction(sink, source, &batch);
+	expect_ok(end_transaction(sink, source, 1000, &committed, &retries, &err), &err);
+	assert_true(committed);
+	assert_ptr_equal(k->client.rk, rk);
+
+	/* So does one whose offsets the group refuses. */
+	rd_kafka_mock_push_request_errors(cluster, 28, 1, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
+	fill_transaction(sink, source, &batch);
+	expect_ok(end_transaction(sink, source, 1000, &committed, &retries, &err), &err);
+	assert_false(committed);
+	assert_false(k->transaction.renew);
+	assert_ptr_equal(k->client.rk, rk);
+
+	/* A connection that failed meanwhile costs the producer, committed or not. */
+	fill_transaction(sink, source, &batch);
+	pthread_mutex_lock(&k->client.lock);
+	k->client.errors++;
+	pthread_mutex_unlock(&k->client.lock);
+	expect_ok(end_transaction(sink, source, 1000, &committed, &retries, &err), &err);
+	assert_true(committed);
+	assert_true(k->transaction.renew);
+	fill_transaction(sink, source, &batch);
+	expect_ok(end_transaction(sink, source, 1000, &committed, &retries, &err), &err);
+	assert_true(committed);
+
+	/* The first reason is told, not what came of it. */
+	fill_transaction(sink, source, &batch);
+	kafka_sink_break(k, &why);
+	rd_kafka_mock_push_request_errors(cluster, 26, 1, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
+	expect_ok(end_transaction(sink, source, 1000, &committed, &retries, &err), &err);
+	assert_false(committed);
+	assert_non_null(strstr(err.text, "it was not delivered"));
+	source->ops->release(source, &batch);
+	batch_clear(&batch);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+	source->ops->close(source, true);
+}
+
+/* Brokers without transactions: found at the start, with what to do. */
+static void test_no_transactions(void **state)
+{
+	struct kafka_sink_options options = {.connection = connection(), .transactional_id = "g.none.1"};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct sink *sink = NULL;
+
+	topic("none-out", 1);
+	rd_kafka_mock_push_request_errors(cluster, 22, 1, RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT);
+	assert_int_equal(kafka_sink_ops.open("none-out", &options, &sink, &err), SEAL_USAGE);
+	assert_int_equal(err.code, SEAL_E_CONFIG);
+	assert_non_null(strstr(err.text, "the brokers have no transactions; use --delivery at-least-once"));
+	assert_null(sink);
+}
+
+static struct sink *open_transactional(const char *name, struct opt_list *properties)
+{
+	struct kafka_sink_options options = {.connection = connection(), .transactional_id = name};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct sink *sink = NULL;
+
+	options.connection.properties = properties;
+	expect_ok(kafka_sink_ops.open(name, &options, &sink, &err), &err);
+	expect_ok(sink->ops->begin(sink, &err), &err);
+	return sink;
+}
+
+/* Without a source it is aborted, which is what was asked for. */
+static void end_aborted(struct sink *sink)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	bool committed = true;
+	enum seal_status rc;
+
+	do {
+		err_clear(&err);
+		rc = sink->ops->end(sink, NULL, 1000, &committed, &err);
+	} while (rc == SEAL_RETRY);
+	expect_ok(rc, &err);
+	assert_false(committed);
+}
+
+/* No record is reported in a transaction: its account follows what librdkafka still has, and is bounded all the same. */
+static void test_transaction_account(void **state)
+{
+	static uint8_t value[100000];
+	struct record records[10];
+	struct seal_err err = SEAL_ERR_INIT;
+	uint64_t ticket = 0;
+	enum seal_status rc = SEAL_OK;
+	const struct kafka_sink *k;
+	struct sink *sink;
+	size_t most;
+
+	topic("slow-transaction", 1);
+	sink = open_transactional("slow-transaction", NULL);
+	k = kafka_sink_of(sink);
+	for (size_t i = 0; i < 10; i++)
+		records[i] = (struct record){.value = {value, sizeof(value)}, .partition = -1};
+	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 3000), 0);
+	while (rc == SEAL_OK && ticket < 200)
+		rc = sink->ops->write(sink, records, 10, ++ticket, 100, &err);
+	assert_int_equal(rc, SEAL_RETRY);
+	assert_in_range(ticket, 20, 50); /* 1 MB each against 32 MiB */
+	most = k->in_flight;
+	assert_in_range(k->in_flight_bytes, most * sizeof(value), 32 << 20);
+	err_clear(&err);
+	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 0), 0);
+	expect_ok(sink->ops->write(sink, records, 10, ticket, 20000, &err), &err); /* room is made */
+	assert_in_range(k->in_flight, 10, most + 9); /* and these ten are in it */
+	assert_in_range(k->in_flight_bytes, 0, 32 << 20);
+	assert_in_range(k->in_flight_bytes, k->in_flight * sizeof(value), k->in_flight * (sizeof(value) + 1000));
+	expect_ok(sink->ops->flush(sink, 20000, &err), &err);
+	assert_int_equal(k->in_flight, 0);
+	assert_int_equal(k->in_flight_bytes, 0);
+	end_aborted(sink);
+	expect_ok(sink->ops->begin(sink, &err), &err); /* the next one begins with an empty account */
+	expect_ok(sink->ops->write(sink, records, 10, 1, 0, &err), &err);
+	assert_in_range(k->in_flight, 1, 10);
+	end_aborted(sink);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
+/* The user's queue holds less than one write: it goes out bit by bit, whole and in order. */
+static void test_transaction_queue_full(void **state)
+{
+	struct opt_list property = {NULL, "queue.buffering.max.messages=7"};
+	struct record records[50];
+	char texts[50][4];
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source;
+	struct sink *sink;
+	long sum;
+
+	topic("small-queue", 1);
+	sink = open_transactional("small-queue", &property);
+	for (int i = 0; i < 50; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "%d", i);
+		records[i] = (struct record){.value = bytes_str(texts[i]), .partition = -1};
+	}
+	expect_ok(sink->ops->write(sink, records, 50, 1, 1000, &err), &err);
+	expect_ok(sink->ops->flush(sink, 20000, &err), &err);
+	assert_int_equal(kafka_sink_of(sink)->in_flight, 0);
+	source = source_open("small-queue", NULL,
+			     "beginning"); /* this broker shows what no transaction has committed */
+	assert_int_equal(drain(source, &sum), 50);
+	assert_int_equal(sum, 49 * 50 / 2);
+	source->ops->close(source, true);
+	end_aborted(sink);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
+/*
+ * Exactly once never begins where librdkafka guesses: a group that may not be asked ends the run, with nothing read, though it
+ * would answer the next time.
+ */
+static void test_positions_refused(void **state)
+{
+	const uint64_t until = clock_mono_ms() + 20000;
+	enum read_result result = READ_IDLE;
+	struct seal_err err = SEAL_ERR_INIT;
+	enum seal_status rc = SEAL_OK;
+	struct source *source;
+	struct batch batch;
+
+	topic("unplaced", 1);
+	fill("unplaced", 10, 1);
+	batch_init(&batch);
+	rd_kafka_mock_push_request_errors(cluster, 9, 1, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+	source = open_exactly_once("unplaced", "g.unplaced");
+	while (rc == SEAL_OK && result == READ_IDLE && clock_mono_ms() < until)
+		rc = source->ops->read(source, &batch, BATCH, 100, &result, &err);
+	assert_int_equal(rc, SEAL_DENIED);
+	assert_int_equal(batch.n, 0);
+	assert_non_null(strstr(err.text, "asking the group where it stands"));
+	assert_non_null(strstr(err.text, "Read on the consumer group"));
+	err_clear(&err);
+	assert_int_equal(source->ops->read(source, &batch, BATCH, 100, &result, &err),
+			 SEAL_DENIED); /* and stays so */
+	source->ops->close(source, true);
+	batch_clear(&batch);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rewind),
+		cmocka_unit_test(test_rewind_with_carried),
+		cmocka_unit_test(test_rewind_to_the_first),
+		cmocka_unit_test(test_refused_in_commit),
+		cmocka_unit_test(test_staged),
+		cmocka_unit_test(test_positions_refused),
+		cmocka_unit_test(test_ends_of_transactions),
+		cmocka_unit_test(test_no_transactions),
+		cmocka_unit_test(test_transaction_account),
+		cmocka_unit_test(test_transaction_queue_full),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
