@@ -152,18 +152,17 @@ class Moto(AwsServer):
         with urllib.request.urlopen(request, timeout=10):
             return True
 
-    def role(self, name="sealstream"):
-        """The ARN of a role that may do everything, which whoever asks may assume."""
-        iam = self.client("iam")
+    def role(self):
+        """The ARN of a new role that may do everything, which whoever asks may assume."""
+        iam, name = self.client("iam"), f"role-{uuid.uuid4().hex[:16]}"
         trust = {"Version": "2012-10-17",
                  "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
         arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
         iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=ALL)
         return arn
 
-
     def lend(self):
-        self.lender = self.lender or self.role("lent")
+        self.lender = self.lender or self.role()
         lent = self.client("sts").assume_role(RoleArn=self.lender, RoleSessionName="lent")["Credentials"]
         return lent["AccessKeyId"], lent["SecretAccessKey"], lent["SessionToken"]
 

@@ -45,7 +45,7 @@ def test_moto_checks_signatures(moto):
 
 
 def test_moto_lends_credentials_of_a_role(moto):
-    lent = moto.client("sts").assume_role(RoleArn=moto.role("lent"), RoleSessionName="test")["Credentials"]
+    lent = moto.client("sts").assume_role(RoleArn=moto.role(), RoleSessionName="test")["Credentials"]
     session = {"aws_access_key_id": lent["AccessKeyId"], "aws_secret_access_key": lent["SecretAccessKey"],
                "aws_session_token": lent["SessionToken"]}
     moto.client("sqs", **session).list_queues()

@@ -176,7 +176,7 @@ def test_a_role(prepared, moto):
     name, url = make_queue(moto)
     aws = prepared.folder / ".aws"
     aws.mkdir()
-    (aws / "config").write_text(f"[profile worker]\nrole_arn = {moto.role('worker-' + name)}\nsource_profile = base\nregion = us-east-1\n")
+    (aws / "config").write_text(f"[profile worker]\nrole_arn = {moto.role()}\nsource_profile = base\nregion = us-east-1\n")
     (aws / "credentials").write_text(f"[base]\naws_access_key_id = {moto.key}\naws_secret_access_key = {moto.secret}\n")
     (prepared.folder / "in.json").write_text(envelope("by a role") + "\n")
     prepared.run("produce", "--plain", "-J", "-t", f"sqs:{name}", "in.json",
