@@ -17,6 +17,7 @@
 
 #define START_MS 30000
 #define RETRIES 3
+#define TRIES 3 /* of a call, each with another clock or other keys */
 #define SKEW_MIN_S 60 /* a clock that is less off is not what was meant */
 #define OPERATION_MAX 64
 
@@ -253,6 +254,19 @@ static enum seal_status conclude(const struct aws_client *c, struct aws_call *ca
 		       error->message[0] != '\0' ? ": " : "", error->message, ex->status);
 }
 
+/* Was it refused for a clock or for keys that are better now? New keys are looked for once a call. */
+static bool is_curable(struct aws_client *c, const struct http_exchange *ex, const char *code,
+		       const struct aws_keys *keys, bool *renewed)
+{
+	if (take_clock(c, ex, code))
+		return true;
+	if (*renewed || !aws_code_of_credentials(code))
+		return false;
+	aws_provider_refuse(c->provider, keys);
+	*renewed = true;
+	return true;
+}
+
 enum seal_status aws_call_run(struct aws_worker *w, struct aws_call *call, uint64_t deadline_ms, struct seal_err *err)
 {
 	struct http_exchange ex = {.answer = call->answer};
@@ -265,10 +279,9 @@ enum seal_status aws_call_run(struct aws_worker *w, struct aws_call *call, uint6
 	call->code[0] = '\0';
 	call->status = 0;
 	call->date_s = 0;
-	for (unsigned tries = 0; again && tries < 3; tries++) {
+	for (unsigned tries = 1; again; tries++) {
 		struct aws_keys *keys;
 
-		again = false;
 		rc = aws_provider_get(c->provider, deadline_ms, &keys, err);
 		if (rc != SEAL_OK) {
 			call->failure = rc == SEAL_RETRY ? AWS_AWAY : AWS_DENIED;
@@ -278,17 +291,10 @@ enum seal_status aws_call_run(struct aws_worker *w, struct aws_call *call, uint6
 		memset(&error, 0, sizeof(error));
 		if (rc == SEAL_OK && ex.status != 0 && ex.status != 200)
 			rc = aws_error_read(buf_bytes(&ex.answer), &error, err);
-		if (rc == SEAL_OK && take_clock(c, &ex, error.code)) {
-			again = true;
-		} else if (rc == SEAL_OK && !renewed && aws_code_of_credentials(error.code)) {
-			aws_provider_refuse(c->provider, keys);
-			renewed = again = true;
-		}
+		again = rc == SEAL_OK && tries < TRIES && is_curable(c, &ex, error.code, keys, &renewed);
 		aws_provider_put(c->provider, keys);
 		if (rc == SEAL_OK && !again)
 			rc = conclude(c, call, &ex, &error, err);
-		if (rc != SEAL_OK)
-			break;
 	}
 	call->answer = ex.answer;
 	return rc;

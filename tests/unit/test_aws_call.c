@@ -256,6 +256,24 @@ static void clock_of_the_server(void **state)
 	close_all();
 }
 
+/* Another clock with each answer: the last refusal is a refusal, and no answer. */
+static void clocks_that_jump(void **state)
+{
+#define SKEWED(year)                                                                                                 \
+	{                                                                                                            \
+		403, "Date: Sun, 06 Nov " year " 08:49:37 GMT\r\n", "{\"__type\":\"RequestTimeTooSkewed\"}", false   \
+	}
+	static const struct reply replies[] = {SKEWED("1994"), SKEWED("1995"), SKEWED("1996"), SKEWED("1997")};
+
+	(void)state;
+	open_on(replies, 4);
+	assert_int_equal(run(), SEAL_DENIED);
+	assert_int_equal(call.status, 403);
+	assert_non_null(strstr(err.text, "RequestTimeTooSkewed"));
+	assert_int_equal(atomic_load(&s.server.requests), 3);
+	close_all();
+}
+
 /* Keys that the service does not take any more are looked for anew, once a call. */
 static void new_keys(void **state)
 {
@@ -421,9 +439,19 @@ static int remove_home(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(good_calls),	TEST(double_is_strict),	      TEST(failures), TEST(troubles_are_tried_again),
-		TEST(nobody_there),	TEST(clock_of_the_server),    TEST(new_keys), TEST(places),
-		TEST(refused),		TEST(region_of_the_instance), TEST(times),    TEST(names_of_resources),
+		TEST(good_calls),
+		TEST(double_is_strict),
+		TEST(failures),
+		TEST(troubles_are_tried_again),
+		TEST(nobody_there),
+		TEST(clock_of_the_server),
+		TEST(clocks_that_jump),
+		TEST(new_keys),
+		TEST(places),
+		TEST(refused),
+		TEST(region_of_the_instance),
+		TEST(times),
+		TEST(names_of_resources),
 		TEST(codes_of_entries),
 	};
 
