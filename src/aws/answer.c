@@ -51,8 +51,12 @@ static void set_message(struct seal_bytes text, char out[AWS_MESSAGE_MAX])
 	put(text, out, AWS_MESSAGE_MAX);
 	if (value == NULL)
 		return;
-	for (size_t i = 0; i < 2 && tail == NULL; i++)
-		tail = last_of(text, tails[i]);
+	for (size_t i = 0; i < 2; i++) { /* the later one: the other may stand in the value */
+		const uint8_t *found = last_of(text, tails[i]);
+
+		if (found != NULL && (tail == NULL || found > tail))
+			tail = found;
+	}
 	rest = tail != NULL ? bytes_skip(text, (size_t)(tail - text.ptr)) : BYTES_EMPTY;
 	snprintf(out, AWS_MESSAGE_MAX, "%.*sa value%.*s", (int)(value - text.ptr > 99 ? 99 : value - text.ptr),
 		 (const char *)text.ptr, (int)(rest.len > 90 ? 90 : rest.len),
@@ -145,6 +149,8 @@ static const char *const throttles[] = {"Throttling",
 					"OverLimit",
 					"KMSThrottlingException",
 					"KMSThrottling",
+					"KmsThrottled", /* SQS in JSON, and its older name */
+					"KMS.ThrottlingException",
 					"AWS.SimpleQueueService.OverLimit",
 					NULL};
 
@@ -188,6 +194,8 @@ static const char *const denials[] = {"AccessDenied",
 				      "InvalidSecurity",
 				      "KMSAccessDenied",
 				      "KMSAccessDeniedException",
+				      "KmsAccessDenied",
+				      "KMS.AccessDeniedException",
 				      "NotAuthorized",
 				      "OptInRequired",
 				      "UnauthorizedException",

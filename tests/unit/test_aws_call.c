@@ -166,6 +166,14 @@ static void failures(void **state)
 		 AWS_REFUSED,
 		 "ValidationException",
 		 "1 error: a value' at 'partitionKey' failed"},
+		{{400, "",
+		  "{\"__type\":\"ValidationException\",\"message\":\"Value 'a for parameter jane' at "
+		  "'partitionKey' failed\"}",
+		  false},
+		 SEAL_USAGE,
+		 AWS_REFUSED,
+		 "ValidationException",
+		 ": a value' at 'partitionKey' failed"},
 	};
 
 	(void)state;
@@ -425,6 +433,9 @@ static void codes_of_entries(void **state)
 	assert_int_equal(aws_failure_of_code(BYTES_LIT("InvalidMessageContents"), true), AWS_REFUSED);
 	assert_int_equal(aws_failure_of_code(BYTES_LIT("AccessDenied"), false), AWS_DENIED);
 	assert_int_equal(aws_failure_of_code(BYTES_LIT("com.amazonaws.sqs#KMSThrottling"), true), AWS_THROTTLED);
+	assert_int_equal(aws_failure_of_code(BYTES_LIT("com.amazonaws.sqs#KmsThrottled"), true), AWS_THROTTLED);
+	assert_int_equal(aws_failure_of_code(BYTES_LIT("KMS.ThrottlingException"), true), AWS_THROTTLED);
+	assert_int_equal(aws_failure_of_code(BYTES_LIT("KmsAccessDenied"), true), AWS_DENIED);
 }
 
 static int remove_home(void **state)
