@@ -11,6 +11,7 @@ void aws_credentials_clear(struct aws_credentials *credentials)
 	secret_clear(&credentials->secret_key);
 	secret_clear(&credentials->session_token);
 	credentials->expires_s = 0;
+	credentials->of_instance = false;
 }
 
 enum seal_status aws_credentials_set(struct seal_bytes access_key, struct seal_bytes secret_key,
@@ -97,7 +98,7 @@ static enum seal_status nowhere(const struct aws_search *search, struct seal_err
 		       search->profile, search->files->config_path, search->files->credentials_path);
 }
 
-/* What is away answers later only where somebody has said that it is there. */
+/* What is away answers later only where somebody has said that it is there, or it has answered before. */
 static enum seal_status from_machine(const struct aws_search *search, struct aws_credentials *out,
 				     struct seal_err *err)
 {
@@ -109,7 +110,8 @@ static enum seal_status from_machine(const struct aws_search *search, struct aws
 		return rc;
 	if (!aws_variable_true("AWS_EC2_METADATA_DISABLED"))
 		rc = aws_from_instance(search, out, err);
-	if (rc == SEAL_RETRY && err != NULL && err->code == SEAL_E_BUSY) /* it is there, and gives them later */
+	out->of_instance = out->access_key.ptr != NULL;
+	if (rc == SEAL_RETRY && (search->again || (err != NULL && err->code == SEAL_E_BUSY)))
 		return rc;
 	return rc == SEAL_FATAL || (rc == SEAL_OK && out->access_key.ptr != NULL) ? rc : nowhere(search, err);
 }
@@ -144,6 +146,7 @@ enum seal_status aws_credentials_find(const struct aws_want *want, uint64_t dead
 	const char *region = want->region != NULL ? want->region : aws_variable("AWS_REGION");
 	struct aws_search search = {.profile = profile != NULL ? profile : "default",
 				    .ca_file = want->ca_file != NULL ? want->ca_file : aws_variable("AWS_CA_BUNDLE"),
+				    .again = want->again,
 				    .deadline_ms = deadline_ms};
 	struct aws_files files;
 	struct seal_bytes own;

@@ -14,6 +14,7 @@ struct aws_credentials {
 	struct secret access_key, secret_key;
 	struct secret session_token; /* ptr NULL: none */
 	int64_t expires_s; /* since 1970; 0: not known to */
+	bool of_instance; /* its metadata gave them */
 };
 
 /* Whose. NULL: as the environment and the shared files say. */
@@ -21,6 +22,7 @@ struct aws_want {
 	const char *profile; /* keys of the environment are then passed over */
 	const char *region; /* of STS; none at all: its global endpoint */
 	const char *ca_file; /* of STS and SSO */
+	bool again; /* the instance's metadata gave them before: where it does not answer it is away, and not missing */
 };
 
 /*

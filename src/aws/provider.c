@@ -61,6 +61,7 @@ static void replace(struct aws_provider *p, struct aws_keys *keys)
 
 	keys_drop(p->current);
 	p->current = keys;
+	p->want.again = keys->credentials.of_instance;
 	p->refused = false;
 	p->not_before_ms = 0;
 	p->due_s = expires_s == 0 ? 0 : expires_s - (left / 4 < DUE_S ? left / 4 : DUE_S);
@@ -109,7 +110,10 @@ enum seal_status aws_provider_get(struct aws_provider *p, uint64_t deadline_ms, 
 	if (!p->finding && is_due(p))
 		rc = find(p, deadline_ms, err);
 	if (rc == SEAL_OK && is_over(p))
-		rc = err_set(err, SEAL_RETRY, SEAL_E_TIMEOUT, "AWS credentials were not renewed in time");
+		rc = err_set(err, SEAL_RETRY, SEAL_E_TIMEOUT,
+			     p->finding ? "AWS credentials were not renewed in time"
+					: "the AWS credentials that were found are over already: check this "
+					  "machine's clock, and who gives them");
 	if (rc == SEAL_OK) {
 		p->current->users++;
 		*out = p->current;

@@ -13,6 +13,7 @@ struct aws_search {
 	const char *profile; /* never NULL */
 	char region[AWS_NAME_MAX]; /* "": none */
 	const char *ca_file;
+	bool again; /* as struct aws_want has it */
 	uint64_t deadline_ms;
 };
 

@@ -116,6 +116,49 @@ static void in_trouble(void **state)
 	aws_provider_free(provider);
 }
 
+/* Metadata that gave keys and does not answer any more is away: the run waits for it. */
+static void instance_away(void **state)
+{
+	const struct aws_want want = {.region = "eu-west-1"};
+	struct seal_err err = SEAL_ERR_INIT;
+	struct aws_keys *keys;
+
+	(void)state;
+	aws_nothing();
+	unsetenv("AWS_EC2_METADATA_DISABLED");
+	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1", 1);
+	assert_int_equal(aws_provider_new(&want, DEADLINE_NONE, &provider, &err), SEAL_DENIED);
+	pthread_mutex_lock(&d.lock);
+	d.busy = false;
+	pthread_mutex_unlock(&d.lock);
+	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", d.server.url, 1);
+	err_clear(&err);
+	assert_int_equal(aws_provider_new(&want, DEADLINE_NONE, &provider, &err), SEAL_OK);
+	assert_int_equal(aws_provider_get(provider, DEADLINE_NONE, &keys, &err), SEAL_OK);
+	aws_provider_refuse(provider, keys);
+	aws_provider_put(provider, keys);
+	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1", 1);
+	assert_int_equal(aws_provider_get(provider, DEADLINE_NONE, &keys, &err), SEAL_RETRY);
+	setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", d.server.url, 1);
+	err_clear(&err);
+	assert_int_equal(aws_provider_get(provider, DEADLINE_NONE, &keys, &err), SEAL_OK);
+	aws_provider_put(provider, keys);
+	aws_provider_free(provider);
+}
+
+/* Keys that are over when they come are told as such, by whoever asks. */
+static void over_already(void **state)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	struct aws_keys *keys;
+
+	(void)state;
+	open_provider(-10);
+	assert_int_equal(aws_provider_get(provider, DEADLINE_NONE, &keys, &err), SEAL_RETRY);
+	assert_non_null(strstr(err.text, "check this machine's clock"));
+	aws_provider_free(provider);
+}
+
 static int start(void **state)
 {
 	(void)state;
@@ -134,7 +177,8 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(many), cmocka_unit_test(once),
-					   cmocka_unit_test(in_trouble)};
+					   cmocka_unit_test(in_trouble), cmocka_unit_test(instance_away),
+					   cmocka_unit_test(over_already)};
 
 	return cmocka_run_group_tests(tests, start, stop);
 }
