@@ -12,6 +12,7 @@
 #include "base/secret_file.h"
 
 #define TOKEN_MAX 65536
+#define FORM_MAX (4 * TOKEN_MAX)
 #define GLOBAL_REGION "us-east-1"
 #define FORM_TYPE "application/x-www-form-urlencoded; charset=utf-8"
 
@@ -93,15 +94,16 @@ static enum seal_status write_form(const char *action, const struct aws_role *ro
 {
 	enum seal_status rc;
 
-	SEAL_TRY(aws_form_add(out, "Action", bytes_str(action), err));
-	SEAL_TRY(aws_form_add(out, "Version", BYTES_LIT("2011-06-15"), err));
-	SEAL_TRY(aws_form_add(out, "RoleArn", bytes_str(role->arn), err));
-	SEAL_TRY(aws_form_add(out, "RoleSessionName",
-			      role->session[0] != '\0' ? bytes_str(role->session) : BYTES_LIT("sealstream"), err));
+	SEAL_TRY(http_form_append(out, "Action", bytes_str(action), err));
+	SEAL_TRY(http_form_append(out, "Version", BYTES_LIT("2011-06-15"), err));
+	SEAL_TRY(http_form_append(out, "RoleArn", bytes_str(role->arn), err));
+	SEAL_TRY(http_form_append(out, "RoleSessionName",
+				  role->session[0] != '\0' ? bytes_str(role->session) : BYTES_LIT("sealstream"),
+				  err));
 	if (role->external_id[0] != '\0')
-		SEAL_TRY(aws_form_add(out, "ExternalId", bytes_str(role->external_id), err));
+		SEAL_TRY(http_form_append(out, "ExternalId", bytes_str(role->external_id), err));
 	if (role->duration_s[0] != '\0')
-		SEAL_TRY(aws_form_add(out, "DurationSeconds", bytes_str(role->duration_s), err));
+		SEAL_TRY(http_form_append(out, "DurationSeconds", bytes_str(role->duration_s), err));
 out:
 	return rc;
 }
@@ -121,14 +123,15 @@ static enum seal_status find_sts(const struct aws_search *search, char *url, siz
 	return aws_service_at(url, service, err);
 }
 
-enum seal_status aws_assume_role(const struct aws_search *search, const struct aws_role *role,
-				 const struct aws_credentials *with, struct aws_credentials *out,
-				 struct seal_err *err)
+/* One call: signed with `with`; NULL: as it is. */
+static enum seal_status ask(const struct aws_search *search, struct seal_bytes form,
+			    const struct aws_credentials *with, struct aws_credentials *out, struct seal_err *err)
 {
-	struct aws_post post = {.content_type = FORM_TYPE, .accept = "application/json"};
-	struct http_exchange exchange = {.method = "POST", .path = "/"};
+	static const struct http_header plain[] = {{"Accept", "application/json"}, {"Content-Type", FORM_TYPE}};
+	const struct aws_post post = {.content_type = FORM_TYPE, .accept = "application/json", .body = form};
+	struct http_exchange exchange = {
+		.method = "POST", .path = "/", .headers = plain, .n_headers = 2, .body = form};
 	struct aws_signed headers = {.authorization = BUF_INIT(0)};
-	struct seal_buf body = BUF_INIT(16384);
 	char url[AWS_ENDPOINT_MAX];
 	struct aws_service service;
 	struct http_config config;
@@ -136,45 +139,48 @@ enum seal_status aws_assume_role(const struct aws_search *search, const struct a
 
 	SEAL_TRY(find_sts(search, url, sizeof(url), &service, err));
 	config = aws_fetch_remote(url, search->ca_file);
-	SEAL_TRY(write_form("AssumeRole", role, &body, err));
-	post.body = exchange.body = buf_bytes(&body);
-	SEAL_TRY(aws_sign(NULL, &service, with, &post, clock_unix_ms() / 1000, &headers, err));
-	exchange.headers = headers.headers;
-	exchange.n_headers = headers.n;
+	if (with != NULL) {
+		SEAL_TRY(aws_sign(NULL, &service, with, &post, clock_unix_ms() / 1000, &headers, err));
+		exchange.headers = headers.headers;
+		exchange.n_headers = headers.n;
+	}
 	SEAL_TRY(aws_fetch(&config, &exchange, search->deadline_ms, err));
 	SEAL_TRY(read_answer(buf_bytes(&exchange.answer), out, err));
 out:
 	http_exchange_clear(&exchange);
 	aws_signed_clear(&headers);
-	buf_clear(&body);
+	return rc;
+}
+
+enum seal_status aws_assume_role(const struct aws_search *search, const struct aws_role *role,
+				 const struct aws_credentials *with, struct aws_credentials *out,
+				 struct seal_err *err)
+{
+	struct seal_buf form = BUF_INIT(FORM_MAX);
+	enum seal_status rc;
+
+	SEAL_TRY(write_form("AssumeRole", role, &form, err));
+	SEAL_TRY(ask(search, buf_bytes(&form), with, out, err));
+out:
+	buf_clear(&form);
 	return rc;
 }
 
 enum seal_status aws_assume_with_token(const struct aws_search *search, const struct aws_role *role,
 				       struct aws_credentials *out, struct seal_err *err)
 {
-	static const struct http_header headers[] = {{"Accept", "application/json"}, {"Content-Type", FORM_TYPE}};
-	struct http_exchange exchange = {.method = "POST", .path = "/", .headers = headers, .n_headers = 2};
-	struct seal_buf body = BUF_INIT(4 * TOKEN_MAX);
+	struct seal_buf form = BUF_INIT(FORM_MAX);
 	struct secret raw = SECRET_INIT, token = SECRET_INIT;
-	char url[AWS_ENDPOINT_MAX];
-	struct aws_service service;
-	struct http_config config;
 	enum seal_status rc;
 
-	SEAL_TRY(find_sts(search, url, sizeof(url), &service, err));
-	config = aws_fetch_remote(url, search->ca_file);
 	SEAL_TRY(secret_read_file(role->token_file, TOKEN_MAX, false, &raw, err));
 	SEAL_TRY(secret_text(secret_bytes(&raw), SECRET_SPACE, role->token_file, &token, err));
-	SEAL_TRY(write_form("AssumeRoleWithWebIdentity", role, &body, err));
-	SEAL_TRY(aws_form_add(&body, "WebIdentityToken", bytes_str((const char *)token.ptr), err));
-	exchange.body = buf_bytes(&body);
-	SEAL_TRY(aws_fetch(&config, &exchange, search->deadline_ms, err));
-	SEAL_TRY(read_answer(buf_bytes(&exchange.answer), out, err));
+	SEAL_TRY(write_form("AssumeRoleWithWebIdentity", role, &form, err));
+	SEAL_TRY(http_form_append(&form, "WebIdentityToken", bytes_str((const char *)token.ptr), err));
+	SEAL_TRY(ask(search, buf_bytes(&form), NULL, out, err));
 out:
-	http_exchange_clear(&exchange);
 	secret_clear(&raw);
 	secret_clear(&token);
-	buf_clear(&body);
+	buf_clear(&form);
 	return rc;
 }
