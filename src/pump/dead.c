@@ -146,6 +146,7 @@ enum seal_status dead_letters_add(struct dead_letters *dead, const struct record
 		out->key = BYTES_EMPTY;
 	out->topic = bytes_str(dead->topic->dead_letter_topic);
 	out->partition = -1;
+	out->broken = NULL; /* the letter is whole; it says why the record was not */
 	dead->why[dead->letters] = NULL;
 	dead->outs[dead->letters++] = index;
 out:

@@ -113,6 +113,17 @@ def test_dead_letters(program):
     assert [e["payload"] for e in opened] == [bad, "not json " + CANARY]
 
 
+def test_dead_letter_of_an_envelope_that_is_none(program):
+    program.policy("on_error: dead_letter\n    dead_letter: {topic: purchases.dead, key: pii}")
+    bad = '{"payload": ' + CANARY
+    done = program.kafka("produce", "-J", "-t", "purchases", "-p", "policy.yaml", code=1,
+                         stdin=json.dumps({"payload": purchase(0)}) + "\n" + bad + "\n")
+    assert "1 dead letters" in done.stderr and CANARY not in done.stderr
+    assert len(program.envelopes("purchases", "--plain")) == 1
+    letter, = program.envelopes("purchases.dead", "-p", "policy.yaml")
+    assert letter["payload"] == bad
+
+
 def test_dead_letter_topic_missing(program, broker):
     """The pump stops, and nothing is committed that did not go out."""
     program.policy("on_error: dead_letter\n    dead_letter: {topic: nowhere, key: pii}")

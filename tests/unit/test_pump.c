@@ -517,6 +517,26 @@ static void test_dead_letter(void **state)
 	assert_int_equal(t.committed, 5000);
 }
 
+/* What a source could not read is in the letter as it came; to a sink the letter is a record as any other. */
+static void look_at_letter_of_unread(void *arg, const struct record *record, const struct seal_err *why)
+{
+	assert_null(t.records[40].broken);
+	assert_string_equal(header(&t.records[40], "seal-error"), "syntax");
+	t.failures++;
+}
+
+static void test_dead_letter_of_what_could_not_be_read(void **state)
+{
+	topic.on.on_error = ON_ERROR_DEAD_LETTER;
+	topic.dead_letter_topic = "dead";
+	options.failed = look_at_letter_of_unread;
+	t.broken_at = 40;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
+	assert_string_equal(t.written[40], "D:r40");
+	assert_int_equal(t.failures, 1);
+	assert_int_equal(counts.dead_letters, 1);
+}
+
 static void test_dead_letter_that_cannot_be_made(void **state)
 {
 	topic.on.on_error = ON_ERROR_DEAD_LETTER;
@@ -741,6 +761,7 @@ int main(void)
 		TEST(test_keep_going_leaves_it_out),
 		TEST(test_drop),
 		TEST(test_dead_letter),
+		TEST(test_dead_letter_of_what_could_not_be_read),
 		TEST(test_dead_letter_that_cannot_be_made),
 		TEST(test_refused_by_the_sink),
 		TEST(test_refused_is_dropped),
