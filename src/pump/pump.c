@@ -486,8 +486,11 @@ static void deliver(struct worker *worker, struct slot *slot, enum seal_status r
 
 	if (rc == SEAL_OK)
 		rc = write_out(worker, err);
-	if (rc == SEAL_OK)
+	if (rc == SEAL_OK) {
 		rc = written(worker, slot, worker->stop_after ? worker->n_before : slot->batch.n, err);
+		p->sink_failed =
+			p->sink_failed || rc != SEAL_OK; /* a transaction without its position must not end well */
+	}
 	if (rc != SEAL_OK) {
 		pump_fail(p, err);
 		return;

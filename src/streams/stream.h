@@ -230,7 +230,8 @@ struct sink_ops {
 				struct seal_err *err);
 	/* Until all is acknowledged, without lingering, or the time is over: SEAL_RETRY, of which `poll` says whether it is away. */
 	enum seal_status (*flush)(struct sink *sink, int timeout_ms, struct seal_err *err);
-	enum seal_status (*close)(struct sink *sink, struct seal_err *err); /* accepts NULL; flushes nothing */
+	/* Accepts NULL; flushes nothing, and aborts the transaction that is open. */
+	enum seal_status (*close)(struct sink *sink, struct seal_err *err);
 	/*
 	 * The run is whole: its source has ended and all was acknowledged. A file takes its name only now. Not called
 	 * after a failure or a stop request. NULL: nothing to do.

@@ -24,6 +24,7 @@ static struct {
 		ends_ms; /* each end is put off for so long; when this one may come, 0: not yet asked for */
 	bool aborts_always;
 	size_t denied_at; /* the end of this transaction fails for good; SIZE_MAX: none */
+	uint64_t unstaged; /* the batch that begins with this offset cannot be staged; 0: all can */
 	/* the service */
 	uint64_t position; /* the group's */
 	uint64_t pending[RECORDS_MAX]; /* offsets written in the open one */
@@ -88,6 +89,8 @@ static enum seal_status x_stage(struct source *it, const struct batch *batch, st
 	assert_true(x.open && !x.ending && !x.stale);
 	if (batch->n == 0)
 		return SEAL_OK;
+	if (x.unstaged > 0 && (uint64_t)batch->records[0].offset == x.unstaged)
+		return err_set(why, SEAL_FATAL, SEAL_E_IO, "cannot be staged");
 	assert_int_equal(batch->records[0].offset, x.staged);
 	x.staged = (uint64_t)batch->records[batch->n - 1].offset + 1;
 	return SEAL_OK;
@@ -628,6 +631,19 @@ static void test_refused_for_ever(void **state)
 	shown_in_order(t.n_written);
 }
 
+/* What was written without its position does not become visible: the next run would write it again. */
+static void test_a_batch_that_is_not_staged(void **state)
+{
+	x.unstaged = 37 * 4;
+	assert_int_equal(pump_run(&options, &counts, &err), SEAL_FATAL);
+	assert_string_equal(err.text, "cannot be staged");
+	assert_true(x.open && !x.ending); /* until the sink is closed, which aborts it */
+	assert_int_equal(t.n_written, 0);
+	assert_int_equal(x.position, 0);
+	assert_int_equal(counts.transactions, 0);
+	assert_int_equal(atomic_load(&t.batches_out), 0);
+}
+
 /* What comes before it is there, in a transaction of its own or not; it itself is where the next run starts. */
 static void test_a_rejected_record(void **state)
 {
@@ -791,6 +807,7 @@ int main(void)
 		TEST(test_a_begin_is_waited_for_only_so_long),
 		TEST(test_aborts_are_tried_only_so_long),
 		TEST(test_refused_for_ever),
+		TEST(test_a_batch_that_is_not_staged),
 		TEST(test_a_rejected_record),
 		TEST(test_the_first_record_is_rejected),
 		TEST(test_dead_letters),
