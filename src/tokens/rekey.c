@@ -55,7 +55,7 @@ static enum seal_status read_page(struct token_work *w, size_t max, struct page 
 	size_t n;
 
 	page->n = 0;
-	SEAL_TRY(token_scan(w, LEAVING, page->last, max, &seeks, &n, err));
+	SEAL_TRY(token_scan(w, LEAVING, &page->last, max, &seeks, &n, err));
 	page->end = n == 0;
 	page->moves = arena_alloc(w->arena, n * sizeof(*page->moves), _Alignof(struct move));
 	if (page->moves == NULL)
@@ -65,7 +65,6 @@ static enum seal_status read_page(struct token_work *w, size_t max, struct page 
 			page->moves[page->n++] = (struct move){.old = *seeks[i]};
 		else
 			page->bad++;
-		page->last = token_key_bytes(&seeks[i]->key);
 	}
 out:
 	return rc;

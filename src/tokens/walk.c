@@ -9,7 +9,7 @@
  */
 #include "tokens/work.h"
 
-enum seal_status token_scan(struct token_work *w, unsigned generation, struct seal_bytes after, size_t max,
+enum seal_status token_scan(struct token_work *w, unsigned generation, struct seal_bytes *after, size_t max,
 			    struct token_seek ***seeks, size_t *n, struct seal_err *err)
 {
 	struct token_seek *all = arena_alloc(w->arena, max * sizeof(*all), _Alignof(struct token_seek));
@@ -24,8 +24,9 @@ enum seal_status token_scan(struct token_work *w, unsigned generation, struct se
 	if (*seeks == NULL || all == NULL)
 		return err_memory(err);
 	token_key_start(&start, w->generations[generation]->id, TOKEN_ROW_TOKEN);
-	SEAL_TRY(w->use.store->ops->scan(w->use.store, TOKENS_SPACE, after.len > 0 ? after : token_key_bytes(&start),
-					 max, &items, &found, &call, err));
+	SEAL_TRY(w->use.store->ops->scan(w->use.store, TOKENS_SPACE,
+					 after->len > 0 ? *after : token_key_bytes(&start), max, &items, &found,
+					 &call, err));
 	for (; *n < found && bytes_starts(items[*n].key, token_key_bytes(&start)); (*n)++) {
 		struct token_seek *seek = &all[*n];
 
@@ -34,6 +35,7 @@ enum seal_status token_scan(struct token_work *w, unsigned generation, struct se
 		if (!token_key_set(&seek->key, items[*n].key))
 			seek->err = token_item_damaged(w);
 		(*seeks)[*n] = seek;
+		*after = items[*n].key; /* not the seek's: a row may have a key that no token has */
 	}
 	SEAL_TRY(token_open(w, *seeks, *n, err));
 out:
@@ -62,11 +64,10 @@ static unsigned resume(const struct token_work *w, struct seal_bytes cursor, str
 	return w->generations[LEAVING] != NULL ? LEAVING : CURRENT;
 }
 
-/* Keeps what opens, and where the scan has come to. */
-static enum seal_status collect(struct token_work *w, struct walk *walk, unsigned generation,
+/* Keeps what opens, and where the scan has come to: the row `last`. */
+static enum seal_status collect(struct token_work *w, struct walk *walk, unsigned generation, struct seal_bytes last,
 				struct token_seek *const *seeks, size_t n, struct seal_err *err)
 {
-	const struct seal_bytes last = token_key_bytes(&seeks[n - 1]->key);
 	uint8_t *cursor = arena_alloc(w->arena, 8 + last.len, 1);
 
 	if (cursor == NULL)
@@ -126,10 +127,9 @@ static enum seal_status walk_step(struct token_work *w, void *arg, struct seal_e
 		return SEAL_OK;
 	generation = resume(w, *walk->cursor, &after);
 	while (walk->n == 0) {
-		SEAL_TRY(token_scan(w, generation, after, walk->max, &seeks, &n, err));
+		SEAL_TRY(token_scan(w, generation, &after, walk->max, &seeks, &n, err));
 		if (n > 0) {
-			SEAL_TRY(collect(w, walk, generation, seeks, n, err));
-			after = bytes_skip(walk->next, 8);
+			SEAL_TRY(collect(w, walk, generation, after, seeks, n, err));
 		} else if (generation == LEAVING) {
 			generation = CURRENT;
 			after = BYTES_EMPTY;

@@ -157,10 +157,10 @@ SEAL_MUST_USE enum seal_status token_open(struct token_work *w, struct token_see
 					  struct seal_err *err);
 
 /*
- * The tokens of a generation after the row `after` (a key in the store; empty: from the first), at most `max` rows. *n 0: the end.
- * Their items are not set; of those that do not open, err is.
+ * The tokens of a generation after the row *after (a key in the store; empty: from the first), which becomes the last of them, in the
+ * arena; at most `max` rows. *n 0: the end. Their items are not set; of those that do not open, err is.
  */
-SEAL_MUST_USE enum seal_status token_scan(struct token_work *w, unsigned generation, struct seal_bytes after,
+SEAL_MUST_USE enum seal_status token_scan(struct token_work *w, unsigned generation, struct seal_bytes *after,
 					  size_t max, struct token_seek ***seeks, size_t *n, struct seal_err *err);
 
 /* put.c: rows made and stored ------------------------------------------------------------------------------------------- */

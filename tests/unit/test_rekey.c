@@ -373,6 +373,36 @@ static void damaged_rows(void **state)
 	tokens_close(&f);
 }
 
+/* Nor does a row that has no token's key hold it up for ever: it is told like the others. */
+static void foreign_rows(void **state)
+{
+	uint8_t long_key[TOKEN_KEY_MAX + 1] = {0};
+	const struct seal_bytes foreign = bytes_of(long_key, sizeof(long_key));
+	struct tokens_fixture f;
+	struct stock stock;
+	struct seal_bytes key;
+	uint64_t moved = 0;
+	bool done = false;
+	size_t at = 0;
+
+	tokens_open(&f, (struct data_keys_options){0});
+	make_stock(&f, &stock);
+	do
+		fake_store_row(f.store, TOKENS_SPACE, at++, &key);
+	while (key.len != TOKEN_KEY_MAX || key.ptr[TOKEN_GENERATION_LEN] != TOKEN_ROW_TOKEN);
+	memcpy(long_key, key.ptr, key.len);
+	fake_store_put(f.store, TOKENS_SPACE, foreign, BYTES_LIT("none of ours"));
+	begin(&f, f.tokens);
+	while (moved < ALL)
+		assert_int_equal(step(&f, f.tokens, 1, &moved, &done), SEAL_OK);
+	assert_int_equal(step(&f, f.tokens, 1, &moved, &done), SEAL_DATA);
+	assert_non_null(strstr(f.err.text, "1 row of the store cannot be read"));
+	fake_store_remove(f.store, TOKENS_SPACE, foreign);
+	finish(&f, f.tokens, 2);
+	check_stock(&f, &stock);
+	tokens_close(&f);
+}
+
 /* A second rekey after the first; and one whose keys were left behind by a crash is ended, not begun anew. */
 static void again_and_again(void **state)
 {
@@ -397,7 +427,7 @@ int main(void)
 		cmocka_unit_test(nothing_to_move),	cmocka_unit_test(cut_off),
 		cmocka_unit_test(two_at_once),		cmocka_unit_test(renewed_meanwhile),
 		cmocka_unit_test(taken_away_meanwhile), cmocka_unit_test(damaged_rows),
-		cmocka_unit_test(again_and_again),
+		cmocka_unit_test(foreign_rows),		cmocka_unit_test(again_and_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

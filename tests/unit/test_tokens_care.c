@@ -128,6 +128,36 @@ static void walked(void **state)
 	tokens_close(&f);
 }
 
+/* A row whose key no token has, behind that of one which is there: who may write to the store can put it there. */
+static void put_foreign_row(struct tokens_fixture *f)
+{
+	uint8_t long_key[TOKEN_KEY_MAX + 1] = {0};
+	struct seal_bytes key;
+	size_t i = 0;
+
+	do
+		fake_store_row(f->store, TOKENS_SPACE, i++, &key);
+	while (key.len != TOKEN_KEY_MAX || key.ptr[TOKEN_GENERATION_LEN] != TOKEN_ROW_TOKEN);
+	memcpy(long_key, key.ptr, key.len);
+	fake_store_put(f->store, TOKENS_SPACE, bytes_of(long_key, sizeof(long_key)), BYTES_LIT("none of ours"));
+}
+
+static void walked_past_a_foreign_row(void **state)
+{
+	struct token_record all[10];
+	struct tokens_fixture f;
+	uint64_t bad;
+
+	tokens_open(&f, (struct data_keys_options){0});
+	protect_one(&f, f.tokens, &text_terms, value_item("v0"));
+	put_foreign_row(&f);
+	for (size_t max = 1; max < 4; max++) {
+		assert_int_equal(walk_all(&f, f.other, max, all, 10, &bad), 1);
+		assert_int_equal(bad, 1);
+	}
+	tokens_close(&f);
+}
+
 static uint64_t remove_records(struct tokens_fixture *f, struct tokens *tokens, const struct token_record *records,
 			       size_t n)
 {
@@ -602,14 +632,23 @@ static void lost_token(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(looked_up),	    cmocka_unit_test(walked),
-		cmocka_unit_test(removed),	    cmocka_unit_test(purged),
-		cmocka_unit_test(imported),	    cmocka_unit_test(imported_conflicts),
-		cmocka_unit_test(while_leaving),    cmocka_unit_test(slept_through),
-		cmocka_unit_test(begun_meanwhile),  cmocka_unit_test(begun_between),
-		cmocka_unit_test(taken_in_old),	    cmocka_unit_test(times_while_leaving),
-		cmocka_unit_test(imported_expired), cmocka_unit_test(forgot_the_names),
-		cmocka_unit_test(damaged),	    cmocka_unit_test(lost_token),
+		cmocka_unit_test(looked_up),
+		cmocka_unit_test(walked),
+		cmocka_unit_test(walked_past_a_foreign_row),
+		cmocka_unit_test(removed),
+		cmocka_unit_test(purged),
+		cmocka_unit_test(imported),
+		cmocka_unit_test(imported_conflicts),
+		cmocka_unit_test(while_leaving),
+		cmocka_unit_test(slept_through),
+		cmocka_unit_test(begun_meanwhile),
+		cmocka_unit_test(begun_between),
+		cmocka_unit_test(taken_in_old),
+		cmocka_unit_test(times_while_leaving),
+		cmocka_unit_test(imported_expired),
+		cmocka_unit_test(forgot_the_names),
+		cmocka_unit_test(damaged),
+		cmocka_unit_test(lost_token),
 	};
 
 	return cmocka_run_group_tests_name("tokens_care", tests, NULL, NULL);
