@@ -123,7 +123,7 @@ def test_all_is_well(run, store):
 @pytest.mark.parametrize("change, unknown, lost, bad", [
     ("UPDATE sealstream_row SET value = x'00' WHERE its_a_person", 1, 0, 0),
     ("UPDATE sealstream_row SET value = CAST(value || x'00' AS BLOB) WHERE its_a_person", 1, 0, 0),
-    ("UPDATE sealstream_row SET value = CAST(substr(value, 1, 40) || x'0000' || substr(value, 43) AS BLOB) WHERE its_a_person", 0, 0, 1),
+    ("UPDATE sealstream_row SET value = CAST(substr(value, 1, 40) || iif(substr(value, 41, 1) = x'00', x'01', x'00') || substr(value, 42) AS BLOB) WHERE its_a_person", 0, 0, 1),
     ("UPDATE sealstream_row SET key = x'00112233445566778899aabbccddeeff' WHERE its_a_person", 0, 0, 1),
     ("DELETE FROM sealstream_row WHERE space = 'keys' AND length(key) = 33", 0, PEOPLE - 1 + FEW + 4, 0),
     ("INSERT INTO sealstream_row VALUES ('keys', x'01', x'02')", 1, 0, 0),
@@ -173,7 +173,7 @@ def test_tokens(run, tokens):
 @pytest.mark.parametrize("change, unknown, lost, bad", [
     ("UPDATE sealstream_row SET value = x'01' WHERE its_a_token", 1, 0, 0),
     ("UPDATE sealstream_row SET value = CAST(x'09' || substr(value, 2) AS BLOB) WHERE its_a_token", 1, 0, 0),
-    ("UPDATE sealstream_row SET value = CAST(substr(value, 1, 60) || x'0000' || substr(value, 63) AS BLOB) WHERE its_a_token", 0, 0, 1),
+    ("UPDATE sealstream_row SET value = CAST(substr(value, 1, 60) || iif(substr(value, 61, 1) = x'00', x'01', x'00') || substr(value, 62) AS BLOB) WHERE its_a_token", 0, 0, 1),
     ("UPDATE sealstream_row SET key = CAST(substr(key, 1, 40) || iif(substr(key, 41) = x'00', x'01', x'00') AS BLOB) WHERE its_a_token", 0, 0, 1),
     ("UPDATE sealstream_row SET value = x'02' WHERE space = 'tokens' AND length(key) = 21", 1, 0, 0),
     ("DELETE FROM sealstream_row WHERE space = 'keys' AND length(key) = 33", 0, 2 * PEOPLE + 2, 0),

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import sqlite3
 import stat
@@ -31,7 +32,7 @@ topics:
 - match: nothing
   protect: {{$.name: {{type: redact}}}}
 """
-ZOE = {"id": 1, "name": "Zoe", "card": "4111-1111-1111-1111", "number": 12345678, "any": {"x": [1.10]}}
+ZOE = {"id": 1, "name": "Zoe Quist", "card": "4111-1111-1111-1111", "number": 12345678, "any": {"x": [1.10]}}
 BOB = {"id": 2, "name": "Bob", "card": "4111-1111-1111-1111"}
 
 
@@ -41,7 +42,10 @@ class Tokens(Program):
         self.run("-q", "key", "create", "pii")
         self.run("-q", "key", "create", "other")
         self.environment["SEALSTREAM_POLICY"] = str(folder / "policy.yaml")
-        (folder / "policy.yaml").write_text((text or POLICY).format(ttl=ttl))
+        self.write(ttl, text)
+
+    def write(self, ttl, text=None):
+        (self.folder / "policy.yaml").write_text((text or POLICY).format(ttl=ttl))
 
     def lines(self, command, *records, topic="orders", exit_code=0):
         data = "".join(json.dumps(one) + "\n" for one in records).encode()
@@ -78,7 +82,8 @@ def test_the_store_has_no_plaintext(tokens):
     tokens.protect(ZOE, BOB)
     content = b"".join(path.read_bytes() for path in tokens.folder.glob("tokens.db*"))
     assert len(content) > 4096
-    for word in (b"Zoe", b"4111", b"12345678", b"billing", b"card", b"shop", b"seal:t1"):
+    content = re.sub(rb"vault:v\d+:[A-Za-z0-9+/]+", b"", content)  # wrapped keys: their base64 may spell a short word by chance
+    for word in (b"Zoe Quist", b"4111", b"12345678", b"billing", b"card", b"shop", b"seal:t1"):
         assert word not in content, word
     assert stat.S_IMODE((tokens.folder / "tokens.db").stat().st_mode) == 0o600
 
@@ -86,14 +91,14 @@ def test_the_store_has_no_plaintext(tokens):
 def test_lookup(tokens):
     zoe, _ = tokens.protect(ZOE, BOB)
     out, _ = tokens.token("lookup", zoe["name"], zoe["any"], zoe["card"], str(zoe["number"]))
-    assert "Zoe" not in out and "4111-1111" not in out and "12345678" not in out
+    assert "Zoe Quist" not in out and "4111-1111" not in out and "12345678" not in out
     for text in ("$['name'] of namespace \"shop\"", "domain card of", "$['number'] and another field", "purpose=billing,team=web",
                  "convergent  yes", "expires     never", "store       main, under key pii"):
         assert text in out, text
     out, _ = tokens.token("lookup", zoe["name"], zoe["card"], str(zoe["number"]), "--value", "--json")
     found = json.loads(out)
     assert found["schema"] == "sealstream.tokens/1" and found["missing"] == 0
-    assert [one["value"] for one in found["tokens"]] == ["Zoe", ZOE["card"], str(ZOE["number"])]
+    assert [one["value"] for one in found["tokens"]] == ["Zoe Quist", ZOE["card"], str(ZOE["number"])]
     assert [one["shaped"] for one in found["tokens"]] == [False, True, True]
 
 
@@ -133,7 +138,7 @@ def test_stats(tokens):
         "$['name'] of namespace \"shop\"": 2, "domain card of namespace \"shop\"": 1,
         "$['number'] and another field of namespace \"shop\"": 1, "$['any'] of namespace \"shop\"": 1}
     out, _ = tokens.token("stats", "--method", "name")
-    assert "Zoe" not in out and "5 tokens" in out
+    assert "Zoe Quist" not in out and "5 tokens" in out
 
 
 def test_no_store_is_made_by_looking(tokens):
@@ -144,13 +149,15 @@ def test_no_store_is_made_by_looking(tokens):
 
 
 def test_expiry_and_purge(tmp_path):
-    tokens = Tokens(tmp_path, ttl="1s")
+    tokens = Tokens(tmp_path, ttl="1h")
+    assert tokens.reveal(*tokens.protect(BOB)) == [BOB]
+    assert "0 of 2 tokens taken away" in tokens.token("purge", "--method", "name")[0]
+    tokens.token("purge", "--also-live", "--yes", "--method", "name")
+    tokens.write(ttl="1s")
     zoe, = tokens.protect(ZOE)
-    assert tokens.reveal(zoe) == [ZOE]
-    assert "0 of 4 tokens taken away" in tokens.token("purge", "--method", "name")[0]
     time.sleep(1.2)
     revealed, said = tokens.lines("reveal", zoe, exit_code=1)
-    assert revealed == [] and "has expired" in said and "Zoe" not in said
+    assert revealed == [] and "has expired" in said and "Zoe Quist" not in said
     assert "(expired)" in tokens.token("lookup", zoe["name"])[0]
     assert "1 of 4 tokens would be taken away" in tokens.token("purge", "--dry-run", "--method", "name")[0]
     assert "1 of 4 tokens taken away" in tokens.token("purge", "--method", "name")[0]
@@ -182,7 +189,7 @@ def test_export_and_import(tokens, tmp_path):
     assert out == "" and "in clear" in said
     out, said = tokens.token("export", "--method", "name", "--yes")
     lines = [json.loads(line) for line in out.splitlines()]
-    assert {line["value"] for line in lines} == {"Zoe", "Bob", ZOE["card"], "12345678", '{"x": [1.1]}'}
+    assert {line["value"] for line in lines} == {"Zoe Quist", "Bob", ZOE["card"], "12345678", '{"x": [1.1]}'}
     assert {line["kind"] for line in lines} == {"string", "json"}
     tokens.token("export", "--method", "name", "--yes", "-o", "x.ndjson")
     assert stat.S_IMODE((tmp_path / "x.ndjson").stat().st_mode) == 0o600

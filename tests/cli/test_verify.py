@@ -200,7 +200,7 @@ def test_envelopes_with_keys_and_headers(shop):
     envelope = {"topic": "purchases", "partition": 3, "offset": 7, "key": "customer 7", "headers": ["who", "Ada", "x", "y"],
                 "payload": json.dumps(RECORD)}
     data = shop.protect(lines(envelope, envelope | {"offset": 8, "payload": None, "key": None}), "-J")
-    assert b"customer 7" not in data and b"Ada" not in data
+    assert not any(word in data for word in (b"customer 7", b'"Ada"', b"Lovelace"))
     told = report(shop, data, "-J")
     assert (told["records"], told["tombstones"], told["meets_policy"]) == (2, 1, True)
     fields = {field["path"]: (field["method"], field["values"], field["proof"]) for field in told["fields"]}

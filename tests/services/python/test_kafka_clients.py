@@ -83,7 +83,7 @@ def test_confluent_kafka(kafka, shop, engine, sealstream):
         headers = dict(message.headers())
         assert headers["customer"].startswith(b"vault:v1:") and headers["n"] == str(n).encode()
         assert list(headers) == ["customer", "n", "seal-key"]
-        assert b"High St" not in message.value() and b"key" not in message.key()
+        assert b"High St" not in message.value() and b"key " not in message.key()
     opened = read(kafka.brokers, shop[1], group_id=f"open-{shop[1]}", key_deserializer=SealDeserializer(engine),
                   value_deserializer=SealDeserializer(engine, inner=from_json))
     assert [message.value() for message in opened] == purchases()
