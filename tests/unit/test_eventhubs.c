@@ -395,6 +395,53 @@ static void test_refused(void **state)
 	expect_refused(&record, 1000, "as a header of HTTP");
 	headers[1].value = BYTES_LIT("tea");
 	assert_int_equal(event_measure(&record, true, 1000, &bytes, &err), SEAL_OK);
+	headers[1].name = BYTES_LIT("A"); /* names of HTTP's headers are equal whatever their case */
+	expect_refused(&record, 1000, "is there twice");
+	headers[1].name = BYTES_LIT("Seal.Key");
+	expect_refused(&record, 1000, "the property for keys");
+	record.value = BYTES_LIT("v");
+	assert_int_equal(event_measure(&record, true, 1000, &bytes, &err), SEAL_OK);
+}
+
+/* Whoever sends records must not keep us busy with comparing names, nor end the run by what the service takes in no header. */
+static void test_many_headers(void **state)
+{
+	enum { MANY = 1024 };
+	static struct record_header headers[MANY + 1];
+	static char names[MANY + 1][8];
+	struct record record = {.value = BYTES_LIT("v"), .headers = headers, .n_headers = MANY};
+	struct seal_err err = SEAL_ERR_INIT;
+	size_t bytes;
+
+	(void)state;
+	for (size_t i = 0; i <= MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "h%zu", i);
+		headers[i] = (struct record_header){bytes_str(names[i]), BYTES_LIT("v")};
+	}
+	assert_int_equal(event_measure(&record, true, 1 << 20, &bytes, &err), SEAL_OK);
+	record.n_headers = MANY + 1;
+	expect_refused(&record, 1 << 20, "1025 headers");
+	assert_int_equal(event_measure(&record, false, 1 << 20, &bytes, &err), SEAL_OK);
+}
+
+static void test_long_headers(void **state)
+{
+	static char text[8193];
+	struct record_header header = {BYTES_LIT("h"), bytes_of(text, sizeof(text))};
+	struct record record = {.value = BYTES_LIT("v"), .headers = &header, .n_headers = 1};
+	struct seal_err err = SEAL_ERR_INIT;
+	size_t bytes;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	assert_int_equal(event_measure(&record, true, 1 << 20, &bytes, &err), SEAL_OK);
+	record.value = BYTES_LIT("\xff");
+	expect_refused(&record, 1 << 20, "beside a value that is no text");
+	assert_int_equal(event_measure(&record, false, 1 << 20, &bytes, &err), SEAL_OK);
+	header.value.len = 8000;
+	assert_int_equal(event_measure(&record, true, 1 << 20, &bytes, &err), SEAL_OK);
+	record.key = header.value; /* its base64 goes there, too */
+	expect_refused(&record, 1 << 20, "beside a value that is no text");
 }
 
 int main(void)
@@ -412,6 +459,8 @@ int main(void)
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_alone),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_many_headers),
+		cmocka_unit_test(test_long_headers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

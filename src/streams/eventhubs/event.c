@@ -22,6 +22,8 @@
 #define KEY_MAX 128
 #define KEY_PROPERTY "seal.key"
 #define FRAME 128 /* at least all names and signs around the values */
+#define HEADERS_MAX 1024 /* each name is held against the others */
+#define ALONE_MAX 8192 /* bytes of HTTP headers beside a body: the service's servers take 16 KiB with the login */
 
 static enum seal_status not_here(struct seal_err *err, struct seal_bytes name, const char *why)
 {
@@ -81,6 +83,13 @@ static bool is_ascii(struct seal_bytes text)
 	return true;
 }
 
+/* Names of HTTP's headers are equal whatever their case. */
+static bool is_same(struct seal_bytes a, struct seal_bytes b, bool alone)
+{
+	return a.len == b.len &&
+	       (alone ? strncasecmp((const char *)a.ptr, (const char *)b.ptr, a.len) == 0 : bytes_eq(a, b));
+}
+
 static enum seal_status check_header(const struct record *record, size_t i, bool alone, struct seal_err *err)
 {
 	const struct record_header *h = &record->headers[i];
@@ -89,10 +98,10 @@ static enum seal_status check_header(const struct record *record, size_t i, bool
 		return not_here(err, BYTES_LIT("without a name of text"), "cannot be a property");
 	if (h->value.ptr == NULL || !is_text(h->value))
 		return not_here(err, h->name, "is no text, as properties are");
-	if (bytes_eq_str(h->name, KEY_PROPERTY))
+	if (is_same(h->name, BYTES_LIT(KEY_PROPERTY), alone))
 		return not_here(err, h->name, "has the name of the property for keys");
 	for (size_t j = 0; j < i; j++)
-		if (bytes_eq(h->name, record->headers[j].name))
+		if (is_same(h->name, record->headers[j].name, alone))
 			return not_here(err, h->name, "is there twice");
 	if (alone && (!is_free_name(h->name) || !is_ascii(h->value)))
 		return not_here(err, h->name, "cannot go beside a value that is no text, as a header of HTTP");
@@ -107,21 +116,45 @@ static size_t key_size(struct seal_bytes key)
 			       : 2 * SHA256_LEN + BASE64_LEN(key.len) + sizeof(KEY_PROPERTY);
 }
 
-enum seal_status event_measure(const struct record *record, bool with_headers, size_t max, size_t *bytes,
-			       struct seal_err *err)
+/* All of them, and what they take. */
+static enum seal_status check_headers(const struct record *record, bool alone, size_t *bytes, struct seal_err *err)
 {
-	const bool alone = event_is_alone(record);
 	enum seal_status rc = SEAL_OK;
 
-	*bytes = FRAME + key_size(record->key);
-	if (record->value.ptr == NULL)
-		return err_set(err, SEAL_DATA, SEAL_E_TYPE, "Event Hubs has no events without a value over HTTPS");
-	*bytes += alone ? record->value.len : json_string_written(record->value);
-	for (size_t i = 0; with_headers && i < record->n_headers; i++) {
+	*bytes = 0;
+	if (record->n_headers > HEADERS_MAX)
+		return err_set(err, SEAL_DATA, SEAL_E_LIMIT,
+			       "%zu headers are more than the %d that are made properties; --eventhubs-headers drop "
+			       "leaves headers out",
+			       record->n_headers, HEADERS_MAX);
+	for (size_t i = 0; i < record->n_headers; i++) {
 		SEAL_TRY(check_header(record, i, alone, err));
 		*bytes += json_string_written(record->headers[i].name) +
 			  json_string_written(record->headers[i].value) + 2;
 	}
+out:
+	return rc;
+}
+
+enum seal_status event_measure(const struct record *record, bool with_headers, size_t max, size_t *bytes,
+			       struct seal_err *err)
+{
+	const bool alone = event_is_alone(record);
+	size_t beside = 0;
+	enum seal_status rc = SEAL_OK;
+
+	*bytes = 0;
+	if (record->value.ptr == NULL)
+		return err_set(err, SEAL_DATA, SEAL_E_TYPE, "Event Hubs has no events without a value over HTTPS");
+	if (with_headers)
+		SEAL_TRY(check_headers(record, alone, &beside, err));
+	beside += key_size(record->key);
+	if (alone && beside > ALONE_MAX)
+		return err_set(err, SEAL_DATA, SEAL_E_LIMIT,
+			       "its key and headers take %zu bytes, and beside a value that is no text there are %d: "
+			       "headers of HTTP; --eventhubs-headers drop leaves headers out",
+			       beside, ALONE_MAX);
+	*bytes = FRAME + beside + (alone ? record->value.len : json_string_written(record->value));
 	if (*bytes > max)
 		rc = err_set(err, SEAL_DATA, SEAL_E_LIMIT,
 			     "takes %zu bytes of a request, more than the %zu of --eventhubs-event-bytes", *bytes,
