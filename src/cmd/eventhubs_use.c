@@ -153,7 +153,9 @@ static enum seal_status open_over_https(const char *address, const struct sink_o
 	if (o->kafka.keep_partition)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
 			       "--eventhubs-protocol https chooses partitions by key; leave out --keep-partition");
-	log_say(LOG_INFO, "eventhubs:%s over HTTPS keeps neither the writer's timestamps nor the order across keys",
+	log_say(LOG_INFO,
+		"eventhubs:%s over HTTPS takes no tombstones, and keeps neither the writer's timestamps nor the "
+		"order across keys",
 		address);
 	return eventhubs_https_open(address, &o->reach.settings, &https, out, err);
 }

@@ -27,6 +27,7 @@
 #define EVENTS 500 /* of a request */
 #define REQUESTS 4 /* at once */
 #define FRAME 2 /* brackets */
+#define HUB_MAX 300 /* with a zero byte; hubs have names of up to 256 characters */
 #define DETAIL_MAX 160
 #define JSON_EVENTS "application/vnd.microsoft.servicebus.json"
 #define BYTES_EVENT "application/octet-stream"
@@ -45,7 +46,7 @@ struct https_worker {
 	struct https_sink *sink;
 	struct http_worker *http;
 	struct secret token; /* of `hub`, until then */
-	char hub[300];
+	char hub[HUB_MAX];
 	int64_t renew_s;
 	struct seal_buf body;
 	struct arena arena; /* of one request */
@@ -139,22 +140,6 @@ static enum seal_status refused(const struct https_worker *w, const struct http_
 	default:
 		return err_set(err, SEAL_FATAL, SEAL_E_SERVICE, "Event Hubs answers with status %u%s%s", ex->status,
 			       gap, detail);
-	}
-}
-
-/* What becomes of the events of a request. */
-static void settle(struct outbox_item *const *items, size_t n, enum seal_status rc, unsigned status)
-{
-	const bool throttled = status == 429 || status == 503;
-
-	for (size_t i = 0; i < n; i++) {
-		items[i]->throttled = throttled;
-		if (rc == SEAL_OK)
-			items[i]->result = OUTBOX_DONE;
-		else if (rc != SEAL_RETRY)
-			items[i]->result = OUTBOX_FAILED;
-		else
-			items[i]->result = throttled ? OUTBOX_RETRY : OUTBOX_UNSENT;
 	}
 }
 
@@ -256,43 +241,29 @@ out:
 	return rc;
 }
 
-/* How many of them can go in one request: one that is alone, or all before such a one. */
-static size_t run_length(struct outbox_item *const *items, size_t n)
-{
-	size_t run = 0;
-
-	while (run < n && !event_is_alone(items[run]->record))
-		run++;
-	return run > 0 ? run : 1;
-}
-
+/* All of them are there, or none. One that goes alone is the only one: see measure. */
 static enum seal_status send_items(void *worker, struct outbox_item *const *items, size_t n, uint64_t deadline_ms,
 				   struct seal_err *err)
 {
 	struct https_worker *w = worker;
-	struct seal_bytes topic = items[0]->record->topic;
-	char hub[300];
-	enum seal_status rc = SEAL_OK;
+	const struct seal_bytes topic = items[0]->record->topic;
+	char hub[HUB_MAX];
+	unsigned status = 0;
+	enum seal_status rc;
 
+	snprintf(hub, sizeof(hub), "%.*s", (int)topic.len, topic.len > 0 ? (const char *)topic.ptr : "");
 	if (topic.len == 0)
-		topic = bytes_str(w->sink->access.hub);
-	snprintf(hub, sizeof(hub), "%.*s", BYTES_FMT(topic));
-	for (size_t i = 0, run; i < n; i += run) {
-		unsigned status = 0;
-
-		run = run_length(items + i, n - i);
-		if (rc != SEAL_OK) { /* none of them was sent */
-			for (size_t j = i; j < i + run; j++)
-				items[j]->result = OUTBOX_RETRY;
-			continue;
-		}
-		arena_reset(&w->arena);
-		rc = event_is_alone(items[i]->record)
-			     ? send_alone(w, hub, items[i]->record, deadline_ms, &status, err)
-			     : send_several(w, hub, items + i, run, deadline_ms, &status, err);
-		settle(items + i, run, rc, status);
-	}
-	return SEAL_OK;
+		snprintf(hub, sizeof(hub), "%s", w->sink->access.hub);
+	arena_reset(&w->arena);
+	if (event_is_alone(items[0]->record))
+		rc = send_alone(w, hub, items[0]->record, deadline_ms, &status, err);
+	else
+		rc = send_several(w, hub, items, n, deadline_ms, &status, err);
+	for (size_t i = 0; i < n && rc == SEAL_OK; i++)
+		items[i]->result = OUTBOX_DONE;
+	if (rc == SEAL_RETRY && (status == 429 || status == 503))
+		outbox_throttled(items, n);
+	return rc;
 }
 
 /* ---- the outbox's questions ---- */
@@ -333,8 +304,16 @@ static void worker_free(void *worker)
 static enum seal_status measure(void *arg, const struct record *record, size_t *bytes, struct seal_err *err)
 {
 	const struct https_sink *sink = arg;
+	const size_t request = (size_t)sink->access.event_bytes - FRAME;
+	enum seal_status rc;
 
-	return event_measure(record, sink->with_headers, (size_t)sink->access.event_bytes - FRAME, bytes, err);
+	if (record->topic.len >= HUB_MAX)
+		return err_set(err, SEAL_DATA, SEAL_E_TYPE, "\"%.*s\" cannot be the name of a hub",
+			       BYTES_FMT(record->topic));
+	rc = event_measure(record, sink->with_headers, request, bytes, err);
+	if (rc == SEAL_OK && event_is_alone(record))
+		*bytes = request; /* there is no room for another one */
+	return rc;
 }
 
 static const struct outbox_service service = {

@@ -168,8 +168,8 @@ def test_entra(kafka, topic, prepared):
 
 # --- HTTPS ------------------------------------------------------------------------------------------------------------------
 
-def send(sealstream, https, lines, *more, exit_code=0, login=None):
-    return sealstream.run("produce", "-t", at("plain"), "--eventhubs-protocol", "https", *more, input=b"".join(lines), exit_code=exit_code,
+def send(sealstream, https, lines, *more, exit_code=0, login=None, hub="plain"):
+    return sealstream.run("produce", "-t", at(hub), "--eventhubs-protocol", "https", *more, input=b"".join(lines), exit_code=exit_code,
                           environment=reach(https, login))[1]
 
 
@@ -292,6 +292,19 @@ def test_https_stays_within_a_request(https, prepared):
     send(prepared, https, lines, "-J", "--plain")
     assert [event.body.split()[0] for _, event in https.events] == [b"%d" % n for n in range(40)]
     assert https.requests >= 5
+
+
+def test_https_longest_name(https, prepared):
+    https.hubs = ["h" * 256]
+    send(prepared, https, [b"{}\n"], "--plain", hub="h" * 256)
+    assert [hub for hub, _ in https.events] == https.hubs
+
+
+def test_https_headers_beside_bytes(https, prepared):
+    """What no server takes as headers of HTTP is the record's own failure, before anything is sent."""
+    key = b"\xff" * 7000
+    told = send(prepared, https, [key + b"|text\n", key + b"|\xff\n"], "-K|", "--plain", exit_code=65)
+    assert "headers of HTTP" in told and not https.events
 
 
 def test_https_bytes_go_alone(https, prepared):
