@@ -196,6 +196,7 @@ static void addresses(void **state)
 		assert_string_equal(a.account, rows[i].account);
 		assert_string_equal(a.region, rows[i].region);
 		assert_string_equal(a.endpoint, rows[i].endpoint);
+		assert_true(a.url[0] == '\0' || a.url[strlen(a.url) - 1] == a.name[strlen(a.name) - 1]);
 		assert_true(bytes_eq_str(sqs_topic(rows[i].address), rows[i].name));
 		assert_int_equal(sqs_traits.is_special(rows[i].address), strstr(rows[i].name, ".fifo") != NULL);
 	}
@@ -639,6 +640,27 @@ static void order_of_groups(void **state)
 	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
 }
 
+/* A queue beside it; a name that no queue can have is not cut until one can. */
+static void other_queues(void **state)
+{
+	char longer[] = "a123456789b123456789c123456789d123456789e123456789f123456789g123456789h1234567890";
+	struct record record = {.value = text("good"), .topic = bytes_of(longer, 80)};
+	struct sink *sink = open_it("q");
+	enum seal_status rc;
+
+	assert_int_equal(sink->ops->write(sink, &record, 1, 1, 5000, &err), SEAL_OK);
+	assert_int_equal(sink->ops->flush(sink, 20000, &err), SEAL_OK);
+	assert_int_equal(q.n, 1);
+	record.topic.len = 81;
+	assert_int_equal(sink->ops->write(sink, &record, 1, 2, 5000, &err), SEAL_OK);
+	while ((rc = sink->ops->flush(sink, 5000, &err)) == SEAL_RETRY)
+		err_clear(&err);
+	assert_int_equal(rc, SEAL_USAGE);
+	assert_non_null(strstr(err.text, "cannot be the name of a queue"));
+	assert_int_equal(q.n, 1);
+	assert_int_equal(sink->ops->close(sink, &err), SEAL_OK);
+}
+
 static void refusals(void **state)
 {
 	struct record record = {.value = text("never")};
@@ -769,6 +791,7 @@ int main(void)
 		TEST(answers_of_sns),
 		QUEUE(sends_what_failed_again),
 		QUEUE(order_of_groups),
+		QUEUE(other_queues),
 		QUEUE(refusals),
 		QUEUE(reads_and_deletes),
 		QUEUE(deletes_what_failed_again),

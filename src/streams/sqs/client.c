@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "json/string.h"
+#include "streams/aws_message.h"
 
 #define CONTENT_TYPE "application/x-amz-json-1.0"
 #define ARENA_KEEP (1u << 20)
@@ -218,9 +219,7 @@ static struct sqs_queue *find_other(struct sqs_client *client, struct seal_bytes
 enum seal_status sqs_queue_url(struct sqs_worker *w, struct seal_bytes name, const char **url, struct seal_err *err)
 {
 	struct sqs_client *client = w->client;
-	struct sqs_address address;
 	struct sqs_queue *queue;
-	char text[SQS_NAME_MAX + 1];
 	enum seal_status rc;
 
 	if (name.len == 0 || bytes_eq_str(name, client->address.name)) {
@@ -232,12 +231,13 @@ enum seal_status sqs_queue_url(struct sqs_worker *w, struct seal_bytes name, con
 		*url = queue->url;
 		return SEAL_OK;
 	}
-	snprintf(text, sizeof(text), "%.*s", BYTES_FMT(name));
-	SEAL_TRY(sqs_address_parse(text, &address, err));
+	if (!aws_name_is_good(name, SQS_NAME_MAX))
+		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "\"%.*s\" cannot be the name of a queue of SQS",
+			       BYTES_FMT(name));
 	queue = mem_calloc(1, sizeof(*queue));
 	if (queue == NULL)
 		return err_memory(err);
-	snprintf(queue->name, sizeof(queue->name), "%s", text);
+	snprintf(queue->name, sizeof(queue->name), "%.*s", BYTES_FMT(name));
 	rc = ask_url(w, queue->name, queue->url, err);
 	if (rc != SEAL_OK) {
 		mem_free(queue);
@@ -248,8 +248,7 @@ enum seal_status sqs_queue_url(struct sqs_worker *w, struct seal_bytes name, con
 	queue->next = client->others;
 	client->others = queue;
 	pthread_mutex_unlock(&client->lock);
-out:
-	return rc;
+	return SEAL_OK;
 }
 
 /* The number of an entry: its Id. */

@@ -164,11 +164,12 @@ static void region_of_host(struct seal_bytes host, char region[64], bool *usual)
 static bool parse_url(struct seal_bytes text, struct sqs_address *out)
 {
 	const size_t scheme = bytes_starts(text, BYTES_LIT("https://")) ? 8 : 7;
-	struct seal_bytes rest = text, host, path;
+	struct seal_bytes rest, host, path;
 	bool usual;
 
-	while (rest.len > 0 && rest.ptr[rest.len - 1] == '/')
-		rest.len--;
+	while (text.len > 0 && text.ptr[text.len - 1] == '/')
+		text.len--;
+	rest = text;
 	if (!put(last_part(&rest, '/'), out->name, sizeof(out->name)) || rest.len <= scheme ||
 	    !put(text, out->url, sizeof(out->url)))
 		return false;
