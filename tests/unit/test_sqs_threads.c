@@ -5,6 +5,7 @@
 #include <openssl/x509.h>
 
 #include "base/encode.h"
+#include "base/mem.h"
 #include "crypto/certificate.h"
 #include "crypto/digest.h"
 #include "json/value.h"
@@ -352,6 +353,94 @@ static void notifications(void **state)
 	EVP_PKEY_free(key);
 	assert_int_equal(certificate_verify(text("nonsense"), CERTIFICATE_SHA1, text("a"), text("b"), NULL),
 			 SEAL_DATA);
+}
+
+static enum seal_status fetch_html(const char *url, struct seal_buf *out, struct seal_err *e)
+{
+	fetched++;
+	return buf_append_str(out, "<html>sign in</html>", e);
+}
+
+static size_t allocations, fail_at;
+
+static bool allow(void *arg, size_t size)
+{
+	return ++allocations != fail_at;
+}
+
+/* A certificate that could not be kept, or was none, is no certificate: no record is to blame for that. */
+static void certificates_that_fail(void **state)
+{
+	struct seal_bytes doc;
+	struct sqs_trust trust;
+	struct sqs_notification n;
+	bool is;
+
+	make_certificate();
+	doc = text(notification(MESSAGE, NULL, "2", SNS_URL));
+	fail_at = 1;
+	do {
+		enum seal_status rc;
+
+		sqs_trust_init(&trust);
+		trust.fetch = fetch;
+		arena_clear(&arena);
+		allocations = 0;
+		mem_set_hook(allow, NULL);
+		rc = sqs_notification_read(&trust, doc, &arena, &is, &n, &err);
+		mem_set_hook(NULL, NULL);
+		assert_true(rc == SEAL_OK || rc == SEAL_FATAL);
+		err_clear(&err);
+		assert_int_equal(sqs_notification_read(&trust, doc, &arena, &is, &n, &err), SEAL_OK);
+		sqs_trust_clear(&trust);
+	} while (allocations >= fail_at++);
+	assert_true(fail_at > 5);
+	sqs_trust_init(&trust);
+	trust.again_ms = 0;
+	trust.fetch = fetch_html;
+	assert_int_equal(sqs_notification_read(&trust, doc, &arena, &is, &n, &err), SEAL_RETRY);
+	assert_non_null(strstr(err.text, "is no certificate"));
+	trust.fetch = fetch;
+	err_clear(&err);
+	assert_int_equal(sqs_notification_read(&trust, doc, &arena, &is, &n, &err), SEAL_OK);
+	sqs_trust_clear(&trust);
+	EVP_PKEY_free(key);
+}
+
+static bool answer_status(struct test_server *server, int fd, const struct test_request *r)
+{
+	return test_reply(fd, (unsigned)strtoul(r->target + 1, NULL, 10), "Retry-After: 0\r\n", "pem");
+}
+
+/* Only a certificate that is not there is the record's own fault. */
+static void fetches(void **state)
+{
+	static const struct {
+		const char *path;
+		enum seal_status status;
+	} rows[] = {{"/200.pem", SEAL_OK},   {"/404.pem", SEAL_DATA},  {"/403.pem", SEAL_DATA},
+		    {"/301.pem", SEAL_DATA}, {"/429.pem", SEAL_RETRY}, {"/408.pem", SEAL_RETRY},
+		    {"/503.pem", SEAL_RETRY}};
+	struct test_server server;
+	struct sqs_trust trust;
+	char url[100];
+
+	sqs_trust_init(&trust);
+	test_server_start(&server, answer_status, NULL);
+	for (size_t i = 0; i <= sizeof(rows) / sizeof(rows[0]); i++) {
+		const bool gone = i == sizeof(rows) / sizeof(rows[0]);
+		struct seal_buf got = BUF_INIT(1000);
+
+		if (gone)
+			test_server_stop(&server);
+		snprintf(url, sizeof(url), "%s%s", server.url, gone ? "/gone.pem" : rows[i].path);
+		err_clear(&err);
+		if (trust.fetch(url, &got, &err) != (gone ? SEAL_RETRY : rows[i].status))
+			fail_msg("%s: %s", url, err.text);
+		assert_true(err.status == SEAL_OK ? bytes_eq_str(buf_bytes(&got), "pem") : got.len == 0);
+		buf_clear(&got);
+	}
+	sqs_trust_clear(&trust);
 }
 
 static void certificate_places(void **state)
@@ -787,6 +876,8 @@ int main(void)
 		TEST(what_cannot_be),
 		TEST(addresses),
 		TEST(notifications),
+		TEST(certificates_that_fail),
+		TEST(fetches),
 		TEST(certificate_places),
 		TEST(answers_of_sns),
 		QUEUE(sends_what_failed_again),

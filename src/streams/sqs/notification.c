@@ -20,6 +20,7 @@
 
 #define URL_MAX 512
 #define PEM_MAX 65536
+#define PEM_BEGIN "-----BEGIN CERTIFICATE-----"
 #define CERTIFICATES_MAX 32 /* distinct addresses; more are fetched each time */
 #define FETCH_MS 20000
 #define AGAIN_MS 30000
@@ -28,8 +29,9 @@ struct sqs_certificate {
 	struct sqs_certificate *next;
 	char url[URL_MAX];
 	struct seal_buf pem;
-	struct seal_err why; /* status SEAL_OK: it is in `pem` */
-	uint64_t failed_ms; /* when it could not be had */
+	struct seal_err
+		why; /* … or, where that is empty, why it could not be had; status SEAL_OK: nobody knows yet */
+	uint64_t failed_ms; /* when */
 };
 
 /* ---- certificates ---- */
@@ -74,6 +76,12 @@ bool sqs_certificate_url(struct seal_bytes url)
 	return slash != NULL && is_host(bytes_of(host.ptr, (size_t)(slash - host.ptr)));
 }
 
+/* Does an answer that is no 200 say that there is no such certificate, now and later? */
+static bool is_missing(unsigned status)
+{
+	return status < 500 && status != 408 && status != 429;
+}
+
 static enum seal_status fetch_https(const char *url, struct seal_buf *out, struct seal_err *err)
 {
 	const char *path = strchr(url + 8, '/');
@@ -81,26 +89,25 @@ static enum seal_status fetch_https(const char *url, struct seal_buf *out, struc
 	struct http_config config = {
 		.user_agent = "sealstream/" SEALSTREAM_VERSION, .retries = 2, .max_response = PEM_MAX};
 	struct http_client *client = NULL;
-	struct http_worker *worker = NULL;
 	char base[URL_MAX];
 	enum seal_status rc;
 
 	snprintf(base, sizeof(base), "%.*s", (int)(path - url), url);
 	config.base = base;
 	SEAL_TRY(http_client_new(&config, &client, err));
-	SEAL_TRY(http_worker_new(client, &worker, err));
-	SEAL_TRY(http_start(worker, &exchange, clock_mono_ms() + FETCH_MS, err));
-	SEAL_INVARIANT(http_next(worker) == &exchange);
-	if (exchange.status == 200)
+	rc = http_ask(client, &exchange, clock_mono_ms() + FETCH_MS, err);
+	if (rc != SEAL_OK && rc != SEAL_FATAL) { /* whatever was in the way: the record is not to blame */
+		if (err != NULL)
+			err->status = SEAL_RETRY;
+		rc = SEAL_RETRY;
+	} else if (rc == SEAL_OK && exchange.status == 200) {
 		rc = buf_append(out, buf_bytes(&exchange.answer), err);
-	else if (exchange.status == 0)
-		rc = err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "%s", exchange.err.text);
-	else
-		rc = err_set(err, exchange.status >= 500 ? SEAL_RETRY : SEAL_DATA, SEAL_E_SERVICE,
+	} else if (rc == SEAL_OK) {
+		rc = err_set(err, is_missing(exchange.status) ? SEAL_DATA : SEAL_RETRY, SEAL_E_SERVICE,
 			     "the certificate %s: answer %u", url, exchange.status);
+	}
 out:
 	http_exchange_clear(&exchange);
-	http_worker_free(worker);
 	http_client_free(client);
 	return rc;
 }
@@ -152,8 +159,10 @@ static struct sqs_certificate *add(struct sqs_trust *trust, const char *url)
 	}
 	while (c != NULL && c->pem.len > 0)
 		c = c->next;
-	if (c != NULL)
+	if (c != NULL) {
 		snprintf(c->url, sizeof(c->url), "%s", url);
+		err_clear(&c->why);
+	}
 	return c;
 }
 
@@ -187,7 +196,8 @@ static bool is_known(struct sqs_trust *trust, const char *url, struct seal_buf *
 
 	pthread_mutex_lock(&trust->lock);
 	c = find(trust, url);
-	known = c != NULL && (c->why.status == SEAL_OK || clock_mono_ms() - c->failed_ms < trust->again_ms);
+	known = c != NULL &&
+		(c->pem.len > 0 || (c->why.status != SEAL_OK && clock_mono_ms() - c->failed_ms < trust->again_ms));
 	*rc = known ? c->why.status : SEAL_OK;
 	if (known && *rc == SEAL_OK)
 		*rc = buf_append(pem, buf_bytes(&c->pem), err);
@@ -207,6 +217,8 @@ static enum seal_status certificate(struct sqs_trust *trust, const char *url, st
 	if (is_known(trust, url, pem, &rc, err))
 		return rc;
 	rc = trust->fetch(url, pem, &why);
+	if (rc == SEAL_OK && memmem(pem->ptr, pem->len, PEM_BEGIN, sizeof(PEM_BEGIN) - 1) == NULL)
+		rc = err_set(&why, SEAL_RETRY, SEAL_E_SERVICE, "what is at %s is no certificate", url);
 	if (rc != SEAL_OK && err != NULL)
 		*err = why;
 	if (rc == SEAL_OK || rc == SEAL_RETRY || rc == SEAL_DATA) {
