@@ -94,6 +94,28 @@ static bool is_name(struct seal_bytes name)
 	       !has_prefix(name, "Amazon.");
 }
 
+bool aws_is_binary(struct seal_bytes type)
+{
+	return bytes_starts(type, BYTES_LIT("Binary"));
+}
+
+enum seal_status aws_attribute_decode(struct aws_attribute *attribute, struct arena *arena, bool *good,
+				      struct seal_err *err)
+{
+	uint8_t *raw;
+
+	attribute->binary = aws_is_binary(attribute->type);
+	*good = attribute->value.ptr != NULL;
+	if (!attribute->binary || !*good)
+		return SEAL_OK;
+	raw = arena_alloc(arena, BASE64_RAW_MAX(attribute->value.len), 1);
+	if (raw == NULL)
+		return err_memory(err);
+	*good = base64_decode(attribute->value, raw, &attribute->value.len);
+	attribute->value.ptr = raw;
+	return SEAL_OK;
+}
+
 static enum seal_status add(struct aws_message *m, struct seal_bytes name, struct seal_bytes value, bool binary,
 			    struct seal_err *err)
 {
@@ -248,33 +270,25 @@ enum seal_status aws_message_read(struct seal_bytes body, const struct aws_attri
 	return encoded ? decode_body(arena, out, err) : SEAL_OK;
 }
 
-static enum seal_status random_hex(size_t len, char *out, struct seal_err *err)
+enum seal_status aws_run_new(char run[AWS_RUN_LEN + 1], struct seal_err *err)
 {
-	uint8_t raw[16];
-	enum seal_status rc = random_bytes(raw, len / 2, err);
+	uint8_t raw[AWS_RUN_LEN / 2];
+	enum seal_status rc = random_bytes(raw, sizeof(raw), err);
 
 	if (rc != SEAL_OK)
 		return rc;
-	hex_encode(bytes_of(raw, len / 2), out);
-	out[len] = '\0';
+	hex_encode(bytes_of(raw, sizeof(raw)), run);
+	run[AWS_RUN_LEN] = '\0';
 	return SEAL_OK;
 }
 
-enum seal_status aws_run_new(char run[AWS_RUN_LEN + 1], struct seal_err *err)
+void aws_message_name(struct aws_message *message, const char run[AWS_RUN_LEN + 1], uint64_t number, unsigned copies,
+		      char deduplication[AWS_DEDUPLICATION_MAX])
 {
-	return random_hex(AWS_RUN_LEN, run, err);
-}
+	int len = snprintf(deduplication, AWS_DEDUPLICATION_MAX, "%s-%llu", run, (unsigned long long)number);
 
-void aws_deduplication_id(const char run[AWS_RUN_LEN + 1], uint64_t number, unsigned copies,
-			  char out[AWS_DEDUPLICATION_MAX])
-{
-	int len = snprintf(out, AWS_DEDUPLICATION_MAX, "%s-%llu", run, (unsigned long long)number);
-
+	if (message->group[0] == '\0')
+		snprintf(message->group, sizeof(message->group), "%s", deduplication);
 	if (copies > 0)
-		snprintf(out + len, AWS_DEDUPLICATION_MAX - (size_t)len, "-%u", copies);
-}
-
-enum seal_status aws_group_random(char out[AWS_GROUP_MAX + 1], struct seal_err *err)
-{
-	return random_hex(32, out, err);
+		snprintf(deduplication + len, AWS_DEDUPLICATION_MAX - (size_t)len, "-%u", copies);
 }

@@ -14,6 +14,14 @@
 #include "streams/stream.h"
 
 #define AWS_ATTRIBUTES_MAX 10
+/* The same as words of struct stream_traits. */
+#define AWS_TRAIT_KEY "attribute seal.key"
+#define AWS_TRAIT_FIFO_KEY                                                                                           \
+	"MessageGroupId; one that is no ASCII of 1 to 128 characters without spaces: its SHA-256 there, and the "    \
+	"key "                                                                                                       \
+	"in the attribute seal.key"
+#define AWS_TRAIT_HEADERS "message attributes, at most 10"
+#define AWS_TRAIT_NULL "refused"
 #define AWS_GROUP_MAX 128
 
 struct aws_attribute {
@@ -22,12 +30,19 @@ struct aws_attribute {
 	struct seal_bytes type; /* as the service calls it: "String", "Number.float", "Binary" */
 };
 
+/* Is the type Binary, or one of an application's below it? */
+bool aws_is_binary(struct seal_bytes type);
+/* Type and value are as a service gives them: sets `binary`, and decodes base64. *good false: it has no value, or one that is not that. */
+SEAL_MUST_USE enum seal_status aws_attribute_decode(struct aws_attribute *attribute, struct arena *arena, bool *good,
+						    struct seal_err *err);
+
 struct aws_message {
 	struct seal_bytes value; /* the record's */
 	bool encoded; /* the body is its base64 */
 	struct aws_attribute attributes[AWS_ATTRIBUTES_MAX];
 	size_t n;
-	char group[AWS_GROUP_MAX + 1]; /* FIFO: MessageGroupId; "": the record has no key, a random one is due */
+	char group[AWS_GROUP_MAX +
+		   1]; /* FIFO: MessageGroupId; "": the record has no key, aws_message_name gives one */
 	size_t bytes; /* body and attributes, as the services count them */
 };
 
@@ -56,14 +71,16 @@ SEAL_MUST_USE enum seal_status aws_message_read(struct seal_bytes body, const st
 						size_t n, struct seal_bytes group, struct arena *arena,
 						struct record *out, struct seal_err *err);
 
-/* Appends a FIFO record's MessageDeduplicationId: the same for each try of it, and never another's. `copies`:
- * the outbox's, of what must stand there once more. */
+/* What a sink's records are named by: random, of a run. */
 #define AWS_RUN_LEN 16
 SEAL_MUST_USE enum seal_status aws_run_new(char run[AWS_RUN_LEN + 1], struct seal_err *err);
+/*
+ * Names a message of FIFO: its MessageDeduplicationId, and where the record has no key a group of its own. Both are the same for each
+ * try of it, since a queue may look for known ids within a group alone, and never another's. `copies`: the outbox's, of what must stand
+ * there once more, under another id.
+ */
 #define AWS_DEDUPLICATION_MAX 64
-void aws_deduplication_id(const char run[AWS_RUN_LEN + 1], uint64_t number, unsigned copies,
-			  char out[AWS_DEDUPLICATION_MAX]);
-/* A MessageGroupId that nobody else has, for a record without a key. */
-SEAL_MUST_USE enum seal_status aws_group_random(char out[AWS_GROUP_MAX + 1], struct seal_err *err);
+void aws_message_name(struct aws_message *message, const char run[AWS_RUN_LEN + 1], uint64_t number, unsigned copies,
+		      char deduplication[AWS_DEDUPLICATION_MAX]);
 
 #endif

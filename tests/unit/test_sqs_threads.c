@@ -67,6 +67,32 @@ static void messages(void **state)
 	assert_string_equal(m.group, ""); /* a random one is due */
 }
 
+/* Each try has the names of the first; a group without a key is nobody else's. */
+static void names(void **state)
+{
+	struct record record = {.value = text("v")};
+	char run[AWS_RUN_LEN + 1], id[AWS_DEDUPLICATION_MAX], again[AWS_DEDUPLICATION_MAX];
+	struct aws_message one, two;
+
+	assert_int_equal(aws_run_new(run, &err), SEAL_OK);
+	assert_int_equal(aws_message_make(&fifo, &record, &one, &err), SEAL_OK);
+	two = one;
+	aws_message_name(&one, run, 7, 0, id);
+	aws_message_name(&two, run, 7, 1, again);
+	assert_string_equal(one.group, two.group);
+	assert_string_not_equal(id, again);
+	aws_message_name(&two, run, 7, 0, again);
+	assert_string_equal(id, again);
+	assert_int_equal(aws_message_make(&fifo, &record, &two, &err), SEAL_OK);
+	aws_message_name(&two, run, 8, 0, again);
+	assert_string_not_equal(one.group, two.group);
+	assert_string_not_equal(id, again);
+	record.key = text("k");
+	assert_int_equal(aws_message_make(&fifo, &record, &one, &err), SEAL_OK);
+	aws_message_name(&one, run, 9, 0, id);
+	assert_string_equal(one.group, "k");
+}
+
 static void bytes_as_text(void **state)
 {
 	static const char *const plain[] = {"12345678", "tab\tline\nend\r12345678",
@@ -871,6 +897,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(messages),
+		TEST(names),
 		TEST(bytes_as_text),
 		TEST(check_sums),
 		TEST(what_cannot_be),

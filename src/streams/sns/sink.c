@@ -40,11 +40,10 @@ static const struct opt_row rows[] = {
 static const struct stream_traits fifo_traits = {
 	.title = "Amazon SNS FIFO",
 	.address = "ARN that ends in .fifo",
-	.key = "MessageGroupId; one that is no ASCII of 1 to 128 characters without spaces: its SHA-256 there, and "
-	       "the key in the attribute seal.key",
-	.headers = "message attributes, at most 10",
+	.key = AWS_TRAIT_FIFO_KEY,
+	.headers = AWS_TRAIT_HEADERS,
 	.timestamp = "the service's own",
-	.null = "refused",
+	.null = AWS_TRAIT_NULL,
 	.limit = "256 KiB with attributes, or the topic's MaximumMessageSize",
 	.order = STREAM_ORDER_KEY,
 	.text = true,
@@ -65,10 +64,10 @@ static bool is_fifo_address(const char *address)
 static const struct stream_traits traits = {
 	.title = "Amazon SNS",
 	.address = "ARN",
-	.key = "attribute seal.key",
-	.headers = "message attributes, at most 10",
+	.key = AWS_TRAIT_KEY,
+	.headers = AWS_TRAIT_HEADERS,
 	.timestamp = "the service's own",
-	.null = "refused",
+	.null = AWS_TRAIT_NULL,
 	.limit = "256 KiB with attributes, or the topic's MaximumMessageSize",
 	.order = STREAM_ORDER_NONE,
 	.text = true,
@@ -187,9 +186,7 @@ static enum seal_status put_entry(struct sns_worker *w, const struct outbox_item
 	SEAL_TRY(put_attributes(w, i, &m, err));
 	if (!aws_name_is_fifo(topic_of(s, item->record)))
 		goto out;
-	if (m.group[0] == '\0')
-		SEAL_TRY(aws_group_random(m.group, err));
-	aws_deduplication_id(s->run, item->number, item->copies, id);
+	aws_message_name(&m, s->run, item->number, item->copies, id);
 	SEAL_TRY(put(w, i, "MessageGroupId", bytes_str(m.group), err));
 	SEAL_TRY(put(w, i, "MessageDeduplicationId", bytes_str(id), err));
 out:

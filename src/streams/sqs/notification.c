@@ -285,25 +285,14 @@ static enum seal_status read_attribute(const struct json_value *name, const stru
 {
 	static const char *const names[] = {"Type", "Value"};
 	struct json_value found[2];
-	struct seal_bytes type, text;
-	uint8_t *raw;
 	enum seal_status rc;
 
 	*good = false;
 	json_members(value, names, 2, found);
 	SEAL_TRY(json_value_string(name, arena, &out->name, err));
-	SEAL_TRY(json_value_string(&found[0], arena, &type, err));
-	SEAL_TRY(json_value_string(&found[1], arena, &text, err));
-	out->value = text;
-	out->binary = bytes_starts(type, BYTES_LIT("Binary"));
-	*good = text.ptr != NULL;
-	if (out->binary && *good) {
-		raw = arena_alloc(arena, BASE64_RAW_MAX(text.len), 1);
-		if (raw == NULL)
-			return err_memory(err);
-		*good = base64_decode(text, raw, &out->value.len);
-		out->value.ptr = raw;
-	}
+	SEAL_TRY(json_value_string(&found[0], arena, &out->type, err));
+	SEAL_TRY(json_value_string(&found[1], arena, &out->value, err));
+	SEAL_TRY(aws_attribute_decode(out, arena, good, err));
 out:
 	return rc;
 }

@@ -49,22 +49,13 @@ static enum seal_status read_attribute(const struct json_value *name, const stru
 {
 	static const char *const names[] = {"DataType", "StringValue", "BinaryValue"};
 	struct json_value found[3];
-	uint8_t *raw;
 	enum seal_status rc;
 
 	json_members(value, names, 3, found);
 	SEAL_TRY(own(name, arena, &out->name, err));
 	SEAL_TRY(own(&found[0], arena, &out->type, err));
-	out->binary = bytes_starts(out->type, BYTES_LIT("Binary"));
-	SEAL_TRY(own(&found[out->binary ? 2 : 1], arena, &out->value, err));
-	*good = out->value.ptr != NULL;
-	if (!out->binary || !*good)
-		return SEAL_OK;
-	raw = arena_alloc(arena, BASE64_RAW_MAX(out->value.len), 1);
-	if (raw == NULL)
-		return err_memory(err);
-	*good = base64_decode(out->value, raw, &out->value.len);
-	out->value.ptr = raw;
+	SEAL_TRY(own(&found[aws_is_binary(out->type) ? 2 : 1], arena, &out->value, err));
+	SEAL_TRY(aws_attribute_decode(out, arena, good, err));
 out:
 	return rc;
 }

@@ -91,9 +91,7 @@ static enum seal_status put_group(struct seal_buf *out, const struct sqs_sink *s
 	char id[AWS_DEDUPLICATION_MAX];
 	enum seal_status rc;
 
-	if (m->group[0] == '\0')
-		SEAL_TRY(aws_group_random(m->group, err));
-	aws_deduplication_id(s->run, item->number, item->copies, id);
+	aws_message_name(m, s->run, item->number, item->copies, id);
 	SEAL_TRY(buf_append_str(out, ",\"MessageGroupId\":", err));
 	SEAL_TRY(json_string_append(out, bytes_str(m->group), err));
 	SEAL_TRY(buf_printf(out, err, ",\"MessageDeduplicationId\":\"%s\"", id));
