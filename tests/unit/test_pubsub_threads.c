@@ -613,6 +613,30 @@ static void a_message_that_is_ours_no_more_is_left_out(void **state)
 	end(&r, false);
 }
 
+#define KEYED(id, key)                                                                                               \
+	"{\"ackId\":\"ack-" id "\",\"message\":{\"messageId\":\"" id "\",\"data\":\"dg==\",\"orderingKey\":\"" key   \
+	"\"}}"
+
+/* … and what came behind it under its key must not overtake it: that is given back. */
+static void a_message_that_is_ours_no_more_is_not_overtaken(void **state)
+{
+	struct reading r;
+
+	start(&r.p);
+	fail_next(&r.p, "modifyAckDeadline", 1, 400, ACK_FAILURE("\"ack-2\":\"PERMANENT_FAILURE_INVALID_ACK_ID\""));
+	begin(&r,
+	      "{\"receivedMessages\":[" KEYED("1", "k") "," KEYED("2", "k") "," KEYED("3", "j") "," KEYED(
+		      "4", "k") "," MESSAGE("5") "," KEYED("6", "k") "]}",
+	      NULL, NULL);
+	assert_int_equal(r.b.n, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(bytes_eq_str(r.b.records[i].id, (const char *const[]){"1", "3", "5"}[i]));
+	assert_int_equal(
+		count(&r.p, "modifyAckDeadline", 200, "{\"ackDeadlineSeconds\":0,\"ackIds\":[\"ack-4\",\"ack-6\"]}"),
+		1);
+	end(&r, false);
+}
+
 static unsigned pulls(struct play *p)
 {
 	unsigned n;
@@ -741,6 +765,7 @@ static void pulls_that_fail(void **state)
 	read_fails(429, REFUSAL("429", "RESOURCE_EXHAUSTED"), SEAL_RETRY);
 	read_fails(200, "<html>", SEAL_RETRY);
 	read_fails(200, "{\"receivedMessages\":[{}]}", SEAL_RETRY);
+	read_fails(200, "{\"receivedMessages\":[{\"ackId\":\"\\ud800\",\"message\":{}}]}", SEAL_RETRY);
 	read_fails(404, REFUSAL("404", "NOT_FOUND"), SEAL_USAGE);
 	read_fails(403, REFUSAL("403", "PERMISSION_DENIED"), SEAL_DENIED);
 }
@@ -773,6 +798,7 @@ int main(void)
 		cmocka_unit_test(acknowledgements_that_fail_one_by_one),
 		cmocka_unit_test(an_extension_that_fails_is_tried_again_at_once),
 		cmocka_unit_test(a_message_that_is_ours_no_more_is_left_out),
+		cmocka_unit_test(a_message_that_is_ours_no_more_is_not_overtaken),
 		cmocka_unit_test(pulls_ask_for_what_is_good_to_handle),
 		cmocka_unit_test(what_comes_behind_an_acknowledgement),
 		cmocka_unit_test(pulls_that_bring_nothing),

@@ -22,8 +22,10 @@ struct marks {
 	size_t n; /* of all attributes */
 };
 
+/* Above what was said of a part of it: the answer as a whole is none. */
 static enum seal_status no_message(struct seal_err *err)
 {
+	err_clear(err);
 	return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "the answer of a pull has no messages of Pub/Sub's form");
 }
 

@@ -230,6 +230,26 @@ out:
 	return rc;
 }
 
+/* Those that come behind one of their key which another reader has been given would overtake it: given back, and out as that one is. */
+static enum seal_status leave_followers(struct source_worker *w, struct inbox_message *messages, size_t n,
+					struct seal_err *err)
+{
+	struct inbox_message *followers[FETCH_MAX];
+	size_t n_followers = 0;
+
+	for (size_t first = 0; first < n; first++) {
+		if (!messages[first].refused || messages[first].record.key.ptr == NULL)
+			continue;
+		for (size_t i = first + 1; i < n; i++) {
+			if (messages[i].refused || !bytes_eq(messages[i].record.key, messages[first].record.key))
+				continue;
+			followers[n_followers++] = &messages[i];
+			messages[i].refused = true;
+		}
+	}
+	return extend(w, followers, n_followers, 0, err);
+}
+
 /*
  * Ours from now on, for our time. What another reader has been given meanwhile is left out; what could not be extended is lent for the
  * subscription's own time, which is at least OWN_MS, and is to be extended again at once.
@@ -245,16 +265,17 @@ static enum seal_status keep(struct source_worker *w, struct inbox_message *mess
 	for (size_t i = 0; i < *n; i++)
 		all[i] = &messages[i];
 	rc = extend(w, all, *n, w->source->lend_s, err);
+	for (size_t i = 0; i < *n; i++)
+		messages[i].until_ms = messages[i].done ? began_ms + w->source->lend_s * 1000ull : pulled_ms + OWN_MS;
+	if (rc == SEAL_OK)
+		rc = leave_followers(w, messages, *n, err);
 	if (rc == SEAL_RETRY) {
 		err_clear(err);
 		rc = SEAL_OK;
 	}
-	for (size_t i = 0; i < *n; i++) {
-		if (messages[i].refused)
-			continue;
-		messages[i].until_ms = messages[i].done ? began_ms + w->source->lend_s * 1000ull : pulled_ms + OWN_MS;
-		messages[left++] = messages[i];
-	}
+	for (size_t i = 0; i < *n; i++)
+		if (!messages[i].refused)
+			messages[left++] = messages[i];
 	*n = left;
 	return rc;
 }
