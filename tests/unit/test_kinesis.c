@@ -295,7 +295,7 @@ static void test_pages(void **state)
 	assert_true(bytes_eq_str(record.value, "\xff\xff"));
 	assert_int_equal(answer.page->at, 3);
 	page_free(answer.page);
-	answer = page_of("{\"Records\":{\"Data\":1},\"NextShardIterator\":null}", SEAL_OK);
+	answer = page_of("{\"NextShardIterator\":null,\"MillisBehindLatest\":null,\"Records\":[]}", SEAL_OK);
 	assert_int_equal(answer.page->n, 0);
 	assert_null(answer.next.ptr);
 	assert_int_equal(answer.behind_ms, -1);
@@ -305,9 +305,14 @@ static void test_pages(void **state)
 /* One that cannot be read is its own failure, and its neighbours are not touched; one without a number has no place. */
 static void test_pages_with_broken_records(void **state)
 {
-	static const char *const bad[] = {
-		"{\"Records\":[{\"Data\":\"\"}]}", "{\"Records\":[{\"SequenceNumber\":\"\"}]}",
-		"{\"Records\":[{\"SequenceNumber\":17}]}", "[]", "{\"NextShardIterator\":\"\\ud800\"}"};
+	static const char *const bad[] = {"{\"Records\":[{\"Data\":\"\"}]}",
+					  "{\"Records\":[{\"SequenceNumber\":\"\"}]}",
+					  "{\"Records\":[{\"SequenceNumber\":17}]}",
+					  "[]",
+					  "{\"Records\":[],\"NextShardIterator\":\"\\ud800\"}",
+					  "{}", /* not the end of the shard */
+					  "{\"NextShardIterator\":\"a\"}",
+					  "{\"Records\":{\"Data\":1},\"NextShardIterator\":null}"};
 	struct page_answer answer =
 		page_of("{\"Records\":[{\"SequenceNumber\":\"17\",\"Data\":\"aGk=\",\"PartitionKey\":\"\\ud83d\"},"
 			"{\"SequenceNumber\":\"18\",\"Data\":\"aGk\",\"PartitionKey\":\"k\"},"

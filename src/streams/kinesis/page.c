@@ -226,7 +226,7 @@ enum seal_status page_read(struct page_answer *a, struct seal_err *err)
 					  {BYTES_LIT("MillisBehindLatest"), &behind}};
 	struct json_events e;
 	uint64_t behind_ms;
-	bool good;
+	bool good, has_records = false;
 	enum seal_status rc;
 
 	json_events_init(&e, buf_bytes(&a->page->text));
@@ -238,11 +238,14 @@ enum seal_status page_read(struct page_answer *a, struct seal_err *err)
 			continue;
 		}
 		(void)json_events_next(&e);
-		if (e.type == JSON_ARRAY)
+		has_records = e.type == JSON_ARRAY;
+		if (has_records)
 			SEAL_TRY(take_records(a, &e, err));
 		else
 			(void)json_take(&e);
 	}
+	if (!has_records) /* without an iterator it would be the end of the shard, for ever */
+		return err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "GetRecords: an answer without a list of records");
 	a->behind_ms = json_value_is(&behind, JSON_NUMBER) && bytes_to_u64(behind.text, INT64_MAX, &behind_ms)
 			       ? (int64_t)behind_ms
 			       : -1;

@@ -52,7 +52,7 @@ bool page_leave(struct page *page);
 
 /*
  * The page's text has been accepted by json_scan. A record that could be framed and not read is `broken`. SEAL_RETRY: one has no number, the
- * iterator is none, or the answer no object; then, and without memory, the page is of no use.
+ * iterator is none, there is no list of them, or the answer no object; then, and without memory, the page is of no use.
  */
 SEAL_MUST_USE enum seal_status page_read(struct page_answer *answer, struct seal_err *err);
 
