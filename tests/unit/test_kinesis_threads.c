@@ -52,6 +52,8 @@ static struct {
 		unsigned status, times;
 	} fail;
 	size_t expired, lists;
+	bool endless; /* lists always have another page */
+	bool holds; /* lists are not answered */
 	char last_type[40], last_start[80]; /* of GetShardIterator */
 	unsigned max_kib, behind_ms;
 	int64_t ahead_s; /* the service's clock, which it tells; 0: it does not, and has ours */
@@ -143,7 +145,7 @@ static void list_shards(struct seal_buf *out)
 		put(out, f.shards[i].closed ? ",\"SequenceNumberRange\":{\"EndingSequenceNumber\":\"9\"}}"
 					    : ",\"SequenceNumberRange\":{\"EndingSequenceNumber\":null}}");
 	}
-	put(out, "],\"NextToken\":null}");
+	put(out, f.endless ? "],\"NextToken\":\"t\"}" : "],\"NextToken\":null}");
 }
 
 /* Sequence numbers are 100, 101 … of each shard. Iterators say shard and place, and have a line end, as those of moto. */
@@ -238,6 +240,11 @@ static bool answer(struct test_server *server, int fd, const struct test_request
 
 	assert_true(test_request_header(r, "X-Amz-Target", target, sizeof(target)));
 	pthread_mutex_lock(&f.lock);
+	while (f.holds && strstr(target, "ListShards") != NULL) {
+		pthread_mutex_unlock(&f.lock);
+		usleep(1000);
+		pthread_mutex_lock(&f.lock);
+	}
 	status = serve(strchr(target, '.') + 1, bytes_of(r->body, r->body_len), &out);
 	date = f.ahead_s != 0 ? (time_t)(clock_unix_ms() / 1000 + f.ahead_s) : 0;
 	pthread_mutex_unlock(&f.lock);
@@ -1091,6 +1098,61 @@ static void test_source_without_a_list(void **state)
 	source->ops->close(source, true);
 }
 
+/* A list that has no end, or does not come: neither leases nor the end of the run wait for it for long. */
+static void test_source_with_an_endless_list(void **state)
+{
+	for (unsigned held = 0; held < 2; held++) {
+		struct source *source;
+		uint64_t until;
+		unsigned long counter;
+
+		snprintf(book, sizeof(book), "fake:");
+		options.checkpoint = book;
+		options.lease_ms = 3000;
+		add_shard(-1, 0);
+		add_shard(-1, 0);
+		source = open_source();
+		pthread_mutex_lock(&f.lock);
+		f.shards[1].closed = true; /* its end is why the list is asked for */
+		f.endless = held == 0;
+		f.holds = held == 1;
+		pthread_mutex_unlock(&f.lock);
+		while (!source->ops->away(source))
+			usleep(1000);
+		until = clock_mono_ms() + 20000; /* a call may take 30 s */
+		for (counter = fake_counter(); fake_counter() < counter + 2; usleep(1000))
+			assert_true(clock_mono_ms() < until);
+		source->ops->close(source, true);
+		pthread_mutex_lock(&f.lock);
+		f.endless = f.holds = f.shards[1].closed = false;
+		f.n_shards = 0;
+		pthread_mutex_unlock(&f.lock);
+	}
+}
+
+/* Each iterator has expired as it comes: the service is in trouble, and is asked with pauses. */
+static void test_source_of_expired_iterators(void **state)
+{
+	enum seal_status rc = SEAL_OK;
+	enum read_result result;
+	struct source *source;
+
+	add_shard(-1, 3);
+	f.expired = SIZE_MAX;
+	source = open_source();
+	for (unsigned i = 0; rc == SEAL_OK && i < 500; i++)
+		rc = source->ops->read(source, &batch, 1, 10, &result, &err);
+	assert_int_equal(rc, SEAL_RETRY);
+	assert_int_equal(err.status, SEAL_RETRY);
+	assert_non_null(strstr(err.text, "ExpiredIteratorException"));
+	err_clear(&err);
+	pthread_mutex_lock(&f.lock);
+	f.expired = 0;
+	pthread_mutex_unlock(&f.lock);
+	assert_int_equal(read_all(source, 3, NULL), 3);
+	source->ops->close(source, true);
+}
+
 /* Who begins at "latest" writes down when that was, by the service's clock: a later reader asks for no time to come. */
 static void test_source_latest_by_other_clocks(void **state)
 {
@@ -1184,6 +1246,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_source_reads_to_the_end_behind_a_dead_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source_with_a_book_that_is_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source_without_a_list, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_source_with_an_endless_list, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_source_of_expired_iterators, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source_latest_by_other_clocks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source_lag, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_group_is_needed, setup, teardown),

@@ -132,6 +132,7 @@ void kinesis_call_clear(struct kinesis_call *call)
 enum seal_status kinesis_call_run(struct kinesis_call *call, struct aws_worker *worker, const char *operation,
 				  enum seal_code missing, struct seal_err *err)
 {
+	const uint64_t deadline_ms = call->deadline_ms != 0 ? call->deadline_ms : clock_mono_ms() + KINESIS_CALL_MS;
 	const struct seal_buf answer = call->call.answer;
 	char target[64];
 	enum seal_status rc;
@@ -142,7 +143,7 @@ enum seal_status kinesis_call_run(struct kinesis_call *call, struct aws_worker *
 				       .body = buf_bytes(&call->body),
 				       .answer = answer,
 				       .once = call->once};
-	rc = aws_call_run(worker, &call->call, clock_mono_ms() + KINESIS_CALL_MS, err);
+	rc = aws_call_run(worker, &call->call, deadline_ms, err);
 	call->call.target = NULL;
 	if (rc != SEAL_OK && strcmp(call->call.code, "ResourceNotFoundException") == 0 && err != NULL)
 		err->code = missing;

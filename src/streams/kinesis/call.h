@@ -45,7 +45,8 @@ SEAL_MUST_USE enum seal_status kinesis_client_new(const struct kinesis_options *
 /* A call and what its answer's memory is. Cleared at the end; reset before it is used again, where its memory is to be kept. */
 struct kinesis_call {
 	struct aws_call call;
-	bool once; /* as aws_call's; set before it is run */
+	bool once; /* as aws_call's; set before it is run, as this is: */
+	uint64_t deadline_ms; /* 0: KINESIS_CALL_MS from then on */
 	struct seal_buf body;
 	struct json_value answer;
 };

@@ -4,7 +4,8 @@
  *   at most five GetRecords a second and shard, and 2 MiB a second: the next is due after 200 ms, or as long as 2 MiB/s take for what came.
  *   After an empty answer at the tip: IDLE_MS.
  *
- * An iterator that has expired, or does not work three times in a row, is asked for again, from behind what was fetched last.
+ * An iterator that has expired, or does not work three times in a row, is asked for again, from behind what was fetched last. Where a new
+ * one has expired, too, the service is in trouble.
  */
 #include "base/clock.h"
 #include "base/cond.h"
@@ -35,6 +36,7 @@ struct fetch {
 	/* results */
 	struct page_answer answer;
 	char *next; /* iterator; NULL: the end of the shard */
+	bool fresh; /* the iterator is a new one */
 	bool tip, throttled, expired;
 	bool gone; /* the service does not know the shard any more */
 };
@@ -168,7 +170,8 @@ static enum seal_status get_iterator(struct fetch *f, struct seal_err *err)
 	SEAL_TRY(rc);
 	json_members(&call.answer, names, 1, &value);
 	SEAL_TRY(copy_string(&value, &f->iterator, err));
-	if (f->iterator == NULL)
+	f->fresh = f->iterator != NULL;
+	if (!f->fresh)
 		rc = err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "GetShardIterator: an answer without an iterator");
 out:
 	kinesis_call_clear(&call);
@@ -282,15 +285,16 @@ static void failed(struct fetch *f, enum seal_status rc, const struct seal_err *
 		mem_free(shard->iterator);
 		shard->iterator = NULL;
 	}
-	if (f->expired)
+	if (f->expired && !f->fresh)
 		return;
 	if (f->gone) { /* too old, or the whole stream: the list will say */
 		shard->due_ms = now + IDLE_MS;
 		k->list_now = k->pass_now = true;
 		pthread_cond_signal(&k->keep);
-	} else if (rc == SEAL_RETRY) {
+	} else if (rc == SEAL_RETRY || f->expired) {
 		pause_longer(&shard->pause, f->began_ms, now);
 		k->away = *why;
+		k->away.status = SEAL_RETRY;
 		err_place(&k->away, "%s", k->name);
 	} else if (k->broken.status == SEAL_OK) {
 		k->broken = *why;

@@ -14,7 +14,8 @@
 #include "json/string.h"
 #include "streams/kinesis/source.h"
 
-#define LIST_MS 30000
+#define LIST_MS 30000 /* between lists, and the longest that one may take */
+#define LIST_MIN_MS 1000
 #define SAVE_MS 1000
 #define RETRY_MS 500
 #define BOOK_LOT 500
@@ -102,28 +103,65 @@ static void note_clock(struct kinesis_source *k, int64_t date_s)
 	pthread_mutex_unlock(&k->lock);
 }
 
-static enum seal_status list_shards(struct kinesis_source *k, struct aws_worker *worker, struct seal_err *err)
+/* How long the list may take: leases that are ours already must be renewed in time. */
+static uint64_t list_ms(const struct kinesis_source *k)
 {
+	const uint64_t third_ms = k->lease_ms / 3;
+
+	if (!k->shared || k->begun == 0 || third_ms > LIST_MS)
+		return LIST_MS;
+	return third_ms > LIST_MIN_MS ? third_ms : LIST_MIN_MS;
+}
+
+static enum seal_status put_list_request(struct kinesis_source *k, const struct seal_buf *next, struct seal_buf *out,
+					 struct seal_err *err)
+{
+	enum seal_status rc;
+
+	SEAL_TRY(buf_append_u8(out, '{', err));
+	if (next->len > 0) { /* alone: the token knows the stream */
+		SEAL_TRY(buf_append_str(out, "\"NextToken\":\"", err));
+		SEAL_TRY(buf_append(out, buf_bytes(next), err));
+		SEAL_TRY(buf_append_u8(out, '"', err));
+	} else {
+		SEAL_TRY(kinesis_put_stream(&k->address, BYTES_EMPTY, out, err));
+	}
+	rc = buf_append_u8(out, '}', err);
+out:
+	return rc;
+}
+
+/* All pages of the list: each shard of it is `seen`. */
+static enum seal_status read_list(struct kinesis_source *k, struct aws_worker *worker, struct seal_err *err)
+{
+	const uint64_t deadline_ms = clock_mono_ms() + list_ms(k);
 	struct seal_buf next = BUF_INIT(1 << 20);
 	struct kinesis_call call;
 	enum seal_status rc;
 
 	do {
 		kinesis_call_init(&call);
-		SEAL_TRY(buf_append_u8(&call.body, '{', err));
-		if (next.len > 0) { /* alone: the token knows the stream */
-			SEAL_TRY(buf_append_str(&call.body, "\"NextToken\":\"", err));
-			SEAL_TRY(buf_append(&call.body, buf_bytes(&next), err));
-			SEAL_TRY(buf_append_u8(&call.body, '"', err));
-		} else {
-			SEAL_TRY(kinesis_put_stream(&k->address, BYTES_EMPTY, &call.body, err));
-		}
-		SEAL_TRY(buf_append_u8(&call.body, '}', err));
+		call.deadline_ms = deadline_ms;
+		SEAL_TRY(put_list_request(k, &next, &call.body, err));
 		SEAL_TRY(kinesis_call_run(&call, worker, "ListShards", SEAL_E_NO_INPUT, err));
 		SEAL_TRY(merge_page(k, &call.answer, &next, err));
 		note_clock(k, call.call.date_s);
 		kinesis_call_clear(&call);
-	} while (next.len > 0);
+		if (next.len > 0 && clock_mono_ms() >= deadline_ms)
+			rc = err_set(err, SEAL_RETRY, SEAL_E_TIMEOUT, "ListShards: the list has not ended in time");
+	} while (rc == SEAL_OK && next.len > 0);
+out:
+	kinesis_call_clear(&call);
+	buf_clear(&next);
+	return rc;
+}
+
+static enum seal_status list_shards(struct kinesis_source *k, struct aws_worker *worker, struct seal_err *err)
+{
+	const enum seal_status rc = read_list(k, worker, err);
+
+	if (rc != SEAL_OK)
+		return rc;
 	pthread_mutex_lock(&k->lock);
 	for (size_t i = 0; i < k->n_shards; i++) {
 		struct shard *shard = k->shards[i];
@@ -138,10 +176,7 @@ static enum seal_status list_shards(struct kinesis_source *k, struct aws_worker 
 		shard->drained_pass = shard->n_pages == 0 ? k->begun : 0;
 	}
 	pthread_mutex_unlock(&k->lock);
-out:
-	kinesis_call_clear(&call);
-	buf_clear(&next);
-	return rc;
+	return SEAL_OK;
 }
 
 /* ---- the book ---- */

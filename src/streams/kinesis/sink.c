@@ -250,6 +250,7 @@ static enum seal_status send(void *arg, struct outbox_item *const *items, size_t
 	enum seal_status rc;
 
 	SEAL_TRY(put_request(worker, items, n, &call->body, err));
+	call->deadline_ms = deadline_ms;
 	rc = kinesis_call_run(call, worker->aws, "PutRecords", SEAL_E_CREATE, err);
 	if (rc == SEAL_RETRY && call->call.failure == AWS_THROTTLED)
 		outbox_throttled(items, n);
