@@ -5,10 +5,11 @@
  *   tuple of bytes, str, None ──views──▶ seal_engine_protect ──results──▶ list of bytes, str, None
  *        with the GIL                       without it                       with it again
  *
- * Objects of Python come as addresses (id()); the caller keeps them alive. Only the limited API of Python 3.9 is used,
- * so that one extension serves all later versions. No exception leaves this file: those of Python hold the values that
- * they are about, ours never do.
+ * Objects of Python come as addresses (id()); the caller keeps them alive, so bytes and str are read where they lie. Only
+ * the limited API of Python 3.9 is linked with, so that one extension serves all later versions. No exception leaves this
+ * file: those of Python hold the values that they are about, ours never do.
  */
+#include <dlfcn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,12 +43,12 @@ struct native_call {
 	struct seal_err err;
 };
 
-/* A batch on its way; `kept` holds what was encoded or copied for it. */
+/* A batch on its way; `kept` holds what was copied for it. */
 struct batch {
 	size_t n;
 	struct seal_bytes *values, *headers;
 	PyObject *kept, *failures;
-	bool text; /* some records are str */
+	size_t texts; /* how many values are str */
 };
 
 static void batch_clear(struct batch *b)
@@ -93,7 +94,38 @@ static int keep(struct batch *b, PyObject *made, struct seal_bytes *out)
 	return rc == 0 && bytes_view(made, out) == 0 ? 0 : NATIVE_NO_MEMORY;
 }
 
-/* A view of one record. A str that is no Unicode text (half a surrogate pair) fails alone, as a record. */
+typedef const char *(*as_utf8_fn)(PyObject *text, Py_ssize_t *len);
+
+/* PyUnicode_AsUTF8AndSize, of the limited API since 3.10 and in 3.9 all the same: the only way to read a str without a copy. */
+static as_utf8_fn as_utf8(void)
+{
+	static as_utf8_fn found; /* guarded by the GIL */
+
+	if (found == NULL)
+		found = (as_utf8_fn)dlsym(RTLD_DEFAULT, "PyUnicode_AsUTF8AndSize");
+	if (found == NULL)
+		abort();
+	return found;
+}
+
+/* A str that is no Unicode text (half a surrogate pair) fails alone, as a record. */
+static int text_view(struct batch *b, PyObject *text, size_t index, struct seal_bytes *out)
+{
+	Py_ssize_t len = 0;
+	const char *at = as_utf8()(text, &len);
+
+	if (at != NULL) {
+		*out = (struct seal_bytes){(const uint8_t *)at, (size_t)len};
+		return 0;
+	}
+	if (!PyErr_ExceptionMatches(PyExc_UnicodeError))
+		return NATIVE_NO_MEMORY;
+	PyErr_Clear();
+	return add_failure(b->failures, index, SEAL_DATA, SEAL_E_SYNTAX, "",
+			   "the str has half a surrogate pair, which is no text");
+}
+
+/* A view of one record. */
 static int view(struct batch *b, PyObject *item, size_t index, struct seal_bytes *out)
 {
 	PyObject *made;
@@ -101,21 +133,15 @@ static int view(struct batch *b, PyObject *item, size_t index, struct seal_bytes
 	*out = (struct seal_bytes){NULL, 0};
 	if (item == Py_None)
 		return 0;
-	if (PyBytes_Check(item))
+	if (PyBytes_CheckExact(item) || PyBytes_Check(item))
 		return bytes_view(item, out);
-	if (PyUnicode_Check(item)) {
-		b->text = true;
-		made = PyUnicode_AsUTF8String(item);
-		if (made == NULL && PyErr_ExceptionMatches(PyExc_UnicodeError)) {
-			PyErr_Clear();
-			return add_failure(b->failures, index, SEAL_DATA, SEAL_E_SYNTAX, "",
-					   "the str has half a surrogate pair, which is no text");
-		}
-	} else if (PyByteArray_Check(item) || PyMemoryView_Check(item)) {
-		made = PyBytes_FromObject(item); /* others may write there meanwhile */
-	} else {
-		return NATIVE_WRONG_TYPE;
+	if (PyUnicode_CheckExact(item) || PyUnicode_Check(item)) {
+		b->texts += out >= b->values && out < b->values + b->n;
+		return text_view(b, item, index, out);
 	}
+	if (!PyByteArray_Check(item) && !PyMemoryView_Check(item))
+		return NATIVE_WRONG_TYPE;
+	made = PyBytes_FromObject(item); /* others may write there meanwhile */
 	return made != NULL ? keep(b, made, out) : NATIVE_NO_MEMORY;
 }
 
@@ -200,7 +226,8 @@ static PyObject *all_values(const struct native_call *call, const struct batch *
 	PyObject *list = PyList_New((Py_ssize_t)b->n);
 
 	for (size_t i = 0; list != NULL && i < b->n; i++) {
-		bool text = b->text && PyUnicode_Check(PyTuple_GetItem(call->records, (Py_ssize_t)i));
+		bool text = b->texts == b->n ||
+			    (b->texts > 0 && PyUnicode_Check(PyTuple_GetItem(call->records, (Py_ssize_t)i)));
 		PyObject *value = value_of(call, b, i, text);
 
 		if (value == NULL || PyList_SetItem(list, (Py_ssize_t)i, value) != 0) {
@@ -249,7 +276,7 @@ static int answer(struct native_call *call, struct batch *b)
 static int native_run(struct native_call *call)
 {
 	PyGILState_STATE gil = PyGILState_Ensure();
-	struct batch b = {0, NULL, NULL, NULL, NULL, false};
+	struct batch b = {0, NULL, NULL, NULL, NULL, 0};
 	int rc = gather(&b, call);
 
 	if (rc == 0) {

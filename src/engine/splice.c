@@ -160,7 +160,7 @@ static enum seal_status splice_json(struct engine *engine, size_t record, struct
 
 	SEAL_TRY(make_edits(engine, record, &n_edits, err));
 	room = json_splice_max(doc, engine->edits, n_edits);
-	out = arena_alloc(&engine->arena, room + 1, 1);
+	out = arena_alloc(&engine->arena, room + 1, 8); /* CPython, for one, copies text from there by words */
 	if (out == NULL) {
 		rc = err_memory(err);
 		goto out;

@@ -54,6 +54,13 @@ def test_data_keys_in_headers(engine):
         engine.reveal_records("carried", [twice])
 
 
+def test_headers_that_are_text(engine):
+    """They do not make text of values that are bytes."""
+    sealed = engine.protect_records("carried", [Record(b'{"note":"x"}')] * 2)
+    given = [Record(record.value, headers=[(KEY_HEADER, record.headers[0][1].decode())]) for record in sealed]
+    assert [record.value for record in engine.reveal_records("carried", given)] == [b'{"note":"x"}'] * 2
+
+
 def test_wrong_types(engine):
     with pytest.raises(TypeError, match="record 1: give bytes, str or None, not int"):
         engine.protect_records("orders", [Record(b"{}"), Record(1)])
