@@ -141,7 +141,7 @@ int main(int argc, char **argv)
 	run.seconds = strtod(argv[2], NULL);
 	arena_init(&run.arena, 1 << 20);
 	run.kek = open_key(&run.err);
-	must(ops->open(argv[1], &(struct store_config){true}, &store, &run.err), &run.err);
+	must(ops->open(argv[1], &(struct store_config){.create = true}, &store, &run.err), &run.err);
 	must(tokens_new(store, &scope, &options, &run.tokens, &run.err), &run.err);
 	measure(&run, "lot-new", NEW, LOT); /* first, so that no way has it easier in a smaller store */
 	measure(&run, "one-new", NEW, 1);

@@ -37,7 +37,8 @@ struct seal_engine_options {
 /*
  * Opens all keys that the policy uses. `options` may be NULL. The policy must outlive the engine. *out is the
  * caller's, to be freed with seal_engine_free; NULL on failure. SEAL_E_KEY_UNKNOWN, SEAL_E_KEY_TYPE (a key that cannot
- * do what its method asks), SEAL_E_KEY_VERSION, and what seal_keyring_open may fail with.
+ * do what its method asks), SEAL_E_KEY_VERSION, and what seal_keyring_open may fail with. A store of the policy may be
+ * missing: the first call that protects with it makes it, and one that needs it to reveal fails (SEAL_E_NO_INPUT).
  */
 SEAL_API SEAL_MUST_USE enum seal_status seal_engine_new(const struct seal_policy *policy,
 							const struct seal_engine_options *options,

@@ -66,7 +66,7 @@ struct seal_key_options {
 	 */
 	bool derived;
 	/* Equal values bound to the same get equal texts: they can be joined and looked up, and show that they are equal.
-	 * Needs `derived`. */
+	 * The key is derived, too. */
 	bool convergent;
 };
 
@@ -120,8 +120,7 @@ SEAL_API SEAL_MUST_USE enum seal_status seal_keyring_create_key(struct seal_keyr
 								struct seal_err *err);
 
 /*
- * The same as `options` say; NULL is all defaults. SEAL_E_KEY_TYPE, too, when a key of that type cannot be derived, or is
- * to be convergent but not derived.
+ * The same as `options` say; NULL is all defaults. SEAL_E_KEY_TYPE, too, when a key of that type cannot be derived.
  */
 SEAL_API SEAL_MUST_USE enum seal_status seal_keyring_create_key_with(struct seal_keyring *keyring, const char *name,
 								     const struct seal_key_options *options,

@@ -65,7 +65,7 @@ enum seal_status seal_engine_new(const struct seal_policy *policy, const struct 
 	*out = NULL;
 	SEAL_TRY(api_read_options(options, &known, sizeof(known), "struct seal_engine_options", err));
 	SEAL_TRY(api_key_config(known.keyring, &keys, err));
-	keys.create_stores = true; /* an engine protects, too */
+	keys.stores_later = true; /* only who protects makes one: a reader's would hide that the path is wrong */
 	shared = mem_calloc(1, sizeof(*shared));
 	if (shared == NULL) {
 		rc = err_memory(err);

@@ -140,7 +140,7 @@ static enum seal_status read_key_options(const struct seal_key_options *options,
 	SEAL_TRY(api_read_options(options, &known, sizeof(known), "struct seal_key_options", err));
 	*how = (struct key_admin_new){.type = known.type,
 				      .exportable = known.exportable,
-				      .derived = known.derived,
+				      .derived = known.derived || known.convergent,
 				      .convergent = known.convergent};
 out:
 	return rc;

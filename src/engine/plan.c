@@ -131,9 +131,10 @@ bool plan_warning(const struct plan *plan, size_t index, char out[SEAL_ERR_TEXT_
 }
 
 static enum seal_status open_store(struct plan *plan, const struct policy_store *spec,
-				   const struct engine_registry *registry, bool create, struct seal_err *err)
+				   const struct engine_registry *registry, const struct key_source_config *keys,
+				   struct seal_err *err)
 {
-	const struct store_config config = {.create = create};
+	const struct store_config config = {.create = keys->create_stores, .later = keys->stores_later};
 	struct plan_store *store = &plan->stores[spec->index];
 	enum seal_status rc = SEAL_OK;
 
@@ -178,7 +179,7 @@ static enum seal_status open_method(struct plan *plan, size_t index, const struc
 		needs.key = plan->keys[spec->key->index].key;
 	}
 	if (spec->store != NULL) {
-		SEAL_TRY(open_store(plan, spec->store, registry, config->create_stores, err));
+		SEAL_TRY(open_store(plan, spec->store, registry, config, err));
 		needs.store = plan->stores[spec->store->index].store;
 	}
 	rc = ops->open(spec, &needs, &plan->methods[index], err);

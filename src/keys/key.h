@@ -201,6 +201,7 @@ struct key_source_config {
 	const char *passphrase_file; /* scrypt; NULL: none */
 	bool create; /* make keyring and master key when absent (only `key create`, `demo`) */
 	bool create_stores; /* make the policy's stores of keys when absent: only what protects; else SEAL_E_NO_INPUT */
+	bool stores_later; /* stores may be absent: the first call that protects makes them, one that reveals fails */
 	const struct key_metrics *metrics; /* NULL: nothing is counted; else it outlives the source */
 	const struct vault_options *vault; /* vault/options.h; NULL: the environment's */
 };

@@ -190,6 +190,7 @@ enum seal_status person_keys_writer(struct person_keys *people, struct key_sessi
 		wants[i].key = NULL;
 	if (seeks == NULL || good == NULL)
 		return err_memory(err);
+	SEAL_TRY(store_pool_make(people->pool, err));
 	SEAL_TRY(name_people(&w, wants, n, good, &count, err));
 	for (size_t i = 0; i < count; i++)
 		seeks[i].name = bytes_of(good[i]->id, PERSON_ID_LEN);

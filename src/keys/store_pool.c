@@ -13,6 +13,7 @@ struct store_pool {
 	pthread_mutex_t lock;
 	struct store_session **idle;
 	size_t n_idle, n_open, room;
+	bool made; /* the store, which was missing */
 };
 
 enum seal_status store_pool_new(struct store *store, struct store_pool **out, struct seal_err *err)
@@ -81,6 +82,24 @@ enum seal_status store_pool_take(struct store_pool *pool, struct store_session *
 	rc = pool->store->ops->session(pool->store, out, err);
 	if (rc != SEAL_OK)
 		count_closed(pool);
+	return rc;
+}
+
+enum seal_status store_pool_make(struct store_pool *pool, struct seal_err *err)
+{
+	enum seal_status rc = SEAL_OK;
+	bool made;
+
+	if (!pool->store->missing)
+		return SEAL_OK;
+	pthread_mutex_lock(&pool->lock);
+	made = pool->made;
+	pthread_mutex_unlock(&pool->lock);
+	if (!made)
+		rc = pool->store->ops->make(pool->store, err);
+	pthread_mutex_lock(&pool->lock);
+	pool->made |= rc == SEAL_OK;
+	pthread_mutex_unlock(&pool->lock);
 	return rc;
 }
 

@@ -12,6 +12,8 @@ void store_pool_free(struct store_pool *pool); /* accepts NULL; all sessions are
 
 SEAL_MUST_USE enum seal_status store_pool_take(struct store_pool *pool, struct store_session **out,
 					       struct seal_err *err);
+/* What protects calls this first: makes a store that was missing when it was opened. */
+SEAL_MUST_USE enum seal_status store_pool_make(struct store_pool *pool, struct seal_err *err);
 /* `good` false: something failed on it, so it is closed; the next one connects anew. Accepts NULL sessions. */
 void store_pool_give(struct store_pool *pool, struct store_session *session, bool good);
 

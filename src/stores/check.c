@@ -1,6 +1,15 @@
 /* See check.h. */
 #include "stores/check.h"
 
+enum seal_status store_open_end(struct store *store, const struct store_config *config, const struct seal_err *why,
+				struct seal_err *err)
+{
+	store->missing = config->later && why->code == SEAL_E_NO_INPUT;
+	if (why->status == SEAL_OK || store->missing)
+		return SEAL_OK;
+	return err_set(err, why->status, why->code, "%s", why->text);
+}
+
 void store_check_space(const char *space)
 {
 	size_t len = strlen(space);

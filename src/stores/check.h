@@ -6,6 +6,9 @@
 
 #define STORE_OPEN_MS 15000 /* how long opening waits for others */
 
+/* What `open` gives when its first session ended with `why`; a store that is missing, and may be, is marked so. */
+SEAL_MUST_USE enum seal_status store_open_end(struct store *store, const struct store_config *config,
+					      const struct seal_err *why, struct seal_err *err);
 /* Spaces are constants of this program: anything else is a bug. */
 void store_check_space(const char *space);
 /* Keys have 1 … STORE_KEY_MAX bytes, values at most STORE_VALUE_MAX. `values`: look at those, too. SEAL_USAGE/SEAL_E_LIMIT. */

@@ -22,6 +22,7 @@
 
 struct store {
 	const struct store_ops *ops;
+	bool missing; /* it was not there when it was opened (config.later): sessions fail until `make` has made it */
 };
 
 struct store_session {
@@ -60,6 +61,7 @@ struct store_call {
 
 struct store_config {
 	bool create; /* make the data base and its tables where they are missing: only what protects */
+	bool later; /* it may be missing: who protects calls `make` first (store.missing) */
 };
 
 struct store_ops {
@@ -72,6 +74,8 @@ struct store_ops {
 	enum seal_status (*open)(const char *address, const struct store_config *config, struct store **out,
 				 struct seal_err *err);
 	enum seal_status (*session)(struct store *store, struct store_session **out, struct seal_err *err);
+	/* Makes what is missing; somebody else may have done so by now. NULL: this store knows no config.later. */
+	enum seal_status (*make)(struct store *store, struct seal_err *err);
 	/* Rows by key; one query for the lot. Keys may repeat. */
 	enum seal_status (*get)(struct store_session *session, const char *space, struct store_item *items, size_t n,
 				const struct store_call *call, struct seal_err *err);

@@ -326,6 +326,7 @@ enum seal_status tokens_protect(struct tokens *tokens, struct key_session *kek, 
 		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "metadata of tokens is longer than %d bytes",
 			       TOKEN_METADATA_MAX);
 	SEAL_TRY(begin(&p, call->arena, err));
+	SEAL_TRY(store_pool_make(tokens->pool, err));
 	SEAL_TRY(token_run(tokens, kek, call, protect_step, &p, err));
 	for (size_t i = 0; i < n; i++) {
 		items[i].token = p.of[i]->chosen;

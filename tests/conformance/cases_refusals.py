@@ -7,6 +7,7 @@ from kit import (BYTES, JSON, at, bad, case, domain, encrypt, envelope, good, gr
 
 A = "$['a']"
 FPE = "{type: fpe, key: cards}"
+NO_STORE = {"status": "usage", "code": "no_input"}
 
 
 def string(field, text):
@@ -184,8 +185,11 @@ def missing():
         "match: person\nprotect: {$.a: {type: envelope, key: {name: pii, per: $.who}}}", stores=True)
     who = [("{}", ""), ('{"who":7,"who":8,', "missing"), ('{"who":true,', "missing"), ('{"who":null,', "missing"),
            ('{"who":[1],', "missing"), ('{"who":"",', "limit"), ('{"who":"vault:v1:x",', "protected")]
+    of_somebody = json.dumps(envelope.text(envelope.seal(material("other"), b"x", at(A), person=bytes(16)), sealed.STRING))
     return group(
         "fields that must be there", lines,
+        case("no store is made by who reveals", "reveal", good(named("a", of_somebody)), topic="person",
+             fails=NO_STORE),
         case("on_missing: reject", "protect", good('{"a":1,"b":{"c":null}}', ...), bad("{}", "missing", A),
              bad('{"a":1}', "missing", "$['b']['c']"), bad('{"a":1,"b":{}}', "missing", "$['b']['c']")),
         case("what it is bound to", "protect", bad('{"a":1}', "missing", A), bad('{"a":1,"id":1,"id":1}', "missing", A),
@@ -235,9 +239,11 @@ def tokens():
         "match: t\nprotect: {$.a: {type: token, key: pii}, $.b: {type: token, key: pii}, "
         "$.card: {type: token, key: pii, shape: keep}}",
         stores=True)
+    token = named("a", '"seal:t1:%s"' % ("A" * 22))
     return group(
-        "tokens", lines, case("the store is there", "protect", good('{"b":1}', ..., True)),
-        case("reveal", "reveal", bad(named("a", '"seal:t1:%s"' % ("A" * 22)), "token_unknown", A),
+        "tokens", lines, case("no store is made by who reveals", "reveal", good(token), good(token), fails=NO_STORE),
+        case("the store is there", "protect", good('{"b":1}', ..., True)),
+        case("reveal", "reveal", bad(token, "token_unknown", A),
              bad('{"a":"seal:t1:short"}', "syntax", A), bad('{"a":"seal:e1:AAAA"}', "syntax", A),
              bad('{"card":"4111111111111111"}', "token_unknown", "$['card']")))
 

@@ -68,7 +68,7 @@ def key(name):
     kind, flag = AEAD_KEYS.get(name, ({"cards": "ff1", "mac": "hmac"}.get(name), ""))
     made = {"type": kind, "versions": [material(name, v).hex() for v in range(1, VERSIONS.get(name, 1) + 1)]}
     if flag:
-        made |= {"derived": True} | ({"convergent": True} if flag == "convergent" else {})
+        made[flag] = True
     if name == "old":
         made["min_decryption_version"] = 2
     return made

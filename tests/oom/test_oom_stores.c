@@ -38,7 +38,7 @@ static enum seal_status use(void *arg, struct seal_err *err)
 	for (size_t i = 0; i < ROWS; i++)
 		items[i] = (struct store_item){.key = bytes_of(&"abcdefghijklmnopqrst"[i], 1),
 					       .value = BYTES_LIT("value")};
-	SEAL_TRY(sqlite_store.open(address, &(struct store_config){true}, &store, err));
+	SEAL_TRY(sqlite_store.open(address, &(struct store_config){.create = true}, &store, err));
 	SEAL_TRY(sqlite_store.session(store, &session, err));
 	SEAL_TRY(sqlite_store.insert(session, "s", items, ROWS, &call, err));
 	call.guard = &guard;
@@ -73,7 +73,7 @@ static enum seal_status reach(void *arg, struct seal_err *err)
 {
 	struct seal_err first = SEAL_ERR_INIT;
 	struct store *store = NULL;
-	enum seal_status rc = postgresql_store.open(arg, &(struct store_config){true}, &store, &first);
+	enum seal_status rc = postgresql_store.open(arg, &(struct store_config){.create = true}, &store, &first);
 
 	assert_null(store);
 	assert_int_not_equal(rc, SEAL_OK);

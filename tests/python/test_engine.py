@@ -144,6 +144,28 @@ def test_keys_that_are_not_there(policy, tmp_path):
     assert caught.value.code == "key_unknown"
 
 
+def test_stores(keyring, tmp_path):
+    """Who protects makes a store that is missing; who reveals is told, since another path is meant."""
+    path = tmp_path / "tokens.db"
+    text = f"""version: 1
+keys: {{pii: "local:pii"}}
+stores: {{main: "sqlite:{path}"}}
+topics:
+- match: t
+  protect: {{$.a: {{type: token, key: pii}}, $.b: {{type: redact}}}}
+"""
+    record, token = '{"a":"x"}', '{"a":"seal:t1:AAAAAAAAAAAAAAAAAAAAAA"}'
+    with sealstream.Engine(sealstream.Policy.from_text(text), keyring=keyring) as engine:
+        assert engine.reveal("t", ['{"b":1}']) == ['{"b":1}']
+        for _ in range(2):
+            with pytest.raises(sealstream.UsageError, match="there is no store .*tokens.db") as caught:
+                engine.reveal("t", ['{"b":1}', token], on_error="return")
+            assert caught.value.code == "no_input" and caught.value.index is None and not path.exists()
+        sealed = engine.protect("t", [record])
+        assert path.exists() and engine.reveal("t", sealed) == [record]
+        assert engine.reveal("t", [token], on_error="return")[0].code == "token_unknown"
+
+
 def test_the_default_keyring(policy, keyring, monkeypatch):
     monkeypatch.setenv("SEALSTREAM_KEYRING", keyring.path)
     with sealstream.Engine(policy) as engine:

@@ -30,7 +30,11 @@ def test_configure(keyring):
 
 
 def test_derived_keys(keyring):
+    """Convergent ones are derived, too."""
     keyring.create_key("bound", derived=True)
+    keyring.create_key("equal", convergent=True)
+    keyring.import_key("known", bytes(32), convergent=True)
+    assert all(keyring.info(name).derived and keyring.info(name).convergent for name in ("equal", "known"))
     assert [(keyring.info(name).derived, keyring.info(name).convergent) for name in ("join", "bound", "pii")] == [
         (True, True), (True, False), (False, False)]
 

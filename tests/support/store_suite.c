@@ -44,7 +44,7 @@ struct store *suite_open(const struct store_ops *ops, const char *address, bool 
 	struct seal_err err = SEAL_ERR_INIT;
 	struct store *store = NULL;
 
-	if (ops->open(address, &(struct store_config){create}, &store, &err) != SEAL_OK)
+	if (ops->open(address, &(struct store_config){.create = create}, &store, &err) != SEAL_OK)
 		BROKEN("open: %s", err.text);
 	return store;
 }

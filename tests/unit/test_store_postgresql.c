@@ -58,9 +58,9 @@ static void addresses(void **state)
 	assert_false(postgresql_store.check(bytes_of("postgresql://h\0x", 16), &why));
 	memset(long_one + 15, 'x', sizeof(long_one) - 16);
 	assert_false(postgresql_store.check(bytes_str(long_one), &why));
-	assert_int_equal(
-		postgresql_store.open("postgresql://u:hunter2@h/n", &(struct store_config){true}, &store, &err),
-		SEAL_USAGE);
+	assert_int_equal(postgresql_store.open("postgresql://u:hunter2@h/n", &(struct store_config){.create = true},
+					       &store, &err),
+			 SEAL_USAGE);
 	assert_null(store);
 	assert_null(strstr(err.text, "hunter2"));
 }
@@ -70,7 +70,8 @@ static void fails(const char *address, enum seal_status status, enum seal_code c
 	struct seal_err err = SEAL_ERR_INIT;
 	struct store *store = NULL;
 
-	assert_int_equal(postgresql_store.open(address, &(struct store_config){true}, &store, &err), status);
+	assert_int_equal(postgresql_store.open(address, &(struct store_config){.create = true}, &store, &err),
+			 status);
 	assert_null(store);
 	if (err.code != code || strstr(err.text, says) == NULL)
 		fail_msg("%s: %s: %s", address, seal_code_name(err.code), err.text);

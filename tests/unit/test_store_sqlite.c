@@ -56,7 +56,8 @@ static void addresses(void **state)
 		struct store *store = NULL;
 
 		assert_false(sqlite_store.check(bytes_str(bad[i]), &why));
-		assert_int_equal(sqlite_store.open(bad[i], &(struct store_config){true}, &store, &err), SEAL_USAGE);
+		assert_int_equal(sqlite_store.open(bad[i], &(struct store_config){.create = true}, &store, &err),
+				 SEAL_USAGE);
 		assert_string_equal(err.text, why);
 		assert_null(store);
 	}
@@ -72,7 +73,7 @@ static void fails_to_open(const char *address, bool create, enum seal_status sta
 	struct seal_err err = SEAL_ERR_INIT;
 	struct store *store = NULL;
 
-	assert_int_equal(sqlite_store.open(address, &(struct store_config){create}, &store, &err), status);
+	assert_int_equal(sqlite_store.open(address, &(struct store_config){.create = create}, &store, &err), status);
 	assert_null(store);
 	if (err.code != code || strstr(err.text, says) == NULL)
 		fail_msg("%s: %s: %s", address, seal_code_name(err.code), err.text);
@@ -96,6 +97,36 @@ static void the_file(void **state)
 	assert_int_equal(mkfifo(path_of("fifo"), 0600), 0);
 	fails_to_open(address_of("fifo"), true, SEAL_USAGE, SEAL_E_CONFIG, "is no file");
 	fails_to_open("sqlite:/dev/null", true, SEAL_USAGE, SEAL_E_CONFIG, "is no file");
+}
+
+/* Who reads only must not make it; who protects does, and is the first or not. */
+static void one_that_may_be_missing(void **state)
+{
+	const struct store_config config = {.later = true};
+	struct store_session *session = NULL;
+	struct seal_err err = SEAL_ERR_INIT;
+	struct store *store = NULL, *other = NULL;
+
+	assert_int_equal(sqlite_store.open(address_of("later.db"), &config, &store, &err), SEAL_OK);
+	assert_true(store->missing);
+	assert_int_equal(err.status, SEAL_OK);
+	assert_int_equal(sqlite_store.session(store, &session, &err), SEAL_USAGE);
+	assert_int_equal(err.code, SEAL_E_NO_INPUT);
+	assert_int_equal(access(path_of("later.db"), F_OK), -1);
+	err_clear(&err);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(sqlite_store.make(store, &err), SEAL_OK);
+		assert_int_equal(sqlite_store.session(store, &session, &err), SEAL_OK);
+		sqlite_store.session_free(session);
+	}
+	assert_int_equal(sqlite_store.open(address_of("later.db"), &config, &other, NULL), SEAL_OK);
+	assert_false(other->missing);
+	sqlite_store.free(other);
+	sqlite_store.free(store);
+	assert_int_equal(mkdir(path_of("later"), 0700), 0);
+	assert_int_equal(sqlite_store.open(address_of("later"), &config, &other, &err), SEAL_USAGE);
+	assert_int_equal(err.code, SEAL_E_CONFIG);
+	assert_null(other);
 }
 
 /* A name that means something to SQLite is a name, and starts at the current directory. */
@@ -435,7 +466,8 @@ static int without_right(void)
 		return 1;
 	if (getuid() != 65534)
 		chmod(directory, 0500);
-	if (sqlite_store.open(address_of("right.db"), &(struct store_config){true}, &store, &err) != SEAL_DENIED)
+	if (sqlite_store.open(address_of("right.db"), &(struct store_config){.create = true}, &store, &err) !=
+	    SEAL_DENIED)
 		return 2;
 	return err.code == SEAL_E_DENIED && strstr(err.text, "right.db") != NULL ? 0 : 3;
 }
@@ -485,6 +517,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(the_file),
+		cmocka_unit_test(one_that_may_be_missing),
 		cmocka_unit_test(odd_names),
 		cmocka_unit_test(other_files),
 		cmocka_unit_test(odd_rows),

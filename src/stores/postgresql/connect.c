@@ -139,7 +139,7 @@ static enum seal_status find_table(struct postgresql_session *session, struct se
 	SEAL_TRY(recognise(session, &missing, err));
 	if (!missing)
 		return SEAL_OK;
-	if (!session->store->create)
+	if (!session->create)
 		return err_set(
 			err, SEAL_USAGE, SEAL_E_NO_INPUT,
 			"the store %s has no table: what protects makes it, and so does `sealstream store init`",

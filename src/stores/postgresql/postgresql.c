@@ -16,7 +16,8 @@ static void session_free(struct store_session *base)
 	mem_free(session);
 }
 
-static enum seal_status session_new(struct store *base, struct store_session **out, struct seal_err *err)
+static enum seal_status session_start(struct store *base, bool create, struct store_session **out,
+				      struct seal_err *err)
 {
 	struct postgresql_session *session = mem_calloc(1, sizeof(*session));
 	enum seal_status rc;
@@ -26,6 +27,7 @@ static enum seal_status session_new(struct store *base, struct store_session **o
 		return err_memory(err);
 	session->base.ops = &postgresql_store;
 	session->store = (const struct postgresql *)base;
+	session->create = create;
 	session->keys = session->values = (struct seal_buf)BUF_INIT(ARRAY_MAX);
 	session->deadline_ms = clock_mono_ms() + STORE_OPEN_MS;
 	SEAL_TRY(postgresql_connect(session, err));
@@ -34,6 +36,20 @@ static enum seal_status session_new(struct store *base, struct store_session **o
 out:
 	if (session != NULL)
 		session_free(&session->base);
+	return rc;
+}
+
+static enum seal_status session_new(struct store *base, struct store_session **out, struct seal_err *err)
+{
+	return session_start(base, ((const struct postgresql *)base)->create, out, err);
+}
+
+static enum seal_status postgresql_make(struct store *base, struct seal_err *err)
+{
+	struct store_session *session = NULL;
+	enum seal_status rc = session_start(base, true, &session, err);
+
+	session_free(session);
 	return rc;
 }
 
@@ -53,6 +69,7 @@ static enum seal_status postgresql_open(const char *address, const struct store_
 {
 	struct postgresql *store = NULL;
 	struct store_session *session = NULL;
+	struct seal_err problem = SEAL_ERR_INIT;
 	const char *why;
 	enum seal_status rc = SEAL_OK;
 
@@ -67,7 +84,8 @@ static enum seal_status postgresql_open(const char *address, const struct store_
 	}
 	store->base.ops = &postgresql_store;
 	store->create = config->create;
-	SEAL_TRY(session_new(&store->base, &session, err)); /* what is wrong is said at start */
+	if (session_new(&store->base, &session, &problem) != SEAL_OK) /* what is wrong is said at start */
+		SEAL_TRY(store_open_end(&store->base, config, &problem, err));
 	session_free(session);
 	*out = &store->base;
 	store = NULL;
@@ -84,6 +102,7 @@ const struct store_ops postgresql_store = {
 	.check = postgresql_address_check,
 	.open = postgresql_open,
 	.session = session_new,
+	.make = postgresql_make,
 	.get = postgresql_get,
 	.insert = postgresql_insert,
 	.swap = postgresql_swap,

@@ -32,6 +32,7 @@ struct postgresql {
 struct postgresql_session {
 	struct store_session base;
 	const struct postgresql *store;
+	bool create; /* the table, where it is missing */
 	PGconn *conn; /* NULL: none, or lost */
 	uint64_t deadline_ms; /* of the current call */
 	struct seal_buf keys, values; /* arrays as they are sent */

@@ -105,11 +105,25 @@ out:
 	return rc;
 }
 
+static enum seal_status sqlite_make(struct store *base, struct seal_err *err)
+{
+	const struct sqlite *store = (const struct sqlite *)base;
+	struct sqlite_session *session = NULL;
+	enum seal_status rc;
+
+	SEAL_TRY(find_file(store, true, err));
+	SEAL_TRY(sqlite_session_open(store->path, true, &session, err));
+	sqlite_session_free(&session->base);
+out:
+	return rc;
+}
+
 static enum seal_status sqlite_open(const char *address, const struct store_config *config, struct store **out,
 				    struct seal_err *err)
 {
 	struct sqlite *store = NULL;
 	struct store_session *session = NULL;
+	struct seal_err problem = SEAL_ERR_INIT;
 	const char *why;
 	enum seal_status rc = SEAL_OK;
 
@@ -123,8 +137,10 @@ static enum seal_status sqlite_open(const char *address, const struct store_conf
 	}
 	store->base.ops = &sqlite_store;
 	store->create = config->create;
-	SEAL_TRY(find_file(store, store->create, err));
-	SEAL_TRY(sqlite_session(&store->base, &session, err)); /* what is wrong is said at start */
+	if (store->create)
+		SEAL_TRY(find_file(store, true, err));
+	if (sqlite_session(&store->base, &session, &problem) != SEAL_OK) /* what is wrong is said at start */
+		SEAL_TRY(store_open_end(&store->base, config, &problem, err));
 	sqlite_session_free(session);
 	*out = &store->base;
 	store = NULL;
@@ -141,6 +157,7 @@ const struct store_ops sqlite_store = {
 	.check = sqlite_address_check,
 	.open = sqlite_open,
 	.session = sqlite_session,
+	.make = sqlite_make,
 	.get = sqlite_get,
 	.insert = sqlite_insert,
 	.swap = sqlite_swap,
