@@ -3,6 +3,7 @@
  * nothing is committed, and what a queue lends for it is given back.
  */
 #include <stdio.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -27,6 +28,8 @@ static enum seal_status ask(struct source *source, bool *found, struct seal_err 
 		err_clear(err);
 		batch.n = 0;
 		rc = source->ops->read(source, &batch, RECORDS, READ_MS, &result, err);
+		if (rc == SEAL_RETRY) /* that is said at once */
+			nanosleep(&(struct timespec){.tv_nsec = READ_MS * 1000000l}, NULL);
 	} while ((rc == SEAL_RETRY || (rc == SEAL_OK && result == READ_IDLE)) && clock_mono_ms() < end &&
 		 stop_requested() == 0);
 	*found = rc == SEAL_OK && result == READ_SOME;
