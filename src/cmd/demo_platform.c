@@ -154,23 +154,37 @@ static const char *variable_of(const struct demo_platform *p)
 	return NULL;
 }
 
+#define N_PLATFORMS (sizeof(platforms) / sizeof(platforms[0]))
+
 static enum seal_status no_platform(const char *name, struct seal_err *err)
 {
-	static const char *const names[] = {PLATFORM_KAFKA, "kinesis", "sqs", "sns", "pubsub", "eventhubs", NULL};
-	const char *nearest = word_nearest(names, bytes_str(name));
+	const char *names[N_PLATFORMS + 2] = {PLATFORM_KAFKA}, *nearest;
+	char all[200] = PLATFORM_KAFKA;
 
-	return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
-		       "the demo knows no platform %.40s%s%s; it is kafka, kinesis, sqs, sns, pubsub or eventhubs",
-		       name, nearest ? "; did you mean " : "", nearest ? nearest : "");
+	for (size_t i = 0; i < N_PLATFORMS; i++) {
+		const size_t used = strlen(all);
+
+		names[i + 1] = platforms[i].scheme;
+		snprintf(all + used, sizeof(all) - used, "%s%s", i + 1 < N_PLATFORMS ? ", " : " or ",
+			 platforms[i].scheme);
+	}
+	nearest = word_nearest(names, bytes_str(name));
+	return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "the demo knows no platform %.40s%s%s; it is %s", name,
+		       nearest ? "; did you mean " : "", nearest ? nearest : "", all);
 }
 
-/* "shop" of "Endpoint=sb://shop.servicebus.windows.net/;…": what stands before a hub. */
-static void namespace_of(const char *connection_string, char out[80])
+/* "shop.servicebus.windows.net/" of "Endpoint=sb://shop.servicebus.windows.net/;…": what stands before a hub. Nothing else of it is shown. */
+static enum seal_status namespace_of(const char *connection_string, char out[100], struct seal_err *err)
 {
 	const char *host = strstr(connection_string, "sb://");
 
-	host = host != NULL ? host + strlen("sb://") : connection_string;
-	snprintf(out, 80, "%.*s", (int)strcspn(host, ":/;"), host);
+	if (host == NULL)
+		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG,
+			       "AZURE_EVENTHUB_CONNECTION_STRING has no Endpoint=sb://…; copy the whole of it from "
+			       "the portal");
+	host += strlen("sb://");
+	snprintf(out, 100, "%.*s/", (int)strcspn(host, ":/;"), host);
+	return SEAL_OK;
 }
 
 /* Of streams that are made: a name that nothing has yet. Those of Event Hubs are there, under the names that the demo says. */
@@ -193,8 +207,9 @@ enum seal_status demo_platform_choose(struct demo *demo, struct seal_err *err)
 	const struct demo_platform *p = NULL;
 	char before[100] = "", time[24] = "";
 	const char *value;
+	enum seal_status rc = SEAL_OK;
 
-	for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++)
+	for (size_t i = 0; i < N_PLATFORMS; i++)
 		if (strcmp(platforms[i].scheme, demo->options->platform) == 0)
 			p = &platforms[i];
 	if (p == NULL)
@@ -209,16 +224,15 @@ enum seal_status demo_platform_choose(struct demo *demo, struct seal_err *err)
 	demo->member[3] = p->places[1];
 	if (p->makes_readers)
 		snprintf(before, sizeof(before), "%.80s/", project());
-	else if (p->make == NULL) {
-		namespace_of(value, before);
-		snprintf(before + strlen(before), sizeof(before) - strlen(before), "/");
-	}
+	else if (p->make == NULL)
+		SEAL_TRY(namespace_of(value, before, err));
 	if (p->make != NULL)
 		snprintf(time, sizeof(time), "%lld", (long long)(clock_unix_ms() / 1000));
 	name_stream(p, before, time, &demo->plain);
 	name_stream(p, before, time, &demo->protected);
 	name_stream(p, before, time, &demo->files);
-	return SEAL_OK;
+out:
+	return rc;
 }
 
 enum seal_status demo_platform_prepare(struct demo *demo, struct arena *arena, struct seal_err *err)

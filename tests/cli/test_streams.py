@@ -1,5 +1,6 @@
 """Addresses of streams, and options of each: files on both sides, and what is said of all others before anything is opened."""
 import json
+import resource
 
 import pytest
 
@@ -166,8 +167,28 @@ def test_help_of_streams(run):
     assert run("help", "version", "file").returncode == 64
 
 
+def cpu_of_children():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_doctor_says_what_is_wrong_with_a_stream(run, home):
+    before = cpu_of_children()
     done = run("doctor", "--stream", "pubsub:p/orders", env_more={"PUBSUB_EMULATOR_HOST": "127.0.0.1:1"})
     assert done.returncode == 1 and done.stdout.startswith("fail  pubsub:p/orders") and "127.0.0.1:1" in done.stdout
+    assert cpu_of_children() - before < 1.5  # it asks for ten seconds, with pauses
     assert json.loads(run("doctor", "--json", "--stream", "pubsub:p/orders",
                           env_more={"PUBSUB_EMULATOR_HOST": "127.0.0.1:1"}).stdout)["ok"] is False
+
+
+def test_demo_of_no_platform(run, home):
+    done = run("demo", "--platform", "kinesi")
+    assert done.returncode == 64 and "did you mean kinesis; it is kafka, kinesis, sqs, sns, pubsub or eventhubs" in done.stderr
+
+
+def test_demo_shows_no_secret(run, home):
+    """Its parts may stand in any order, and nothing of it but the host is shown."""
+    done = run("demo", "--platform", "eventhubs",
+               env_more={"AZURE_EVENTHUB_CONNECTION_STRING": "SharedAccessKey=VERYSECRET;SharedAccessKeyName=x;Endpoint=shop"})
+    assert done.returncode == 78 and "Endpoint=sb://" in done.stderr
+    assert "VERYSECRET" not in done.stdout + done.stderr
