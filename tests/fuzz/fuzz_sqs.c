@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct seal_bytes doc = bytes_of(data, size);
 	struct sqs_notification notification;
-	struct sns_entry entries[10];
+	struct aws_entry entries[10];
 	struct sqs_address address;
 	struct seal_err err = SEAL_ERR_INIT;
 	struct arena arena;

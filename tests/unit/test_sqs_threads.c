@@ -501,7 +501,7 @@ static void answers_of_sns(void **state)
 	static const char limits[] =
 		"<R><Attributes><entry><key>MaximumMessageSize</key><value>2048</value></entry><entry>"
 		"<key>Other</key><value>7</value></entry></Attributes></R>";
-	struct sns_entry e[4];
+	struct aws_entry e[4];
 	size_t max = 5;
 
 	assert_int_equal(sns_entries_read(text(answer), 4, e, &err), SEAL_OK);
@@ -513,6 +513,56 @@ static void answers_of_sns(void **state)
 	assert_int_equal(sns_entries_read(text("<html>"), 4, e, &err), SEAL_DATA);
 	assert_int_equal(sns_limit_read(text(limits), &max, &err), SEAL_OK);
 	assert_int_equal(max, 2048);
+}
+
+/* What is refused is heard before what waits, and who is throttled is told as busy. */
+static void outcomes(void **state)
+{
+	static const struct aws_entry good = {.good = true}, unknown = {.good = false},
+				      away = {.failed = true, .failure = AWS_AWAY, .code = "InternalError"},
+				      slow = {.failed = true, .failure = AWS_THROTTLED, .code = "Throttled"},
+				      denied = {.failed = true, .failure = AWS_DENIED, .code = "AccessDenied"},
+				      bad = {.failed = true, .failure = AWS_REFUSED, .code = "InvalidParameter"};
+	static const struct {
+		struct aws_entry entries[3];
+		enum outbox_result results[3];
+		enum seal_status status;
+		enum seal_code code;
+		const char *text;
+	} rows[] = {{{good, good, good}, {OUTBOX_DONE, OUTBOX_DONE, OUTBOX_DONE}, SEAL_OK, SEAL_E_NONE, ""},
+		    {{slow, good, slow},
+		     {OUTBOX_RETRY, OUTBOX_DONE, OUTBOX_RETRY},
+		     SEAL_RETRY,
+		     SEAL_E_BUSY,
+		     "SNS did not take a message: Throttled"},
+		    {{good, unknown, slow},
+		     {OUTBOX_DONE, OUTBOX_UNSENT, OUTBOX_RETRY},
+		     SEAL_RETRY,
+		     SEAL_E_SERVICE,
+		     "SNS did not take a message: no word of it"},
+		    {{away, bad, denied},
+		     {OUTBOX_UNSENT, OUTBOX_FAILED, OUTBOX_FAILED},
+		     SEAL_DATA,
+		     SEAL_E_SERVICE,
+		     "SNS refused a message: InvalidParameter"},
+		    {{denied, slow, bad},
+		     {OUTBOX_FAILED, OUTBOX_RETRY, OUTBOX_FAILED},
+		     SEAL_DENIED,
+		     SEAL_E_SERVICE,
+		     "SNS refused a message: AccessDenied"}};
+	struct outbox_item all[3], *const items[] = {&all[0], &all[1], &all[2]};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		err_clear(&err);
+		aws_entries_judge("SNS", rows[i].entries, items, 3, &err);
+		for (size_t k = 0; k < 3; k++) {
+			assert_int_equal(all[k].result, rows[i].results[k]);
+			assert_int_equal(all[k].throttled, all[k].result == OUTBOX_RETRY);
+		}
+		assert_int_equal(err.status, rows[i].status);
+		assert_int_equal(err.code, rows[i].code);
+		assert_string_equal(err.text, rows[i].text);
+	}
 }
 
 /* ---- a queue ---- */
@@ -907,6 +957,7 @@ int main(void)
 		TEST(fetches),
 		TEST(certificate_places),
 		TEST(answers_of_sns),
+		TEST(outcomes),
 		QUEUE(sends_what_failed_again),
 		QUEUE(order_of_groups),
 		QUEUE(other_queues),

@@ -7,11 +7,11 @@
 #include "aws/xml.h"
 
 struct reading {
-	struct sns_entry *out;
+	struct aws_entry *out;
 	size_t n;
 	uint64_t id; /* of the entry that is being read; n: none yet */
 	bool sender;
-	struct sns_entry entry;
+	struct aws_entry entry;
 };
 
 static enum seal_status part(void *arg, const char *path, struct seal_bytes text, struct seal_err *err)
@@ -40,7 +40,7 @@ static enum seal_status part(void *arg, const char *path, struct seal_bytes text
 	return SEAL_OK;
 }
 
-enum seal_status sns_entries_read(struct seal_bytes answer, size_t n, struct sns_entry *out, struct seal_err *err)
+enum seal_status sns_entries_read(struct seal_bytes answer, size_t n, struct aws_entry *out, struct seal_err *err)
 {
 	struct reading reading = {.out = out, .n = n, .id = n};
 

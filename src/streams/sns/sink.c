@@ -254,45 +254,11 @@ static enum seal_status worker_new(void *arg, void **worker, struct seal_err *er
 	return rc;
 }
 
-/* What has become of one entry; true: it fails for good. */
-static bool judge(struct outbox_item *item, const struct sns_entry *entry)
-{
-	item->throttled = entry->failed && entry->failure == AWS_THROTTLED;
-	if (entry->good)
-		item->result = OUTBOX_DONE;
-	else if (item->throttled)
-		item->result = OUTBOX_RETRY;
-	else if (!entry->failed || entry->failure == AWS_AWAY)
-		item->result = OUTBOX_UNSENT;
-	else
-		item->result = OUTBOX_FAILED;
-	return item->result == OUTBOX_FAILED;
-}
-
-static void judge_all(struct outbox_item *const *items, size_t n, const struct sns_entry *entries,
-		      struct seal_err *err)
-{
-	const struct sns_entry *bad = NULL, *later = NULL;
-
-	for (size_t i = 0; i < n; i++) {
-		if (judge(items[i], &entries[i]))
-			bad = bad != NULL ? bad : &entries[i];
-		else if (items[i]->result != OUTBOX_DONE)
-			later = &entries[i];
-	}
-	if (bad != NULL)
-		(void)err_set(err, bad->failure == AWS_DENIED ? SEAL_DENIED : SEAL_DATA, SEAL_E_SERVICE,
-			      "SNS refused a message: %s", bad->code);
-	else if (later != NULL)
-		(void)err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "SNS did not take a message: %s",
-			      later->failed ? later->code : "no word of it");
-}
-
 static enum seal_status send(void *worker, struct outbox_item *const *items, size_t n, uint64_t deadline_ms,
 			     struct seal_err *err)
 {
 	struct sns_worker *w = worker;
-	struct sns_entry entries[SNS_BATCH];
+	struct aws_entry entries[SNS_BATCH];
 	enum seal_status rc;
 
 	SEAL_TRY(begin(w, "PublishBatch", topic_of(w->sink, items[0]->record), err));
@@ -309,7 +275,7 @@ static enum seal_status send(void *worker, struct outbox_item *const *items, siz
 		goto out;
 	}
 	if (rc == SEAL_OK)
-		judge_all(items, n, entries, err);
+		aws_entries_judge("SNS", entries, items, n, err);
 out:
 	return rc;
 }

@@ -262,8 +262,8 @@ static bool id_of(struct json_value id, size_t n, size_t *out)
 	return true;
 }
 
-enum seal_status sqs_entries(struct sqs_worker *w, const struct json_value *root, size_t n, struct sqs_entry *out,
-			     struct seal_err *err)
+enum seal_status sqs_entries(struct sqs_worker *w, const struct json_value *root, size_t n, struct aws_entry *out,
+			     struct sqs_said *said, struct seal_err *err)
 {
 	static const char *const lists[] = {"Successful", "Failed"};
 	static const char *const sent[] = {"Id", "MD5OfMessageBody", "MD5OfMessageAttributes"};
@@ -281,8 +281,8 @@ enum seal_status sqs_entries(struct sqs_worker *w, const struct json_value *root
 		json_members(&entry, sent, 3, found);
 		if (id_of(found[0], n, &i)) {
 			out[i].good = true;
-			out[i].body_sum = found[1];
-			out[i].attributes_sum = found[2];
+			if (said != NULL)
+				said[i] = (struct sqs_said){found[1], found[2]};
 		}
 	}
 	json_items(&list[1], &items);

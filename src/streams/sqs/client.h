@@ -6,6 +6,7 @@
 
 #include "aws/aws.h"
 #include "json/value.h"
+#include "streams/aws_entry.h"
 #include "streams/sqs/options.h"
 
 #define SQS_BATCH 10
@@ -61,13 +62,12 @@ SEAL_MUST_USE enum seal_status sqs_queue_url(struct sqs_worker *worker, struct s
 					     struct seal_err *err);
 
 /* Of an answer to a batch: {"Successful":[{"Id":"0"}],"Failed":[{"Id":"1","Code":…,"SenderFault":…}]}. */
-struct sqs_entry {
-	bool good, failed; /* neither: the answer does not say */
-	struct json_value body_sum, attributes_sum; /* MD5OfMessageBody, MD5OfMessageAttributes */
-	enum aws_failure failure;
-	char code[AWS_CODE_MAX];
+/* Check sums of a message that was taken, as the service says them. */
+struct sqs_said {
+	struct json_value body, attributes; /* MD5OfMessageBody, MD5OfMessageAttributes */
 };
+/* `said` of those that are good; NULL: of no interest. */
 SEAL_MUST_USE enum seal_status sqs_entries(struct sqs_worker *worker, const struct json_value *root, size_t n,
-					   struct sqs_entry *out, struct seal_err *err);
+					   struct aws_entry *out, struct sqs_said *said, struct seal_err *err);
 
 #endif

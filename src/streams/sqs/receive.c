@@ -233,7 +233,7 @@ static enum seal_status for_all(struct sqs_worker *w, const char *operation, con
 				struct inbox_message *const *messages, size_t n, struct seal_err *err)
 {
 	struct sqs_reader *reader = w->arg;
-	struct sqs_entry entries[SQS_BATCH];
+	struct aws_entry entries[SQS_BATCH];
 	struct json_value root;
 	enum seal_status rc;
 
@@ -246,7 +246,7 @@ static enum seal_status for_all(struct sqs_worker *w, const char *operation, con
 	}
 	SEAL_TRY(buf_append_u8(&w->body, ']', err));
 	SEAL_TRY(sqs_call(w, operation, clock_mono_ms() + DEADLINE_MS, &root, err));
-	SEAL_TRY(sqs_entries(w, &root, n, entries, err));
+	SEAL_TRY(sqs_entries(w, &root, n, entries, NULL, err));
 	for (size_t i = 0; i < n; i++) {
 		messages[i]->refused = entries[i].failed && entries[i].failure == AWS_REFUSED;
 		messages[i]->done = entries[i].good || messages[i]->refused;

@@ -134,53 +134,27 @@ out:
 	return rc;
 }
 
-/* What has become of one entry. */
-static void judge(struct outbox_item *item, const struct sqs_entry *entry, const struct sums *sums,
-		  struct seal_err *err)
+/* What the queue has must be what was sent. */
+static void compare(const struct sums *sums, const struct aws_entry *entries, const struct sqs_said *said,
+		    struct outbox_item *const *items, size_t n, struct seal_err *err)
 {
-	if (entry->good && (sqs_sum_differs(sums->body, &entry->body_sum) ||
-			    sqs_sum_differs(sums->attributes, &entry->attributes_sum))) {
-		item->result = OUTBOX_FAILED;
+	for (size_t i = 0; i < n; i++) {
+		if (!entries[i].good || (!sqs_sum_differs(sums[i].body, &said[i].body) &&
+					 !sqs_sum_differs(sums[i].attributes, &said[i].attributes)))
+			continue;
+		items[i]->result = OUTBOX_FAILED;
+		err_clear(err);
 		(void)err_set(err, SEAL_FATAL, SEAL_E_SERVICE,
 			      "SQS has got a message that is not what was sent: its check sum differs");
-	} else if (entry->good) {
-		item->result = OUTBOX_DONE;
-	} else if (!entry->failed || entry->failure == AWS_AWAY) {
-		item->result = OUTBOX_UNSENT;
-		(void)err_set(err, SEAL_RETRY, SEAL_E_SERVICE, "SQS did not take a message: %s",
-			      entry->failed ? entry->code : "no word of it");
-	} else if (entry->failure == AWS_THROTTLED) {
-		item->result = OUTBOX_RETRY;
-		item->throttled = true;
-		(void)err_set(err, SEAL_RETRY, SEAL_E_BUSY, "SQS is throttled: %s", entry->code);
-	} else {
-		item->result = OUTBOX_FAILED;
-		(void)err_set(err, entry->failure == AWS_DENIED ? SEAL_DENIED : SEAL_DATA, SEAL_E_SERVICE,
-			      "SQS refused a message: %s", entry->code);
 	}
-}
-
-/* A message that can never be sent is heard before one that only has to wait. */
-static void judge_all(struct outbox_item *const *items, size_t n, const struct sqs_entry *entries,
-		      const struct sums *sums, struct seal_err *err)
-{
-	struct seal_err later = SEAL_ERR_INIT;
-
-	for (size_t i = 0; i < n; i++) {
-		const bool waits = !entries[i].good && (!entries[i].failed || entries[i].failure == AWS_AWAY ||
-							entries[i].failure == AWS_THROTTLED);
-
-		judge(items[i], &entries[i], &sums[i], waits ? &later : err);
-	}
-	if (err != NULL && err->status == SEAL_OK)
-		*err = later;
 }
 
 static enum seal_status send(void *worker, struct outbox_item *const *items, size_t n, uint64_t deadline_ms,
 			     struct seal_err *err)
 {
 	struct sqs_worker *w = worker;
-	struct sqs_entry entries[SQS_BATCH];
+	struct aws_entry entries[SQS_BATCH];
+	struct sqs_said said[SQS_BATCH];
 	struct sums sums[SQS_BATCH];
 	struct json_value root;
 	const char *url;
@@ -199,8 +173,9 @@ static enum seal_status send(void *worker, struct outbox_item *const *items, siz
 		outbox_throttled(items, n);
 	if (rc != SEAL_OK)
 		goto out;
-	SEAL_TRY(sqs_entries(w, &root, n, entries, err));
-	judge_all(items, n, entries, sums, err);
+	SEAL_TRY(sqs_entries(w, &root, n, entries, said, err));
+	aws_entries_judge("SQS", entries, items, n, err);
+	compare(sums, entries, said, items, n, err);
 out:
 	return rc;
 }
