@@ -65,6 +65,34 @@ struct kafka_source_options {
 	int64_t commit_every_ms; /* offsets are sent no more often; 0: 250 */
 };
 
+/* What users say of reading, behind the connection; `member`: "kafka." of an owner that has the options there, or nothing. */
+#define KAFKA_SOURCE_ROWS(owner, member)                                                                             \
+	{.name = "group",                                                                                            \
+	 .letter = 'G',                                                                                              \
+	 .arg = "GROUP",                                                                                             \
+	 .type = OPT_STRING,                                                                                         \
+	 .offset = offsetof(owner, member group),                                                                    \
+	 .help = "read as a member of this consumer group"},                                                         \
+		{.name = "offset",                                                                                   \
+		 .letter = 'o',                                                                                      \
+		 .arg = "OFFSET",                                                                                    \
+		 .type = OPT_STRING,                                                                                 \
+		 .def = "beginning",                                                                                 \
+		 .offset = offsetof(owner, member offset),                                                           \
+		 .help = "without a group: beginning, end, N, or -N for the last N of each partition"},              \
+		{.name = "partition",                                                                                \
+		 .arg = "N",                                                                                         \
+		 .type = OPT_INT,                                                                                    \
+		 .def = "-1",                                                                                        \
+		 .min = -1,                                                                                          \
+		 .max = INT32_MAX,                                                                                   \
+		 .offset = offsetof(owner, member partition),                                                        \
+		 .help = "without a group: this partition only (-1: all)"},                                          \
+	{                                                                                                            \
+		.name = "exit", .letter = 'e', .type = OPT_FLAG, .offset = offsetof(owner, member exit_at_end),      \
+		.help = "stop at the end of every partition"                                                         \
+	}
+
 struct kafka_sink_options {
 	struct kafka_connection connection;
 	bool keep_partition; /* a record's partition is used as it is */
@@ -75,6 +103,12 @@ struct kafka_sink_options {
 	const char *transactional_id; /* NULL: no transactions */
 	bool named; /* another process may take that id on purpose: then this one ends. False: nobody else has it */
 };
+
+#define KAFKA_SINK_ROWS(owner, member)                                                                               \
+	{                                                                                                            \
+		.name = "keep-partition", .type = OPT_FLAG, .offset = offsetof(owner, member keep_partition),        \
+		.help = "a record goes to the partition number that it came from"                                    \
+	}
 
 extern const struct stream_traits kafka_traits;
 extern const struct source_ops kafka_source_ops;

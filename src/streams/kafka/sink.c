@@ -619,10 +619,7 @@ out:
 
 static const struct opt_row rows[] = {
 	KAFKA_CONNECTION_ROWS(struct kafka_sink_options, connection),
-	{.name = "keep-partition",
-	 .type = OPT_FLAG,
-	 .offset = offsetof(struct kafka_sink_options, keep_partition),
-	 .help = "a record goes to the partition number that it came from"},
+	KAFKA_SINK_ROWS(struct kafka_sink_options, ),
 	OPT_END,
 };
 
