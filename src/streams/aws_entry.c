@@ -10,8 +10,8 @@ static enum outbox_result result_of(const struct aws_entry *entry)
 	return entry->failure == AWS_THROTTLED ? OUTBOX_RETRY : OUTBOX_FAILED;
 }
 
-void aws_entries_judge(const char *service, const struct aws_entry *entries, struct outbox_item *const *items, size_t n,
-		       struct seal_err *err)
+void aws_entries_judge(const char *service, const struct aws_entry *entries, struct outbox_item *const *items,
+		       size_t n, struct seal_err *err)
 {
 	const struct aws_entry *bad = NULL, *later = NULL;
 
@@ -28,5 +28,6 @@ void aws_entries_judge(const char *service, const struct aws_entry *entries, str
 			      "%s refused a message: %s", service, bad->code);
 	else if (later != NULL)
 		(void)err_set(err, SEAL_RETRY, later->failure == AWS_THROTTLED ? SEAL_E_BUSY : SEAL_E_SERVICE,
-			      "%s did not take a message: %s", service, later->failed ? later->code : "no word of it");
+			      "%s did not take a message: %s", service,
+			      later->failed ? later->code : "no word of it");
 }

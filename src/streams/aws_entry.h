@@ -15,7 +15,7 @@ struct aws_entry {
  * Fills the results of all n items. err: why, of the first that can never be sent, else of the first that waits; `service` is its name for
  * messages.
  */
-void aws_entries_judge(const char *service, const struct aws_entry *entries, struct outbox_item *const *items, size_t n,
-		       struct seal_err *err);
+void aws_entries_judge(const char *service, const struct aws_entry *entries, struct outbox_item *const *items,
+		       size_t n, struct seal_err *err);
 
 #endif

@@ -83,7 +83,7 @@ static void hurry(struct outbox *o)
 static enum seal_status away(const struct outbox *o, struct seal_err *err)
 {
 	if (o->away.status == SEAL_OK)
-		return silence_check(&o->silence, o->n, o->name, err);
+		return silence_check(&o->silence, o->out > 0 ? o->n : 0, o->name, err);
 	if (err != NULL && err->status == SEAL_OK)
 		*err = o->away;
 	return SEAL_RETRY;
@@ -167,8 +167,6 @@ static enum seal_status take_in(struct outbox *o, struct outbox_entry *entries, 
 		SEAL_TRY(outbox_join(o, entry, err));
 	SEAL_TRY(make_slot(o, err));
 	*slot_of(o, o->last_slot) = (struct outbox_slot){ticket, n};
-	if (o->n == 0)
-		silence_end(&o->silence);
 	for (struct outbox_entry *entry = entries, *next; entry != NULL; entry = next) {
 		next = entry->next;
 		entry->item.number = o->numbers++;

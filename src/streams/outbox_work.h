@@ -100,7 +100,8 @@ struct outbox {
 
 	struct pause pause;
 	struct seal_err away; /* status SEAL_OK: it answers */
-	struct silence silence; /* … or does not */
+	struct silence silence; /* … or does not: while requests are out */
+	unsigned out;
 	struct seal_err broken; /* for good */
 	uint64_t repeated;
 	unsigned hurries; /* callers that wait: no lingering */

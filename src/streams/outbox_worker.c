@@ -112,6 +112,7 @@ static void settle(struct outbox *o, struct outbox_thread *thread, enum seal_sta
 	const uint64_t now = clock_mono_ms();
 	struct results results;
 
+	o->out--;
 	spread(thread, rc);
 	results = count(thread);
 	if (results.failed > 0)
@@ -145,6 +146,8 @@ static bool next_request(struct outbox *o, struct outbox_thread *thread)
 
 		if (until <= now && outbox_take(o, thread, now, &until)) {
 			thread->began_ms = now;
+			if (o->out++ == 0)
+				silence_end(&o->silence);
 			pause_start(&o->pause, now);
 			pthread_cond_signal(&o->work);
 			return true;

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "streams/outbox.h"
+#include "streams/silence.h"
 
 #define NUMBERS 40000
 #define LANES 64
@@ -625,6 +626,25 @@ static void test_silence_is_told(void **state)
 	assert_int_equal(outbox_poll(box, 0, &acknowledged, &err), SEAL_OK);
 }
 
+/* What waits for company has not been asked for: nobody is silent. */
+static void test_lingering_is_no_silence(void **state)
+{
+	const uint64_t until = clock_mono_ms() + SILENCE_MS + 200;
+	uint64_t acknowledged;
+
+	begin(OUTBOX_ANY, 2, 1);
+	assert_int_equal(write_one(0, 0, 0, 1, 0), SEAL_OK);
+	while (clock_mono_ms() < until)
+		assert_int_equal(outbox_poll(box, 1000, &acknowledged, &err), SEAL_OK);
+	assert_int_equal(f.n_requests, 0);
+	f.hold = true; /* from when it goes out it counts */
+	assert_int_equal(write_one(1, 0, 0, 2, 0), SEAL_OK);
+	wait_for(&f.n_requests, 1);
+	assert_int_equal(outbox_poll(box, 0, &acknowledged, &err), SEAL_OK);
+	let_all();
+	poll_until(2);
+}
+
 static void test_memory_is_bounded(void **state)
 {
 	uint8_t value[1000] = {0};
@@ -780,6 +800,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_denied_stops, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_away_is_told_and_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_silence_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lingering_is_no_silence, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_memory_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unwritable, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_many_targets, setup, teardown),
