@@ -1,17 +1,20 @@
 """The program under test, as pytest runs it."""
 import array
+import contextlib
 import fcntl
 import os
 import pathlib
 import re
 import subprocess
+import sys
 import termios
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-def wait_until(condition, seconds=30, pause=0.2):
+def wait_until(condition, seconds=120, pause=0.2):
+    """The time is a guard against waiting for ever, not a promise: machines may be slow."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -29,15 +32,38 @@ def wait_until_read(process, data):
     """The program has it, so that a stop request finds it at work."""
     process.stdin.write(data)
     process.stdin.flush()
-    wait_until(lambda: bytes_in(process.stdin) == 0, seconds=60, pause=0.01)
+    wait_until(lambda: bytes_in(process.stdin) == 0, pause=0.01)
 
 
 def wait_until_it_catches(process, number):
-    """… that signal: from now on it is a stop request."""
+    """… that signal, so that it is a stop request from now on; or has ended."""
     def catches():
         with open(f"/proc/{process.pid}/status") as status:
             return int(re.search(r"^SigCgt:\s+([0-9a-f]+)", status.read(), re.M)[1], 16) >> (number - 1) & 1
-    wait_until(catches, seconds=60, pause=0.01)
+    wait_until(lambda: process.poll() is not None or catches(), pause=0.01)
+
+
+def tasks(pid):
+    """What /proc tells of each thread of a process: {name: value}. One that ends meanwhile is left out."""
+    for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            lines = status.read_text().splitlines()
+            yield dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+PEAK = """import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def peak_kib(program, *arguments):
+    """A small process starts it: the peak of a process counts what it was forked from."""
+    done = subprocess.run([sys.executable, "-S", "-c", PEAK, program.path, *map(str, arguments)], capture_output=True,
+                          cwd=program.folder, env=program.environment | {"ASAN_OPTIONS": "quarantine_size_mb=1"})
+    code, peak = done.stdout.split()
+    assert code == b"0", done.stderr
+    return int(peak)
 
 
 class Program:
@@ -55,7 +81,7 @@ class Program:
         return subprocess.Popen([self.path, *map(str, arguments)], cwd=self.folder,
                                 env=self.environment | (environment or {}), **options)
 
-    def run(self, *arguments, input=None, exit_code=0, timeout=120, environment=None):
+    def run(self, *arguments, input=None, exit_code=0, timeout=240, environment=None):
         """Returns (stdout, stderr); fails when it ends with another code; None: any will do."""
         done = subprocess.run([self.path, *map(str, arguments)], cwd=self.folder, input=input, capture_output=True,
                               env=self.environment | (environment or {}), timeout=timeout,

@@ -29,7 +29,7 @@ def uses(events):
     return {event["method"]: event for event in events if event["event"] == "use"}
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

@@ -359,7 +359,7 @@ zpty -n -w z $'rota\\t\\x01echo \\n'
 zpty -r -m z line '*sealstream key rotate*'
 print -- ok
 """
-    done = subprocess.run(["timeout", "30", "zsh", "-f", "-c", driver], capture_output=True, text=True,
+    done = subprocess.run(["timeout", "120", "zsh", "-f", "-c", driver], capture_output=True, text=True,
                           env=program.environment | {"TERM": "dumb"})
     assert done.stdout.strip().endswith("ok")
 

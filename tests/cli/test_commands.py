@@ -2,9 +2,10 @@
 import json
 import os
 import re
-import time
 
 import pytest
+
+from program import wait_until_read
 
 
 # ---- sample ----
@@ -192,7 +193,7 @@ def test_process_is_hardened(shop):
 
 def test_crash_leaves_no_core(shop):
     process = shop.start("protect", stdin=-1, stdout=-1, stderr=-1)
-    time.sleep(0.2)
+    wait_until_read(process, b'{"Name":"x"}\n')  # it is at work, and hardened
     process.send_signal(11)
     process.communicate(timeout=60)
     assert process.returncode in (-11, 1)

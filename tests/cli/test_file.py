@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from program import peak_kib
+
 CSV = b"id;name\n1;Ada\n" * 1000
 
 
@@ -59,7 +61,7 @@ def test_standard_input_that_is_a_file(files):
     files.run("file", "protect", "report.csv")
     with open(files.folder / "report.csv.seal", "rb") as sealed:
         done = files.start("file", "reveal", "--range", "14:14", stdin=sealed, stdout=subprocess.PIPE)
-        assert done.communicate(timeout=30)[0] == CSV[14:28] and done.returncode == 0
+        assert done.communicate(timeout=120)[0] == CSV[14:28] and done.returncode == 0
 
 
 def test_nothing_is_overwritten_unasked(files):
@@ -180,7 +182,7 @@ def test_a_terminal_must_be_asked_for(files, words):
     sealed = (files.folder / "report.csv.seal").read_bytes()
     master, slave = pty.openpty()
     done = files.start("file", *words, stdin=subprocess.PIPE, stdout=slave, stderr=subprocess.PIPE)
-    said = done.communicate(sealed, timeout=30)[1].decode()
+    said = done.communicate(sealed, timeout=120)[1].decode()
     assert done.returncode == 64 and "-o -" in said
     if words[0] == "reveal":
         done = files.start("file", words[0], "-o", "-", *words[1:], stdin=subprocess.PIPE, stdout=slave)
@@ -202,7 +204,7 @@ def test_a_full_disk(files):
 
     (files.folder / "report.csv").unlink()
     done = files.start("file", "reveal", "report.csv.seal", stderr=subprocess.PIPE, preexec_fn=limit)
-    assert b"report.csv" in done.communicate(timeout=30)[1] and done.returncode == 74
+    assert b"report.csv" in done.communicate(timeout=120)[1] and done.returncode == 74
     assert listing(files) == ["report.csv.seal"]
 
 
@@ -215,26 +217,26 @@ def test_a_reader_that_goes(files):
         done.stdin.close()
     except BrokenPipeError:
         pass
-    assert done.wait(30) == 141 and done.stderr.read() == b""
+    assert done.wait(120) == 141 and done.stderr.read() == b""
 
 
 def test_a_stop_leaves_nothing(files):
     done = files.start("file", "protect", "-o", "out.seal", stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     done.stdin.write(os.urandom(2 << 20))
     done.stdin.flush()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while not any(name.endswith(".tmp") for name in listing(files)) and time.monotonic() < until:
         time.sleep(0.01)
     assert listing(files)[0].startswith(".out.seal.")
     done.send_signal(signal.SIGTERM)
-    assert done.wait(30) == 143 and done.stderr.read() == b""
+    assert done.wait(120) == 143 and done.stderr.read() == b""
     assert listing(files) == ["report.csv"]
 
 
 def test_killed(files):
     """What the manual says is left, and nothing else; a next run is not in its way."""
     child = files.start("file", "protect", "-o", "out.seal", stdin=subprocess.PIPE)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not (left := list(files.folder.glob(".out.seal.*"))) and time.monotonic() < deadline:
         time.sleep(0.01)
     child.kill()
@@ -252,12 +254,8 @@ def test_memory_does_not_grow(files):
         with open(files.folder / "big", "wb") as big:
             big.truncate(mebibytes << 20)
         for words in (("protect", "--force", "big"), ("reveal", "--force", "big.seal")):
-            child = files.start("file", *words)
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
-            assert child.returncode == 0
-            peaks.append(usage.ru_maxrss)
-    assert max(peaks) <= 64 * 1024
+            peaks.append(peak_kib(files, "file", *words))
+    assert max(peaks) <= 32 * 1024
     assert max(peaks[2:]) < max(peaks[:2]) + 4096, peaks
 
 
@@ -291,6 +289,6 @@ def test_inspect_needs_no_key(files):
     assert out.startswith("report.csv.seal: container version 1, key version 2, id ") and out.count("\n") == 1
     with open(sealed, "rb") as stdin:
         done = files.start("inspect", stdin=stdin, stdout=subprocess.PIPE)
-        assert b"container version 1" in done.communicate(timeout=30)[0]
+        assert b"container version 1" in done.communicate(timeout=120)[0]
     sealed.write_bytes(sealed.read_bytes()[:50])
     assert "report.csv.seal: the container is cut" in files.run("inspect", "report.csv.seal", exit_code=65)[1]

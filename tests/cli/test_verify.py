@@ -302,7 +302,7 @@ def test_a_stop_request_says_that_it_is_not_complete(shop):
     process = shop.start("verify", "--report", "json", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_until_read(process, data)
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=120)
     told = json.loads(out)
     assert (process.returncode, told["complete"], told["meets_policy"]) == (143, False, False)
 

@@ -75,8 +75,9 @@ def test_children_of_fork_log_in_themselves(engine):
 
 def test_a_server_that_is_away(vault):
     """The whole call fails, and says that later may work."""
+    with sealstream.Engine(sealstream.Policy.from_text(POLICY), timeout=60) as patient:
+        sealed = patient.protect("purchases", RECORDS)
     with sealstream.Engine(sealstream.Policy.from_text(POLICY), timeout=1.5) as engine:
-        sealed = engine.protect("purchases", RECORDS)
         vault.stop()
         for call in (engine.protect, engine.reveal):
             with pytest.raises(sealstream.RetryError) as caught:

@@ -1,6 +1,5 @@
 """A pump in its sandbox with everything that it may need at once: tokens that are renewed, a key server, a store, pages, reloads."""
 import json
-import pathlib
 import re
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import foreign
 import pytest
 from login_flow import grant, settings
 from postgresql_node import PASSWORD, PostgresqlNode
+from program import tasks
 from token_server import TokenServer
 from vault_flow import by_approle, rules
 
@@ -51,11 +51,6 @@ def records(first, count):
                                      "mail": f"c{n % 500}@example.org"}).encode()
 
 
-def threads_of(pid):
-    for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
-        yield dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
-
-
 class Watched:
     """A pump whose standard error is read by file, as nobody else empties a pipe."""
 
@@ -72,13 +67,13 @@ class Watched:
         address = re.search(r"http://(127\.0\.0\.1:\d+)", self.said())
         if not address:
             return 0
-        with urllib.request.urlopen(f"http://{address[1]}/metrics", timeout=10) as page:
+        with urllib.request.urlopen(f"http://{address[1]}/metrics", timeout=60) as page:
             lines = page.read().decode().splitlines()
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
         return sum(float(line.split()[-1]) for line in lines
                    if line.startswith(name) and all(label in line for label in wanted))
 
-    def until(self, condition, seconds=60):
+    def until(self, condition, seconds=180):
         deadline = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None and time.monotonic() < deadline, self.said()
@@ -100,7 +95,7 @@ def test_everything_at_once(kafka, vault, transit, store, tokens, sealstream, to
     try:
         foreign.produce(kafka.brokers, source, records(0, RECORDS // 2))
         pump.until(lambda: pump.number("sealstream_records_total", outcome="protected") == RECORDS // 2)
-        inside = list(threads_of(pump.process.pid))
+        inside = list(tasks(pump.process.pid))
         assert all(thread["Seccomp"] == "2" and int(thread["CapEff"], 16) == 0 for thread in inside), inside
         issued = tokens.issued
         pump.until(lambda: tokens.issued >= issued + 4)  # and Vault's token has been renewed by then, too
@@ -110,7 +105,7 @@ def test_everything_at_once(kafka, vault, transit, store, tokens, sealstream, to
         pump.until(lambda: pump.number("sealstream_records_total", outcome="protected") == RECORDS)
         assert pump.number("sealstream_policy_reloads_total", outcome="success") == 1
         pump.process.send_signal(signal.SIGTERM)
-        assert pump.process.wait(60) == 143, pump.said()
+        assert pump.process.wait(180) == 143, pump.said()
     finally:
         pump.process.kill()
         pump.process.wait()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from program import wait_until, wait_until_read  # noqa: E402, F401
+from program import tasks, wait_until, wait_until_it_catches, wait_until_read  # noqa: E402, F401
 
 BUILD = pathlib.Path(os.environ.get("SEALSTREAM_BUILD", "build"))
 PROGRAM = BUILD / "sealstream"
@@ -53,7 +53,7 @@ class Broker:
 
     def stop(self):
         self.process.stdin.close()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=120)
 
 
 class Program:
@@ -75,7 +75,7 @@ class Program:
         return subprocess.Popen([PROGRAM, *args], env=self.env, cwd=self.directory, text=True,
                                 **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | kwargs)
 
-    def run(self, *args, code=0, stdin=None, timeout=60):
+    def run(self, *args, code=0, stdin=None, timeout=240):
         done = subprocess.run([PROGRAM, *args], env=self.env, cwd=self.directory, text=True, capture_output=True,
                               input=stdin, timeout=timeout)
         assert code is None or done.returncode == code, f"{args}: {done.returncode}: {done.stderr}"
@@ -106,6 +106,8 @@ def purchase(number, card="4111-1111-1111-1111"):
 
 
 def stop(process, number=signal.SIGTERM):
+    if number in (signal.SIGTERM, signal.SIGINT):
+        wait_until_it_catches(process, number)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     return process.returncode, out, err

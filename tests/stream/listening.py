@@ -24,7 +24,7 @@ class Run:
         return self.log.read_text(encoding="utf-8")
 
     def ask(self, path, method="GET"):
-        client = http.client.HTTPConnection(self.address, timeout=10)
+        client = http.client.HTTPConnection(self.address, timeout=60)
         client.request(method, path)
         answer = client.getresponse()
         text = answer.read().decode()
@@ -41,4 +41,4 @@ class Run:
     def stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=120)

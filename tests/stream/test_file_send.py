@@ -73,7 +73,7 @@ def test_what_an_admin_sees(program):
     (program.directory / "source" / f"{CANARY}.txt").write_text(f"{CANARY} " * 100)
     send(program, "--once")
     consume = [PROGRAM, "consume", "-b", program.broker.address, "-t", TOPIC, "-e", "--plain"]
-    seen = subprocess.run(consume, env=program.env, capture_output=True, check=True, timeout=60).stdout
+    seen = subprocess.run(consume, env=program.env, capture_output=True, check=True, timeout=120).stdout
     assert b"SEALFILE" in seen and CANARY.encode() not in seen
     (program.directory / "source/hidden-name.txt").write_text("x")
     send(program, "--once", "--hide-names")
@@ -141,7 +141,7 @@ def test_broker_stays_away(program):
     wait_until(lambda: (program.directory / "source/.sealstream/sent").exists() and "done" in journal(program))
     program.broker.tell("down")
     second = make(program, "second.bin", 3000)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 69, err
     assert "given up" in err
     # the next run goes on with it
@@ -180,7 +180,7 @@ def test_two_senders(program):
     command = args(program, "--from", "source", "--once", "--chunk-size", "1KiB")
     both = [program.start(*command) for _ in range(2)]
     for process in both:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
     assert journal(program).count("begin ") == 40
     receive(program)

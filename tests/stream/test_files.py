@@ -93,11 +93,11 @@ def test_names_in_headers(program):
     send(program, "source/salaries.csv")
     send(program, "source/salaries.csv", "--hide-names", "--state", "elsewhere")
     read = ["consume", "-b", program.broker.address, "-t", program.topic, "--plain", "-e"]
-    raw = subprocess.run([PROGRAM, *read], env=program.env, capture_output=True, timeout=60, check=True).stdout
+    raw = subprocess.run([PROGRAM, *read], env=program.env, capture_output=True, timeout=120, check=True).stdout
     assert raw.count(b"SEALFILE") == 2 and b"salaries" not in raw and b"ada,100000" not in raw
     if shutil.which("kcat"):
         out = subprocess.run(["kcat", "-b", program.broker.address, "-C", "-t", program.topic, "-e", "-q", "-f", "%h\\n"], check=True,
-                             capture_output=True, text=True, timeout=60).stdout
+                             capture_output=True, text=True, timeout=120).stdout
         found = sorted(sorted(part.split("=")[0] for part in line.split(",")) for line in out.splitlines())
         common = ["X-encryptionkey", "seal-count", "seal-index", "seal-transfer"]
         assert found == sorted([sorted(common), sorted([*common, "X-filename"])])

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from broker import Broker, Program, purchase, stop, wait_until
+from broker import Broker, Program, purchase, stop, tasks, wait_until
 from manager import Manager
 
 
@@ -23,12 +23,6 @@ def program(tmp_path, broker):
     it.env["ASAN_OPTIONS"] = it.env.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
     it.env["SEALSTREAM_SANDBOX"] = "require"
     return it
-
-
-def tasks(pid):
-    """What /proc tells of each thread."""
-    for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
-        yield dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
 
 
 def check_locked_in(pid):

@@ -55,7 +55,7 @@ def test_produce_waits(program):
     assert f"topic purchases at {program.broker.address}: {WAITS}" in program.log.read_text()
     program.broker.tell("up")
     wait_until(lambda: program.said(GOES_ON))
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     assert process.returncode == 0 and (program.said(WAITS), program.said(GOES_ON)) == (1, 1), program.log.read_text()
     assert program.held("purchases") == sorted(lines_of(20))
 
@@ -66,7 +66,7 @@ def test_produce_gives_up(program):
     feed(process, lines_of(10))
     wait_until(lambda: len(program.held("purchases")) == 10)
     program.broker.tell("down")
-    process.communicate("".join(line + "\n" for line in lines_of(10, 20)), timeout=60)
+    process.communicate("".join(line + "\n" for line in lines_of(10, 20)), timeout=120)
     text = program.log.read_text()
     assert process.returncode == 69, text
     assert f"error: topic purchases at {program.broker.address}: given up after " in text and "check the address" in text
@@ -81,7 +81,7 @@ def test_a_pump_gives_up_and_the_next_goes_on(program):
     program.pump("-c", "30")
     program.broker.tell(AWAY)
     process = program.start(*program.pump_args("--retry-for", "2s"))
-    process.communicate(timeout=100)
+    process.communicate(timeout=120)
     text = program.log.read_text()
     assert process.returncode == 69, text
     assert f"error: topic purchases_encrypted at {program.broker.address}: given up after " in text

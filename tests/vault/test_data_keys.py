@@ -25,7 +25,7 @@ def test_one_request_for_all_threads(shop, vault):
 
 def test_one_refusal_for_all_threads(shop, vault):
     """A token without the right to it: all threads hear why, and the server hears one of them."""
-    vault.control.fault(path=MAKE, status=403, errors=["1 error occurred:\n\t* permission denied\n\n"], times=0, stall=0.5)
+    vault.control.fault(path=MAKE, status=403, errors=["1 error occurred:\n\t* permission denied\n\n"], times=0, stall=3)
     done = crowd(shop)
     assert done.returncode == 1
     said = done.stderr.splitlines()

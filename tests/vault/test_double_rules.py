@@ -226,7 +226,7 @@ def raw_answer(vault, body=b'{"plaintext":"aGk="}'):
     """All bytes that come until the connection ends."""
     listener = vault.listeners[0]
     context = ssl.create_default_context(cafile=vault.ca)
-    with socket.create_connection((listener.host, listener.port), timeout=10) as plain:
+    with socket.create_connection((listener.host, listener.port), timeout=60) as plain:
         with context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=True) as tls:
             tls.sendall(b"POST /v1/transit/encrypt/k HTTP/1.1\r\nHost: x\r\nX-Vault-Token: root\r\nConnection: close\r\n"
                         b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
@@ -325,7 +325,7 @@ def test_as_a_program(tmp_path, certificates):
 
     def control(name, **words):
         request = urllib.request.Request(f"{told['control']}/{name}", data=json.dumps(words).encode(), method="POST")
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
 
     def health():
@@ -339,4 +339,4 @@ def test_as_a_program(tmp_path, certificates):
     assert health() == b"503"
     assert control("stats")["requests"] == 2
     process.stdin.close()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=120) == 0

@@ -72,20 +72,37 @@ def say(process, line):
     process.stdin.flush()
 
 
-def test_an_outage_shorter_than_the_age_is_not_noticed(tmp_path, vault):
-    """And a longer one ends in nothing, not in clear text: writer and reader."""
-    seconds = 6
-    shop = Shop(tmp_path, vault, POLICY % f"{seconds}s", VAULT_MAX_RETRIES="0", SEALSTREAM_RETRY_FOR="1ms")
-    writer, reader = start(shop, "protect"), start(shop, "reveal")
-    began = time.monotonic()
+def before_and_in_an_outage(vault, writer, reader):
+    """A record before the server goes and one behind, there and back; what the writer made last, b"" when one of the two gave up."""
     for number in range(2):
         say(writer, purchases(1, number))
         sealed = writer.stdout.readline()
-        assert b"seal:e1:" in sealed
-        say(reader, sealed)
-        assert reader.stdout.readline() == purchases(1, number)
+        if sealed:
+            assert b"seal:e1:" in sealed
+            say(reader, sealed)
+        if not sealed or not (revealed := reader.stdout.readline()):
+            return b""
+        assert revealed == purchases(1, number)
         vault.control.away()
-    assert time.monotonic() - began < seconds, "the machine is too slow for this test"
+    return sealed
+
+
+def test_an_outage_shorter_than_the_age_is_not_noticed(tmp_path, vault):
+    """And a longer one ends in nothing, not in clear text: writer and reader. On a machine that is too slow for an age, with a longer one."""
+    vault.engine().new_key("pii")
+    for seconds in (6, 30, 150):
+        (tmp_path / str(seconds)).mkdir()
+        shop = Shop(tmp_path / str(seconds), vault, POLICY % f"{seconds}s", keys=(), VAULT_MAX_RETRIES="0", SEALSTREAM_RETRY_FOR="1ms")
+        writer, reader = start(shop, "protect"), start(shop, "reveal")
+        began = time.monotonic()
+        sealed = before_and_in_an_outage(vault, writer, reader)
+        took = time.monotonic() - began
+        if sealed or took < seconds:
+            break
+        vault.control.back()
+        for process in (writer, reader):
+            process.communicate(timeout=60)
+    assert sealed, (took, seconds)
     time.sleep(seconds)
     for process, line in ((writer, purchases(1, 2)), (reader, sealed)):
         out, message = process.communicate(line, timeout=60)

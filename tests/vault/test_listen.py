@@ -56,7 +56,7 @@ def is_away(run, vault):
 
 
 def is_back(run, condition):
-    wait_until(lambda: condition(run.metrics()), seconds=60)
+    wait_until(lambda: condition(run.metrics()))
     wait_until(lambda: run.ask("/readyz") == (200, "ok\n"))
     found = run.metrics()
     assert (found["sealstream_ready"], found["sealstream_waiting"], found["sealstream_waits_total"]) == (1, 0, 1)

@@ -94,12 +94,12 @@ def test_expired_early(tmp_path, vault):
 
 
 def test_renewed_while_nothing_comes(tmp_path, vault):
-    role, secret = approle(vault, token_ttl="3s")
+    role, secret = approle(vault, token_ttl="12s")  # it is asked for at two thirds: four seconds for a slow machine
     shop = login_shop(tmp_path, vault, "approle", role, secret)
     stream = Stream(shop)
     stream.feed()
     wait_until(lambda: vault.control.stats().get("auth/token/renew-self", 0) >= 1)
-    time.sleep(1.5)
+    time.sleep(4.5)
     stream.feed()
     stream.end(shop, vault)
     assert logins(vault) == 1
@@ -110,11 +110,13 @@ def test_renewal_ends(tmp_path, vault):
     role, secret = approle(vault, token_ttl="2s", token_max_ttl="3s")
     shop = login_shop(tmp_path, vault, "approle", role, secret)
     stream = Stream(shop)
+    began = time.monotonic()
     for _ in range(9):
         stream.feed()
         time.sleep(0.5)
+    lived = time.monotonic() - began
     stream.end(shop, vault)
-    assert 2 <= logins(vault) <= 5
+    assert 2 <= logins(vault) <= 2 + lived  # once in each life of a token, not with each record
 
 
 def test_many_workers_log_in_once(tmp_path, vault):

@@ -101,10 +101,12 @@ def test_a_lot_is_few_requests(tmp_path, vault):
 
 def test_several_are_in_flight(tmp_path, vault):
     shop = Shop(tmp_path, vault)
-    vault.control.fault(path="transit/encrypt", times=0, stall=0.05)
+    vault.control.fault(path="transit/encrypt", times=0, stall=1)
     shop.protect(purchases(600), "--vault-batch", "100", "--vault-connections", "4")
     assert 2 <= vault.control.stats()["in_flight_max"] <= 4
+    vault.control.clear()
     vault.control.reset()
+    vault.control.fault(path="transit/encrypt", times=0, stall=0.05)
     shop.protect(purchases(600), "--vault-batch", "100", "--vault-connections", "1")
     assert vault.control.stats()["in_flight_max"] == 1
 
