@@ -132,7 +132,7 @@ class Transfers:
     def shared_by(self, members):
         """The group is stable, and each of its members has partitions."""
         admin = AdminClient({"bootstrap.servers": self.brokers})
-        found = admin.describe_consumer_groups([self.group])[self.group].result(30)
+        found = admin.describe_consumer_groups([self.group])[self.group].result(120)
         return (found.state == ConsumerGroupState.STABLE and len(found.members) == members
                 and all(m.assignment.topic_partitions for m in found.members))
 
@@ -160,7 +160,7 @@ class Transfers:
     def run(self, *arguments, **options):
         return self.sealstream.run("file", *arguments, environment=self.environment, **options)
 
-    def wait_for(self, condition, what, timeout=120):
+    def wait_for(self, condition, what, timeout=300):
         """Until it holds; whoever says something at the end of that time is quoted."""
         deadline = time.monotonic() + timeout
         while not condition():
@@ -168,7 +168,7 @@ class Transfers:
             assert time.monotonic() < deadline, f"{what}: not within {timeout} s\n{said}"
             time.sleep(0.05)
 
-    def wait_until_there(self, source, *targets, timeout=120):
+    def wait_until_there(self, source, *targets, timeout=300):
         """All files have arrived; at one of the targets each."""
         self.wait_for(lambda: set(listing(source)) <= {name for t in targets for name in listing(t)}, "all files there", timeout)
 
@@ -191,7 +191,7 @@ def survive_kills(transfers, source, target, rng, kills, add):
     def arrived():
         return set(listing(source)) <= set(listing(target))
 
-    deadline = time.monotonic() + 60 + 30 * kills
+    deadline = time.monotonic() + 300 + 30 * kills
     while True:
         assert time.monotonic() < deadline, f"not all has arrived: {set(listing(source)) - set(listing(target))}"
         if receiver is None or not receiver.alive():

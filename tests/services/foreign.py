@@ -8,20 +8,20 @@ from confluent_kafka.admin import AdminClient, NewTopic
 def create_topic(brokers, name, partitions=2, config=None, copies=1):
     admin = AdminClient({"bootstrap.servers": brokers})
     for done in admin.create_topics([NewTopic(name, partitions, copies, config=config or {})]).values():
-        done.result(30)
+        done.result(120)
 
 
 def delete_topics(brokers, names):
     if names:
         admin = AdminClient({"bootstrap.servers": brokers})
         for done in admin.delete_topics(names).values():
-            done.result(30)
+            done.result(120)
 
 
 def allow(brokers, acls):
     admin = AdminClient({"bootstrap.servers": brokers})
     for done in admin.create_acls(acls).values():
-        done.result(30)
+        done.result(120)
 
 
 def produce(config, topic, records):
@@ -45,17 +45,17 @@ def produce(config, topic, records):
                 producer.poll(0.05)
         if n % 1000 == 0:
             producer.poll(0)
-    assert producer.flush(60) == 0
+    assert producer.flush(180) == 0
     assert failures == []
 
 
 def ends(consumer, topic):
     """{partition: end offset}"""
-    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in partitions}
+    partitions = consumer.list_topics(topic, timeout=60).topics[topic].partitions
+    return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=60)[1] for p in partitions}
 
 
-def consume(config, topic, idle=20):
+def consume(config, topic, idle=60):
     """Yields every message of a topic, all partitions from the start to where they end now."""
     config = {"bootstrap.servers": config} if isinstance(config, str) else config
     consumer = Consumer({"group.id": "foreign", "enable.auto.commit": False, "enable.partition.eof": True,

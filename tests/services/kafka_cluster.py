@@ -4,9 +4,7 @@ back by its id, with its port and its data.
     PLAINTEXT   for the tests, and between the brokers
     FAULTY      for the program under test: what they advertise there is a proxy each, which can cut connections
 """
-import random
 import signal
-import socket
 import subprocess
 import time
 
@@ -14,6 +12,7 @@ import foreign
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from kafka_node import LOGGING, download, end, java, known_brokers, start_broker
+from ports import free_ports
 from tcp_proxy import TcpProxy
 
 IDS = (1, 2, 3)
@@ -46,26 +45,12 @@ auto.create.topics.enable=false
 """
 
 
-def lasting_ports(n):
-    """Free ports that no outgoing connection is given: theirs while they are down, too."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
-        first = int(file.read().split()[0])
-    found = []
-    while len(found) < n:
-        port = random.randrange(10_000, first)
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if port not in found and s.connect_ex(("127.0.0.1", port)) != 0:
-                found.append(port)
-    return found
-
-
 class KafkaCluster:
     """Ready when the constructor returns. Start brokers only from the thread that made it: they end with it."""
 
     def __init__(self, cache, folder):
         self.folder, self.jars = folder, download(cache)
-        ports = dict(zip(IDS, zip(*[iter(lasting_ports(4 * len(IDS)))] * 4)))
+        ports = dict(zip(IDS, zip(*[iter(free_ports(4 * len(IDS)))] * 4)))
         voters = ",".join(f"{id}@127.0.0.1:{controller}" for id, (_, _, controller, _) in ports.items())
         self.plain = {id: f"127.0.0.1:{plain}" for id, (plain, _, _, _) in ports.items()}
         self.brokers = ",".join(self.plain.values())

@@ -18,6 +18,8 @@ import socket
 import subprocess
 import time
 
+from ports import free_ports
+
 VERSION = "4.2.0"
 HERE = pathlib.Path(__file__).resolve().parent
 PASSWORDS = {name: f"{name}-secret" for name in ("alice", "bob", "carol", "mallory", "nina", "oscar", "peggy", "rupert")}
@@ -90,16 +92,6 @@ rootLogger.appenderRef.stdout.ref=STDOUT
 def die_with_parent():
     """In a child: ends it when the tests end, however they end (PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
-def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 def make_authority(folder, name="ca"):
@@ -196,7 +188,7 @@ def known_brokers(brokers):
     from confluent_kafka.admin import AdminClient
     try:
         quiet = {"bootstrap.servers": brokers, "log_level": 0}
-        return set(AdminClient(quiet).list_topics(timeout=2).brokers)
+        return set(AdminClient(quiet).list_topics(timeout=10).brokers)
     except KafkaException:
         return set()
 
@@ -232,7 +224,7 @@ class KafkaNode:
         self.process = start_broker(self.jars, self.folder)
         self.brokers, self.sasl_brokers, self.mtls_brokers, self.unsigned_brokers = list(at.values())[:4]
         self.ipv6_brokers = at.get("IPV6")
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline and self.process.poll() is None:
             if known_brokers(self.brokers):
                 return True

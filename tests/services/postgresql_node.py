@@ -11,7 +11,8 @@ import subprocess
 import tempfile
 import time
 
-from kafka_node import die_with_parent, free_ports
+from kafka_node import die_with_parent
+from ports import free_ports
 
 PASSWORD = "o'wner: secret"
 
@@ -37,7 +38,7 @@ class PostgresqlNode:
                 [self.programs / "postgres", "-D", "data", "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
                  "-c", f"unix_socket_directories={self.folder}"], cwd=self.folder, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, preexec_fn=die_with_parent, **self.user)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while self.sql("SELECT 1", check=False).returncode != 0:
             assert time.monotonic() < deadline and self.process.poll() is None, self.log()
             time.sleep(0.1)
@@ -71,7 +72,7 @@ class PostgresqlNode:
     def stop(self, how=signal.SIGINT):
         if self.process.poll() is None:
             self.process.send_signal(how)
-            self.process.wait(60)
+            self.process.wait(120)
 
     def kill(self):
         """All its processes at once, without a word to anybody."""

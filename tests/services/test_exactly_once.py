@@ -83,7 +83,7 @@ def test_offsets_that_are_not_stable_yet(kafka, topic, sealstream):
     finally:
         for pump in pumps:
             pump.terminate()
-        assert [pump.wait(60) for pump in pumps] == [143] * len(pumps)
+        assert [pump.wait(180) for pump in pumps] == [143] * len(pumps)
         consumer.close()
     copied = sorted(int(dict(message.headers())["n"]) for message in foreign.consume(kafka.brokers, target))
     assert copied == list(range(500, 1000))

@@ -145,7 +145,7 @@ def test_other_directory_takes_over(transfers, tmp_path):
     make_file(source / "large.bin", 64 * MIB, rng)
     first = transfers.receive(targets[0])
     sender = transfers.send(source)
-    transfers.wait_for(lambda: file_flow.unfinished(targets[0]), "a part", timeout=60)
+    transfers.wait_for(lambda: file_flow.unfinished(targets[0]), "a part")
     first.kill()
     sender.wait()
     second = transfers.receive(targets[1])

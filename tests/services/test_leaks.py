@@ -213,7 +213,7 @@ def bad_lines():
             json.dumps(good).encode().replace(b"Kanarien", b"\xff\xfeKanarien") + b"\n")
 
 
-def wait_for(condition, seconds=90):
+def wait_for(condition, seconds=300):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

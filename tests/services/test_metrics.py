@@ -74,16 +74,16 @@ def pump(kafka, vault, transit, sealstream, topic):
         assert process.poll() is None, log.read_text(encoding="utf-8")
         if found is None:
             return ""
-        with urllib.request.urlopen(f"http://{found[1]}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{found[1]}{path}", timeout=60) as answer:
             return answer.read().decode()
 
     yield source, page
     process.terminate()
-    assert process.wait(60) == 143, log.read_text(encoding="utf-8")
+    assert process.wait(180) == 143, log.read_text(encoding="utf-8")
 
 
 def until(condition):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -8,6 +8,7 @@ import uuid
 
 import pytest
 
+from ports import free_ports
 from postgresql_node import PASSWORD, PostgresqlNode
 from program import ROOT
 
@@ -93,7 +94,7 @@ def test_two_at_once_make_one_key_for_each_person(server, database, shop, sealst
         process.stdin.write(lines)
         process.stdin.close()
     outs = [process.stdout.read() for process in processes]
-    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert [process.wait(180) for process in processes] == [0, 0, 0]
     for out in outs:
         assert revealed(shop("reveal", out)[0]) == people(3000)
     assert server.sql("SELECT count(*) FROM sealstream_row WHERE space = 'people'", database).stdout == "3000\n"
@@ -126,7 +127,7 @@ def test_refusals(server, database, shop, sealstream, user):
         (server.address("none"), PASSWORD, 78, "does not exist (3D000)"),
         (server.address(database), "wrong secret", 77, "password authentication failed"),
         (server.address(database, user), "user secret", 77, "(42501); docs/STORES.md says which rights"),
-        (f"postgresql://owner@127.0.0.1:{server.port + 1}/x", PASSWORD, 69, "is not reachable"),
+        (f"postgresql://owner@127.0.0.1:{free_ports(1)[0]}/x", PASSWORD, 69, "is not reachable"),
         (server.address(database).replace("disable", "verify-full"), PASSWORD, 69, "SSL"),
         (f"postgresql://owner:{PASSWORD[-6:]}@127.0.0.1/x", PASSWORD, 78, "a password has no place in a policy"),
     ]
@@ -221,5 +222,5 @@ def test_a_server_that_goes_and_comes_back(server, database, shop, sealstream):
     process.stdin.close()
     out = first + known + process.stdout.read()
     errors = process.stderr.read().decode()
-    assert process.wait(60) == 0, errors
+    assert process.wait(180) == 0, errors
     assert [record["id"] for record in revealed(shop("reveal", out)[0])] == [0, 0, "new"]

@@ -171,7 +171,7 @@ def test_idle_connections(kafka, topic, sealstream):
     try:
         time.sleep(9)
         foreign.produce(kafka.brokers, source, [(b"k", VALUE)])
-        message = pumping.communicate(timeout=60)[1].decode()
+        message = pumping.communicate(timeout=180)[1].decode()
     finally:
         pumping.kill()
         pumping.wait()

@@ -49,7 +49,7 @@ def test_compaction_of_a_protected_topic(kafka, topic, sealstream):
     foreign.produce(kafka.brokers, plain, records)
     sealstream.run(*flow.pump(kafka.brokers, plain, compacted))
     assert len(messages(kafka, compacted)) == 510
-    end, turn = time.monotonic() + 120, 0
+    end, turn = time.monotonic() + 400, 0
     while len(found := messages(kafka, compacted)) > 40 + turn:
         assert time.monotonic() < end, f"{len(found)} records left"
         time.sleep(5)

@@ -2,7 +2,7 @@
 import flow
 import foreign
 import pytest
-from kafka_node import free_ports, make_authority
+from kafka_node import make_authority
 from login_flow import (VALUE, grant, grant_group, grant_topics, grant_transactions, librdkafka_version, newer_librdkafka,
                         pump)
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from postgresql_node import PASSWORD, PostgresqlNode
+from program import wait_until
 
 WRITERS = 8
 VALUES = 1_000_000
@@ -72,7 +73,7 @@ def start_all(program, parts):
 def wait_for_output(program, parts, part_of_it, values):
     """Until the writers have written this part of all that they will: a kill then is in the middle, on any machine."""
     enough = part_of_it * len(values) * len(b'{"mail":"seal:t1:0123456789abcdefghijkl"}\n')
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while sum((program.folder / f"out{i}").stat().st_size for i in range(parts)) < enough:
         assert time.monotonic() < deadline, "the writers write nothing"
         time.sleep(0.005)
@@ -143,7 +144,7 @@ def test_writers_are_killed(server, shop):
         seen |= tokens
         reveals(shop, seen)
     for process in start_all(shop, 4):
-        assert process.wait(120) == 0, process.stderr.read().decode()
+        assert process.wait(600) == 0, process.stderr.read().decode()
     tokens = tokens_of(shop, values, 4)
     assert tokens == tokens | seen
     assert count(server, "f") == len(tokens) == len(set(values))
@@ -165,7 +166,7 @@ def test_the_server_is_killed(server, shop):
         server.start()
         reveals(shop, out)
     for process in processes:
-        assert process.wait(300) == 0, process.stderr.read().decode()
+        assert process.wait(600) == 0, process.stderr.read().decode()
     tokens = tokens_of(shop, values, 4)
     assert count(server, "f") == len(tokens) == len(set(values))
     reveals(shop, tokens)
@@ -186,13 +187,13 @@ def test_two_domains_never_share(server, shop):
 
 
 def test_a_time_to_live(shop):
-    shop.write_policy(", ttl: 3s")
+    shop.write_policy(", ttl: 1s")
     lines = b"".join(map(record, range(100)))
     out, _ = shop.run("protect", "-p", "p.yaml", "-t", "shop", input=lines)
-    assert shop.run("reveal", "-p", "p.yaml", "-t", "shop", input=out)[0] == lines
-    time.sleep(3.5)
+    time.sleep(1.5)
     revealed, errors = shop.run("reveal", "-p", "p.yaml", "-t", "shop", input=out, exit_code=1)
     assert revealed == b"" and "expired" in errors
+    shop.write_policy(", ttl: 1h")
     again, _ = shop.run("protect", "-p", "p.yaml", "-t", "shop", input=lines)
     assert not set(out.splitlines()) & set(again.splitlines())  # the values have new tokens
     assert shop.run("reveal", "-p", "p.yaml", "-t", "shop", input=again)[0] == lines
@@ -243,7 +244,7 @@ def test_rekey_under_load(server, shop):
         assert shop.run("reveal", "-p", "p.yaml", "-t", "shop", input=known)[0] == first
     shop.run("store", "rekey", "-p", "p.yaml", timeout=300)
     for process in processes:
-        assert process.wait(300) == 0, process.stderr.read().decode()
+        assert process.wait(600) == 0, process.stderr.read().decode()
     tokens = tokens_of(shop, values, 4)
     for line, value in zip(known.splitlines(), range(5000)):
         assert tokens.setdefault(value, json.loads(line)["mail"]) == json.loads(line)["mail"]
@@ -258,18 +259,24 @@ def test_rekey_under_load(server, shop):
     assert found["rows"]["tokens"] == found["keys"][0]["tokens"]["opened"]  # and none of an older one
 
 
+def wait_for_the_counts(server):
+    """The server counts a session's work when it has ended."""
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'tokens' AND pid <> pg_backend_pid()"
+    wait_until(lambda: server.sql(others, "tokens").stdout == "0\n")
+
+
 def test_lots_go_by_the_index(server, shop):
     """However large a lot is, and though the server never looked at the table, nothing reads all of it."""
     shop.run("store", "init", server.address("tokens"))
     server.sql("ALTER TABLE sealstream_row SET (autovacuum_enabled = off)", "tokens")
     scans = "SELECT seq_scan, coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = 'sealstream_row'"
-    time.sleep(1)  # the server counts when a session has ended
+    wait_for_the_counts(server)
     before, _ = map(int, server.sql(scans, "tokens").stdout.split("|"))  # making the table's index is one
     out, _ = shop.run("protect", "-p", "p.yaml", "-t", "shop", input=b"".join(map(record, range(20_000))))
     shop.run("reveal", "-p", "p.yaml", "-t", "shop", input=out)
     shop.run("store", "rekey", "-p", "p.yaml")
     check(shop)
-    time.sleep(1)
+    wait_for_the_counts(server)
     whole, fetched = map(int, server.sql(scans, "tokens").stdout.split("|"))
     assert whole == before
     assert fetched < 20 * 2 * 20_000  # a few times each row, not each row for each lot

@@ -36,7 +36,7 @@ class Stream:
                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                           **{"stderr": subprocess.PIPE} | options)
 
-    def feed(self, seconds=20):
+    def feed(self, seconds=120):
         """One record in, one out."""
         self.process.stdin.write(LINE)
         self.process.stdin.flush()
@@ -49,7 +49,7 @@ class Stream:
         assert json.loads(line)["a"].startswith("vault:v1:")
 
     def end(self, exit_code=0):
-        _, said = self.process.communicate(timeout=30)
+        _, said = self.process.communicate(timeout=120)
         assert self.process.returncode == exit_code, said
         return (said or b"").decode()
 
@@ -101,11 +101,11 @@ def shop(vault, transit, sealstream):
 
 def test_renewed_at_two_thirds(shop):
     """One token for the whole of a run that is longer than three lives of it, most of the time idle."""
-    stream = Stream(shop, shop.by_approle(*shop.role(ttl="3s")))
+    stream = Stream(shop, shop.by_approle(*shop.role(ttl="6s")))
     stream.feed()
     first = shop.tokens()
     for _ in range(5):
-        time.sleep(2)
+        time.sleep(4)
         stream.feed()
     assert shop.tokens() == first and len(first) == 1
     assert stream.end() == ""
@@ -167,10 +167,10 @@ def test_secret_id_used_up(shop):
 
 
 def test_bare_token_that_ends(shop):
-    token = shop.vault.make_token(shop.name, ttl="5s", explicit_max_ttl="5s")
+    token = shop.vault.make_token(shop.name, ttl="9s", explicit_max_ttl="9s")
     stream = Stream(shop, shop.vault.environment(token))
     stream.feed()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while shop.vault.ask("GET", "auth/token/lookup-self", token=token)[0] != 403:
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -337,9 +337,9 @@ def test_oidc(shop, provider):
     address = until(master, r"(http://\S+)\s")[1]
     evil = "http://localhost:8250/oidc/callback?state=other&code=x"
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(evil, timeout=10)
+        urllib.request.urlopen(evil, timeout=60)
     assert refused.value.code == 400
-    assert b"Logged in" in urllib.request.urlopen(address, timeout=10).read()
+    assert b"Logged in" in urllib.request.urlopen(address, timeout=60).read()
     stream.feed()
     stream.end()
     os.close(master)

@@ -8,7 +8,8 @@ import pytest
 import stand_ins
 import vault_build
 import vault_flow
-from kafka_node import die_with_parent, free_ports, make_authority
+from kafka_node import die_with_parent, make_authority
+from ports import free_ports
 
 PROTECT, REVEAL = (("protect", "-p", "policy.yaml", "-t", "t"), ("reveal", "-p", "policy.yaml", "-t", "t"))
 
@@ -249,7 +250,7 @@ def agent(cache, vault, login):
     with open(login.folder / "agent.log", "w") as log:
         process = subprocess.Popen([vault_build.program(cache), "agent", "-config=agent.hcl"], cwd=login.folder, env=environment,
                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not ((login.folder / "sink").exists() and (login.folder / "agent.sock").exists()):
         assert process.poll() is None and time.monotonic() < deadline, (login.folder / "agent.log").read_text()
         time.sleep(0.05)

@@ -85,7 +85,7 @@ class Writers:
                 assert protected.readline() == b"" and revealed.readline() == b"", f"{part}: after line {lines} they differ in length"
 
 
-def wait_for_output(paths, size, processes, seconds=120):
+def wait_for_output(paths, size, processes, seconds=300):
     deadline = time.monotonic() + seconds
     while sum(path.stat().st_size for path in paths if path.exists()) < size:
         assert time.monotonic() < deadline and any(process.poll() is None for process in processes), "the writers end, or stand still"

@@ -67,21 +67,22 @@ class Pump:
         return sum(foreign.ends(self.watcher, self.target).values())
 
     def wait_until_written(self, count):
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 300
         while self.written() < count:
             assert self.process.poll() is None, f"the pump ended with {self.process.returncode} before {count} records"
-            assert time.monotonic() < deadline, f"no {count} records within 90 s"
+            assert time.monotonic() < deadline, f"no {count} records within 300 s"
             time.sleep(0.01)
         assert self.process.poll() is None, "the pump was done before it could be disturbed"
 
     def is_waiting(self, seconds=1.0):
-        """Nothing more is written, and the pump is still there."""
-        time.sleep(0.5)  # what was on its way
-        before = self.written()
-        time.sleep(seconds)
-        return self.written() == before and self.process.poll() is None
+        """Nothing more is written once what was on its way has arrived, and the pump is still there."""
+        before = -1
+        while (now := self.written()) != before:
+            before = now
+            time.sleep(seconds)
+        return self.process.poll() is None
 
-    def end(self, exit_code=0, timeout=120):
+    def end(self, exit_code=0, timeout=300):
         """What it said."""
         assert self.process.wait(timeout) == exit_code, self.said()
         return self.said()

@@ -16,7 +16,8 @@ import urllib.error
 import urllib.request
 
 import vault_build
-from kafka_node import die_with_parent, free_ports, make_certificates
+from kafka_node import die_with_parent, make_certificates
+from ports import free_ports
 
 CONFIG = """
 storage "{storage}" {{
@@ -53,7 +54,7 @@ class Vault:
     def _context(self):
         return ssl.create_default_context(cafile=self.ca) if self.address.startswith("https:") else None
 
-    def ask(self, method, path, body=None, token=None, timeout=30, headers=None):
+    def ask(self, method, path, body=None, token=None, timeout=60, headers=None):
         """(status, answer): the answer's JSON, None when there is none. Raises OSError when nobody answers."""
         headers = {"X-Vault-Request": "true"} | (headers or {})
         if token != "":
@@ -90,7 +91,7 @@ class Vault:
     def health(self):
         """"active", "sealed", "uninitialised" … or "away"."""
         try:
-            status = self.ask("GET", "sys/health", token="", timeout=2)[0]
+            status = self.ask("GET", "sys/health", token="", timeout=10)[0]
         except OSError:
             return "away"
         return {200: "active", 429: "standby", 501: "uninitialised", 503: "sealed"}.get(status, str(status))
@@ -199,7 +200,7 @@ class _Process:
             self.process = subprocess.Popen([self.program, "server", *arguments], cwd=folder, env=environment,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self._prepare)
 
-    def _wait(self, *states, seconds=60):
+    def _wait(self, *states, seconds=180):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process.poll() is None:
             if self.health() in states:
@@ -221,7 +222,7 @@ class _Process:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(how)
             try:
-                self.process.wait(30)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

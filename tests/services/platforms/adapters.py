@@ -169,7 +169,7 @@ class Kafka(Adapter):
 
     def get(self, stream, n):
         """What stands behind a transaction of somebody who was killed is shown when that has timed out."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while len(found := [Record(m.key(), m.value(), tuple(m.headers() or ())) for m in foreign.consume(self.properties, stream.name)]) < n:
             assert time.monotonic() < until, f"{len(found)} of {n}"
             time.sleep(0.2)
@@ -444,7 +444,7 @@ class Sqs(Aws):
 
     def get(self, stream, n):
         """All that ever was there: what is read is taken away."""
-        found, url, until = self.found[stream.name], self.urls[stream.name], time.monotonic() + 60
+        found, url, until = self.found[stream.name], self.urls[stream.name], time.monotonic() + 180
         while True:
             messages = self.queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=int(len(found) < n),
                                                    MessageAttributeNames=["All"], AttributeNames=["All"]).get("Messages", [])
@@ -452,7 +452,7 @@ class Sqs(Aws):
                 return list(found)
             assert messages or time.monotonic() < until, f"{len(found)} of {n}"
             if messages:
-                until = time.monotonic() + 60
+                until = time.monotonic() + 180
                 found += map(self._record, messages)
                 self.queues.delete_message_batch(QueueUrl=url, Entries=[{"Id": str(number), "ReceiptHandle": m["ReceiptHandle"]}
                                                                         for number, m in enumerate(messages)])

@@ -8,7 +8,8 @@ import threading
 import confluent_kafka
 import installs
 from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerClient, TransportType
-from kafka_node import die_with_parent, end, free_ports
+from kafka_node import die_with_parent, end
+from ports import free_ports
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -93,7 +94,7 @@ class EventHubsAmqp:
                 batch.add(event)
             producer.send_batch(batch)
 
-    def read(self, hub, n, within=60):
+    def read(self, hub, n, within=180):
         """At least n events, from the beginning."""
         consumer = EventHubConsumerClient.from_connection_string(self.hubs.connection_string, "$Default", **self.options(hub))
         got, done, lock = [], threading.Event(), threading.Lock()

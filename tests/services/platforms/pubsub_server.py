@@ -91,9 +91,9 @@ class PubSub(Server):
         sent = [self.publisher.publish(f"projects/{self.project}/topics/{name}", value, ordering_key=key, **attributes)
                 for key, value, attributes in messages]
         for each in sent:
-            each.result(60)
+            each.result(180)
 
-    def read(self, name, n, within=60):
+    def read(self, name, n, within=180):
         """At least n messages, acknowledged, in the order in which they come; then what else there is at once."""
         path, got, deadline = f"projects/{self.project}/subscriptions/{name}-sub", [], time.monotonic() + within
         while time.monotonic() < deadline:

@@ -18,7 +18,8 @@ import boto3
 import botocore.config
 
 import installs
-from kafka_node import die_with_parent, end, free_ports, make_authority, make_certificate
+from kafka_node import die_with_parent, end, make_authority, make_certificate
+from ports import free_ports
 
 REGION = "us-east-1"
 ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
@@ -40,7 +41,7 @@ class Server:
     """One process. Subclasses say how it is started on `self.port`, and when it answers."""
 
     ports = 1
-    starts_within = 60  # seconds
+    starts_within = 180  # seconds
 
     def __init__(self, cache, folder):
         self.cache, self.folder, self.runs_in = cache, folder, folder
@@ -65,7 +66,7 @@ class Server:
 
     def answers(self):
         """Whether it does; any OSError means that it does not yet."""
-        with urllib.request.urlopen(self.endpoint, timeout=2):
+        with urllib.request.urlopen(self.endpoint, timeout=60):
             return True
 
     def start(self):
@@ -149,7 +150,7 @@ class Moto(AwsServer):
         made = iam.create_access_key(UserName="sealstream")["AccessKey"]
         self.key, self.secret = made["AccessKeyId"], made["SecretAccessKey"]
         request = urllib.request.Request(f"{self.endpoint}/moto-api/reset-auth", data=b"0", headers={"Content-Type": "text/plain"})
-        with urllib.request.urlopen(request, timeout=10):
+        with urllib.request.urlopen(request, timeout=60):
             return True
 
     def role(self):
@@ -193,7 +194,7 @@ class KinesisLocal(NodeServer):
                                                                     "UPDATE_SHARD_COUNT")})
 
     def answers(self):
-        with urllib.request.urlopen(f"{self.endpoint}/healthcheck", timeout=2):
+        with urllib.request.urlopen(f"{self.endpoint}/healthcheck", timeout=60):
             return True
 
     def stop(self):

@@ -16,6 +16,7 @@ import pytest
 import adapters
 import foreign
 from adapters import Record
+from program import wait_until_it_catches
 
 POLICY = """version: 1
 namespace: suite
@@ -404,7 +405,7 @@ def test_no_such_stream_to_read(run, platform):
 
 # --- faults -----------------------------------------------------------------------------------------------------------------
 
-def wait_for(condition, process, seconds=60):
+def wait_for(condition, process, seconds=180):
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None and time.monotonic() < deadline, process.poll()
@@ -446,7 +447,7 @@ def test_expired_credentials_are_renewed(run, platform):
             platform.put(plain, [Record(b"k", purchase(n)) for n in range(10, 20)])
             wait_for(lambda: {number(r) for r in platform.get(sealed, 0)} == set(range(20)), process)
             process.send_signal(signal.SIGTERM)
-            _, told = process.communicate(timeout=60)
+            _, told = process.communicate(timeout=180)
         finally:
             process.kill()
         assert process.returncode == 143 and lent.refused() >= 1 and lent.given() >= 2, told
@@ -459,13 +460,13 @@ def test_away_for_a_while(run, platform):
     try:
         process.stdin.write(lines(purchase(n) for n in range(10)))
         process.stdin.flush()
-        time.sleep(0.5)
+        wait_for(lambda: len(platform.get(stream, 0)) >= 10, process)
         with platform.away():
             process.stdin.write(lines(purchase(n) for n in range(10, 20)))
             process.stdin.flush()
             time.sleep(2)
             assert process.poll() is None
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=180)
     finally:
         process.kill()
     assert process.returncode == 0, told
@@ -476,9 +477,10 @@ def test_stopped_cleanly(run, platform):
     plain, sealed = platform.stream(), platform.stream("sealed")
     platform.put(plain, purchases(platform.many))
     process = run.program.start(*run.pump_arguments(plain, sealed), environment=platform.environment(), stderr=-1)
+    wait_until_it_catches(process, signal.SIGTERM)
     time.sleep(0.6)  # anywhere: before, in the middle, or behind them all
     process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=180)
     assert process.returncode == 143, told
     run.pump(plain, sealed)
     assert all_there(platform.get(sealed, platform.many), platform.many) == 0
@@ -488,7 +490,7 @@ def test_killed_and_none_lost(run, platform):
     """kill -9 at random moments; what was written and not yet acknowledged may come twice, and is counted."""
     plain, sealed, records = platform.stream(), platform.stream("sealed"), RECORDS or platform.records
     platform.put(plain, purchases(records, keys=max(50, records // 60)))
-    rng, seconds = random.Random(8), 60 + records // 50
+    rng, seconds = random.Random(8), 180 + records // 50
     kills, life, arrived = 0, 0.6, 0
     while kills < max(4, records // 5000) or not arrived:
         process = run.program.start(*run.pump_arguments(plain, sealed, "-e", *platform.after_kill), environment=platform.environment(), stderr=-1)
@@ -506,7 +508,7 @@ def test_killed_and_none_lost(run, platform):
         process = run.program.start(*run.pump_arguments(plain, sealed, *platform.after_kill), environment=platform.environment(), stderr=-1)
         wait_for(lambda: has_all(platform.get(sealed, 0), records), process, seconds)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=180)
     run.pump(plain, sealed, *platform.after_kill, timeout=seconds)
     twice = all_there(platform.get(sealed, records), records)
     print(f"{records} records, killed {kills} times, {before} were there then, {twice} came twice")
