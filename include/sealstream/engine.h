@@ -153,6 +153,12 @@ struct seal_inspection {
  */
 SEAL_API bool seal_inspect(struct seal_bytes text, struct seal_inspection *out);
 
+/*
+ * True when `text` begins as protected values do, well-formed or not: it is never taken for plaintext. Of a dead letter's headers
+ * that hold SEAL_RECORD_KEY_HEADER or have rules, those are revealed, with the rules of the letter's topic. Any thread.
+ */
+SEAL_API bool seal_looks_protected(struct seal_bytes text);
+
 #ifdef __cplusplus
 }
 #endif

@@ -231,3 +231,8 @@ bool seal_inspect(struct seal_bytes text, struct seal_inspection *out)
 	api_write_struct(&found, sizeof(found), out);
 	return is;
 }
+
+bool seal_looks_protected(struct seal_bytes text)
+{
+	return text_form_looks_protected(text);
+}

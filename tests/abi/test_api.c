@@ -170,6 +170,10 @@ static void batches_go_there_and_back(void **state)
 	assert_true(seal_inspect((struct seal_bytes){values[0].ptr + 6, values[0].len - 22}, &form));
 	assert_string_equal(form.method, "encrypt");
 	assert_int_equal(form.key_version, 1);
+	assert_true(seal_looks_protected((struct seal_bytes){values[0].ptr + 6, values[0].len - 22}));
+	assert_true(seal_looks_protected(text("vault:v1:cut")));
+	assert_false(seal_looks_protected(text("vault:vx:cut")));
+	assert_false(seal_looks_protected((struct seal_bytes){NULL, 0}));
 	assert_false(seal_inspect(text("1234567"), &form));
 	assert_null(form.method);
 	assert_int_equal(form.size, sizeof(form));

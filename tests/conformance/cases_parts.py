@@ -1,6 +1,6 @@
 """Payloads as a whole, record keys, headers and dead letters."""
 from kit import (BYTES, JSON, STRING, at, bad, case, converge, domain, encrypt, fpe, fpe_integer, good, group, hashed,
-                 like, policy, raw, text)
+                 like, policy, raw, text, whole)
 
 NOT_UTF8 = raw(b"\xff\xfe PDF \x00 \x80")
 
@@ -124,5 +124,71 @@ def dead_letters():
              topic="t_dead"))
 
 
+WHOLE = """match: t
+on_error: dead_letter
+dead_letter: {topic: t_dead, key: pii}
+key: {type: deterministic, key: cha-convergent}
+headers: {x-note: {type: encrypt, key: pii}}
+protect: {$.a: {type: fpe, key: cards}}"""
+
+
+def whole_records():
+    lines = policy(WHOLE, "match: carried\nprotect: {$.a: {type: envelope, key: pii, carry: header}}",
+                   "match: none\nprotect: {$.a: {type: redact}}")
+    key, card = converge("cha-convergent", b"c-1042", at("key")), fpe("00417713", at("$['a']"))
+    note, trace = encrypt("pii", b"Zoe", at("header:x-note")), ("trace", "1")
+    plain = whole('{"a":"00417713"}', "c-1042", trace, ("x-note", "Zoe"), ("X-Note", "x"), ("x-note", None))
+    out = whole(f'{{"a":"{card}"}}', key, trace, ("x-note", like(text(2))), ("X-Note", "x"), ("x-note", None))
+    exact = whole(f'{{"a":"{card}"}}', key, trace, ("x-note", note), ("X-Note", "x"), ("x-note", None))
+    tombstone, twice = whole(None, "c-1042"), whole("{}", "k", ("seal-key", "1"), ("seal-key", "2"))
+    return group(
+        "whole records", lines,
+        case("protect", "protect", good(plain, out, True), good(tombstone, whole(None, key), True),
+             good(whole("{}", None), whole("{}", None), True), bad(whole('{"a":"1"}', "c-1042"), "domain", "$['a']"),
+             bad(whole('{"a":"1"}', key), "protected", "key"), whole=True),
+        case("reveal", "reveal", good(exact, plain), bad(whole(exact["value"], "plain"), "plaintext", "key"),
+             bad(whole("{}", key, ("x-note", "Zoe")), "plaintext", "header:x-note"), whole=True),
+        case("seal-key twice", "protect", bad(twice, "syntax", ""), topic="carried", whole=True),
+        case("seal-key where it means nothing", "protect", good(twice, twice, True), topic="none", whole=True))
+
+
+def whole_letters():
+    lines = policy(WHOLE, "match: k\non_error: dead_letter\ndead_letter: {topic: k_dead, key: pii}\n"
+                   "protect: {$.a: {type: fpe, key: cards}}")
+
+    def sealed_as(plain, kind=BYTES):
+        return encrypt("pii", plain, domain("dead-letter", kind))
+
+    value, own = sealed_as(b"no JSON"), ("seal-record-key", sealed_as(b"c-1042"))
+    note, told = ("x-note", sealed_as(b"Zoe")), [("seal-error", "syntax"), ("seal-topic", "t")]
+    other = ("x-other", sealed_as(b"x"))
+    spoiled = ("seal-record-key", encrypt("pii", b"c-1042", at("key")))
+    plain = whole("no JSON", "c-1042", ("trace", "1"), ("x-note", "Zoe"), ("x-note", None))
+    letter = whole(like(text(2)), None, ("trace", "1"), ("x-note", like(text(2))), ("x-note", None),
+                   ("seal-record-key", like(text(2))))
+    return group(
+        "whole dead letters", lines,
+        case("made", "dead_letter", good(plain, letter, True), good(whole(None, None), whole(None, None), True),
+             good(whole("x", None, ("seal-record-key", "c-1")), whole(like(text(2)), None), whole("x", None)),
+             reveal_topic="t_dead", whole=True, library=True),
+        case("made, without rules for keys", "dead_letter",
+             good(plain, whole(like(text(2)), "c-1042", ("trace", "1"), ("x-note", "Zoe"), ("x-note", None)), True),
+             reveal_topic="k_dead", topic="k", whole=True, library=True),
+        case("read", "reveal",
+             good(whole(value, None, note, ("x-note", None), own, *told),
+                  whole("no JSON", "c-1042", ("x-note", "Zoe"), ("x-note", None), *told)),
+             good(whole(value, "k", note), whole("no JSON", "k", ("x-note", "Zoe"))),
+             good(whole(None, None, own), whole(None, "c-1042")),
+             good(whole(value, None, ("x-note", "plain"), ("seal-record-key", "plain"), other),
+                  whole("no JSON", None, ("x-note", "plain"), ("seal-record-key", "plain"), other)),
+             bad(whole(value, "k", own), "syntax", ""), bad(whole(value, None, own, own), "syntax", ""),
+             bad(whole(value, None, spoiled), "tampered", "header:seal-record-key"),
+             bad(whole(value, None, ("x-note", "vault:v1:x")), "tampered", "header:x-note"),
+             bad(whole("no JSON", None, own), "plaintext", "$"), topic="t_dead", whole=True),
+        case("read, without rules for keys", "reveal",
+             bad(whole(value, "k", own), "syntax", ""), good(whole(value, "k", note), whole("no JSON", "k", note)),
+             topic="k_dead", whole=True))
+
+
 def groups():
-    return [payloads(), keys(), headers(), dead_letters()]
+    return [payloads(), keys(), headers(), dead_letters(), whole_records(), whole_letters()]

@@ -21,7 +21,7 @@ from sealed import BYTES, DOMAIN, JSON, PATH, RECORD, STRING
 __all__ = [
     "AEAD_KEYS", "BYTES", "JSON", "STRING", "VERSIONS", "at", "bad", "case", "converge", "domain", "encrypt",
     "envelope", "fails", "fpe", "fpe_integer", "good", "group", "hashed", "keys_of", "like", "material", "named",
-    "pinned", "policy", "raw", "sealed", "text"
+    "pinned", "policy", "raw", "sealed", "text", "whole"
 ]
 
 COUNT = itertools.count()
@@ -117,6 +117,11 @@ def good(given, out=..., reveals_to=..., **more):
     if reveals_to is not ...:
         made["reveals_to"] = given if reveals_to is True else reveals_to
     return made | more
+
+
+def whole(value, key, *headers):
+    """A record; headers are (name, value)."""
+    return {"value": value, "key": key, "headers": [list(header) for header in headers]}
 
 
 def bad(given, code, place, status="data"):

@@ -423,6 +423,8 @@ static void run_cases(const json_t *group, const struct seal_keyring_options *ke
 
 	json_array_foreach(member(group, "cases"), i, of)
 	{
+		if (flag_of(of, "whole"))
+			continue;
 		if (open_engines(of, keys, run, &err) != SEAL_OK)
 			fail("no engine: %s", err.text);
 		run_case(run, of);

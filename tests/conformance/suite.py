@@ -10,10 +10,12 @@ FILES = sorted(FOLDER.glob("*.json"))
 
 
 class Record(NamedTuple):
-    """A value, a key or a header's value; with `carried` the record's header seal-key goes with it."""
+    """A value, a key or a header's value; with `carried` the record's header seal-key goes with it, with `whole` all of it."""
 
     value: Union[bytes, None]
     key_header: Union[bytes, None] = None
+    key: Union[bytes, None] = None
+    headers: tuple = ()  # of (name, value)
 
 
 class Failure(NamedTuple):
@@ -47,6 +49,9 @@ def data(given):
 
 
 def record(given):
+    if isinstance(given, dict) and "headers" in given:
+        return Record(data(given["value"]), None, data(given["key"]),
+                      tuple((name, data(value)) for name, value in given["headers"]))
     if isinstance(given, dict) and "value" in given:
         return Record(data(given["value"]), data(given["key_header"]))
     return Record(data(given))
@@ -75,6 +80,10 @@ def like(wanted, got):
 def fits(wanted, got):
     if isinstance(got, Failure):
         return False
+    if isinstance(wanted, dict) and "headers" in wanted:
+        return (like(wanted["value"], got.value) and like(wanted["key"], got.key)
+                and [name for name, _ in wanted["headers"]] == [name for name, _ in got.headers]
+                and all(like(one, other) for (_, one), (_, other) in zip(wanted["headers"], got.headers)))
     if isinstance(wanted, dict) and "value" in wanted:
         return like(wanted["value"], got.value) and like(wanted["key_header"], got.key_header)
     return like(wanted, got.value)

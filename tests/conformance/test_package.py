@@ -4,8 +4,7 @@ import sealstream
 import suite
 
 GROUPS = list(suite.groups())
-CALLS = {"protect": ("protect", "protect_records"), "reveal": ("reveal", "reveal_records"),
-         "dead_letter": ("dead_letter", "")}
+CALLS = {each: (each, f"{each}_records") for each in ("protect", "reveal", "dead_letter")}
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +30,12 @@ def failure(error):
     return suite.Failure(error.status, error.code, error.place)
 
 
-def one(result):
+def one(result, whole=False):
     """Of on_error="return"."""
     if isinstance(result, sealstream.SealError):
         return failure(result)
+    if whole:
+        return suite.Record(result.value, None, result.key, tuple(result.headers))
     if isinstance(result, sealstream.Record):
         return suite.Record(result.value, dict(result.headers).get(sealstream.KEY_HEADER))
     return suite.Record(result)
@@ -48,6 +49,9 @@ def rules_of(policy, case):
 def run(engine, case, direction, records):
     rules = rules_of(engine.policy, case)
     plain, whole = CALLS[direction]
+    if case.get("whole"):
+        given = [sealstream.Record(r.value, r.key, r.headers) for r in records]
+        return [one(result, True) for result in getattr(engine, whole)(rules, given, on_error="return")]
     if not case.get("carried"):
         return [one(result) for result in getattr(engine, plain)(rules, [r.value for r in records], on_error="return")]
     given = [sealstream.Record(r.value, None, [] if r.key_header is None else [(sealstream.KEY_HEADER, r.key_header)])

@@ -52,9 +52,20 @@ def failures(said):
     return found
 
 
+def text_of(value):
+    return None if value is None else value.decode()
+
+
+def bytes_of(text):
+    return None if text is None else text.encode()
+
+
 def envelope(case, record):
-    """A record with the part that the case is about, and nothing else."""
-    part, text = case.get("part", "value"), None if record.value is None else record.value.decode()
+    """A record with the part that the case is about, and nothing else; or all of it."""
+    part, text = case.get("part", "value"), text_of(record.value)
+    if case.get("whole"):
+        headers = [each for name, value in record.headers for each in (name, text_of(value))]
+        return json.dumps({"topic": case["topic"], "key": text_of(record.key), "payload": text, "headers": headers}).encode()
     made = {"topic": case["topic"], "payload": None}
     if part == "value":
         made["payload"] = text
@@ -70,10 +81,13 @@ def envelope(case, record):
 def part_of(case, line):
     """The reverse."""
     made, part = json.loads(line), case.get("part", "value")
+    if case.get("whole"):
+        names, values = made.get("headers", [])[::2], map(bytes_of, made.get("headers", [])[1::2])
+        return suite.Record(bytes_of(made["payload"]), None, bytes_of(made["key"]), tuple(zip(names, values)))
     headers = dict(zip(made.get("headers", [])[::2], made.get("headers", [])[1::2]))
     text = made["payload"] if part == "value" else made["key"] if part == "key" else headers[part.removeprefix("header:")]
     header = headers.get(KEY_HEADER)
-    return suite.Record(None if text is None else text.encode(), None if header is None else header.encode())
+    return suite.Record(bytes_of(text), bytes_of(header))
 
 
 def run(program, policy, case, direction, records):

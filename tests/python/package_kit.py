@@ -18,6 +18,8 @@ topics:
   format: bytes
   protect: {$: {type: encrypt, key: pii}}
 - match: orders
+  on_error: dead_letter
+  dead_letter: {topic: orders_dead, key: pii}
   protect: {$.note: {type: encrypt, key: pii}}
   key: {type: deterministic, key: join}
   headers: {customer: {type: encrypt, key: pii}}

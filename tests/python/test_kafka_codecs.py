@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import sealstream
 from package_kit import BAD_CARD, PURCHASE
-from sealstream import KEY_HEADER
+from sealstream import KEY_HEADER, RECORD_KEY_HEADER, Record
 from sealstream.kafka import SealDeserializer, SealSerializer, deserializer, serializer
 
 
@@ -79,6 +79,14 @@ def test_headers(engine):
     sent = message("orders", headers=untouched)
     seal('{"note":"x"}', sent)
     assert sent.headers is untouched and untouched == [("trace", b"1"), ("trace", None)]
+
+
+def test_dead_letters(engine):
+    """A deserializer cannot set the message's key: that of a letter stays in its header."""
+    letter = engine.dead_letter_records("orders", [Record(b"no JSON", b"ada", [("customer", b"Ada")])])[0]
+    received = message("orders_dead", headers=[*letter.headers, ("seal-error", b"syntax")])
+    assert SealDeserializer(engine)(letter.value, received) == b"no JSON"
+    assert received.headers == [("customer", b"Ada"), ("seal-error", b"syntax"), (RECORD_KEY_HEADER, b"ada")]
 
 
 def test_data_keys_in_headers(engine):

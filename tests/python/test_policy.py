@@ -15,7 +15,9 @@ def test_what_it_says(policy):
                            sealstream.Rule("$.credit_card", "fpe", "cards", True))
     assert policy.topic("raw").on_error == "reject" and policy.topic("raw").dead_letter is None
     assert sorted(pattern for topic in policy.topics for pattern in topic.patterns) == [
-        "carried", "orders", "purchases", "purchases_dead", "raw"]
+        "carried", "orders", "orders_dead", "purchases", "purchases_dead", "raw"]
+    letters = policy.topic("purchases_dead")
+    assert [of.patterns for of in letters.dead_letters_of] == [("purchases",)] and topic.dead_letters_of == ()
     assert "purchases" in policy and "other" not in policy and "a\0b" not in policy
 
 

@@ -1,7 +1,7 @@
 """Kafka records whole: keys and headers with rules, and data keys in headers."""
 import pytest
 import sealstream
-from sealstream import KEY_HEADER, Record
+from sealstream import KEY_HEADER, RECORD_KEY_HEADER, Record
 
 
 def test_a_record_without_such_rules(engine):
@@ -52,6 +52,52 @@ def test_data_keys_in_headers(engine):
     twice = Record(sealed[0].value, headers=[sealed[0].headers[2]] * 2)
     with pytest.raises(sealstream.DataError, match="more than once"):
         engine.reveal_records("carried", [twice])
+
+
+def test_dead_letters(engine):
+    """Nothing that has rules leaves in clear, and all comes back where it was."""
+    bad = Record(b"no JSON", b"ada", [("customer", b"Ada"), ("trace", b"1"), ("customer", None)])
+    letters = engine.dead_letter_records("orders", [bad, bad._replace(key="ada"), Record(None)])
+    told = [("seal-error", b"syntax"), ("seal-topic", b"orders")]
+    for letter in letters[:2]:
+        assert letter.value.startswith(b"vault:v1:") and letter.key is None
+        assert [name for name, _ in letter.headers] == ["customer", "trace", "customer", RECORD_KEY_HEADER]
+        assert letter.headers[0][1].startswith(b"vault:v1:") and letter.headers[3][1].startswith(b"vault:v1:")
+        assert letter.headers[1:3] == [("trace", b"1"), ("customer", None)]
+        assert engine.reveal_records("orders_dead", [letter._replace(headers=letter.headers + told)]) == [
+            bad._replace(headers=bad.headers + told)]
+    assert letters[2] == Record(None, None, [])
+    assert engine.reveal_records("orders_dead", letters[2:]) == letters[2:]
+
+
+def test_dead_letters_without_rules_for_keys(engine):
+    """Keys and headers stay as they are, even one that is called as ours."""
+    bad = Record("no JSON", b"k", [(RECORD_KEY_HEADER, b"own"), ("customer", b"Ada")])
+    letter = engine.dead_letter_records("purchases", [bad])[0]
+    assert letter[1:] == bad[1:] and letter.value.startswith("vault:v1:")
+    assert engine.reveal_records("purchases_dead", [letter]) == [bad]
+    with pytest.raises(sealstream.UsageError, match="no dead-letter topic"):
+        engine.dead_letter_records("raw", [bad])
+
+
+def test_dead_letters_that_cannot_be_revealed(engine):
+    letter = engine.dead_letter_records("orders", [Record(b"x", b"ada", [("customer", b"Ada")])])[0]
+    customer, key = letter.headers
+    wrong = [letter._replace(key=b"other"), letter._replace(headers=[key, key]),
+             letter._replace(headers=[(RECORD_KEY_HEADER, key[1][:-9] + b"AAAAAAAA=")]),
+             letter._replace(value=b"plain"), letter]
+    results = engine.reveal_records("orders_dead", wrong, on_error="return")
+    assert [(error.index, error.code, error.place) for error in results[:4]] == [
+        (0, "syntax", ""), (1, "syntax", ""), (2, "tampered", f"header:{RECORD_KEY_HEADER}"), (3, "plaintext", "$")]
+    assert "as well, or that one twice" in results[0].text and results[4].key == b"ada"
+    plain = letter._replace(headers=[("customer", b"plain"), (RECORD_KEY_HEADER, b"plain")])
+    assert engine.reveal_records("orders_dead", [plain]) == [plain._replace(value=b"x")]
+
+
+def test_two_key_headers_where_they_mean_nothing(engine):
+    record = Record(b'{"Address":"x"}', None, [(KEY_HEADER, b"1"), (KEY_HEADER, b"2")])
+    sealed = engine.protect_records("purchases", [record])
+    assert sealed[0].headers == record.headers and engine.reveal_records("purchases", sealed) == [record]
 
 
 def test_headers_that_are_text(engine):

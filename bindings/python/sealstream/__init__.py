@@ -6,10 +6,11 @@
         opened = engine.reveal("purchases", sealed)
 """
 from ._arrow import Column
-from ._engine import KEY_HEADER, RECORD_KEY_HEADER, Engine, Record
+from ._engine import Engine
 from ._errors import DataError, DeniedError, FatalError, RetryError, SealError, UsageError
 from ._keyring import KeyInfo, Keyring, KeyVersion
 from ._policy import Finding, Policy, PolicyKey, Rule, Topic
+from ._records import KEY_HEADER, RECORD_KEY_HEADER, Record
 from ._values import Inspection, inspect, version
 
 __version__ = version()

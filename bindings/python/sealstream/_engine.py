@@ -3,33 +3,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple, NoReturn, Union, overload
+from operator import itemgetter
+from typing import Any, Literal, NoReturn, Union, overload
 
 from ._arrow import ArrowData, Column, set_input
 from ._errors import SealError, make_error, raise_error, text_of, usage_error
 from ._keyring import Keyring, KeyringOptions, PathLike
 from ._native import ffi, lib
 from ._policy import Policy, Topic
+from ._records import (
+    Failure,
+    Record,
+    RulesOf,
+    key_header,
+    places_of,
+    put_keys_back,
+    rules_of_letters,
+    rules_to_letters,
+    to_letter,
+    two_key_headers,
+    with_key_header,
+)
 from ._series import map_series
-
-KEY_HEADER = "seal-key"
-"""The record header that carries wrapped data keys of `type: envelope` with `carry: header`."""
-RECORD_KEY_HEADER = "seal-record-key"
-"""The header of a dead letter that holds the record's encrypted key, where keys have rules."""
 
 IDLE_MAX = 32  # engines of C that are kept for the next calls
 
 Value = Union[bytes, str, bytearray, memoryview, None]
-Headers = Sequence[tuple[str, Union[bytes, None]]]
-
-
-class Record(NamedTuple):
-    """A Kafka record, as far as a policy can protect it."""
-
-    value: bytes | str | None
-    key: bytes | str | None = None
-    headers: Headers = ()
-
 
 class _Pool:
     """Engines of C with one plan, of one process. They are freed when the pool is, after the last call has ended."""
@@ -143,7 +142,7 @@ class Engine:
 
     def dead_letter(self, topic: str | Topic, records: Iterable[Value], *, on_error: str = "raise") -> list[Any]:
         """Encrypts whole values that failed, for Topic.dead_letter; UsageError when the topic has none. Its own rules
-        reveal them."""
+        reveal them. Records whose keys or headers have rules go through dead_letter_records."""
         return self._values(lib.NATIVE_DEAD_LETTER, topic, records, on_error)
 
     def protect_records(self, topic: str | Topic, records: Iterable[Record], *, on_error: str = "raise") -> list[Any]:
@@ -152,8 +151,21 @@ class Engine:
         return self._records(lib.NATIVE_PROTECT, topic, records, on_error)
 
     def reveal_records(self, topic: str | Topic, records: Iterable[Record], *, on_error: str = "raise") -> list[Any]:
-        """The other way round."""
+        """The other way round. A dead letter becomes the record that failed: its key is put back."""
         return self._records(lib.NATIVE_REVEAL, topic, records, on_error)
+
+    def dead_letter_records(self, topic: str | Topic, records: Iterable[Record], *,
+                            on_error: str = "raise") -> list[Any]:
+        """Records that failed, as letters for Topic.dead_letter: values encrypted whole, headers and keys where the topic
+        has rules for them; such a key goes into RECORD_KEY_HEADER. Where a record was, and why it failed, is the caller's
+        to add. reveal_records with the letters' topic opens them."""
+        _check_on_error(on_error)
+        found = self._topic(topic)
+        batch = [to_letter(found, Record(*record)) for record in records]
+        headers, failures = self._headers(lib.NATIVE_DEAD_LETTER, rules_to_letters(found), batch)
+        values, _, failed = self._run(lib.NATIVE_DEAD_LETTER, found, tuple(record.value for record in batch))
+        made = [Record(value, record.key, own) for value, record, own in zip(values, batch, headers)]
+        return _outcomes(made, failures + failed, on_error)
 
     def protect_arrow(self, topic: str | Topic, data: ArrowData, *, on_error: str = "raise") -> Column:
         """Protects a column of strings or bytes, which is read where it lies; nulls stay null.
@@ -221,11 +233,10 @@ class Engine:
     def _values(self, what: int, topic: str | Topic, records: Iterable[Value], on_error: str) -> list[Any]:
         _check_on_error(on_error)
         values, _, failures = self._run(what, self._topic(topic), _batch(records))
-        _place_errors(values, failures, on_error)
-        return values
+        return _outcomes(values, failures, on_error)
 
     def _run(self, what: int, topic: Topic, batch: tuple[Any, ...],
-             headers: tuple[Any, ...] | None = None) -> tuple[list[Any], list[Any], list[Any]]:
+             headers: tuple[Any, ...] | None = None) -> tuple[list[Any], list[Any], list[Failure]]:
         """Values, headers and failures as native.c gives them."""
         answer: list[Any] = []
         call = ffi.new("struct native_call *")
@@ -242,39 +253,40 @@ class Engine:
         return values, new_headers, failures
 
     def _records(self, what: int, topic: str | Topic, records: Iterable[Record], on_error: str) -> list[Any]:
+        """Each part in a batch of its own; a record fails with the first of its parts that does."""
         _check_on_error(on_error)
         found = self._topic(topic)
         batch = [Record(*record) for record in records]
-        values, key_headers, failures = self._run(what, found, tuple(record.value for record in batch),
-                                                  tuple(_key_header(record.headers) for record in batch))
-        keys: Sequence[Any] = tuple(record.key for record in batch)
+        letters = rules_of_letters(found) if what == lib.NATIVE_REVEAL else None
+        keys: Sequence[Any] = [record.key for record in batch]
+        failures: list[Failure] = []
         if found.key is not None:
-            keys, _, more = self._run(what, found.key, tuple(keys))
-            failures += more
-        headers, more = self._headers(what, found, batch)
-        failures += more
-        made: list[Any] = [Record(value, key, _with_key_header(own, key_header))
-                           for value, key, own, key_header in zip(values, keys, headers, key_headers)]
-        failures += [_two_key_headers(at) for at, record in enumerate(batch) if _count(record.headers, KEY_HEADER) > 1]
-        _place_errors(made, sorted(failures), on_error)
-        return made
+            keys, _, failures = self._run(what, found.key, tuple(keys))
+        headers, failed = self._headers(what, letters or found.header, batch, letters is not None)
+        values, key_headers, more = self._run(what, found, tuple(record.value for record in batch),
+                                              tuple(key_header(record.headers) for record in batch))
+        failures += failed + more + two_key_headers(found, batch)
+        made = [Record(value, key, with_key_header(own, header))
+                for value, key, own, header in zip(values, keys, headers, key_headers)]
+        if letters is not None:
+            made, failed = put_keys_back(made, batch)
+            failures += failed
+        return _outcomes(made, failures, on_error)
 
-    def _headers(self, what: int, topic: Topic, batch: list[Record]) -> tuple[list[Any], list[Any]]:
-        """Each record's headers, those with rules by them, all of one name in one batch; and failures."""
-        made = [list(record.headers) for record in batch]
-        where: dict[str, list[tuple[int, int]]] = {}
-        failures: list[Any] = []
-        for at, headers in enumerate(made):
-            for nth, (name, _) in enumerate(headers):
-                where.setdefault(name, []).append((at, nth))
-        for name, places in where.items():
-            rules = topic.header(name)
+    def _headers(self, what: int, rules_of: RulesOf, batch: list[Record],
+                 claims: bool = False) -> tuple[list[list[Any]], list[Failure]]:
+        """Each record's headers, those of one name by its rules, in one batch; and failures. `claims`: see places_of."""
+        made: list[list[Any]] = [list(record.headers) for record in batch]
+        failures: list[Failure] = []
+        for name, places in places_of(batch, claims).items():
+            rules = rules_of(name)
             if rules is None:
                 continue
             values, _, failed = self._run(what, rules, tuple(made[at][nth][1] for at, nth in places))
             for (at, nth), value in zip(places, values):
                 made[at][nth] = (name, value)
-            failures += [(places[index][0], *rest) for index, *rest in failed]
+            failures += [(places[index].index, status, code, f"header:{name}", text)
+                         for index, status, code, _, text in failed]
         return made, failures
 
 
@@ -316,35 +328,17 @@ def _check_on_error(on_error: str, other: str = "return") -> None:
         raise usage_error(f"on_error must be 'raise' or '{other}', not {on_error!r}")
 
 
-def _count(headers: Headers, name: str) -> int:
-    return sum(1 for known, _ in headers if known == name)
-
-
-def _key_header(headers: Headers) -> bytes | None:
-    return next((value for name, value in headers if name == KEY_HEADER), None)
-
-
-def _with_key_header(headers: list[tuple[str, bytes | None]], value: bytes | None) -> list[tuple[str, bytes | None]]:
-    """KEY_HEADER as the engine says it must be: changed, new or gone; the others stay as they are, in their order."""
-    at = next((nth for nth, (name, _) in enumerate(headers) if name == KEY_HEADER), len(headers))
-    return [*headers[:at], *([] if value is None else [(KEY_HEADER, value)]), *headers[at + 1:]]
-
-
-def _two_key_headers(index: int) -> tuple[int, int, int, str, str]:
-    return (index, lib.SEAL_DATA, lib.SEAL_E_SYNTAX, "", f"the record has the header {KEY_HEADER} more than once")
-
-
-def _error(failure: tuple[int, int, int, str, str]) -> SealError:
+def _error(failure: Failure) -> SealError:
     index, status, code, place, text = failure
     return make_error(status, code, place, text, index)
 
 
-def _place_errors(results: list[Any], failures: list[Any], on_error: str) -> None:
-    """Raises the first failure, or puts each in its record's place; the first of one record counts."""
+def _outcomes(results: list[Any], failures: list[Failure], on_error: str) -> list[Any]:
+    """The results, with each failure in its record's place, or the first one raised; the first of one record counts."""
+    failures = sorted(failures, key=itemgetter(0))  # keeps the order of one record's
     for failure in failures if on_error == "return" else failures[:1]:
         if on_error == "raise":
             raise _error(failure)
         if not isinstance(results[failure[0]], SealError):
             results[failure[0]] = _error(failure)
-
-
+    return results

@@ -40,10 +40,11 @@ class Rule(NamedTuple):
 class Topic:
     """One entry of a policy's topics, or its rules for record keys or for a header; as good as its name."""
 
-    __slots__ = ("_pointer", "_policy", "_shown")
+    __slots__ = ("_dead_letters_of", "_pointer", "_policy", "_shown")
 
     def __init__(self, policy: Policy, pointer: Any, shown: str) -> None:
         self._policy, self._pointer, self._shown = policy, pointer, shown
+        self._dead_letters_of: tuple[Topic, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<sealstream.Topic {self._shown}>"
@@ -69,6 +70,14 @@ class Topic:
         """The topic that dead letters go to."""
         name = lib.seal_topic_dead_letter(self._pointer)
         return None if name == ffi.NULL else text_of(name)
+
+    @property
+    def dead_letters_of(self) -> tuple[Topic, ...]:
+        """The entries whose dead letters come here; those topics have no entries of their own in a policy."""
+        if self._dead_letters_of is None:
+            patterns = self.patterns
+            self._dead_letters_of = tuple(topic for topic in self._policy.topics if topic.dead_letter in patterns)
+        return self._dead_letters_of
 
     @property
     def rules(self) -> tuple[Rule, ...]:

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .._engine import Engine, Record
+from .._engine import Engine
 from .._errors import SealError, usage_error
 from .._policy import Policy, Topic
+from .._records import Record
 from ._errors import raise_to_driver
 
 _FIELDS = ("status", "code", "place", "text", "topic")

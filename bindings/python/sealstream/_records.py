@@ -1,0 +1,126 @@
+"""Kafka records whole: what becomes of their keys and headers, and of those of dead letters.
+
+    record  key          value   headers                     letter  None  value, encrypted  headers, those with rules encrypted
+                                                                     + seal-record-key: the key, encrypted, where keys have rules
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Callable, NamedTuple, Optional, Union
+
+from ._native import ffi, lib
+from ._policy import Topic
+
+KEY_HEADER = "seal-key"
+"""The record header that carries wrapped data keys of `type: envelope` with `carry: header`."""
+RECORD_KEY_HEADER = "seal-record-key"
+"""The header of a dead letter that holds the record's encrypted key, where keys have rules."""
+
+Headers = Sequence[tuple[str, Union[bytes, None]]]
+Failure = tuple[int, int, int, str, str]  # index, status, code, place, text
+RulesOf = Callable[[str], Optional[Topic]]
+
+
+class Record(NamedTuple):
+    """A Kafka record, as far as a policy can protect it."""
+
+    value: bytes | str | None
+    key: bytes | str | None = None
+    headers: Headers = ()
+
+
+class Place(NamedTuple):
+    """Of a header: which record's, and which of that."""
+
+    index: int
+    nth: int
+
+
+def count(headers: Headers, name: str) -> int:
+    return sum(1 for known, _ in headers if known == name)
+
+
+def key_header(headers: Headers) -> bytes | None:
+    return next((value for name, value in headers if name == KEY_HEADER), None)
+
+
+def with_key_header(headers: Headers, value: bytes | None) -> list[tuple[str, bytes | None]]:
+    """KEY_HEADER as the engine says it must be: changed, new or gone; the others stay as they are, in their order."""
+    at = next((nth for nth, (name, _) in enumerate(headers) if name == KEY_HEADER), len(headers))
+    return [*headers[:at], *([] if value is None else [(KEY_HEADER, value)]), *headers[at + 1:]]
+
+
+def two_key_headers(topic: Topic, batch: list[Record]) -> list[Failure]:
+    """Two would leave open which one counts, where one does."""
+    found = [at for at, record in enumerate(batch) if count(record.headers, KEY_HEADER) > 1]
+    if not found or not any(rule.type == "envelope" for rule in topic.rules):
+        return []
+    return [_bad_headers(at, f"the record has the header {KEY_HEADER} more than once") for at in found]
+
+
+def places_of(batch: list[Record], claims: bool) -> dict[str, list[Place]]:
+    """Where the headers of each name are; with `claims`: those whose values say of themselves that they are protected."""
+    found: dict[str, list[Place]] = {}
+    for at, record in enumerate(batch):
+        for nth, (name, value) in enumerate(record.headers):
+            if not claims or _looks_protected(value):
+                found.setdefault(name, []).append(Place(at, nth))
+    return found
+
+
+def rules_of_letters(topic: Topic) -> RulesOf | None:
+    """By which rules headers of dead letters are revealed: all by those of their topic; None: there are no letters in it."""
+    sources = topic.dead_letters_of
+
+    def rules_of(name: str) -> Topic | None:
+        known = name == RECORD_KEY_HEADER or any(source.header(name) is not None for source in sources)
+        return topic if known else None
+
+    return rules_of if sources else None
+
+
+def rules_to_letters(topic: Topic) -> RulesOf:
+    """Which headers of a record that failed are encrypted; the key is among them by now."""
+    has_key = topic.key is not None
+
+    def rules_of(name: str) -> Topic | None:
+        return topic if (name == RECORD_KEY_HEADER and has_key) or topic.header(name) is not None else None
+
+    return rules_of
+
+
+def to_letter(topic: Topic, record: Record) -> Record:
+    """The key where a letter has it; a header that would pass for it is left out."""
+    if topic.key is None:
+        return record
+    headers = [header for header in record.headers if header[0] != RECORD_KEY_HEADER]
+    key = record.key.encode("utf-8", "surrogatepass") if isinstance(record.key, str) else record.key
+    return Record(record.value, None, headers if key is None else [*headers, (RECORD_KEY_HEADER, key)])
+
+
+def put_keys_back(batch: list[Record], given: list[Record]) -> tuple[list[Record], list[Failure]]:
+    """The keys of revealed letters from where these have them; `given`: as they came, which tells who has one."""
+    made, failures = [], []
+    for at, (record, was) in enumerate(zip(batch, given)):
+        holds = [nth for nth, (name, value) in enumerate(was.headers)
+                 if name == RECORD_KEY_HEADER and _looks_protected(value)]
+        if len(holds) > 1 or (holds and record.key is not None):
+            failures.append(_bad_headers(at, f"the dead letter has a key and the header {RECORD_KEY_HEADER} as well, or "
+                                             "that one twice"))
+        elif holds:
+            nth = holds[0]
+            record = Record(record.value, record.headers[nth][1], [*record.headers[:nth], *record.headers[nth + 1:]])
+        made.append(record)
+    return made, failures
+
+
+def _bad_headers(index: int, text: str) -> Failure:
+    return (index, lib.SEAL_DATA, lib.SEAL_E_SYNTAX, "", text)
+
+
+def _looks_protected(value: Any) -> bool:
+    data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        return False
+    view = ffi.from_buffer("uint8_t[]", bytes(data))
+    return bool(lib.seal_looks_protected(ffi.new("struct seal_bytes *", {"ptr": view, "len": len(view)})[0]))
