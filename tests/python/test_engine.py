@@ -158,7 +158,7 @@ topics:
     with sealstream.Engine(sealstream.Policy.from_text(text), keyring=keyring) as engine:
         assert engine.reveal("t", ['{"b":1}']) == ['{"b":1}']
         for _ in range(2):
-            with pytest.raises(sealstream.UsageError, match="there is no store .*tokens.db") as caught:
+            with pytest.raises(sealstream.UsageError, match=r"there is no store .*tokens\.db") as caught:
                 engine.reveal("t", ['{"b":1}', token], on_error="return")
             assert caught.value.code == "no_input" and caught.value.index is None and not path.exists()
         sealed = engine.protect("t", [record])

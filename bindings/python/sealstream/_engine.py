@@ -156,9 +156,9 @@ class Engine:
 
     def dead_letter_records(self, topic: str | Topic, records: Iterable[Record], *,
                             on_error: str = "raise") -> list[Any]:
-        """Records that failed, as letters for Topic.dead_letter: values encrypted whole, headers and keys where the topic
-        has rules for them; such a key goes into RECORD_KEY_HEADER. Where a record was, and why it failed, is the caller's
-        to add. reveal_records with the letters' topic opens them."""
+        """Records that failed, as letters for Topic.dead_letter: values encrypted whole, headers and keys where the
+        topic has rules for them; such a key goes into RECORD_KEY_HEADER. Where a record was, and why it failed, is the
+        caller's to add. reveal_records with the letters' topic opens them."""
         _check_on_error(on_error)
         found = self._topic(topic)
         batch = [to_letter(found, Record(*record)) for record in records]
@@ -275,7 +275,7 @@ class Engine:
 
     def _headers(self, what: int, rules_of: RulesOf, batch: list[Record],
                  claims: bool = False) -> tuple[list[list[Any]], list[Failure]]:
-        """Each record's headers, those of one name by its rules, in one batch; and failures. `claims`: see places_of."""
+        """Each record's headers, those of one name in one batch, by its rules; failures. `claims`: see places_of."""
         made: list[list[Any]] = [list(record.headers) for record in batch]
         failures: list[Failure] = []
         for name, places in places_of(batch, claims).items():
@@ -285,7 +285,7 @@ class Engine:
             values, _, failed = self._run(what, rules, tuple(made[at][nth][1] for at, nth in places))
             for (at, nth), value in zip(places, values):
                 made[at][nth] = (name, value)
-            failures += [(places[index].index, status, code, f"header:{name}", text)
+            failures += [(places[index][0], status, code, f"header:{name}", text)
                          for index, status, code, _, text in failed]
         return made, failures
 
@@ -334,7 +334,7 @@ def _error(failure: Failure) -> SealError:
 
 
 def _outcomes(results: list[Any], failures: list[Failure], on_error: str) -> list[Any]:
-    """The results, with each failure in its record's place, or the first one raised; the first of one record counts."""
+    """The results, each failure in its record's place, or the first one raised; the first of one record counts."""
     failures = sorted(failures, key=itemgetter(0))  # keeps the order of one record's
     for failure in failures if on_error == "return" else failures[:1]:
         if on_error == "raise":

@@ -1,7 +1,9 @@
 """Kafka records whole: what becomes of their keys and headers, and of those of dead letters.
 
-    record  key          value   headers                     letter  None  value, encrypted  headers, those with rules encrypted
-                                                                     + seal-record-key: the key, encrypted, where keys have rules
+    record  key   value             headers
+    letter  None  value, encrypted  headers, those with rules encrypted; seal-record-key: the key, encrypted
+
+Where keys have no rules a letter has the record's.
 """
 from __future__ import annotations
 
@@ -29,13 +31,6 @@ class Record(NamedTuple):
     headers: Headers = ()
 
 
-class Place(NamedTuple):
-    """Of a header: which record's, and which of that."""
-
-    index: int
-    nth: int
-
-
 def count(headers: Headers, name: str) -> int:
     return sum(1 for known, _ in headers if known == name)
 
@@ -58,18 +53,18 @@ def two_key_headers(topic: Topic, batch: list[Record]) -> list[Failure]:
     return [_bad_headers(at, f"the record has the header {KEY_HEADER} more than once") for at in found]
 
 
-def places_of(batch: list[Record], claims: bool) -> dict[str, list[Place]]:
-    """Where the headers of each name are; with `claims`: those whose values say of themselves that they are protected."""
-    found: dict[str, list[Place]] = {}
+def places_of(batch: list[Record], claims: bool) -> dict[str, list[tuple[int, int]]]:
+    """Where the headers of each name are: (record, which of its headers); with `claims`: those that look protected."""
+    found: dict[str, list[tuple[int, int]]] = {}
     for at, record in enumerate(batch):
         for nth, (name, value) in enumerate(record.headers):
             if not claims or _looks_protected(value):
-                found.setdefault(name, []).append(Place(at, nth))
+                found.setdefault(name, []).append((at, nth))
     return found
 
 
 def rules_of_letters(topic: Topic) -> RulesOf | None:
-    """By which rules headers of dead letters are revealed: all by those of their topic; None: there are no letters in it."""
+    """By which rules headers of dead letters are revealed: those of their topic; None: it has no letters."""
     sources = topic.dead_letters_of
 
     def rules_of(name: str) -> Topic | None:
@@ -105,8 +100,8 @@ def put_keys_back(batch: list[Record], given: list[Record]) -> tuple[list[Record
         holds = [nth for nth, (name, value) in enumerate(was.headers)
                  if name == RECORD_KEY_HEADER and _looks_protected(value)]
         if len(holds) > 1 or (holds and record.key is not None):
-            failures.append(_bad_headers(at, f"the dead letter has a key and the header {RECORD_KEY_HEADER} as well, or "
-                                             "that one twice"))
+            failures.append(_bad_headers(at, f"the dead letter has a key and the header {RECORD_KEY_HEADER} as well, "
+                                             "or that one twice"))
         elif holds:
             nth = holds[0]
             record = Record(record.value, record.headers[nth][1], [*record.headers[:nth], *record.headers[nth + 1:]])

@@ -126,7 +126,8 @@ class SealSerializer(_Codec):
 class SealDeserializer(_Codec):
     """For confluent-kafka's DeserializingConsumer, as "value.deserializer" and "key.deserializer".
 
-    Else as SealSerializer; headers with rules are revealed in the message, and so is the key that a dead letter has in one.
+    Else as SealSerializer; headers with rules are revealed in the message, and so is the key that a dead letter has in
+    one.
     """
 
     def __call__(self, value: bytes | None, ctx: Context | None = None) -> Any:
@@ -137,7 +138,7 @@ class SealDeserializer(_Codec):
         else:
             headers = _headers(ctx)
             record = self._engine.reveal_records(rules, [Record(value, None, headers)])[0]
-            letter = [] if record.key is None else [(RECORD_KEY_HEADER, record.key)]  # the message's key is not ours to set
+            letter = [] if record.key is None else [(RECORD_KEY_HEADER, record.key)]  # the message's key is not ours
             _put_headers(ctx, headers, [*record.headers, *letter])
             revealed = record.value
         return revealed if self._inner is None or revealed is None else self._inner(revealed, ctx)

@@ -66,13 +66,34 @@ def test_name_and_contents(wheel):
     with zipfile.ZipFile(wheel) as opened:
         names = opened.namelist()
         metadata = opened.read(f"sealstream-{version}.dist-info/METADATA").decode()
-    assert any(name.endswith("licenses/LICENSE") for name in names)
     assert "sealstream/py.typed" in names and not any("__pycache__" in name for name in names)
     own = {str(path.relative_to(ROOT / part))
            for part in ("bindings/python", "bindings/spark") for path in (ROOT / part / "sealstream").rglob("*.py")}
     assert own <= set(names)
     assert {*re.findall(r"Provides-Extra: (\w+)", metadata)} == {"arrow", "kafka", "spark"}
     assert re.findall(r"^Requires-Dist: (\S+)$", metadata, re.M) == ["cffi>=1.15"]
+
+
+def test_licences(wheel):
+    """Ours, and that of each bundled library as its package here has it, with the texts that it refers to."""
+    with zipfile.ZipFile(wheel) as opened:
+        files = {name: opened.read(name) for name in opened.namelist()}
+    texts = {name.split("/licenses/")[1]: text.decode() for name, text in files.items() if "/licenses/" in name}
+    bundled = {name.split("/")[1] for name in files if re.match(r"sealstream\.libs/lib(?!sealstream-)", name)}
+    metadata = next(text.decode() for name, text in files.items() if name.endswith(".dist-info/METADATA"))
+    told = re.findall(r"^License-File: (\S+)$", metadata, re.M)
+    assert texts["LICENSE"] == (ROOT / "LICENSE").read_text()
+    index = dict(line.split(" ", 1) for line in texts["bundled.txt"].splitlines())
+    assert set(index) == bundled and len(bundled) > 10 and set(told) == set(texts)
+    for library, owner in index.items():
+        package, version = owner.split()
+        text = texts[f"{package}/copyright"]
+        assert version[0].isdigit()
+        assert text == pathlib.Path("/usr/share/doc", package, "copyright").read_text(), library
+        referred = {name.rstrip(".") for name in re.findall(r"/usr/share/common-licenses/([A-Z][A-Za-z0-9.-]+)", text)}
+        assert all(len(texts[f"common-licenses/{name}"]) > 1000 for name in referred), library
+    crypto = next(owner.split()[0] for library, owner in index.items() if library.startswith("libcrypto-"))
+    assert "Apache License" in texts[f"{crypto}/copyright"]
 
 
 def test_every_python_from_3_9_on(wheel):
