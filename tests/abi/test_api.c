@@ -522,18 +522,20 @@ static void keys_are_derived(void **state)
 	assert_int_equal(err.code, SEAL_E_KEY_TYPE);
 	assert_int_equal(number, 0);
 	how = (struct seal_key_options){.size = sizeof(how), .convergent = true};
-	assert_int_equal(seal_keyring_create_key_with(keyring, "x", &how, NULL), SEAL_USAGE);
+	assert_int_equal(seal_keyring_create_key_with(keyring, "ids", &how, NULL), SEAL_OK);
+	assert_int_equal(seal_keyring_info(keyring, "ids", &info, NULL), SEAL_OK);
+	assert_true(info.derived && info.convergent);
 	how = (struct seal_key_options){.size = sizeof(how), .type = "ff1", .derived = true};
 	assert_int_equal(seal_keyring_create_key_with(keyring, "x", &how, NULL), SEAL_USAGE);
 	assert_int_equal(seal_keyring_create_key_with(keyring, "x", NULL, NULL), SEAL_OK);
 	assert_int_equal(seal_keyring_info(keyring, "x", &info, NULL), SEAL_OK);
 	assert_string_equal(info.type, "aes256-gcm96");
 	assert_true(!info.derived && !info.convergent);
-	for (size_t i = 0; i < 2; i++) {
-		const char *name = i == 0 ? "mails" : "x";
+	for (size_t i = 0; i < 3; i++) {
+		const char *const names[] = {"mails", "ids", "x"};
 
-		assert_int_equal(seal_keyring_set_deletion_allowed(keyring, name, true, NULL), SEAL_OK);
-		assert_int_equal(seal_keyring_destroy_key(keyring, name, NULL), SEAL_OK);
+		assert_int_equal(seal_keyring_set_deletion_allowed(keyring, names[i], true, NULL), SEAL_OK);
+		assert_int_equal(seal_keyring_destroy_key(keyring, names[i], NULL), SEAL_OK);
 	}
 }
 
