@@ -160,10 +160,14 @@ int transaction_read_ms(struct pump *p)
 	const uint64_t limit = limit_of(p->options->transaction_ms, TRANSACTION_MS);
 	/* Another thread may open a transaction while this one reads, and nobody ends it before the read does. */
 	const int idle_ms = p->options->threads > 1 && limit < PUMP_TICK_MS ? (int)limit : PUMP_TICK_MS;
+	uint64_t age;
 
 	if (p->transaction.state != TRANSACTION_OPEN)
 		return idle_ms;
-	return age_ms(p) >= limit ? 0 : (int)(limit - age_ms(p) < PUMP_TICK_MS ? limit - age_ms(p) : PUMP_TICK_MS);
+	age = age_ms(p); /* once: what is less than none is for ever to a source */
+	if (age >= limit)
+		return 0;
+	return limit - age < PUMP_TICK_MS ? (int)(limit - age) : PUMP_TICK_MS;
 }
 
 bool transaction_is_stale(const struct pump *p, uint64_t sequence)

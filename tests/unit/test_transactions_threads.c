@@ -54,6 +54,19 @@ static enum fate fate(void)
 	return x.n_begun <= PLANS ? x.plan[x.n_begun - 1] : COMMITS;
 }
 
+static atomic_bool leaps; /* the clock goes on by two milliseconds, or not, whenever somebody looks at it */
+static atomic_uint looks;
+static _Atomic uint64_t leapt_ms;
+
+uint64_t __real_clock_mono_ms(void);
+uint64_t __wrap_clock_mono_ms(void);
+uint64_t __wrap_clock_mono_ms(void)
+{
+	if (atomic_load(&leaps))
+		atomic_fetch_add(&leapt_ms, atomic_fetch_add(&looks, 1) * 2654435761u >> 16 & 2);
+	return __real_clock_mono_ms() + atomic_load(&leapt_ms);
+}
+
 static void enter(atomic_int *who)
 {
 	assert_int_equal(atomic_fetch_add(who, 1), 0);
@@ -366,6 +379,18 @@ static void test_the_clock_ends_it(void **state)
 	options.transaction_ms = 1;
 	t.n = 20000;
 	whole_run();
+	assert_true(x.n_begun > 1);
+}
+
+/* A read's time is never less than none, which would be for ever: x_read looks. */
+static void test_the_clock_goes_on_between_two_looks(void **state)
+{
+	options.transaction_records = 0;
+	options.transaction_ms = 20;
+	t.n = 20000;
+	atomic_store(&leaps, true);
+	whole_run();
+	atomic_store(&leaps, false);
 	assert_true(x.n_begun > 1);
 }
 
@@ -783,6 +808,7 @@ int main(void)
 		TEST(test_empty_source),
 		TEST(test_bytes_end_it),
 		TEST(test_the_clock_ends_it),
+		TEST(test_the_clock_goes_on_between_two_looks),
 		TEST(test_aborted_anywhere),
 		TEST(test_the_last_one_is_aborted),
 		TEST(test_a_commit_that_nobody_knows_of),
