@@ -5,6 +5,7 @@ import pytest
 from kafka_node import make_authority
 from login_flow import (VALUE, grant, grant_group, grant_topics, grant_transactions, librdkafka_version, newer_librdkafka,
                         pump)
+from ports import free_ports
 
 
 def test_plain_over_tls(kafka, sealstream, two_topics):
