@@ -1,9 +1,12 @@
 """The cases as Python runs them: reading them, and comparing what came out. README.md has the format."""
 import base64
+import contextlib
 import json
 import pathlib
 import re
 from typing import NamedTuple, Union
+
+import server
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 FILES = sorted(FOLDER.glob("*.json"))
@@ -27,11 +30,30 @@ class Failure(NamedTuple):
 
 
 def groups():
-    """All groups of all files: (name, keys of its file, group)."""
+    """All groups of all files: (name, file, group)."""
     for path in FILES:
         document = json.loads(path.read_text(encoding="utf-8"))
         for group in document["groups"]:
-            yield f"{path.stem}: {group['name']}", document["keys"], group
+            yield f"{path.stem}: {group['name']}", document, group
+
+
+class Servers:
+    """The servers that files want, each started once, as a context that stops them."""
+
+    def __init__(self):
+        self._stack, self._found = contextlib.ExitStack(), {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._stack.close()
+
+    def environment(self, document):
+        """What a runner of this file's cases must have in its environment."""
+        if document["about"] not in self._found:
+            self._found[document["about"]] = self._stack.enter_context(server.serving(document))
+        return self._found[document["about"]]
 
 
 def policy_of(group, store):

@@ -72,8 +72,17 @@ def run_case(policy, ring, case):
                     lambda records: run(engine, suite.back(case), "reveal", records))
 
 
-@pytest.mark.parametrize("name, keys, group", GROUPS, ids=[name for name, _, _ in GROUPS])
-def test_group(name, keys, group, rings, tmp_path):
+@pytest.fixture(scope="module")
+def servers():
+    with suite.Servers() as started:
+        yield started
+
+
+@pytest.mark.parametrize("name, document, group", GROUPS, ids=[name for name, _, _ in GROUPS])
+def test_group(name, document, group, rings, servers, tmp_path, monkeypatch):
+    keys = document["keys"]
+    for variable, value in servers.environment(document).items():
+        monkeypatch.setenv(variable, value)
     text = suite.policy_of(group, tmp_path / "store.db")
     if "fails" in group:
         with pytest.raises(sealstream.SealError) as caught:

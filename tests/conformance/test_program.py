@@ -111,9 +111,16 @@ def run(program, policy, case, direction, records):
     return results
 
 
-@pytest.mark.parametrize("name, keys, group", GROUPS, ids=[name for name, _, _ in GROUPS])
-def test_group(name, keys, group, rings, tmp_path):
-    program, policy = rings(keys), tmp_path / "policy.yaml"
+@pytest.fixture(scope="module")
+def servers():
+    with suite.Servers() as started:
+        yield started
+
+
+@pytest.mark.parametrize("name, document, group", GROUPS, ids=[name for name, _, _ in GROUPS])
+def test_group(name, document, group, rings, servers, tmp_path):
+    program, policy = rings(document["keys"]), tmp_path / "policy.yaml"
+    program.environment |= servers.environment(document)
     policy.write_text(suite.policy_of(group, tmp_path / "store.db"), encoding="utf-8")
     if "fails" in group:
         topic = next(line for line in group["policy"] if "match:" in line).split("match:")[1].strip()
