@@ -86,6 +86,11 @@ SEAL_MUST_USE enum seal_status http_worker_new(struct http_client *client, struc
 					       struct seal_err *err);
 /* Drops what is still under way. */
 void http_worker_free(struct http_worker *worker);
+/*
+ * From any thread, before it is freed: what is under way comes back from http_next at once, as does all that is started later: SEAL_RETRY,
+ * SEAL_E_TIMEOUT.
+ */
+void http_worker_stop(struct http_worker *worker);
 
 /*
  * Queues the exchange and sends as much as can be sent without waiting. It ends by `deadline_ms` (clock_mono_ms) at the

@@ -300,6 +300,37 @@ static int patience(const struct http_worker *w)
 	return until > now ? (int)(until - now) : 0;
 }
 
+/* The try that is under way in the slot is given up. */
+static struct flight *ground(struct http_worker *w, struct slot *slot)
+{
+	struct flight *flight = slot->flight;
+
+	(void)curl_multi_remove_handle(w->multi, flight->easy);
+	handle_release(flight->easy);
+	breaker_abandon(&w->client->breaker, flight->pass, clock_mono_ms());
+	slot->flight = NULL;
+	flight->easy = NULL;
+	return flight;
+}
+
+/* Somebody has stopped the worker: nothing is waited for. */
+static void end_all(struct http_worker *w)
+{
+	for (unsigned i = 0; i < w->client->connections; i++)
+		if (w->slots[i].flight != NULL)
+			list_push(&w->waiting, ground(w, &w->slots[i]));
+	while (w->waiting.first != NULL) {
+		struct flight *flight = list_take(&w->waiting, &w->waiting.first);
+		struct http_exchange *ex = flight->exchange;
+
+		ex->status = 0;
+		err_clear(&ex->err);
+		buf_reset(&ex->answer);
+		error_set(flight, SEAL_RETRY, SEAL_E_TIMEOUT, &ex->err, "given up, as the run ends");
+		list_push(&w->done, flight);
+	}
+}
+
 /* ---- public ---- */
 
 static enum seal_status open_handles(struct http_worker *w, struct seal_err *err)
@@ -399,6 +430,13 @@ void http_worker_free(struct http_worker *w)
 	mem_free(w);
 }
 
+void http_worker_stop(struct http_worker *w)
+{
+	atomic_store(&w->stopped, true);
+	if (w->multi != NULL)
+		(void)curl_multi_wakeup(w->multi);
+}
+
 enum seal_status http_start(struct http_worker *w, struct http_exchange *exchange, uint64_t deadline_ms,
 			    struct seal_err *err)
 {
@@ -454,6 +492,10 @@ struct http_exchange *http_next(struct http_worker *w)
 	else
 		serve_queue(w);
 	while (w->done.first == NULL) {
+		if (atomic_load(&w->stopped)) {
+			end_all(w);
+			break;
+		}
 		code = curl_multi_poll(w->multi, NULL, 0, patience(w), NULL);
 		if (code != CURLM_OK)
 			fail_all(w, code);
@@ -481,16 +523,8 @@ void http_drop(struct http_worker *w)
 {
 	(void)leave_to_parent(w);
 	for (unsigned i = 0; i < w->client->connections; i++) {
-		struct flight *flight = w->slots[i].flight;
-
-		if (flight == NULL)
-			continue;
-		(void)curl_multi_remove_handle(w->multi, flight->easy);
-		handle_release(flight->easy);
-		breaker_abandon(&w->client->breaker, flight->pass, clock_mono_ms());
-		w->slots[i].flight = NULL;
-		flight->easy = NULL;
-		give_up(w, flight);
+		if (w->slots[i].flight != NULL)
+			give_up(w, ground(w, &w->slots[i]));
 	}
 	while (w->waiting.first != NULL)
 		give_up(w, list_take(&w->waiting, &w->waiting.first));

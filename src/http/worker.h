@@ -2,6 +2,8 @@
 #ifndef HTTP_WORKER_H
 #define HTTP_WORKER_H
 
+#include <stdatomic.h>
+
 #include "http/client.h"
 
 /* Bytes of all header lines of one try, interim answers included. */
@@ -52,6 +54,7 @@ struct http_worker {
 	struct flight *spare;
 	size_t under_way; /* all that http_next has not given back */
 	pid_t pid; /* whose connections these are */
+	atomic_bool stopped; /* by another thread */
 };
 
 /* handle.c: a handle with all that never changes. NULL: no memory. */

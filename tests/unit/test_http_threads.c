@@ -2,6 +2,7 @@
 #include "http_fixture.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { THREADS = 4, ROUNDS = 25, SIDE_BY_SIDE = 6 };
@@ -117,6 +118,62 @@ static void breaker_under_all(void **state)
 	test_server_stop(&s);
 }
 
+/* ---- a worker that is stopped ---- */
+
+/* Until the client goes. */
+static bool silent(struct test_server *s, int fd, const struct test_request *r)
+{
+	while (!atomic_load(&s->stop) && recv(fd, &(char){0}, 1, MSG_PEEK | MSG_DONTWAIT) != 0)
+		usleep(1000);
+	return false;
+}
+
+static void *stop_worker(void *arg)
+{
+	usleep(20000); /* whatever the worker is about by then */
+	http_worker_stop(arg);
+	return NULL;
+}
+
+/* What is under way comes back at once, and so does what is started later. */
+static void stopped_by_another_thread(void **state)
+{
+	struct http_exchange ex[3] = {0}, *next;
+	const uint64_t began = clock_mono_ms();
+	struct http_worker *worker;
+	struct http_client *client;
+	struct test_server s;
+	pthread_t thread;
+
+	test_server_start(&s, silent, NULL);
+	assert_int_equal(
+		http_client_new(&(struct http_config){.base = s.url, .connections = 1, .retries = 9}, &client, NULL),
+		SEAL_OK);
+	assert_int_equal(http_worker_new(client, &worker, NULL), SEAL_OK);
+	for (int i = 0; i < 3; i++) {
+		ex[i].method = "GET";
+		ex[i].path = "/x";
+		if (i < 2) /* the second waits for the connection of the first */
+			assert_int_equal(http_start(worker, &ex[i], clock_mono_ms() + 60000, NULL), SEAL_OK);
+	}
+	assert_int_equal(pthread_create(&thread, NULL, stop_worker, worker), 0);
+	for (int i = 0; i < 3; i++) {
+		if (i == 2)
+			assert_int_equal(http_start(worker, &ex[i], clock_mono_ms() + 60000, NULL), SEAL_OK);
+		next = http_next(worker);
+		assert_non_null(next);
+		assert_int_equal(next->status, 0);
+		assert_int_equal(next->err.status, SEAL_RETRY);
+		assert_non_null(strstr(next->err.text, "as the run ends"));
+		http_exchange_clear(next);
+	}
+	assert_true(clock_mono_ms() - began < 30000);
+	pthread_join(thread, NULL);
+	http_worker_free(worker);
+	http_client_free(client);
+	test_server_stop(&s);
+}
+
 /* The first clients of a process, made at once: libcurl starts once. */
 static void *make_client(void *arg)
 {
@@ -146,6 +203,7 @@ int main(void)
 		cmocka_unit_test(started_once),
 		cmocka_unit_test(each_its_own_answer),
 		cmocka_unit_test(breaker_under_all),
+		cmocka_unit_test(stopped_by_another_thread),
 	};
 
 	unsetenv("http_proxy");
