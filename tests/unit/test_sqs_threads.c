@@ -523,7 +523,7 @@ static void outcomes(void **state)
 				      slow = {.failed = true, .failure = AWS_THROTTLED, .code = "Throttled"},
 				      denied = {.failed = true, .failure = AWS_DENIED, .code = "AccessDenied"},
 				      bad = {.failed = true, .failure = AWS_REFUSED, .code = "InvalidParameter"};
-	static const struct {
+	const struct {
 		struct aws_entry entries[3];
 		enum outbox_result results[3];
 		enum seal_status status;
