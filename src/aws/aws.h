@@ -69,6 +69,8 @@ const char *aws_client_endpoint(const struct aws_client *client);
 SEAL_MUST_USE enum seal_status aws_worker_new(struct aws_client *client, struct aws_worker **out,
 					      struct seal_err *err);
 void aws_worker_free(struct aws_worker *worker); /* accepts NULL */
+/* From any thread, before it is freed: calls end at once from now on, with SEAL_RETRY, but for credentials that are being fetched. */
+void aws_worker_stop(struct aws_worker *worker);
 
 /*
  * One call, to its end or until `deadline_ms` (clock_mono_ms). Retries only a connection that failed and 5xx (three times, with

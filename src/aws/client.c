@@ -164,6 +164,11 @@ void aws_worker_free(struct aws_worker *w)
 	mem_free(w);
 }
 
+void aws_worker_stop(struct aws_worker *w)
+{
+	http_worker_stop(w->http);
+}
+
 /* "sqs SendMessageBatch": of the target, or of the form's Action. */
 static void name_of(const struct aws_client *c, const struct aws_call *call, char *out, size_t room)
 {

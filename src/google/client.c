@@ -226,6 +226,11 @@ void google_worker_free(struct google_worker *w)
 	mem_free(w);
 }
 
+void google_worker_stop(struct google_worker *w)
+{
+	http_worker_stop(w->http);
+}
+
 /* ---- calls ---- */
 
 static enum seal_status failed(struct google_client *c, struct google_call *call, struct seal_err *err)

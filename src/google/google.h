@@ -64,6 +64,8 @@ const char *google_client_project(const struct google_client *client);
 SEAL_MUST_USE enum seal_status google_worker_new(struct google_client *client, struct google_worker **out,
 						 struct seal_err *err);
 void google_worker_free(struct google_worker *worker); /* accepts NULL */
+/* From any thread, before it is freed: calls end at once from now on, with SEAL_RETRY, but for tokens that are being fetched. */
+void google_worker_stop(struct google_worker *worker);
 
 /*
  * One call; retries connections that failed, 500, 502, 503 and 504 (three times, with jitter). A 429 comes back at once. Nothing of a

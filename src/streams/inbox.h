@@ -25,6 +25,8 @@ struct inbox_message {
 struct inbox_service {
 	enum seal_status (*worker_new)(void *arg, void **worker, struct seal_err *err);
 	void (*worker_free)(void *worker);
+	/* From another thread, while a call of it is under way, which is to end as soon as it can, with SEAL_RETRY. NULL: calls are short. */
+	void (*worker_stop)(void *worker);
 	/* Up to `max` messages, waiting up to wait_ms for the first; *n may be 0. SEAL_RETRY: away or throttled. Blocks. */
 	enum seal_status (*receive)(void *worker, struct arena *arena, struct inbox_message *messages, size_t max,
 				    int wait_ms, size_t *n, struct seal_err *err);

@@ -67,6 +67,7 @@ struct inbox_thread {
 	struct inbox *inbox;
 	pthread_t thread;
 	bool keeps; /* else: receives */
+	bool calling; /* the service, under no lock */
 	void *worker;
 	struct inbox_message *messages; /* a receiver's: of one receive */
 	struct inbox_lent **lents; /* of one call */
@@ -109,6 +110,7 @@ struct inbox {
 
 	struct inbox_thread *threads;
 	unsigned n_threads, n_started;
+	unsigned running[2]; /* receivers, keepers that have not ended */
 };
 
 /* ---- inbox_lent.c, under lock but for inbox_wrap and inbox_parcel_free ---- */

@@ -15,7 +15,7 @@
 
 #define RECEIVE_MS 2000 /* the longest a close waits for a receive */
 #define EMPTY_MS 100 /* between receives of a server that does not wait */
-#define CLOSE_MS 5000
+#define CLOSE_MS 5000 /* … for receives that last longer than they should, and for keepers */
 
 static void break_for_good(struct inbox *inbox, struct seal_err *broken, enum seal_status status,
 			   const struct seal_err *why)
@@ -157,9 +157,11 @@ static void receive_all(struct inbox_thread *thread)
 		inbox->receiving++;
 		if (inbox_wants_more(inbox))
 			pthread_cond_signal(&inbox->fetch);
+		thread->calling = true;
 		pthread_mutex_unlock(&inbox->lock);
 		rc = receive(thread, &err);
 		pthread_mutex_lock(&inbox->lock);
+		thread->calling = false;
 		inbox->receiving--;
 		received(inbox, thread, rc, &err);
 		pthread_cond_broadcast(&inbox->changed);
@@ -350,9 +352,11 @@ static void keep_all(struct inbox_thread *thread)
 		for (size_t i = 0; task == TASK_ACKNOWLEDGE && i < thread->n; i++)
 			if (thread->lents[i]->until_ms <= thread->began_ms)
 				inbox_count_late(inbox, thread->lents[i]);
+		thread->calling = true;
 		pthread_mutex_unlock(&inbox->lock);
 		rc = call(thread, task, seconds, &err);
 		pthread_mutex_lock(&inbox->lock);
+		thread->calling = false;
 		finish(inbox, thread, task, seconds, rc, &err);
 	}
 }
@@ -368,6 +372,7 @@ static void *run(void *arg)
 
 	pthread_mutex_lock(&inbox->lock);
 	inbox->n_started++;
+	inbox->running[thread->keeps]++;
 	if (rc != SEAL_OK)
 		break_for_good(inbox, &inbox->read_broken, rc, &err);
 	pthread_cond_broadcast(&inbox->changed);
@@ -375,6 +380,8 @@ static void *run(void *arg)
 		keep_all(thread);
 	else if (rc == SEAL_OK)
 		receive_all(thread);
+	inbox->running[thread->keeps]--;
+	pthread_cond_broadcast(&inbox->changed);
 	pthread_mutex_unlock(&inbox->lock);
 	if (rc == SEAL_OK)
 		inbox->service->worker_free(thread->worker);
@@ -440,6 +447,19 @@ enum seal_status inbox_start(struct inbox *inbox, struct seal_err *err)
 	return wait_for_workers(inbox, err);
 }
 
+/* Under lock: waits for threads that were told to end; calls that still last at until_ms are ended. */
+static void wait_for_end(struct inbox *inbox, bool keepers, uint64_t until_ms)
+{
+	while (inbox->running[keepers] > 0 && clock_mono_ms() < until_ms)
+		cond_wait_until(&inbox->changed, &inbox->lock, until_ms);
+	for (unsigned i = 0; i < inbox->n_threads; i++) {
+		const struct inbox_thread *thread = &inbox->threads[i];
+
+		if (thread->keeps == keepers && thread->calling && inbox->service->worker_stop != NULL)
+			inbox->service->worker_stop(thread->worker);
+	}
+}
+
 static void join(struct inbox *inbox, bool keepers)
 {
 	for (unsigned i = 0; i < inbox->n_threads; i++)
@@ -454,6 +474,7 @@ void inbox_stop(struct inbox *inbox, bool clean)
 	pthread_mutex_lock(&inbox->lock);
 	inbox->stopping = true;
 	pthread_cond_broadcast(&inbox->fetch);
+	wait_for_end(inbox, false, clean ? clock_mono_ms() + CLOSE_MS : 0);
 	pthread_mutex_unlock(&inbox->lock);
 	join(inbox, false);
 	pthread_mutex_lock(&inbox->lock);
@@ -461,6 +482,7 @@ void inbox_stop(struct inbox *inbox, bool clean)
 	inbox->closing = true;
 	inbox->closing_ms = clean ? clock_mono_ms() + CLOSE_MS : 0;
 	pthread_cond_broadcast(&inbox->keep);
+	wait_for_end(inbox, true, inbox->closing_ms);
 	pthread_mutex_unlock(&inbox->lock);
 	join(inbox, true);
 	for (unsigned i = 0; i < inbox->n_threads; i++)

@@ -110,7 +110,11 @@ static enum seal_status extend(void *worker, struct inbox_message *const *messag
 
 static enum seal_status read_some(void *arg, struct seal_err *err)
 {
-	static const struct inbox_service service = {worker_new, worker_free, receive, acknowledge, extend};
+	static const struct inbox_service service = {.worker_new = worker_new,
+						     .worker_free = worker_free,
+						     .receive = receive,
+						     .acknowledge = acknowledge,
+						     .extend = extend};
 	const struct inbox_config config = {.name = "i", .fetch = 4, .lot = 4, .lend_s = 30, .requests = 1};
 	struct record records[16];
 	struct batch batch = {.records = records, .cap = 16};

@@ -220,7 +220,11 @@ static enum seal_status fake_extend(void *worker, struct inbox_message *const *m
 	return rc;
 }
 
-static const struct inbox_service service = {fake_new, fake_free, fake_receive, fake_acknowledge, fake_extend};
+static const struct inbox_service service = {.worker_new = fake_new,
+					     .worker_free = fake_free,
+					     .receive = fake_receive,
+					     .acknowledge = fake_acknowledge,
+					     .extend = fake_extend};
 
 /* ---- helpers ---- */
 

@@ -43,6 +43,8 @@ struct play {
 	bool empty;
 	const char *behind; /* what the next pull gives once something was acknowledged */
 	const char *wrong_answer; /* to the next publish */
+	const char *held; /* calls of this verb are not answered */
+	unsigned n_held; /* so many, by now */
 };
 
 /* ---- the service ---- */
@@ -92,6 +94,12 @@ static bool answer(struct test_server *server, int fd, const struct test_request
 	char held[16];
 
 	pthread_mutex_lock(&p->lock);
+	for (p->n_held += p->held != NULL && strcmp(p->held, verb) == 0;
+	     p->held != NULL && strcmp(p->held, verb) == 0 && !atomic_load(&server->stop);) {
+		pthread_mutex_unlock(&p->lock);
+		usleep(1000);
+		pthread_mutex_lock(&p->lock);
+	}
 	if (is_failing(p, verb)) {
 		status = p->fail.status;
 		body = p->fail.body;
@@ -733,6 +741,36 @@ static void pulls_that_bring_nothing(void **state)
 	stop(&p);
 }
 
+/* A service that does not answer any more holds up the end of the run for some seconds, and not for as long as its calls may take. */
+static void a_silent_service_holds_up_no_end(void **state)
+{
+	static const char *const verbs[] = {"pull", "acknowledge"};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct reading r;
+		uint64_t began;
+		bool held = false;
+
+		start(&r.p);
+		begin(&r, THREE, NULL, NULL);
+		pthread_mutex_lock(&r.p.lock);
+		r.p.held = verbs[i];
+		pthread_mutex_unlock(&r.p.lock);
+		assert_int_equal(r.s->ops->commit(r.s, &r.b, NULL), SEAL_OK);
+		while (!held) {
+			usleep(1000);
+			pthread_mutex_lock(&r.p.lock);
+			held = r.p.n_held > 0;
+			pthread_mutex_unlock(&r.p.lock);
+		}
+		began = clock_mono_ms();
+		drop_batch(r.s, &r.b);
+		r.s->ops->close(r.s, true);
+		assert_true(clock_mono_ms() - began < 20000); /* five are given; a call may take 30 s, a pull 120 s */
+		stop(&r.p);
+	}
+}
+
 /* Told by `read`, or at once by `open`. */
 static void read_fails(unsigned status, const char *body, enum seal_status expected)
 {
@@ -803,6 +841,7 @@ int main(void)
 		cmocka_unit_test(what_comes_behind_an_acknowledgement),
 		cmocka_unit_test(pulls_that_bring_nothing),
 		cmocka_unit_test(pulls_that_fail),
+		cmocka_unit_test(a_silent_service_holds_up_no_end),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

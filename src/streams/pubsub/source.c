@@ -122,6 +122,11 @@ out:
 	return rc;
 }
 
+static void worker_stop(void *arg)
+{
+	google_worker_stop(((struct source_worker *)arg)->google);
+}
+
 /* ---- acknowledgement ids ---- */
 
 static void pause_between(unsigned tries)
@@ -335,6 +340,7 @@ out:
 
 static const struct inbox_service service = {.worker_new = worker_new,
 					     .worker_free = worker_free,
+					     .worker_stop = worker_stop,
 					     .receive = receive,
 					     .acknowledge = acknowledge,
 					     .extend = extend};

@@ -27,6 +27,11 @@ static void worker_free(void *worker)
 	sqs_worker_free(worker);
 }
 
+static void worker_stop(void *worker)
+{
+	aws_worker_stop(((struct sqs_worker *)worker)->aws);
+}
+
 /* A string's text in `arena`, which outlives the answer. */
 static enum seal_status own(const struct json_value *value, struct arena *arena, struct seal_bytes *out,
 			    struct seal_err *err)
@@ -277,6 +282,7 @@ static enum seal_status extend(void *worker, struct inbox_message *const *messag
 
 const struct inbox_service sqs_inbox_service = {.worker_new = worker_new,
 						.worker_free = worker_free,
+						.worker_stop = worker_stop,
 						.receive = receive,
 						.acknowledge = acknowledge,
 						.extend = extend};
