@@ -53,7 +53,8 @@ static struct {
 	} fail;
 	size_t expired, lists;
 	bool endless; /* lists always have another page */
-	bool holds; /* lists are not answered */
+	const char *held; /* calls of this operation are not answered */
+	unsigned n_held; /* so many, by now */
 	char last_type[40], last_start[80]; /* of GetShardIterator */
 	unsigned max_kib, behind_ms;
 	int64_t ahead_s; /* the service's clock, which it tells; 0: it does not, and has ours */
@@ -240,7 +241,8 @@ static bool answer(struct test_server *server, int fd, const struct test_request
 
 	assert_true(test_request_header(r, "X-Amz-Target", target, sizeof(target)));
 	pthread_mutex_lock(&f.lock);
-	while (f.holds && strstr(target, "ListShards") != NULL) {
+	f.n_held += f.held != NULL && strstr(target, f.held) != NULL;
+	while (f.held != NULL && strstr(target, f.held) != NULL && !atomic_load(&server->stop)) {
 		pthread_mutex_unlock(&f.lock);
 		usleep(1000);
 		pthread_mutex_lock(&f.lock);
@@ -1115,7 +1117,7 @@ static void test_source_with_an_endless_list(void **state)
 		pthread_mutex_lock(&f.lock);
 		f.shards[1].closed = true; /* its end is why the list is asked for */
 		f.endless = held == 0;
-		f.holds = held == 1;
+		f.held = held == 1 ? "ListShards" : NULL;
 		pthread_mutex_unlock(&f.lock);
 		while (!source->ops->away(source))
 			usleep(1000);
@@ -1124,8 +1126,49 @@ static void test_source_with_an_endless_list(void **state)
 			assert_true(clock_mono_ms() < until);
 		source->ops->close(source, true);
 		pthread_mutex_lock(&f.lock);
-		f.endless = f.holds = f.shards[1].closed = false;
+		f.endless = f.shards[1].closed = false;
+		f.held = NULL;
 		f.n_shards = 0;
+		pthread_mutex_unlock(&f.lock);
+	}
+}
+
+/* A service that does not answer any more: the end of the run does not wait for it, and the leases are given back. */
+static void test_source_of_a_silent_service(void **state)
+{
+	static const char *const operations[] = {"GetRecords", "GetShardIterator", "ListShards"};
+
+	snprintf(book, sizeof(book), "fake:");
+	options.checkpoint = book;
+	options.lease_ms = 60000;
+	for (size_t i = 0; i < 3; i++) {
+		struct source *source;
+		uint64_t began;
+		bool held = false;
+
+		add_shard(-1, 3);
+		add_shard(-1, 0);
+		pthread_mutex_lock(&f.lock);
+		f.shards[1].closed = i == 2; /* its end is why the list is asked for */
+		f.n_held = 0;
+		pthread_mutex_unlock(&f.lock);
+		source = open_source();
+		pthread_mutex_lock(&f.lock);
+		f.held = operations[i];
+		f.expired = i == 1; /* asks for an iterator again */
+		pthread_mutex_unlock(&f.lock);
+		while (!held) {
+			usleep(1000);
+			pthread_mutex_lock(&f.lock);
+			held = f.n_held > 0;
+			pthread_mutex_unlock(&f.lock);
+		}
+		began = clock_mono_ms();
+		source->ops->close(source, true);
+		assert_true(clock_mono_ms() - began < 15000); /* a call may take 30 s */
+		pthread_mutex_lock(&f.lock);
+		f.held = NULL;
+		f.n_shards = f.expired = 0;
 		pthread_mutex_unlock(&f.lock);
 	}
 }
@@ -1248,6 +1291,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_source_without_a_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source_with_an_endless_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source_of_expired_iterators, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_source_of_a_silent_service, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source_latest_by_other_clocks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source_lag, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_group_is_needed, setup, teardown),

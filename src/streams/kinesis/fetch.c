@@ -324,14 +324,16 @@ static void finish(struct fetch *f, enum seal_status rc, const struct seal_err *
 	mem_free(f->next);
 }
 
-void *kinesis_fetch_run(void *source)
+void *kinesis_fetch_run(void *arg)
 {
-	struct kinesis_source *k = source;
+	struct kinesis_thread *thread = arg;
+	struct kinesis_source *k = thread->source;
 	struct fetch f = {.k = k};
 	struct seal_err err = SEAL_ERR_INIT;
 	enum seal_status rc = aws_worker_new(k->client, &f.worker, &err);
 
 	pthread_mutex_lock(&k->lock);
+	thread->worker = f.worker;
 	while (rc == SEAL_OK && !k->stopping && k->broken.status == SEAL_OK) {
 		struct seal_err why = SEAL_ERR_INIT;
 		uint64_t until;
@@ -354,6 +356,7 @@ void *kinesis_fetch_run(void *source)
 	}
 	if (rc != SEAL_OK && k->broken.status == SEAL_OK)
 		k->broken = err;
+	thread->worker = NULL;
 	pthread_cond_broadcast(&k->changed);
 	pthread_mutex_unlock(&k->lock);
 	aws_worker_free(f.worker);

@@ -530,15 +530,17 @@ static void pass(struct kinesis_source *k, struct aws_worker *worker, struct kee
 	pthread_cond_broadcast(&k->changed);
 }
 
-void *kinesis_keeper_run(void *source)
+void *kinesis_keeper_run(void *arg)
 {
-	struct kinesis_source *k = source;
+	struct kinesis_thread *thread = arg;
+	struct kinesis_source *k = thread->source;
 	struct keeping at = {.listed_ms = clock_mono_ms(), .passed_ms = clock_mono_ms()};
 	struct aws_worker *worker = NULL;
 	struct seal_err err = SEAL_ERR_INIT;
 	enum seal_status rc = aws_worker_new(k->client, &worker, &err);
 
 	pthread_mutex_lock(&k->lock);
+	thread->worker = worker;
 	if (rc != SEAL_OK && k->broken.status == SEAL_OK)
 		k->broken = err;
 	while (rc == SEAL_OK && !k->closing && k->broken.status == SEAL_OK) {
@@ -552,6 +554,7 @@ void *kinesis_keeper_run(void *source)
 	/* The last one gives the leases back. */
 	if (rc == SEAL_OK && k->clean)
 		pass(k, worker, &at);
+	thread->worker = NULL;
 	pthread_cond_broadcast(&k->changed);
 	pthread_mutex_unlock(&k->lock);
 	aws_worker_free(worker);

@@ -347,6 +347,9 @@ static void stop(struct kinesis_source *k, bool clean)
 	pthread_mutex_lock(&k->lock);
 	k->stopping = true;
 	pthread_cond_broadcast(&k->fetch);
+	for (unsigned i = 0; i < k->n_threads; i++) /* nothing of what is asked now is of any use */
+		if (k->threads[i].worker != NULL)
+			aws_worker_stop(k->threads[i].worker);
 	pthread_mutex_unlock(&k->lock);
 	/* The last of them is the keeper: what fetchers leave is given back by it. */
 	for (unsigned i = 0; i < k->n_threads; i++) {
@@ -357,7 +360,7 @@ static void stop(struct kinesis_source *k, bool clean)
 			pthread_cond_broadcast(&k->keep);
 			pthread_mutex_unlock(&k->lock);
 		}
-		pthread_join(k->threads[i], NULL);
+		pthread_join(k->threads[i].thread, NULL);
 	}
 	mem_free(k->threads);
 }
@@ -417,10 +420,12 @@ static enum seal_status start_threads(struct kinesis_source *k, unsigned n, stru
 		return err_memory(err);
 	/* The keeper has the last place, and must be there for the others to be stopped as they are. */
 	for (; k->n_threads <= n; k->n_threads++) {
-		const bool keeper = k->n_threads == n;
-		const int code = pthread_create(&k->threads[k->n_threads], NULL,
-						keeper ? kinesis_keeper_run : kinesis_fetch_run, k);
+		struct kinesis_thread *thread = &k->threads[k->n_threads];
+		int code;
 
+		thread->source = k;
+		code = pthread_create(&thread->thread, NULL,
+				      k->n_threads == n ? kinesis_keeper_run : kinesis_fetch_run, thread);
 		if (code != 0)
 			return err_set_errno(err, SEAL_FATAL, SEAL_E_INTERNAL, code, "cannot start a thread");
 	}

@@ -82,6 +82,12 @@ struct held {
 	struct page *pages[];
 };
 
+struct kinesis_thread {
+	struct kinesis_source *source;
+	pthread_t thread;
+	struct aws_worker *worker; /* under the source's lock, whoever ends its calls; NULL: none */
+};
+
 struct kinesis_source {
 	struct source base;
 	struct kinesis_address address;
@@ -118,7 +124,7 @@ struct kinesis_source {
 	struct seal_err book_away; /* of the keeper */
 	bool stopping, closing, clean;
 
-	pthread_t *threads; /* fetchers, then the keeper */
+	struct kinesis_thread *threads; /* fetchers, then the keeper */
 	unsigned n_threads;
 };
 
@@ -150,11 +156,11 @@ void shard_free(struct shard *shard);
 
 /* ---- fetch.c ---- */
 
-void *kinesis_fetch_run(void *source);
+void *kinesis_fetch_run(void *thread); /* a struct kinesis_thread */
 
 /* ---- keeper.c ---- */
 
-void *kinesis_keeper_run(void *source);
+void *kinesis_keeper_run(void *thread);
 /*
  * One pass without the lock: list, leases, places. For the first one, before the threads start, too. *saved: leases and places are in
  * the book, also where the list could not be had.
