@@ -66,3 +66,22 @@ out:
 	http_client_free(client);
 	return rc;
 }
+
+enum seal_status aws_form_add(struct seal_buf *out, const char *name, struct seal_bytes value, struct seal_err *err)
+{
+	enum seal_status rc;
+
+	SEAL_TRY(buf_printf(out, err, "%s%s=", out->len > 0 ? "&" : "", name));
+	for (;;) {
+		const uint8_t *space = value.len > 0 ? memchr(value.ptr, ' ', value.len) : NULL;
+		size_t n = space != NULL ? (size_t)(space - value.ptr) : value.len;
+
+		SEAL_TRY(http_percent_append(out, bytes_of(value.ptr, n), err));
+		if (space == NULL)
+			break;
+		SEAL_TRY(buf_append_u8(out, '+', err));
+		value = bytes_of(space + 1, value.len - n - 1);
+	}
+out:
+	return rc;
+}

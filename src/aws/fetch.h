@@ -16,4 +16,9 @@ struct http_config aws_fetch_remote(const char *base, const char *ca_file);
 SEAL_MUST_USE enum seal_status aws_fetch(const struct http_config *config, struct http_exchange *exchange,
 					 uint64_t deadline_ms, struct seal_err *err);
 
+/* Appends "NAME=VALUE" of a form or a query, as forms are encoded (a space is '+'), behind '&' where something stands there. Not as
+ * http_form_append: who checks a signature may encode the form anew, and so. */
+SEAL_MUST_USE enum seal_status aws_form_add(struct seal_buf *out, const char *name, struct seal_bytes value,
+					    struct seal_err *err);
+
 #endif

@@ -90,8 +90,8 @@ static enum seal_status ask(const struct aws_search *search, const struct sso *s
 		snprintf(url, sizeof(url), "https://%s", host);
 	}
 	config = aws_fetch_remote(url, search->ca_file);
-	SEAL_TRY(http_form_append(&query, "role_name", bytes_str(sso->role), err));
-	SEAL_TRY(http_form_append(&query, "account_id", bytes_str(sso->account), err));
+	SEAL_TRY(aws_form_add(&query, "role_name", bytes_str(sso->role), err));
+	SEAL_TRY(aws_form_add(&query, "account_id", bytes_str(sso->account), err));
 	SEAL_TRY(buf_printf(&path, err, "/federation/credentials?%.*s", (int)query.len, (const char *)query.ptr));
 	SEAL_TRY(buf_append_u8(&path, 0, err));
 	exchange->method = "GET";

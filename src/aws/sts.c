@@ -94,16 +94,15 @@ static enum seal_status write_form(const char *action, const struct aws_role *ro
 {
 	enum seal_status rc;
 
-	SEAL_TRY(http_form_append(out, "Action", bytes_str(action), err));
-	SEAL_TRY(http_form_append(out, "Version", BYTES_LIT("2011-06-15"), err));
-	SEAL_TRY(http_form_append(out, "RoleArn", bytes_str(role->arn), err));
-	SEAL_TRY(http_form_append(out, "RoleSessionName",
-				  role->session[0] != '\0' ? bytes_str(role->session) : BYTES_LIT("sealstream"),
-				  err));
+	SEAL_TRY(aws_form_add(out, "Action", bytes_str(action), err));
+	SEAL_TRY(aws_form_add(out, "Version", BYTES_LIT("2011-06-15"), err));
+	SEAL_TRY(aws_form_add(out, "RoleArn", bytes_str(role->arn), err));
+	SEAL_TRY(aws_form_add(out, "RoleSessionName",
+			      role->session[0] != '\0' ? bytes_str(role->session) : BYTES_LIT("sealstream"), err));
 	if (role->external_id[0] != '\0')
-		SEAL_TRY(http_form_append(out, "ExternalId", bytes_str(role->external_id), err));
+		SEAL_TRY(aws_form_add(out, "ExternalId", bytes_str(role->external_id), err));
 	if (role->duration_s[0] != '\0')
-		SEAL_TRY(http_form_append(out, "DurationSeconds", bytes_str(role->duration_s), err));
+		SEAL_TRY(aws_form_add(out, "DurationSeconds", bytes_str(role->duration_s), err));
 out:
 	return rc;
 }
@@ -176,7 +175,7 @@ enum seal_status aws_assume_with_token(const struct aws_search *search, const st
 	SEAL_TRY(secret_read_file(role->token_file, TOKEN_MAX, false, &raw, err));
 	SEAL_TRY(secret_text(secret_bytes(&raw), SECRET_SPACE, role->token_file, &token, err));
 	SEAL_TRY(write_form("AssumeRoleWithWebIdentity", role, &form, err));
-	SEAL_TRY(http_form_append(&form, "WebIdentityToken", bytes_str((const char *)token.ptr), err));
+	SEAL_TRY(aws_form_add(&form, "WebIdentityToken", bytes_str((const char *)token.ptr), err));
 	SEAL_TRY(ask(search, buf_bytes(&form), NULL, out, err));
 out:
 	secret_clear(&raw);

@@ -6,9 +6,9 @@
 #include <stdio.h>
 
 #include "aws/aws.h"
+#include "aws/fetch.h"
 #include "aws/xml.h"
 #include "base/clock.h"
-#include "http/http.h"
 #include "json/value.h"
 
 #define CALL_MS 20000
@@ -169,10 +169,10 @@ static enum seal_status ask_sns(const char *action, const char *const *form, str
 	struct seal_buf body = BUF_INIT(FORM_MAX);
 	enum seal_status rc;
 
-	SEAL_TRY(http_form_append(&body, "Action", bytes_str(action), err));
-	SEAL_TRY(http_form_append(&body, "Version", BYTES_LIT("2010-03-31"), err));
+	SEAL_TRY(aws_form_add(&body, "Action", bytes_str(action), err));
+	SEAL_TRY(aws_form_add(&body, "Version", BYTES_LIT("2010-03-31"), err));
 	for (; form[0] != NULL; form += 2)
-		SEAL_TRY(http_form_append(&body, form[0], bytes_str(form[1]), err));
+		SEAL_TRY(aws_form_add(&body, form[0], bytes_str(form[1]), err));
 	rc = ask_aws("sns", NULL, buf_bytes(&body), arena, answer, err);
 out:
 	buf_clear(&body);

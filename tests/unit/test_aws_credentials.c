@@ -106,7 +106,7 @@ static const struct situation table[] = {
 	 "@\n"
 	 "[sso-session dev]\nsso_region = us-east-1\nsso_start_url = https://x.awsapps.com/start#/\n",
 	 NULL, "AWS_PROFILE=s\n", "ID-sso", "S9", "T9", SEAL_OK,
-	 "GET /federation/credentials?role_name=Read%20Only&account_id=012345678901 \n"},
+	 "GET /federation/credentials?role_name=Read+Only&account_id=012345678901 \n"},
 	{"SSO, the older form",
 	 "[default]\nsso_start_url = https://x.awsapps.com/start\nsso_region = us-east-1\nsso_account_id = 1\n"
 	 "sso_role_name = R\n",

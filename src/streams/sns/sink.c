@@ -4,10 +4,10 @@
  */
 #include <stdio.h>
 
+#include "aws/fetch.h"
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/mem.h"
-#include "http/http.h"
 #include "streams/aws_message.h"
 #include "streams/outbox.h"
 #include "streams/rows.h"
@@ -129,7 +129,7 @@ static enum seal_status put(struct sns_worker *w, size_t i, const char *name, st
 	char whole[160];
 
 	snprintf(whole, sizeof(whole), "PublishBatchRequestEntries.member.%zu.%s", i + 1, name);
-	return http_form_append(&w->form, whole, value, err);
+	return aws_form_add(&w->form, whole, value, err);
 }
 
 /* Its base64, until the next call. */
@@ -206,9 +206,9 @@ static enum seal_status begin(struct sns_worker *w, const char *action, struct s
 	snprintf(arn, sizeof(arn), "%s%.*s", w->sink->arn, (int)topic.len, (const char *)topic.ptr);
 	buf_reset(&w->form);
 	arena_reset(&w->arena);
-	SEAL_TRY(http_form_append(&w->form, "Action", bytes_str(action), err));
-	SEAL_TRY(http_form_append(&w->form, "Version", BYTES_LIT("2010-03-31"), err));
-	SEAL_TRY(http_form_append(&w->form, "TopicArn", bytes_str(arn), err));
+	SEAL_TRY(aws_form_add(&w->form, "Action", bytes_str(action), err));
+	SEAL_TRY(aws_form_add(&w->form, "Version", BYTES_LIT("2010-03-31"), err));
+	SEAL_TRY(aws_form_add(&w->form, "TopicArn", bytes_str(arn), err));
 out:
 	return rc;
 }
