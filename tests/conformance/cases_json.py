@@ -1,7 +1,8 @@
 """Every type of JSON value, and that every byte which the policy does not name stays as it is."""
 import json
 
-from kit import at, case, encrypt, good, group, like, named, policy, sealed, text
+from kit import (at, bad, case, converge, encrypt, fpe, good, group, hashed, like, named, policy, sealed,
+                 text)
 
 LONE = '"\\ud800 alone"'
 VALUES = ('"text"', '""', '"Zoë 東京 🗼"', "0", "-0", "17", "1.10", "-1.5e-300", "1E400",
@@ -74,5 +75,32 @@ def nulls():
                  case("reveal", "reveal", good(plain, plain)))
 
 
+def defaults():
+    """All that has a default, written down; and other defaults for all topics."""
+    lines = policy(
+        "match: said\nformat: json\non_error: reject\non_missing: ignore\non_null: protect\non_plaintext: reject\n"
+        "on_protected: reject\nallow: [$.n]\nkey_format: text\nkey: {type: deterministic, key: cha-convergent}\n"
+        "protect: {$.a: secret, $.f: {type: fpe, key: cards, algorithm: ff1}, $.h: {type: hash, key: mac, encoding: hex}, "
+        "$.e: {type: envelope, key: pii, carry: value}, $.k: {type: token, key: pii, shape: text}}",
+        "match: other\nprotect: {$.a: secret}", "match: again\non_missing: ignore\nprotect: {$.a: secret}", stores=True,
+        head=["defaults: {on_error: drop, on_missing: reject, on_null: keep, on_plaintext: pass, on_protected: keep}",
+              "methods:", "  secret: {type: encrypt, key: pii}"])
+    secret, null = encrypt("pii", b"x", at("$['a']")), '{"a":null}'
+    made = '{"f":"%s","h":"%s","n":1}' % (fpe("00417713", at("$['f']")), hashed(b"x", at("$['h']")))
+    return group(
+        "defaults", lines,
+        case("said", "protect", good('{"f":"00417713","h":"x","n":1}', made), good('{"e":"x","k":"y"}', ..., True),
+             good(null, like("[{]\"a\":\"" + text(2, json=True) + "\"[}]"), True), good("{}", "{}"),
+             bad(named("a", f'"{secret}"'), "protected", "$['a']"), topic="said", on_error="reject"),
+        case("said, read", "reveal", good(named("a", f'"{secret}"'), '{"a":"x"}'),
+             bad('{"a":"x"}', "plaintext", "$['a']"), topic="said"),
+        case("said of keys", "protect", good("k", converge("cha-convergent", b"k", at("key")), True), topic="said",
+             part="key"),
+        case("others", "protect", good(null, null, True), good(named("a", f'"{secret}"'), named("a", f'"{secret}"')),
+             bad("{}", "missing", "$['a']"), topic="other", on_error="drop"),
+        case("others, read", "reveal", good('{"a":"x"}', '{"a":"x"}'), topic="other"),
+        case("a topic's own", "protect", good("{}", "{}"), topic="again"))
+
+
 def groups():
-    return [kinds(), text_of(), bystanders(), nulls()]
+    return [kinds(), text_of(), bystanders(), nulls(), defaults()]

@@ -59,7 +59,8 @@ def string(text, field="a"):
 
 
 def internal():
-    lines = rules(a=method("card"), b=method("card1"), c=method("greek"), d=method("", role="one"))
+    lines = rules(a=method("card"), b=method("card1"), c=method("greek"),
+                  d=method("", "mount: transform, tweak_source: internal", role="one"))
     greek = SERVER["alphabets"]["greek"]
     pairs = [(string(plain, field), string(coded(name, plain, cipher=cipher), field))
              for field, name, cipher in (("a", "card", FF31), ("b", "card1", FF1), ("d", "card", FF31))
@@ -103,7 +104,8 @@ def generated():
 
 def others():
     lines = rules(a=method("parts", "decode_format: last-four"), b=method("mask", "one_way: true"),
-                  c=method("tokens", "ttl: 1h, metadata: 'Source=shop'"), d=method("same"), e=method("mask"))
+                  c=method("tokens", "ttl: 1h, metadata: 'Source=shop'"), d=method("same"), e=method("mask"),
+                  f=method("same", "expiration: 2999-01-31T00:00:00Z"))
     masked = string("****-****-****-****", "b")
     return group(
         "parts, masks and tokens", lines,
@@ -114,6 +116,7 @@ def others():
         case("tokens", "protect", good(string("Zoë \"x\"", "c"), ..., True), good(string("Zoë \"x\"", "c"), differs_from=0)),
         case("convergent tokens", "protect", good(string("Zoe", "d"), ..., True), good(string("Zoe", "d"), same_as=0),
              good(string("Zoë", "d"), differs_from=0)),
+        case("tokens until a day", "protect", good(string("Zoe", "f"), ..., True), good(string("Zoe", "f"), same_as=0)),
         case("tokens that nobody made", "reveal", bad(string("none", "c"), "tampered", "$['c']")))
 
 

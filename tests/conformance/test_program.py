@@ -141,6 +141,32 @@ def test_group(name, document, group, rings, servers, tmp_path):
         suite.check(case, got, lambda records, back=back: run(program, policy, back, "reveal", records))
 
 
+def words(schema):
+    """(word, one of its values, or None) of all that may stand in a policy; no free text."""
+    if isinstance(schema, dict):
+        for word, value in schema.get("properties", {}).items():
+            yield from [(word, None), *((word, each) for each in (value if isinstance(value, dict) else {}).get("enum", []))]
+    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else []:
+        yield from words(inner)
+
+
+def test_every_word_of_a_policy_occurs(rings):
+    """Each method, option and choice; but for `tests:`, which `policy test` runs."""
+    schema = json.loads(rings({}).run("policy", "schema")[0])
+    texts = "\n".join(line for _, _, group in GROUPS if "fails" not in group for line in group["policy"])
+    known = set(words(schema))
+    missing = [(word, value) for word, value in known if not re.search(
+        rf"\b{word}\b['\"]?:" if value is None else rf"\b{word}: ['\"]?{re.escape(str(value))}\b", texts)]
+    assert ("type", "transform") in known and ("tweak_bytes", None) in known
+    assert sorted(word for word, _ in missing) == ["error", "in", "out", "round_trip", "tests"], missing
+
+
+def test_every_type_of_key_occurs(rings):
+    found = {key["type"] for _, document, _ in GROUPS for key in document["keys"].values()}
+    told = " ".join(rings({}).run("key", "create", "--help")[0].decode().split())
+    assert set(re.search(r"\(one of ([^;)]*)", told)[1].split(", ")) == found
+
+
 def test_files_are_what_generate_makes(tmp_path):
     """Whoever changes a case changes both."""
     subprocess.run([sys.executable, suite.FOLDER / "generate", tmp_path], check=True)
