@@ -2,6 +2,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -50,14 +51,29 @@ def wheel():
     return pathlib.Path(out.strip())
 
 
-@pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory):
+def pythons():
+    """Debian's, and what else there is from 3.9 on, in the path and of pyenv: one of each version."""
+    paths = [shutil.which(f"python3.{minor}") for minor in range(9, 20)]
+    paths += sorted(pathlib.Path.home().glob(".pyenv/versions/3.*/bin/python3"))
+    found = {}
+    for path in ("/usr/bin/python3", *filter(None, paths)):
+        code, version, _ = run(path, "-c", "import sys; print(*sys.version_info[:2])")
+        if code == 0 and tuple(map(int, version.split())) >= (3, 9):
+            found.setdefault(version, str(path))
+    return list(found.values())
+
+
+def install(python, wheel, folder):
     """The Python of a virtual environment that has the wheel and what it asks for."""
-    folder = tmp_path_factory.mktemp("empty") / "venv"
-    assert run("/usr/bin/python3", "-m", "venv", folder)[0] == 0
+    assert run(python, "-m", "venv", folder)[0] == 0
     code, _, error = run(folder / "bin" / "pip", "install", "-q", wheel)
     assert code == 0, error
     return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    return install("/usr/bin/python3", wheel, tmp_path_factory.mktemp("empty") / "venv")
 
 
 def test_name_and_contents(wheel):
@@ -103,7 +119,9 @@ def test_every_python_from_3_9_on(wheel):
         (out + error).split()), out + error
 
 
-def test_it_stands_alone(installed, tmp_path):
+@pytest.mark.parametrize("python", pythons())
+def test_it_stands_alone(python, wheel, tmp_path):
+    installed = install(python, wheel, tmp_path / "venv")
     code, out, error = run(installed, "-c", ROUND_TRIP, tmp_path / "keyring", cwd=tmp_path)
     assert code == 0, error
     where, libraries = out.splitlines()
