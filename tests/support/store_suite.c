@@ -702,6 +702,32 @@ static void killed_in_the_middle(void **state)
 	bench_close(&b);
 }
 
+/* The first test: who reads only must not make the store; who protects does, and is the first or not. */
+static void it_may_be_missing(void **state)
+{
+	const struct store_config config = {.later = true};
+	struct store_session *session = NULL;
+	struct seal_err err = SEAL_ERR_INIT;
+	struct store *store = NULL;
+
+	assert_int_equal(suite_ops->open(suite_address, &config, &store, &err), SEAL_OK);
+	assert_int_equal(err.status, SEAL_OK);
+	assert_true(store->missing);
+	for (int i = 0; i < 2; i++) {
+		err_clear(&err);
+		assert_int_equal(store->ops->session(store, &session, &err), SEAL_USAGE);
+		assert_int_equal(err.code, SEAL_E_NO_INPUT);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(store->ops->make(store, NULL), SEAL_OK);
+		store->ops->session_free(suite_session(store));
+	}
+	store->ops->free(store);
+	assert_int_equal(suite_ops->open(suite_address, &config, &store, NULL), SEAL_OK);
+	assert_false(store->missing);
+	store->ops->free(store);
+}
+
 static int run(const struct store_ops *ops, const char *address, const struct CMUnitTest *tests, size_t n)
 {
 	suite_ops = ops;
@@ -732,11 +758,13 @@ int store_suite_run_here(const struct store_ops *ops, const char *address)
 
 int store_suite_run(const struct store_ops *ops, const char *address)
 {
+	const struct CMUnitTest first[] = {cmocka_unit_test(it_may_be_missing)};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(processes),
 		cmocka_unit_test(killed_in_the_middle),
 	};
-	int failed = store_suite_run_here(ops, address);
+	int failed = run(ops, address, first, 1);
 
+	failed += store_suite_run_here(ops, address);
 	return failed + run(ops, address, tests, sizeof(tests) / sizeof(tests[0]));
 }
