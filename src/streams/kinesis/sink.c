@@ -16,7 +16,8 @@
 #include "streams/outbox.h"
 
 #define REQUEST_RECORDS 500
-#define REQUEST_BYTES (10u << 20)
+#define REQUEST_BYTES (5u << 20) /* what each service has always taken; a longer record goes alone */
+#define RECORD_BYTES_MOST (10u << 20)
 #define RECORD_BYTES (1u << 20) /* unless the stream says more */
 #define KEY_CHARACTERS 256
 #define KEY_NOISE 16 /* bytes of a random one */
@@ -309,7 +310,7 @@ static enum seal_status look_at_stream(struct kinesis_sink *k, struct seal_err *
 	SEAL_TRY(rc);
 	json_members(&call.answer, outer, 1, &summary);
 	json_members(&summary, inner, 1, &size);
-	if (json_value_is(&size, JSON_NUMBER) && bytes_to_u64(size.text, REQUEST_BYTES >> 10, &kib) && kib > 1024)
+	if (json_value_is(&size, JSON_NUMBER) && bytes_to_u64(size.text, RECORD_BYTES_MOST >> 10, &kib) && kib > 1024)
 		k->record_max = (size_t)kib << 10;
 out:
 	kinesis_call_clear(&call);
