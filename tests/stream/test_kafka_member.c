@@ -20,7 +20,7 @@ static struct source *open_member(const char *name, bool exactly_once)
 /* As the group says it to one in whose place it has put another. Reads until that is known. */
 static enum seal_status fence(struct source *source, struct batch *batch, struct seal_err *err)
 {
-	const uint64_t until = clock_mono_ms() + 20000;
+	const uint64_t until = clock_mono_ms() + 120000;
 	enum read_result result;
 	enum seal_status rc;
 

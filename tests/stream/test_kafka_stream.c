@@ -158,7 +158,7 @@ static void test_commit_covers_earlier(void **state)
 static void test_commit_without_reading(void **state)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-	const uint64_t until_ms = clock_mono_ms() + 30000;
+	const uint64_t until_ms = clock_mono_ms() + 120000;
 	struct seal_err err = SEAL_ERR_INIT;
 	struct kafka_source *s;
 	struct source *source;
@@ -190,6 +190,7 @@ static void test_lost_partition(void **state)
 	struct source *first, *second;
 	struct batch old, new;
 	enum read_result result;
+	bool taken = false;
 	uint64_t until;
 	long sum;
 
@@ -206,13 +207,14 @@ static void test_lost_partition(void **state)
 		struct seal_err err = SEAL_ERR_INIT;
 
 		expect_ok(second->ops->read(second, &new, 5, 100, &result, &err), &err);
-		if (result == READ_SOME)
+		taken = result == READ_SOME;
+		if (taken)
 			break;
 		expect_ok(first->ops->read(first, &new, 5, 100, &result, &err), &err);
 		if (result == READ_SOME)
 			first->ops->release(first, &new);
 	}
-	if (result == READ_SOME) { /* the second took over: it starts at 0, as nothing was committed */
+	if (taken) { /* the second took over: it starts at 0, as nothing was committed */
 		assert_int_equal(new.records[0].offset, 0);
 		second->ops->release(second, &new);
 		assert_int_equal(first->ops->commit(first, &old, NULL), SEAL_OK); /* too late */
@@ -388,7 +390,7 @@ static void test_revoked(void **state)
 /* A rebalance ends every assignment: what its former owner marks no longer counts, even where it keeps the partition. */
 static void test_mark_after_rebalance(void **state)
 {
-	uint64_t old[2], until = clock_mono_ms() + 30000;
+	uint64_t old[2], until = clock_mono_ms() + 120000;
 	struct source *first, *second;
 	enum read_result result;
 	struct batch batch;
@@ -494,7 +496,7 @@ static void test_topic_missing(void **state)
 
 static void test_broker_away(void **state)
 {
-	struct kafka_source_options options = {.connection = {.brokers = "127.0.0.1:1", .connect_timeout_ms = 300},
+	struct kafka_source_options options = {.connection = {.brokers = "127.0.0.1:1", .connect_timeout_ms = 3000},
 					       .partition = -1};
 	struct seal_err err = SEAL_ERR_INIT;
 	struct source *source = NULL;
@@ -505,7 +507,7 @@ static void test_broker_away(void **state)
 	assert_non_null(strstr(err.place, "127.0.0.1:1"));
 	assert_non_null(strstr(err.text, "refused"));
 	assert_null(source);
-	assert_true(clock_mono_ms() - start_ms < 3000);
+	assert_true(clock_mono_ms() - start_ms < 60000);
 }
 
 static void test_too_large(void **state)
@@ -528,7 +530,7 @@ static void test_too_large(void **state)
 	/* The broker's own limit comes as a delivery report. */
 	rd_kafka_mock_push_request_errors(cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
 	expect_ok(sink->ops->write(sink, &record, 1, 3, 1000, &err), &err);
-	assert_int_equal(sink->ops->flush(sink, 5000, &err), SEAL_DATA);
+	assert_int_equal(sink->ops->flush(sink, 60000, &err), SEAL_DATA);
 	assert_non_null(strstr(err.text, "max.message.bytes"));
 	assert_non_null(strstr(err.place, "large"));
 	err_clear(&err);
@@ -576,7 +578,7 @@ static void test_given_up(void **state)
 	struct opt_list once = {NULL, "retries=0"}, plain = {&once, "enable.idempotence=false"};
 	struct kafka_sink_options options = {.connection = connection()};
 	const struct record record = {.value = BYTES_LIT("lost"), .partition = -1};
-	const uint64_t until = clock_mono_ms() + 20000;
+	const uint64_t until = clock_mono_ms() + 120000;
 	struct seal_err err = SEAL_ERR_INIT, other = SEAL_ERR_INIT;
 	uint64_t acknowledged = 0;
 	struct sink *sink = NULL;
@@ -754,7 +756,7 @@ static void test_back_pressure(void **state)
 	assert_in_range(ticket, 20, 50); /* 1 MB each against 32 MiB */
 	err_clear(&err);
 	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 0), 0);
-	expect_ok(sink->ops->flush(sink, 20000, &err), &err);
+	expect_ok(sink->ops->flush(sink, 100000, &err), &err);
 	expect_ok(sink->ops->poll(sink, 0, &acknowledged, &err), &err);
 	assert_int_equal(acknowledged, ticket - 1);
 	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
@@ -782,12 +784,12 @@ static void test_large_records(void **state)
 	expect_ok(sink->ops->record_max(sink, &max, &flag, &err), &err); /* this broker cannot be asked */
 	assert_int_equal(max, sizeof(value) + 100);
 	assert_string_equal(flag, "-X message.max.bytes");
-	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 1500), 0);
+	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 6000), 0);
 	expect_ok(sink->ops->write(sink, &record, 1, 1, 100, &err), &err);
 	assert_int_equal(sink->ops->write(sink, &record, 1, 2, 100, &err), SEAL_RETRY); /* two are beyond 3 MiB */
 	err_clear(&err);
 	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 0), 0);
-	expect_ok(sink->ops->write(sink, &record, 1, 2, 20000, &err), &err);
+	expect_ok(sink->ops->write(sink, &record, 1, 2, 100000, &err), &err);
 	write_all(sink, NULL, 0, 3);
 	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
 	expect_ok(kafka_source_ops.open("large-records", &in, &source, &err), &err);

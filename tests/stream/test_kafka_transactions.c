@@ -39,7 +39,7 @@ static void test_rewind_to_the_first(void **state)
 	static struct opt_list latest = {NULL, "auto.offset.reset=latest"};
 	struct kafka_source_options options = {
 		.connection = connection(), .group = "g.first", .partition = -1, .exactly_once = true};
-	const uint64_t until = clock_mono_ms() + 20000;
+	const uint64_t until = clock_mono_ms() + 120000;
 	enum read_result result = READ_IDLE;
 	struct seal_err err = SEAL_ERR_INIT;
 	struct source *source = NULL;
@@ -201,7 +201,7 @@ static void fill_transaction(struct sink *sink, struct source *source, const str
 		err_clear(&err);
 	expect_ok(rc, &err);
 	expect_ok(sink->ops->write(sink, &record, 1, 1, 1000, &err), &err);
-	expect_ok(sink->ops->flush(sink, 20000, &err), &err);
+	expect_ok(sink->ops->flush(sink, 100000, &err), &err);
 	expect_ok(source->ops->stage(source, batch, &err), &err);
 }
 
@@ -383,11 +383,11 @@ static void test_transaction_account(void **state)
 	assert_in_range(k->in_flight_bytes, most * sizeof(value), 32 << 20);
 	err_clear(&err);
 	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 0), 0);
-	expect_ok(sink->ops->write(sink, records, 10, ticket, 20000, &err), &err); /* room is made */
+	expect_ok(sink->ops->write(sink, records, 10, ticket, 100000, &err), &err); /* room is made */
 	assert_in_range(k->in_flight, 10, most + 9); /* and these ten are in it */
 	assert_in_range(k->in_flight_bytes, 0, 32 << 20);
 	assert_in_range(k->in_flight_bytes, k->in_flight * sizeof(value), k->in_flight * (sizeof(value) + 1000));
-	expect_ok(sink->ops->flush(sink, 20000, &err), &err);
+	expect_ok(sink->ops->flush(sink, 100000, &err), &err);
 	assert_int_equal(k->in_flight, 0);
 	assert_int_equal(k->in_flight_bytes, 0);
 	end_aborted(sink);
@@ -415,8 +415,8 @@ static void test_transaction_queue_full(void **state)
 		snprintf(texts[i], sizeof(texts[i]), "%d", i);
 		records[i] = (struct record){.value = bytes_str(texts[i]), .partition = -1};
 	}
-	expect_ok(sink->ops->write(sink, records, 50, 1, 1000, &err), &err);
-	expect_ok(sink->ops->flush(sink, 20000, &err), &err);
+	expect_ok(sink->ops->write(sink, records, 50, 1, 60000, &err), &err);
+	expect_ok(sink->ops->flush(sink, 100000, &err), &err);
 	assert_int_equal(kafka_sink_of(sink)->in_flight, 0);
 	source = source_open("small-queue", NULL,
 			     "beginning"); /* this broker shows what no transaction has committed */
@@ -433,7 +433,7 @@ static void test_transaction_queue_full(void **state)
  */
 static void test_positions_refused(void **state)
 {
-	const uint64_t until = clock_mono_ms() + 20000;
+	const uint64_t until = clock_mono_ms() + 120000;
 	enum read_result result = READ_IDLE;
 	struct seal_err err = SEAL_ERR_INIT;
 	enum seal_status rc = SEAL_OK;

@@ -33,7 +33,7 @@ rd_kafka_resp_err_t rd_kafka_assign(rd_kafka_t *rk, const rd_kafka_topic_partiti
 static struct source *member_open(rd_kafka_mock_cluster_t *cluster)
 {
 	const struct kafka_source_options options = {
-		.connection = {.brokers = rd_kafka_mock_cluster_bootstraps(cluster), .connect_timeout_ms = 5000},
+		.connection = {.brokers = rd_kafka_mock_cluster_bootstraps(cluster), .connect_timeout_ms = 60000},
 		.group = "leaving",
 		.partition = -1};
 	struct seal_err err = SEAL_ERR_INIT;

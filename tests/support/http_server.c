@@ -239,6 +239,14 @@ unsigned test_free_port(void)
 	return port;
 }
 
+unsigned test_closed_port(void)
+{
+	unsigned port;
+
+	(void)bound(&port);
+	return port;
+}
+
 int test_connect(unsigned port)
 {
 	struct sockaddr_in at = {

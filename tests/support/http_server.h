@@ -52,8 +52,10 @@ void test_server_start(struct test_server *server, test_answer answer, void *arg
 void test_server_start_unix(struct test_server *server, const char *path, test_answer answer, void *arg);
 void test_server_stop(struct test_server *server);
 
-/* A port of 127.0.0.1 where nobody listens. */
+/* A port of 127.0.0.1 for a server to come; another process may be quicker. */
 unsigned test_free_port(void);
+/* One where nobody listens, nor will: it is taken until the process ends. */
+unsigned test_closed_port(void);
 
 /* Value of a header of the request, copied to `out`; false when it has none. */
 bool test_request_header(const struct test_request *request, const char *name, char *out, size_t size);

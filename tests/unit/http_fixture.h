@@ -46,7 +46,7 @@ static inline void start_in(struct fixture *f, struct http_exchange *ex, uint64_
 /* Waits for `ex`, which is alone under way. */
 static inline unsigned run(struct fixture *f, struct http_exchange *ex)
 {
-	start_in(f, ex, 10000);
+	start_in(f, ex, 60000);
 	assert_ptr_equal(http_next(f->worker), ex);
 	assert_null(http_next(f->worker));
 	assert_int_equal(ex->status == 0, ex->err.status != SEAL_OK);
@@ -56,6 +56,17 @@ static inline unsigned run(struct fixture *f, struct http_exchange *ex)
 static inline bool answer_is(const struct http_exchange *ex, const char *text)
 {
 	return bytes_eq_str(buf_bytes(&ex->answer), text);
+}
+
+/* Its answers in turn: arg is a list of statuses; the last one stays. */
+static inline bool in_turn(struct test_server *s, int fd, const struct test_request *r)
+{
+	const unsigned *statuses = s->arg;
+	unsigned i = 0;
+
+	while (i + 1 < r->number && statuses[i + 1] != 0)
+		i++;
+	return test_reply(fd, statuses[i], "", "body");
 }
 
 /* Says what it got, in the order of the lines. */

@@ -454,7 +454,7 @@ static void nothing_is_found(void **state)
 	char host[64];
 
 	forget_google();
-	snprintf(host, sizeof(host), "127.0.0.1:%u", test_free_port());
+	snprintf(host, sizeof(host), "127.0.0.1:%u", test_closed_port());
 	setenv("GCE_METADATA_HOST", host, 1);
 	assert_int_equal(opens(&config, &err), SEAL_DENIED);
 	assert_non_null(strstr(err.text, "GOOGLE_APPLICATION_CREDENTIALS is not set"));

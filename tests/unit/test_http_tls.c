@@ -470,7 +470,7 @@ static void http2(void **state)
 					      .ca_file = cert("ca.pem"),
 					      .server_name = "vault.test",
 					      .breaker_failures = NEVER_OPENS});
-	for (int i = 0; i < 100 && run(&f, &file) == 0; i++)
+	for (int i = 0; i < 1200 && run(&f, &file) == 0; i++)
 		usleep(50000); /* until it listens */
 	assert_int_equal(file.status, 200);
 	assert_true(has_text(&file, "-----BEGIN CERTIFICATE-----"));

@@ -134,7 +134,7 @@ static int stop_when_committed(void)
 static void test_what_went_out_is_committed_during_a_wait(void **state)
 {
 	options.stop = stop_when_committed;
-	give_up_ms = clock_mono_ms() + 10000;
+	give_up_ms = clock_mono_ms() + 60000;
 	t.lag = 4;
 	atomic_store(&t.calls_before_away, 3);
 	atomic_store(&t.away, 1000000);
@@ -179,13 +179,22 @@ static void test_rewrapping_is_refused_before_anything_is_read(void **state)
 	whole_run();
 }
 
+/* Not before its time; how much later is a matter of the machine. */
+static void assert_given_up(double least_s)
+{
+	double after_s;
+
+	assert_int_equal(sscanf(err.text, "given up after %lf s", &after_s), 1);
+	assert_true(after_s >= least_s);
+}
+
 static void test_service_away_for_too_long(void **state)
 {
 	options.retry_ms = 80;
 	atomic_store(&t.away, 1000);
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
 	assert_int_equal(err.code, SEAL_E_SERVICE);
-	assert_int_equal(strncmp(err.text, "given up after 0.", 17), 0);
+	assert_given_up(0);
 	assert_non_null(strstr(err.text, " s: the key service is away"));
 	assert_int_equal(t.n_written, 0);
 	assert_int_equal(t.committed, 0);
@@ -254,7 +263,7 @@ static void give_up(size_t at, const char *why)
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
 	assert_true(clock_mono_ms() - start_ms < 30000);
 	assert_int_equal(err.code, SEAL_E_SERVICE);
-	assert_int_equal(strncmp(err.text, "given up after 1.", 17), 0);
+	assert_given_up(1.3);
 	assert_non_null(strstr(err.text, why));
 	assert_int_equal(t.waits, 1);
 	assert_int_equal(t.resumes, 0);
@@ -307,7 +316,7 @@ static void test_commits_are_away_for_too_long(void **state)
 	t.commits_wait = true;
 	options.retry_ms = 1300;
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
-	assert_int_equal(strncmp(err.text, "given up after 1.", 17), 0);
+	assert_given_up(1.3);
 	assert_non_null(strstr(err.text, " s: the coordinator is away"));
 	assert_int_equal(t.waits, 1);
 	assert_int_equal(t.committed, 0);

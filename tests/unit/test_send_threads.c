@@ -121,7 +121,7 @@ static enum seal_status run_scene(struct send_fixture *f, void (*play)(struct se
 
 static void wait_done(struct send_fixture *f, unsigned n)
 {
-	uint64_t end = clock_mono_ms() + 20000;
+	uint64_t end = clock_mono_ms() + 60000;
 
 	while (atomic_load(&f->done) < n && clock_mono_ms() < end)
 		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
@@ -201,7 +201,7 @@ static void write_again(struct send_fixture *f)
 	}
 	make_file(f, "busy", 50 * 1024, 99);
 	make_file(f, "other", 10, 1);
-	for (uint64_t end = clock_mono_ms() + 20000; clock_mono_ms() < end; pause_ms(5)) {
+	for (uint64_t end = clock_mono_ms() + 60000; clock_mono_ms() < end; pause_ms(5)) {
 		/* `sent` has no line "begin" without its "done" or "gone", so that nothing is under way. */
 		char path[200], line[1000];
 		int open = 0, lines = 0;
@@ -219,7 +219,7 @@ static void write_again(struct send_fixture *f)
 		if (open == 0 && lines > 4 && atomic_load(&f->done) > 1)
 			break;
 	}
-	pause_ms(300);
+	pause_ms(2000); /* what was written last is looked at, too */
 }
 
 static void test_watch_rewritten(void **state)

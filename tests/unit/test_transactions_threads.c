@@ -784,7 +784,7 @@ static void test_keys_that_are_away_hold_nothing_open(void **state)
 	options.threads = 1;
 	options.transaction_ms = 10;
 	options.stop = stop_when_shown;
-	give_up_ms = clock_mono_ms() + 20000;
+	give_up_ms = clock_mono_ms() + 60000;
 	seen_whole = false;
 	atomic_store(&t.calls_before_away, 3);
 	atomic_store(&t.away, 1000000);
