@@ -8,10 +8,20 @@
 
 #define PEM_MAX 65536
 
+/* PEM text may be encrypted: libcrypto would ask whoever sits at the terminal, or eat standard input. */
+static int no_password(char *out, int room, int writing, void *arg)
+{
+	(void)out;
+	(void)room;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
 static EVP_PKEY *key_of(struct seal_bytes pem)
 {
 	BIO *bio = pem.len > 0 && pem.len <= PEM_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
-	X509 *certificate = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	X509 *certificate = bio != NULL ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
 	EVP_PKEY *key = certificate != NULL ? X509_get_pubkey(certificate) : NULL;
 
 	X509_free(certificate);

@@ -1,10 +1,16 @@
-/* crypto/rsa: the signature of RFC 7515, appendix A.2; and that nothing but such a key is taken. */
+/*
+ * crypto/rsa: the signature of RFC 7515, appendix A.2; and that nothing but such a key is taken. crypto/certificate: that libcrypto asks
+ * nobody about a certificate which somebody else has sent.
+ */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 #include <cmocka.h>
 
+#include "crypto/certificate.h"
 #include "crypto/rsa.h"
 #include "rsa_fixture.h"
 
@@ -100,9 +106,36 @@ static void every_cut_is_refused(void **state)
 	buf_clear(&pem);
 }
 
+/* PEM text may say that it is encrypted. Without a terminal (setsid) libcrypto would read the password from standard input. */
+static void an_encrypted_certificate_asks_nobody(void **state)
+{
+	static const char said[] = "a line of the program's input\n";
+	const int was = dup(0);
+	char left[sizeof(said)] = "";
+	int ends[2];
+
+	(void)setsid();
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(dup2(ends[0], 0), 0);
+	assert_int_equal(write(ends[1], said, sizeof(said) - 1), sizeof(said) - 1);
+	assert_int_equal(certificate_verify(BYTES_LIT("-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
+						      "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+						      "AAAAAAAAAAAAAAAAAAAAAA==\n-----END CERTIFICATE-----\n"),
+					    CERTIFICATE_SHA256, BYTES_LIT("a"), BYTES_LIT("b"), NULL),
+			 SEAL_DATA);
+	assert_int_equal(fcntl(0, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(read(0, left, sizeof(left)), sizeof(said) - 1);
+	assert_string_equal(left, said);
+	assert_int_equal(dup2(was, 0), 0);
+	close(was);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_encrypted_certificate_asks_nobody),
 		cmocka_unit_test(signs_as_the_rfc_does),
 		cmocka_unit_test(another_message_has_another_signature),
 		cmocka_unit_test(other_texts_are_refused),
