@@ -61,6 +61,8 @@ struct outbox_service {
 	enum seal_status (*measure)(void *arg, const struct record *record, size_t *bytes, struct seal_err *err);
 	/* The lane of a record, a view of it. NULL: its key. */
 	struct seal_bytes (*lane)(void *arg, const struct record *record);
+	/* From another thread, while a send of it is under way, which is to end as soon as it can, with SEAL_RETRY. NULL: sends are short. */
+	void (*worker_stop)(void *worker);
 };
 
 struct outbox_config {
@@ -84,7 +86,7 @@ SEAL_MUST_USE enum seal_status outbox_poll(struct outbox *outbox, int timeout_ms
 SEAL_MUST_USE enum seal_status outbox_flush(struct outbox *outbox, int timeout_ms, struct seal_err *err);
 /* What was sent again without knowing whether the first time had arrived: may stand there twice. */
 uint64_t outbox_repeated(const struct outbox *outbox);
-/* Stops the threads; what has not been sent is dropped. Accepts NULL. */
+/* Stops the threads, and ends requests that are out for seconds more; what has not been sent is dropped. Accepts NULL. */
 void outbox_free(struct outbox *outbox);
 
 /* What a sink that is an outbox begins with; its operations of these names. */

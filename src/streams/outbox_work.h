@@ -142,7 +142,7 @@ void outbox_queue_clear(struct outbox *o);
 /* ---- outbox_worker.c ---- */
 
 SEAL_MUST_USE enum seal_status outbox_start(struct outbox *o, struct seal_err *err);
-/* Waits for what is out. */
+/* Waits for what is out, for a while. */
 void outbox_stop(struct outbox *o);
 
 /* ---- outbox.c ---- */

@@ -12,6 +12,7 @@
 #include "streams/outbox_work.h"
 
 #define SEND_MS 30000
+#define STOP_MS 5000 /* that a request may still take when all is to end */
 
 static void break_for_good(struct outbox *o, enum seal_status status, const struct seal_err *why)
 {
@@ -134,6 +135,8 @@ static void settle(struct outbox *o, struct outbox_thread *thread, enum seal_sta
 	}
 	settle_items(o, thread);
 	outbox_tell(o);
+	if (o->stopping)
+		pthread_cond_broadcast(&o->changed);
 }
 
 /* ---- threads ---- */
@@ -229,6 +232,18 @@ enum seal_status outbox_start(struct outbox *o, struct seal_err *err)
 	return wait_for_workers(o, err);
 }
 
+/* Under lock: waits for what is out, and ends what takes too long. */
+static void end_requests(struct outbox *o)
+{
+	const uint64_t until = clock_mono_ms() + STOP_MS;
+
+	while (o->out > 0 && clock_mono_ms() < until)
+		cond_wait_until(&o->changed, &o->lock, until);
+	for (unsigned i = 0; i < o->n_threads && o->service->worker_stop != NULL; i++)
+		if (o->threads[i].n > 0)
+			o->service->worker_stop(o->threads[i].worker);
+}
+
 void outbox_stop(struct outbox *o)
 {
 	if (o->threads == NULL)
@@ -236,6 +251,7 @@ void outbox_stop(struct outbox *o)
 	pthread_mutex_lock(&o->lock);
 	o->stopping = true;
 	pthread_cond_broadcast(&o->work);
+	end_requests(o);
 	pthread_mutex_unlock(&o->lock);
 	for (unsigned i = 0; i < o->n_threads; i++) {
 		pthread_join(o->threads[i].thread, NULL);

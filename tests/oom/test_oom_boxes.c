@@ -47,7 +47,7 @@ static struct seal_bytes lane(void *arg, const struct record *record)
 
 static enum seal_status write_some(void *arg, struct seal_err *err)
 {
-	static const struct outbox_service service = {worker_new, worker_free, send, measure, lane};
+	static const struct outbox_service service = {worker_new, worker_free, send, measure, lane, NULL};
 	const struct outbox_config config = {
 		.name = "o", .order = OUTBOX_SEVERAL, .records = 10, .bytes = 1000, .requests = 2};
 	const struct record records[] = {{.key = BYTES_LIT("a"), .value = BYTES_LIT("1")},

@@ -51,7 +51,7 @@ static struct {
 		uint32_t number;
 		uint16_t lane, topic;
 	} stored[2 * NUMBERS];
-	size_t n_stored, n_requests, n_workers, n_freed, longest;
+	size_t n_stored, n_requests, n_workers, n_freed, n_stopped, longest;
 	unsigned in_send, most_in_send;
 	uint64_t repeated; /* sends of what was, or could have been, stored before */
 	uint8_t last[NUMBERS]; /* 1: stored or in doubt */
@@ -249,7 +249,18 @@ static struct seal_bytes fake_lane(void *arg, const struct record *record)
 	return record->key;
 }
 
-static const struct outbox_service service = {fake_new, fake_free, fake_send, fake_measure, fake_lane};
+/* What is held comes back. */
+static void fake_stop(void *worker)
+{
+	assert_ptr_equal(worker, &f);
+	pthread_mutex_lock(&f.lock);
+	f.n_stopped++;
+	f.hold = false;
+	pthread_cond_broadcast(&f.changed);
+	pthread_mutex_unlock(&f.lock);
+}
+
+static const struct outbox_service service = {fake_new, fake_free, fake_send, fake_measure, fake_lane, fake_stop};
 
 /* ---- helpers ---- */
 
@@ -645,6 +656,19 @@ static void test_lingering_is_no_silence(void **state)
 	poll_until(2);
 }
 
+/* A service that never answers does not hold up the end; workers that wait are not stopped. */
+static void test_end_without_answer(void **state)
+{
+	f.hold = true;
+	begin(OUTBOX_ANY, 1, 4);
+	assert_int_equal(write_one(0, 0, 0, 1, 0), SEAL_OK);
+	wait_for(&f.n_requests, 1);
+	outbox_free(box);
+	box = NULL;
+	assert_int_equal(f.n_stopped, 1);
+	assert_int_equal(f.n_freed, 4);
+}
+
 static void test_memory_is_bounded(void **state)
 {
 	uint8_t value[1000] = {0};
@@ -801,6 +825,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_away_is_told_and_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_silence_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lingering_is_no_silence, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_end_without_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_memory_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unwritable, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_many_targets, setup, teardown),

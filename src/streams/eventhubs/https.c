@@ -288,6 +288,11 @@ static enum seal_status worker_new(void *arg, void **worker, struct seal_err *er
 	return rc;
 }
 
+static void worker_stop(void *worker)
+{
+	http_worker_stop(((struct https_worker *)worker)->http);
+}
+
 static void worker_free(void *worker)
 {
 	struct https_worker *w = worker;
@@ -319,6 +324,7 @@ static enum seal_status measure(void *arg, const struct record *record, size_t *
 static const struct outbox_service service = {
 	.worker_new = worker_new,
 	.worker_free = worker_free,
+	.worker_stop = worker_stop,
 	.send = send_items,
 	.measure = measure,
 };

@@ -130,6 +130,11 @@ static enum seal_status worker_new(void *arg, void **out, struct seal_err *err)
 	return rc;
 }
 
+static void worker_stop(void *worker)
+{
+	aws_worker_stop(((struct worker *)worker)->aws);
+}
+
 static void worker_free(void *arg)
 {
 	struct worker *worker = arg;
@@ -262,7 +267,7 @@ out:
 	return rc;
 }
 
-static const struct outbox_service service = {worker_new, worker_free, send, measure, lane};
+static const struct outbox_service service = {worker_new, worker_free, send, measure, lane, worker_stop};
 
 /* ---- the sink ---- */
 

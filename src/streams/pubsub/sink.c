@@ -36,6 +36,11 @@ static struct pubsub_sink *sink_of(struct sink *base)
 
 /* ---- the outbox's service ---- */
 
+static void worker_stop(void *worker)
+{
+	google_worker_stop(((struct sink_worker *)worker)->google);
+}
+
 static void worker_free(void *arg)
 {
 	struct sink_worker *w = arg;
@@ -143,8 +148,11 @@ out:
 	return rc;
 }
 
-static const struct outbox_service service = {
-	.worker_new = worker_new, .worker_free = worker_free, .send = send, .measure = measure};
+static const struct outbox_service service = {.worker_new = worker_new,
+					      .worker_free = worker_free,
+					      .worker_stop = worker_stop,
+					      .send = send,
+					      .measure = measure};
 
 /* ---- the sink ---- */
 

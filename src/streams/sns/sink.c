@@ -234,6 +234,11 @@ static void worker_free(void *worker)
 	mem_free(w);
 }
 
+static void worker_stop(void *worker)
+{
+	aws_worker_stop(((struct sns_worker *)worker)->aws);
+}
+
 static enum seal_status worker_new(void *arg, void **worker, struct seal_err *err)
 {
 	struct sns_worker *w = mem_calloc(1, sizeof(*w));
@@ -280,8 +285,11 @@ out:
 	return rc;
 }
 
-static const struct outbox_service service = {
-	.worker_new = worker_new, .worker_free = worker_free, .send = send, .measure = measure};
+static const struct outbox_service service = {.worker_new = worker_new,
+					      .worker_free = worker_free,
+					      .worker_stop = worker_stop,
+					      .send = send,
+					      .measure = measure};
 
 /* ---- the sink ---- */
 

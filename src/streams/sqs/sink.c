@@ -65,6 +65,11 @@ static void worker_free(void *worker)
 	sqs_worker_free(worker);
 }
 
+static void worker_stop(void *worker)
+{
+	aws_worker_stop(((struct sqs_worker *)worker)->aws);
+}
+
 static enum seal_status put_attributes(struct seal_buf *out, const struct aws_message *m, struct seal_err *err)
 {
 	enum seal_status rc = SEAL_OK;
@@ -180,8 +185,11 @@ out:
 	return rc;
 }
 
-static const struct outbox_service service = {
-	.worker_new = worker_new, .worker_free = worker_free, .send = send, .measure = measure};
+static const struct outbox_service service = {.worker_new = worker_new,
+					      .worker_free = worker_free,
+					      .worker_stop = worker_stop,
+					      .send = send,
+					      .measure = measure};
 
 static enum seal_status close_sink(struct sink *sink, struct seal_err *err)
 {
