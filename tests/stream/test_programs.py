@@ -278,6 +278,13 @@ def test_no_rules_for_the_topic(program):
     assert "-p FILE" in done.stderr
 
 
+def test_transactional_id_without_transactions(program):
+    """A file of settings that a transactional client shares: records go out all the same, and it is said."""
+    done = program.produce_plain("purchases", [purchase(0)], "-X", "transactional.id=shop-1")
+    assert "transactional.id has no effect here" in done.stderr
+    assert len(program.envelopes("purchases", "--plain")) == 1
+
+
 def test_settings_file(program, broker):
     program.produce_plain("purchases", [purchase(n) for n in range(3)])
     ini = program.directory / "getting_started.ini"

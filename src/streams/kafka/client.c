@@ -102,7 +102,9 @@ static bool is_fixed(const struct kafka_setting *fixed, struct kafka_property *p
 
 	if (row == NULL)
 		return false;
-	if (!property->warned && strcmp(row->value, property->value) != 0)
+	if (!property->warned && row->value == NULL)
+		log_say(LOG_WARNING, "%s has no effect here", property->name);
+	else if (!property->warned && strcmp(row->value, property->value) != 0)
 		log_say(LOG_WARNING, "%s is set by sealstream itself, to %s", property->name, row->value);
 	property->warned = true;
 	return true;

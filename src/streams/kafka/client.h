@@ -45,7 +45,8 @@ struct kafka_client_setup {
 	const struct kafka_setting *defaults; /* below the user's; ended by a row without name */
 	const struct kafka_setting *more; /* further ones; NULL: none */
 	const struct kafka_number *numbers; /* above the defaults, below the user's; NULL: none */
-	const struct kafka_setting *fixed; /* above the user's, who is told when theirs differs */
+	const struct kafka_setting
+		*fixed; /* above the user's, who is told when theirs differs; value NULL: not set at all */
 	void (*callbacks)(rd_kafka_conf_t *conf, void *owner); /* may be NULL */
 	void *owner; /* what callbacks get as opaque: starts with a struct kafka_client */
 };

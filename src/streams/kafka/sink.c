@@ -437,6 +437,7 @@ static const struct kafka_setting no_timeout[] = {
 static const struct kafka_setting sink_fixed[] = {
 	{"acks", "all"}, /* with less a record that counts as done, and whose offset is committed, could be lost */
 	{"delivery.report.only.error", "false"},
+	{"transactional.id", NULL}, /* librdkafka would take no record before a transaction is begun */
 	{NULL, NULL},
 };
 
