@@ -332,7 +332,9 @@ def test_producer_is_idempotent(program):
     many = ["-t", "purchases", "--plain", "-X", "max.in.flight.requests.per.connection=6"]
     done = program.kafka("produce", *many, stdin=purchase(1), code=78)
     assert "idempotence" in done.stderr
-    program.kafka("produce", *many, "-X", "enable.idempotence=false", stdin=purchase(1))
+    done = program.kafka("produce", *many, "-X", "enable.idempotence=false", stdin=purchase(1))
+    assert "after later ones of its partition" in done.stderr
+    assert "idempotence" not in program.kafka("produce", "-t", "purchases", "--plain", stdin=purchase(2)).stderr
 
 
 def test_no_payload_in_logs(program):

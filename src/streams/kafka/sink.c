@@ -478,12 +478,26 @@ static void bound_queue(struct kafka_sink *k, rd_kafka_conf_t *conf)
 		SEAL_INVARIANT(rd_kafka_conf_set(conf, row->name, row->value, why, sizeof(why)) == RD_KAFKA_CONF_OK);
 }
 
+/* librdkafka sends again what a broker did not take, be it behind what was sent since; fewer requests on their way change nothing. */
+static void tell_lost_order(const rd_kafka_conf_t *conf)
+{
+	char text[16] = "";
+	size_t size = sizeof(text);
+
+	if (rd_kafka_conf_get(conf, "enable.idempotence", text, &size) == RD_KAFKA_CONF_OK &&
+	    strcmp(text, "false") == 0)
+		log_say(LOG_WARNING,
+			"with enable.idempotence=false a record that has to be sent again may come twice, or after "
+			"later ones of its partition");
+}
+
 static void sink_callbacks(rd_kafka_conf_t *conf, void *owner)
 {
 	struct kafka_sink *k = owner;
 	const size_t max = number_of(conf, "message.max.bytes", MESSAGE_MAX);
 
 	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+	tell_lost_order(conf);
 	bound_queue(k, conf);
 	if (k->max_message != max) /* written once: other threads check records while a producer is made anew */
 		k->max_message = max;
