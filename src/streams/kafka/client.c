@@ -410,8 +410,8 @@ enum seal_status kafka_client_error(struct kafka_client *client, rd_kafka_resp_e
 
 enum seal_status kafka_client_health(struct kafka_client *client, struct seal_err *err)
 {
+	struct seal_err token = SEAL_ERR_INIT;
 	rd_kafka_resp_err_t code;
-
 	enum seal_status rc;
 
 	pthread_mutex_lock(&client->lock);
@@ -419,8 +419,15 @@ enum seal_status kafka_client_health(struct kafka_client *client, struct seal_er
 	pthread_mutex_unlock(&client->lock);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return kafka_client_error(client, code, NULL, err);
-	rc = oauth_keeper_state(client->keeper, NULL);
-	return rc == SEAL_OK || rc == SEAL_RETRY ? SEAL_OK : oauth_keeper_state(client->keeper, err);
+	if (client->keeper == NULL)
+		return SEAL_OK;
+	/* Asked once: a second answer may be another one, and RETRY is none of this. */
+	rc = oauth_keeper_state(client->keeper, &token);
+	if (rc == SEAL_OK || rc == SEAL_RETRY)
+		return SEAL_OK;
+	if (err != NULL && err->status == SEAL_OK)
+		*err = token;
+	return rc;
 }
 
 /* ---- open ---- */
