@@ -18,19 +18,41 @@ static struct source *open_exactly_once(const char *name, const char *group)
 	return source;
 }
 
+static int n_staged(struct source *source)
+{
+	rd_kafka_topic_partition_list_t *offsets;
+	rd_kafka_consumer_group_metadata_t *member;
+	struct seal_err err = SEAL_ERR_INIT;
+	int n;
+
+	expect_ok(kafka_source_staged(source, &offsets, &member, &err), &err);
+	n = offsets->cnt;
+	rd_kafka_topic_partition_list_destroy(offsets);
+	rd_kafka_consumer_group_metadata_destroy(member);
+	return n;
+}
+
 /* After an abort all is read again, and a partition of which nothing was read is still at its end. */
 static void test_rewind(void **state)
 {
 	struct source *source;
 	struct seal_err err = SEAL_ERR_INIT;
+	struct batch batch;
 
 	topic("rewind", 2);
 	fill("rewind", 20, 1);
 	source = open_exactly_once("rewind", "g.rewind");
-	assert_int_equal(count_all(source), 20);
+	batch_init(&batch);
+	assert_int_equal(read_some(source, &batch, BATCH), READ_SOME);
+	expect_ok(source->ops->stage(source, &batch, &err), &err);
+	source->ops->release(source, &batch);
+	assert_int_equal(n_staged(source), 1);
+	(void)count_all(source);
 	expect_ok(source->ops->rewind(source, &err), &err);
+	assert_int_equal(n_staged(source), 0);
 	assert_int_equal(count_all(source), 20);
 	source->ops->close(source, true);
+	batch_clear(&batch);
 }
 
 /* Where the group knows nothing of it, a partition begins again at what was read of it first, which may not be its start. */
@@ -142,9 +164,17 @@ static void test_staged(void **state)
 	assert_int_equal(kafka_source_staged(source, &offsets, &member, &err), SEAL_RETRY);
 	err_clear(&err);
 	kafka_source_settled(source);
+	assert_int_equal(n_staged(source), 0);
 	pthread_mutex_lock(&s->lock);
 	s->parts[0].since = ++s->epoch; /* it was another's for a while */
 	pthread_mutex_unlock(&s->lock);
+	expect_ok(source->ops->stage(source, &batch, &err), &err);
+	assert_int_equal(kafka_source_staged(source, &offsets, &member, &err), SEAL_RETRY);
+	err_clear(&err);
+	kafka_source_settled(source);
+	pthread_mutex_lock(&s->reading);
+	group_lose_all(s); /* and nobody has it now */
+	pthread_mutex_unlock(&s->reading);
 	expect_ok(source->ops->stage(source, &batch, &err), &err);
 	assert_int_equal(kafka_source_staged(source, &offsets, &member, &err), SEAL_RETRY);
 	source->ops->release(source, &batch);
@@ -152,57 +182,121 @@ static void test_staged(void **state)
 	source->ops->close(source, true);
 }
 
-/* A record that the broker refuses only when its transaction is being committed ends the run: it must not be tried for ever. */
-static void test_refused_in_commit(void **state)
+/* Batch by batch, also where each is one record. */
+static void test_staged_one_by_one(void **state)
 {
-	struct opt_list late = {NULL, "linger.ms=5000"}; /* it goes out with the commit, not before */
-	struct kafka_sink_options options = {.connection = connection(), .transactional_id = "g.refused.1"};
-	const struct record record = {.value = BYTES_LIT("too much"), .partition = -1};
 	struct seal_err err = SEAL_ERR_INIT;
 	struct source *source;
 	struct batch batch;
-	struct sink *sink;
-	bool committed = true;
-	enum seal_status rc;
 
-	topic("refused", 1);
-	topic("refused-out", 1);
-	fill("refused", 1, 1);
-	options.connection.properties = &late;
-	expect_ok(kafka_sink_ops.open("refused-out", &options, &sink, &err), &err);
-	source = open_exactly_once("refused", "g.refused");
+	topic("singles", 1);
+	fill("singles", 3, 1);
+	source = open_exactly_once("singles", "g.singles");
+	batch_init(&batch);
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(read_some(source, &batch, 1), READ_SOME);
+		assert_int_equal(batch.n, 1);
+		expect_ok(source->ops->stage(source, &batch, &err), &err);
+		assert_int_equal(staged_offset(source), i);
+		source->ops->release(source, &batch);
+	}
+	source->ops->close(source, true);
+	batch_clear(&batch);
+}
+
+/*
+ * A member that the group has put out, before it was told so by a rebalance: what it sends would pass for an old client's, so it
+ * sends nothing.
+ */
+static void put_out(const char *name, rd_kafka_resp_err_t code)
+{
+	rd_kafka_topic_partition_list_t *offsets;
+	rd_kafka_consumer_group_metadata_t *member;
+	const uint64_t until = clock_mono_ms() + 120000;
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source;
+	struct batch batch;
+
+	topic(name, 1);
+	fill(name, 3, 1);
+	source = open_exactly_once(name, name);
 	batch_init(&batch);
 	assert_int_equal(read_some(source, &batch, BATCH), READ_SOME);
-	while ((rc = sink->ops->begin(sink, &err)) == SEAL_RETRY)
-		err_clear(&err);
-	expect_ok(rc, &err);
-	rd_kafka_mock_push_request_errors(cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
-	expect_ok(sink->ops->write(sink, &record, 1, 1, 1000, &err), &err);
 	expect_ok(source->ops->stage(source, &batch, &err), &err);
-	while ((rc = sink->ops->end(sink, source, 100, &committed, &err)) == SEAL_RETRY)
-		err_clear(&err);
-	assert_false(committed);
-	assert_int_equal(rc, SEAL_DATA);
-	assert_non_null(strstr(err.text, "max.message.bytes"));
+	assert_int_equal(n_staged(source), 1);
+	rd_kafka_mock_push_request_errors(cluster, 12, 1, code);
+	while (kafka_source_staged(source, &offsets, &member, &err) ==
+	       SEAL_OK) { /* nobody polls: no rebalance is served */
+		rd_kafka_topic_partition_list_destroy(offsets);
+		rd_kafka_consumer_group_metadata_destroy(member);
+		assert_true(clock_mono_ms() < until);
+		usleep(50000);
+	}
+	assert_int_equal(err.status, SEAL_RETRY);
+	assert_non_null(strstr(err.text, "put this member out"));
 	source->ops->release(source, &batch);
 	batch_clear(&batch);
-	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
 	source->ops->close(source, true);
 }
 
-/* One record in a transaction, with the position behind all that was read; as the pump does it. */
-static void fill_transaction(struct sink *sink, struct source *source, const struct batch *batch)
+static void test_staged_by_nobody(void **state)
 {
-	const struct record record = {.value = BYTES_LIT("v"), .partition = -1};
+	put_out("unknown-member", RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+	put_out("old-generation", RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
+}
+
+/* A source and a sink, and a batch of it. */
+struct pair {
+	struct source *source;
+	struct sink *sink;
+	struct kafka_sink *k;
+	struct batch batch;
+};
+
+static struct pair open_pair(const char *name, struct opt_list *properties)
+{
+	struct kafka_sink_options options = {.connection = connection(), .transactional_id = name};
+	struct seal_err err = SEAL_ERR_INIT;
+	char out[64];
+	struct pair pair;
+
+	snprintf(out, sizeof(out), "%s-out", name);
+	topic(name, 1);
+	topic(out, 1);
+	fill(name, 1, 1);
+	options.connection.properties = properties;
+	expect_ok(kafka_sink_ops.open(out, &options, &pair.sink, &err), &err);
+	pair.k = kafka_sink_of(pair.sink);
+	pair.source = open_exactly_once(name, name);
+	batch_init(&pair.batch);
+	assert_int_equal(read_some(pair.source, &pair.batch, BATCH), READ_SOME);
+	return pair;
+}
+
+static void begin(struct pair *pair)
+{
 	struct seal_err err = SEAL_ERR_INIT;
 	enum seal_status rc;
 
-	while ((rc = sink->ops->begin(sink, &err)) == SEAL_RETRY)
+	while ((rc = pair->sink->ops->begin(pair->sink, &err)) == SEAL_RETRY)
 		err_clear(&err);
 	expect_ok(rc, &err);
-	expect_ok(sink->ops->write(sink, &record, 1, 1, 1000, &err), &err);
-	expect_ok(sink->ops->flush(sink, 100000, &err), &err);
-	expect_ok(source->ops->stage(source, batch, &err), &err);
+}
+
+static void close_pair(struct pair *pair)
+{
+	pair->source->ops->release(pair->source, &pair->batch);
+	batch_clear(&pair->batch);
+	assert_int_equal(pair->sink->ops->close(pair->sink, NULL), SEAL_OK);
+	pair->source->ops->close(pair->source, true);
+}
+
+static void write_one(struct pair *pair)
+{
+	const struct record record = {.value = BYTES_LIT("v"), .partition = -1};
+	struct seal_err err = SEAL_ERR_INIT;
+
+	expect_ok(pair->sink->ops->write(pair->sink, &record, 1, 1, 1000, &err), &err);
 }
 
 /* Until it is over; how often it was put off is in `retries`. */
@@ -220,18 +314,245 @@ static enum seal_status end_transaction(struct sink *sink, struct source *source
 	}
 }
 
-static int n_staged(struct source *source)
+static struct sink *open_transactional(const char *name, struct opt_list *properties)
 {
-	rd_kafka_topic_partition_list_t *offsets;
-	rd_kafka_consumer_group_metadata_t *member;
+	struct kafka_sink_options options = {.connection = connection(), .transactional_id = name};
 	struct seal_err err = SEAL_ERR_INIT;
-	int n;
+	struct sink *sink = NULL;
 
-	expect_ok(kafka_source_staged(source, &offsets, &member, &err), &err);
-	n = offsets->cnt;
-	rd_kafka_topic_partition_list_destroy(offsets);
-	rd_kafka_consumer_group_metadata_destroy(member);
-	return n;
+	options.connection.properties = properties;
+	expect_ok(kafka_sink_ops.open(name, &options, &sink, &err), &err);
+	expect_ok(sink->ops->begin(sink, &err), &err);
+	return sink;
+}
+
+/* Without a source it is aborted, which is what was asked for. */
+static void end_aborted(struct sink *sink)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	bool committed = true;
+	enum seal_status rc;
+
+	do {
+		err_clear(&err);
+		rc = sink->ops->end(sink, NULL, 1000, &committed, &err);
+	} while (rc == SEAL_RETRY);
+	expect_ok(rc, &err);
+	assert_false(committed);
+}
+
+/* A record that the broker refuses: the end says it. What it would refuse again ends the run, it must not be tried for ever. */
+static void test_refused(void **state)
+{
+	static const struct {
+		rd_kafka_resp_err_t code;
+		enum seal_status status;
+		const char *text;
+	} rows[] = {
+		{RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, SEAL_DATA, "max.message.bytes"},
+		{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, SEAL_DENIED, "ACL"},
+		{RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, SEAL_USAGE, "topic's name"},
+		{RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT, SEAL_OK, "a record was not delivered"},
+	};
+	struct opt_list soon = {NULL, "linger.ms=0"};
+	struct pair pair = open_pair("refused", &soon);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const uint64_t until = clock_mono_ms() + 120000;
+		struct seal_err err = SEAL_ERR_INIT;
+		uint64_t acknowledged;
+		bool committed = true;
+		int retries;
+
+		pair.k->transaction.renew = i > 0; /* librdkafka remembers for a while that it may not write there */
+		begin(&pair);
+		rd_kafka_mock_push_request_errors(cluster, 0, 1, rows[i].code);
+		write_one(&pair);
+		while (pair.k->broken.status == SEAL_OK) { /* writes go on, and tell nothing */
+			assert_true(clock_mono_ms() < until);
+			write_one(&pair);
+			usleep(10000);
+		}
+		expect_ok(pair.sink->ops->poll(pair.sink, 0, &acknowledged, &err), &err);
+		expect_ok(pair.source->ops->stage(pair.source, &pair.batch, &err), &err);
+		assert_int_equal(end_transaction(pair.sink, pair.source, 100, &committed, &retries, &err),
+				 rows[i].status);
+		assert_false(committed);
+		assert_non_null(strstr(err.text, rows[i].text));
+	}
+	close_pair(&pair);
+}
+
+/* The same where it goes out with the commit, and not before. */
+static void test_refused_in_commit(void **state)
+{
+	struct opt_list late = {NULL, "linger.ms=5000"};
+	struct pair pair = open_pair("refused-late", &late);
+	struct seal_err err = SEAL_ERR_INIT;
+	bool committed = true;
+	int retries;
+
+	begin(&pair);
+	rd_kafka_mock_push_request_errors(cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+	write_one(&pair);
+	expect_ok(pair.source->ops->stage(pair.source, &pair.batch, &err), &err);
+	assert_int_equal(end_transaction(pair.sink, pair.source, 100, &committed, &retries, &err), SEAL_DATA);
+	assert_false(committed);
+	assert_non_null(strstr(err.text, "max.message.bytes"));
+	close_pair(&pair);
+}
+
+/*
+ * Under a name of its own another process may have taken over: it waits for the group's word on that, and goes on without one. Nobody
+ * else has another id.
+ */
+static void test_fenced_producer(void **state)
+{
+	static const struct {
+		bool named, replaced;
+	} rows[] = {{false, false}, {true, false}, {true, true}};
+	struct pair pair = open_pair("fenced", NULL);
+	struct kafka_transaction *t = &pair.k->transaction;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct seal_err err = SEAL_ERR_INIT;
+		bool committed = true, waited = false;
+		char producer[64];
+		enum seal_status rc;
+
+		begin(&pair);
+		snprintf(producer, sizeof(producer), "%s", rd_kafka_name(pair.k->client.rk));
+		t->named = rows[i].named;
+		write_one(&pair);
+		expect_ok(pair.source->ops->stage(pair.source, &pair.batch, &err), &err);
+		rd_kafka_mock_push_request_errors(cluster, 26, 1, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
+		atomic_store(&the_source(pair.source)->replaced, rows[i].replaced);
+		while ((rc = pair.sink->ops->end(pair.sink, pair.source, 100, &committed, &err)) == SEAL_RETRY) {
+			if (strstr(err.text, "another process may have taken over") != NULL) {
+				waited = true;
+				assert_int_not_equal(t->fenced_ms, 0);
+				t->fenced_ms -= 10000; /* nobody has said so in that time */
+			}
+			err_clear(&err);
+		}
+		assert_int_equal(rc, rows[i].replaced ? SEAL_FATAL : SEAL_OK);
+		assert_false(committed);
+		assert_int_equal(waited, rows[i].named && !rows[i].replaced);
+		if (!rows[i].replaced)
+			assert_string_not_equal(rd_kafka_name(pair.k->client.rk), producer);
+	}
+	close_pair(&pair);
+}
+
+/* What is open when the sink is closed is aborted then, so that readers need not wait. */
+static void test_close_aborts(void **state)
+{
+	const struct record record = {.value = BYTES_LIT("v"), .partition = -1};
+	struct seal_err err = SEAL_ERR_INIT;
+	char producer[64];
+	struct sink *sink;
+
+	topic("left-open", 1);
+	for (int i = 0; i < 2; i++) {
+		sink = open_transactional("left-open", NULL);
+		expect_ok(sink->ops->write(sink, &record, 1, 1, 1000, &err), &err);
+		expect_ok(sink->ops->flush(sink, 100000, &err), &err);
+		if (i == 1)
+			break;
+		rd_kafka_mock_push_request_errors(cluster, 26, 1, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
+		assert_int_equal(sink->ops->close(sink, NULL),
+				 SEAL_OK); /* its abort meets that error: no other end does */
+	}
+	snprintf(producer, sizeof(producer), "%s", rd_kafka_name(kafka_sink_of(sink)->client.rk));
+	end_aborted(sink);
+	assert_string_equal(rd_kafka_name(kafka_sink_of(sink)->client.rk), producer);
+	assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+}
+
+/* What a killed process leaves open blocks readers for so long, unless the user sets it. */
+static void test_transaction_timeout(void **state)
+{
+	struct opt_list mine = {NULL, "transaction.timeout.ms=7000"};
+
+	topic("timeout", 1);
+	for (int i = 0; i < 2; i++) {
+		struct sink *sink = open_transactional("timeout", i ? &mine : NULL);
+		const rd_kafka_conf_t *conf = rd_kafka_conf(kafka_sink_of(sink)->client.rk);
+		char text[16];
+		size_t size = sizeof(text);
+
+		assert_int_equal(rd_kafka_conf_get(conf, "transaction.timeout.ms", text, &size), RD_KAFKA_CONF_OK);
+		assert_string_equal(text, i ? "7000" : "20000");
+		end_aborted(sink);
+		assert_int_equal(sink->ops->close(sink, NULL), SEAL_OK);
+	}
+}
+
+/* Brokers that are away in the middle of a transaction are told by poll; what they then take says that they are back. */
+static void test_away_in_a_transaction(void **state)
+{
+	struct opt_list late = {NULL, "linger.ms=15000"}; /* it goes out when it is flushed, not before */
+	struct pair pair = open_pair("away-within", &late);
+	struct kafka_client *client = &pair.k->client;
+	struct seal_err err = SEAL_ERR_INIT;
+	uint64_t acknowledged, delivered;
+
+	begin(&pair);
+	write_one(&pair);
+	expect_ok(pair.sink->ops->flush(pair.sink, 100000, &err), &err);
+	expect_ok(pair.sink->ops->poll(pair.sink, 0, &acknowledged, &err), &err);
+	delivered = pair.k->delivered;
+	write_one(&pair);
+	pthread_mutex_lock(&client->lock);
+	client->away = true;
+	pthread_mutex_unlock(&client->lock);
+	assert_int_equal(pair.sink->ops->poll(pair.sink, 0, &acknowledged, &err), SEAL_RETRY);
+	err_clear(&err);
+	expect_ok(pair.sink->ops->flush(pair.sink, 100000, &err), &err);
+	assert_int_equal(pair.k->delivered, delivered + 1);
+	assert_false(kafka_client_away(client));
+	expect_ok(pair.sink->ops->poll(pair.sink, 0, &acknowledged, &err), &err);
+	end_aborted(pair.sink);
+	close_pair(&pair);
+}
+
+/* A producer that is made anew knows the topics of dead letters, too; one that cannot be made is told by the next begin. */
+static void test_another_producer(void **state)
+{
+	const struct record letter = {.value = BYTES_LIT("v"), .topic = BYTES_LIT("anew-dead"), .partition = -1};
+	struct pair pair = open_pair("anew", NULL);
+	struct seal_err err = SEAL_ERR_INIT;
+
+	topic("anew-dead", 1);
+	begin(&pair);
+	for (int i = 0; i < 2; i++) {
+		expect_ok(pair.sink->ops->write(pair.sink, &letter, 1, 1, 1000, &err), &err);
+		expect_ok(pair.sink->ops->flush(pair.sink, 100000, &err), &err);
+		assert_int_equal(pair.k->broken.status, SEAL_OK);
+		pair.k->transaction.renew = true;
+		end_aborted(pair.sink);
+		if (i == 1)
+			rd_kafka_mock_push_request_errors(cluster, 22, 1,
+							  RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+		assert_int_equal(pair.sink->ops->begin(pair.sink, &err), i == 1 ? SEAL_DENIED : SEAL_OK);
+	}
+	assert_non_null(strstr(err.text, "transactional ids"));
+	close_pair(&pair);
+}
+
+/* One record in a transaction, with the position behind all that was read; as the pump does it. */
+static void fill_transaction(struct sink *sink, struct source *source, const struct batch *batch)
+{
+	const struct record record = {.value = BYTES_LIT("v"), .partition = -1};
+	struct seal_err err = SEAL_ERR_INIT;
+	enum seal_status rc;
+
+	while ((rc = sink->ops->begin(sink, &err)) == SEAL_RETRY)
+		err_clear(&err);
+	expect_ok(rc, &err);
+	expect_ok(sink->ops->write(sink, &record, 1, 1, 1000, &err), &err);
+	expect_ok(sink->ops->flush(sink, 100000, &err), &err);
+	expect_ok(source->ops->stage(source, batch, &err), &err);
 }
 
 /*
@@ -244,7 +565,7 @@ static void test_ends_of_transactions(void **state)
 	struct seal_err err = SEAL_ERR_INIT, why = SEAL_ERR_INIT;
 	bool committed = false;
 	struct source *source;
-	const rd_kafka_t *rk;
+	char producer[64];
 	struct batch batch;
 	struct sink *sink;
 	struct kafka_sink *k;
@@ -270,7 +591,7 @@ static void test_ends_of_transactions(void **state)
 	assert_int_equal(n_staged(source), 0);
 
 	/* A record that was lost breaks its transaction, not the next one: the same producer goes on. */
-	rk = k->client.rk;
+	snprintf(producer, sizeof(producer), "%s", rd_kafka_name(k->client.rk));
 	fill_transaction(sink, source, &batch);
 	err_set(&why, SEAL_FATAL, SEAL_E_SERVICE, "it was not delivered");
 	kafka_sink_break(k, &why);
@@ -280,7 +601,7 @@ static void test_ends_of_transactions(void **state)
 	fill_transaction(sink, source, &batch);
 	expect_ok(end_transaction(sink, source, 1000, &committed, &retries, &err), &err);
 	assert_true(committed);
-	assert_ptr_equal(k->client.rk, rk);
+	assert_string_equal(rd_kafka_name(k->client.rk), producer);
 
 	/* So does one whose offsets the group refuses. */
 	rd_kafka_mock_push_request_errors(cluster, 28, 1, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
@@ -288,7 +609,7 @@ static void test_ends_of_transactions(void **state)
 	expect_ok(end_transaction(sink, source, 1000, &committed, &retries, &err), &err);
 	assert_false(committed);
 	assert_false(k->transaction.renew);
-	assert_ptr_equal(k->client.rk, rk);
+	assert_string_equal(rd_kafka_name(k->client.rk), producer);
 
 	/* A connection that failed meanwhile costs the producer, committed or not. */
 	fill_transaction(sink, source, &batch);
@@ -299,6 +620,7 @@ static void test_ends_of_transactions(void **state)
 	assert_true(committed);
 	assert_true(k->transaction.renew);
 	fill_transaction(sink, source, &batch);
+	assert_string_not_equal(rd_kafka_name(k->client.rk), producer);
 	expect_ok(end_transaction(sink, source, 1000, &committed, &retries, &err), &err);
 	assert_true(committed);
 
@@ -328,33 +650,6 @@ static void test_no_transactions(void **state)
 	assert_int_equal(err.code, SEAL_E_CONFIG);
 	assert_non_null(strstr(err.text, "the brokers have no transactions; use --delivery at-least-once"));
 	assert_null(sink);
-}
-
-static struct sink *open_transactional(const char *name, struct opt_list *properties)
-{
-	struct kafka_sink_options options = {.connection = connection(), .transactional_id = name};
-	struct seal_err err = SEAL_ERR_INIT;
-	struct sink *sink = NULL;
-
-	options.connection.properties = properties;
-	expect_ok(kafka_sink_ops.open(name, &options, &sink, &err), &err);
-	expect_ok(sink->ops->begin(sink, &err), &err);
-	return sink;
-}
-
-/* Without a source it is aborted, which is what was asked for. */
-static void end_aborted(struct sink *sink)
-{
-	struct seal_err err = SEAL_ERR_INIT;
-	bool committed = true;
-	enum seal_status rc;
-
-	do {
-		err_clear(&err);
-		rc = sink->ops->end(sink, NULL, 1000, &committed, &err);
-	} while (rc == SEAL_RETRY);
-	expect_ok(rc, &err);
-	assert_false(committed);
 }
 
 /* No record is reported in a transaction: its account follows what librdkafka still has, and is bounded all the same. */
@@ -464,8 +759,16 @@ int main(void)
 		cmocka_unit_test(test_rewind),
 		cmocka_unit_test(test_rewind_with_carried),
 		cmocka_unit_test(test_rewind_to_the_first),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_refused_in_commit),
+		cmocka_unit_test(test_fenced_producer),
+		cmocka_unit_test(test_close_aborts),
+		cmocka_unit_test(test_transaction_timeout),
+		cmocka_unit_test(test_away_in_a_transaction),
+		cmocka_unit_test(test_another_producer),
 		cmocka_unit_test(test_staged),
+		cmocka_unit_test(test_staged_one_by_one),
+		cmocka_unit_test(test_staged_by_nobody),
 		cmocka_unit_test(test_positions_refused),
 		cmocka_unit_test(test_ends_of_transactions),
 		cmocka_unit_test(test_no_transactions),
