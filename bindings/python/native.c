@@ -142,7 +142,9 @@ static int view(struct batch *b, PyObject *item, size_t index, struct seal_bytes
 	if (!PyByteArray_Check(item) && !PyMemoryView_Check(item))
 		return NATIVE_WRONG_TYPE;
 	made = PyBytes_FromObject(item); /* others may write there meanwhile */
-	return made != NULL ? keep(b, made, out) : NATIVE_NO_MEMORY;
+	if (made == NULL) /* a memoryview that was released */
+		return PyErr_ExceptionMatches(PyExc_MemoryError) ? NATIVE_NO_MEMORY : NATIVE_WRONG_TYPE;
+	return keep(b, made, out);
 }
 
 static int views(struct batch *b, PyObject *tuple, struct seal_bytes **out, size_t *at)

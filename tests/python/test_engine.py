@@ -27,6 +27,33 @@ def test_what_goes_in_comes_out(engine):
     assert engine.protect("purchases", []) == [] == engine.reveal("purchases", ())
 
 
+def test_views(engine):
+    """Of any layout; one that was released is none."""
+    spread, gone = memoryview(b"{x}x")[::2], memoryview(b"{}")
+    gone.release()
+    assert engine.protect("purchases", [spread, spread.toreadonly()]) == [b"{}"] * 2
+    with pytest.raises(TypeError, match="record 1: give bytes, str or None, not memoryview"):
+        engine.protect("purchases", [b"{}", gone])
+
+
+def test_text_beyond_ascii(engine):
+    """Each width of CPython's str, more than once."""
+    records = [f'{{"Address":"{letter} St","n":"{letter * 20}"}}' for letter in ("A", "é", "東", "🗼")]
+    for _ in range(2):
+        sealed = engine.protect("purchases", records)
+        assert engine.reveal("purchases", sealed) == records
+        assert engine.reveal("purchases", [line.encode() for line in sealed]) == [line.encode() for line in records]
+
+
+def test_large_batches(engine):
+    records = [PURCHASE] * 30_000 + [BAD_CARD]
+    sealed = engine.protect("purchases", records, on_error="return")
+    assert sealed[-1].index == 30_000 and len(set(sealed[:-1])) == 30_000
+    assert engine.reveal("purchases", sealed[:-1]) == records[:-1]
+    with pytest.raises(TypeError, match="record 30000"):
+        engine.protect("purchases", [*records[:-1], 1])
+
+
 def test_subclasses_are_taken(engine):
     class Text(str):
         __slots__ = ()
@@ -47,8 +74,13 @@ def test_topics(engine, policy):
     other = sealstream.Policy.from_text(POLICY).topic("purchases")
     with pytest.raises(sealstream.UsageError):
         engine.protect(other, [PURCHASE])
-    with pytest.raises(sealstream.UsageError):
-        engine.protect("nul\0", [PURCHASE])
+    for name in ("nul\0", "\ud800"):
+        with pytest.raises(sealstream.UsageError) as caught:
+            engine.protect(name, [PURCHASE])
+        assert str(caught.value).encode()
+    for wrong in (None, b"purchases", 1, [topic]):
+        with pytest.raises(TypeError, match="give a topic's name or a Topic, not"):
+            engine.protect(wrong, [PURCHASE])
 
 
 def test_the_first_failure_is_raised(engine):
@@ -95,9 +127,12 @@ def test_wrong_types(engine, record):
 def test_wrong_arguments(engine, policy, keyring):
     with pytest.raises(sealstream.UsageError, match="'raise' or 'return'"):
         engine.protect("purchases", [], on_error="ignore")
-    for wrong in ({"timeout": 0}, {"timeout": -1}, {"max_record_bytes": -1}):
+    for wrong in ({"timeout": 0}, {"timeout": -1}, {"timeout": float("nan")}, {"timeout": float("inf")},
+                  {"max_record_bytes": -1}, {"max_record_bytes": 1 << 70}, {"keyring": f"{keyring.path}\0x"}):
         with pytest.raises(sealstream.UsageError):
-            sealstream.Engine(policy, keyring=keyring, **wrong)
+            sealstream.Engine(policy, **{"keyring": keyring, **wrong})
+    with pytest.raises(TypeError, match="give a Policy"):
+        sealstream.Engine(POLICY, keyring=keyring)
 
 
 def test_a_generator_may_fail(engine):
@@ -130,8 +165,11 @@ def test_closed(policy, keyring):
         assert same is engine and engine.policy is policy
         engine.protect("purchases", [PURCHASE])
     engine.close()
+    engine.close()
     with pytest.raises(sealstream.UsageError, match="the engine is closed"):
         engine.protect("purchases", [PURCHASE])
+    with engine as closed, pytest.raises(sealstream.UsageError, match="the engine is closed"):
+        closed.reveal_records("purchases", [])
 
 
 def test_keys_that_are_not_there(policy, tmp_path):
@@ -185,6 +223,9 @@ def test_inspect(engine):
     assert sealstream.inspect(text) == sealstream.Inspection("encrypt", 1, False)
     assert sealstream.inspect(text.encode()) == sealstream.inspect(text)
     assert sealstream.inspect("1 High St") is None and sealstream.inspect(b"") is None
+    assert sealstream.inspect("\ud800") is None
+    with pytest.raises(TypeError):
+        sealstream.inspect(5)
 
 
 def test_version():

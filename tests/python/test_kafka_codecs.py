@@ -65,6 +65,14 @@ def test_keys(engine):
     assert seal("ada", message("purchases", "key")) == b"ada" == reveal(b"ada", message("purchases", "key"))
 
 
+def test_text_that_is_none(engine):
+    """Where no rules look at it, either; the exception does not hold it."""
+    for topic, field in (("purchases", "key"), ("purchases", "value"), ("orders", "key")):
+        with pytest.raises(sealstream.DataError, match="half a surrogate pair") as caught:
+            SealSerializer(engine)("Ada \ud800", message(topic, field))
+        assert "Ada" not in repr((vars(caught.value), caught.value.args))
+
+
 def test_headers(engine):
     seal, reveal = SealSerializer(engine), SealDeserializer(engine)
     for headers in ([("customer", b"Ada"), ("trace", b"1")], {"customer": "Ada", "trace": b"1"}):

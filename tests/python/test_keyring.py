@@ -62,8 +62,13 @@ def test_errors(keyring, tmp_path):
     with pytest.raises(sealstream.SealError) as caught:
         keyring.info("none")
     assert caught.value.code == "key_unknown" and "none" in str(caught.value)
-    with pytest.raises(sealstream.UsageError):
-        keyring.create_key("a\0b")
+    for name, kind in (("a\0b", "aes256-gcm96"), ("a", "ff1\0")):
+        with pytest.raises(sealstream.UsageError, match="cannot hold a NUL"):
+            keyring.create_key(name, kind)
+    with pytest.raises(TypeError):
+        keyring.create_key(5)
+    with pytest.raises(sealstream.UsageError, match="cannot hold a NUL"):
+        sealstream.Keyring(f"{keyring.path}\0x")
     with pytest.raises(sealstream.SealError) as caught:
         sealstream.Keyring(tmp_path / "nothing")
     assert caught.value.code == "no_input"
@@ -86,6 +91,7 @@ def test_master_keys(tmp_path):
 
 
 def test_closed(keyring):
+    keyring.close()
     keyring.close()
     with pytest.raises(sealstream.UsageError, match="the keyring is closed"):
         keyring.keys()

@@ -24,7 +24,7 @@ def test_what_it_says(policy):
 def test_keys_and_headers(policy):
     orders = policy.topic("orders")
     assert orders.key.rules[0].type == "deterministic" and orders.header("customer").rules[0].key == "pii"
-    assert orders.header("Customer") is None and orders.header("a\0b") is None
+    assert orders.header("Customer") is None and orders.header("a\0b") is None and orders.header("\ud800") is None
     assert policy.topic("purchases").key is None
 
 
@@ -32,6 +32,10 @@ def test_files(tmp_path):
     path = tmp_path / "shop.yaml"
     path.write_text(POLICY)
     assert "purchases" in sealstream.Policy.from_file(path) and "purchases" in sealstream.Policy.from_file(str(path))
+    with pytest.raises(sealstream.FatalError, match="Is a directory"):
+        sealstream.Policy.from_file(tmp_path)
+    with pytest.raises(sealstream.UsageError, match="cannot hold a NUL"):
+        sealstream.Policy.from_file(f"{path}\0.txt")
     with pytest.raises(sealstream.UsageError) as caught:
         sealstream.Policy.from_file(tmp_path / "none.yaml")
     assert caught.value.code == "no_input" and "none.yaml" in str(caught.value)
@@ -45,6 +49,9 @@ def test_mistakes():
         sealstream.Policy.from_text("\ud800")
     with pytest.raises(sealstream.UsageError):
         sealstream.Policy.from_text("")
+    for wrong in (5, None, ["version: 1"]):
+        with pytest.raises(TypeError, match="a policy must be a str or bytes"):
+            sealstream.Policy.from_text(wrong)
 
 
 def test_check():

@@ -45,6 +45,26 @@ def test_threads_share_an_engine(engine):
     in_threads(engine)
 
 
+def test_threads_share_a_keyring(keyring):
+    """Each rotation makes a version of its own."""
+    versions, failed = [], []
+
+    def run():
+        try:
+            for _ in range(5):
+                versions.append(keyring.rotate("pii"))
+                assert keyring.keys() == ["cards", "join", "pii"] and keyring.info("pii").latest_version > 1
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed and sorted(versions) == list(range(2, 2 + 5 * THREADS))
+
+
 def test_close_while_others_work(policy, keyring):
     """Calls that are under way end well; later ones are refused."""
     engine = sealstream.Engine(policy, keyring=keyring)

@@ -110,5 +110,15 @@ def test_headers_that_are_text(engine):
 def test_wrong_types(engine):
     with pytest.raises(TypeError, match="record 1: give bytes, str or None, not int"):
         engine.protect_records("orders", [Record(b"{}"), Record(1)])
-    with pytest.raises(TypeError, match="record 0: give bytes, str or None, not float"):
-        engine.protect_records("carried", [Record(b"{}", None, [(KEY_HEADER, 1.5)])])
+    with pytest.raises(TypeError, match="record 1: give bytes, str or None, not int"):
+        engine.protect_records("orders", [Record(b"{}"), Record(b"{}", 1)])
+    for wrong in (b"{}", "{}", None, (), (b"{}", None, (), 1), [b"{}"]):
+        with pytest.raises(TypeError, match=r"record 1: give a sealstream\.Record"):
+            engine.protect_records("orders", [Record(b"{}"), wrong])
+    for headers in ([(KEY_HEADER, 1.5)], [("customer", 5)], [(1, b"x")], {"a": b"x"}, ["ab"], [("a", b"x", 1)]):
+        with pytest.raises(TypeError, match="record 1: a header is"):
+            engine.protect_records("carried", [Record(b"{}"), Record(b"{}", None, headers)])
+
+
+def test_no_headers_may_be_none(engine):
+    assert engine.protect_records("orders", [Record(b"{}", None, None)]) == [Record(b"{}", None, [])]

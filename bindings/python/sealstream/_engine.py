@@ -15,9 +15,11 @@ from ._records import (
     Failure,
     Record,
     RulesOf,
+    is_value,
     key_header,
     places_of,
     put_keys_back,
+    records_of,
     rules_of_letters,
     rules_to_letters,
     to_letter,
@@ -27,6 +29,7 @@ from ._records import (
 from ._series import map_series
 
 IDLE_MAX = 32  # engines of C that are kept for the next calls
+TIMEOUT_MAX, RECORD_BYTES_MAX = 10 ** 9, 2 ** 63 - 1
 
 Value = Union[bytes, str, bytearray, memoryview, None]
 
@@ -80,6 +83,8 @@ class Engine:
     def __init__(self, policy: Policy, *, keyring: Keyring | str | PathLike | None = None, timeout: float = 30.0,
                  max_record_bytes: int = 0) -> None:
         self._pool: _Pool | None = None
+        if not isinstance(policy, Policy):
+            raise TypeError(f"give a Policy, as Policy.from_file makes it, not {type(policy).__name__}")
         self._policy = policy
         self._options = _Options(keyring, timeout, max_record_bytes)
         self._pool = _Pool(policy, self._options.pointer)
@@ -161,7 +166,7 @@ class Engine:
         caller's to add. reveal_records with the letters' topic opens them."""
         _check_on_error(on_error)
         found = self._topic(topic)
-        batch = [to_letter(found, Record(*record)) for record in records]
+        batch = [to_letter(found, record) for record in records_of(records)]
         headers, failures = self._headers(lib.NATIVE_DEAD_LETTER, rules_to_letters(found), batch)
         values, _, failed = self._run(lib.NATIVE_DEAD_LETTER, found, tuple(record.value for record in batch))
         made = [Record(value, record.key, own) for value, record, own in zip(values, batch, headers)]
@@ -196,7 +201,11 @@ class Engine:
         return map_series(self.reveal, self.reveal_arrow, topic, series, errors)
 
     def _topic(self, topic: str | Topic) -> Topic:
-        return self._policy.topic(topic) if isinstance(topic, str) else topic
+        if isinstance(topic, str):
+            return self._policy.topic(topic)
+        if not isinstance(topic, Topic):
+            raise TypeError(f"give a topic's name or a Topic, not {type(topic).__name__}")
+        return topic
 
     def _here(self) -> _Pool:
         """The engines of this process."""
@@ -246,8 +255,8 @@ class Engine:
             call.headers = ffi.cast("void *", id(headers))
         rc = self._work(lib.native_run, call)
         if rc == lib.NATIVE_WRONG_TYPE:
-            item = type((batch if not _is_value(batch[call.at]) else headers or ())[call.at]).__name__
-            raise TypeError(f"record {call.at}: give bytes, str or None, not {item}")
+            wrong = batch if headers is None or not is_value(batch[call.at]) else headers
+            raise TypeError(f"record {call.at}: give bytes, str or None, not {type(wrong[call.at]).__name__}")
         _check_outcome(rc, call)
         values, new_headers, failures = answer
         return values, new_headers, failures
@@ -256,7 +265,7 @@ class Engine:
         """Each part in a batch of its own; a record fails with the first of its parts that does."""
         _check_on_error(on_error)
         found = self._topic(topic)
-        batch = [Record(*record) for record in records]
+        batch = records_of(records)
         letters = rules_of_letters(found) if what == lib.NATIVE_REVEAL else None
         keys: Sequence[Any] = [record.key for record in batch]
         failures: list[Failure] = []
@@ -296,8 +305,8 @@ class _Options:
     __slots__ = ("_keyring", "pointer")
 
     def __init__(self, keyring: Keyring | str | PathLike | None, timeout: float, max_record_bytes: int) -> None:
-        if timeout <= 0 or max_record_bytes < 0:
-            raise usage_error("'timeout' must be above 0 seconds, 'max_record_bytes' at least 0")
+        if not 0 < timeout <= TIMEOUT_MAX or not 0 <= max_record_bytes <= RECORD_BYTES_MAX:
+            raise usage_error("'timeout' must be above 0 seconds, 'max_record_bytes' at least 0, and neither endless")
         self._keyring = keyring._options if isinstance(keyring, Keyring) else KeyringOptions(keyring)
         self.pointer = ffi.new("struct seal_engine_options *")
         self.pointer.size = ffi.sizeof("struct seal_engine_options")
@@ -311,10 +320,6 @@ def _check_outcome(rc: int, call: Any) -> None:
         raise MemoryError
     if rc != lib.SEAL_OK:
         raise_error(call.err, call.at if rc == lib.NATIVE_FAILED_RECORD else None)
-
-
-def _is_value(item: object) -> bool:
-    return item is None or isinstance(item, (bytes, str, bytearray, memoryview))
 
 
 def _batch(records: Iterable[Value]) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from ._errors import raise_error, text_of, usage_error
 from ._native import ffi, lib
+from ._text import c_path, c_text
 
 PathLike = os.PathLike[str]  # or a str, everywhere
 
@@ -43,7 +44,8 @@ class KeyringOptions:
     def __init__(self, directory: str | PathLike | None = None, master_key_file: str | PathLike | None = None,
                  passphrase_file: str | PathLike | None = None, create: bool = False) -> None:
         paths = {"dir": directory, "master_key_file": master_key_file, "passphrase_file": passphrase_file}
-        self._kept = {name: ffi.new("char[]", os.fsencode(path)) for name, path in paths.items() if path is not None}
+        self._kept = {name: ffi.new("char[]", c_path(path, f"the keyring's {name}"))
+                      for name, path in paths.items() if path is not None}
         self.pointer = ffi.new("struct seal_keyring_options *", {"create": create, **self._kept})
         self.pointer.size = ffi.sizeof("struct seal_keyring_options")
 
@@ -196,14 +198,12 @@ class Keyring:
 
 
 def _name(name: str) -> bytes:
-    if "\0" in name:
-        raise usage_error("a key's name cannot hold a NUL")
-    return name.encode("utf-8", "surrogatepass")
+    return c_text(name, "a key's name")
 
 
 def _key_options(type: str, exportable: bool, derived: bool, convergent: bool) -> tuple[Any, Any]:
     """C's options, and what must live as long."""
-    kept = ffi.new("char[]", _name(type))
+    kept = ffi.new("char[]", c_text(type, "a key's type"))
     return ffi.new("struct seal_key_options *", {"size": ffi.sizeof("struct seal_key_options"), "type": kept,
                                                  "exportable": exportable, "derived": derived,
                                                  "convergent": convergent}), kept

@@ -4,8 +4,9 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple, NoReturn
 
-from ._errors import make_error, raise_error, text_of, usage_error
+from ._errors import make_error, raise_error, text_of
 from ._native import ffi, lib
+from ._text import c_path, c_text, data_of, shown
 
 _ON_ERROR = {lib.SEAL_ON_ERROR_REJECT: "reject", lib.SEAL_ON_ERROR_DEAD_LETTER: "dead_letter",
              lib.SEAL_ON_ERROR_DROP: "drop"}
@@ -98,7 +99,8 @@ class Topic:
 
     def header(self, name: str) -> Topic | None:
         """The rules for the values of headers of that name; None: they pass."""
-        found = lib.seal_topic_header(self._pointer, name.encode()) if "\0" not in name else ffi.NULL
+        data = name.encode("utf-8", "surrogatepass")
+        found = lib.seal_topic_header(self._pointer, data) if b"\0" not in data else ffi.NULL
         return None if found == ffi.NULL else Topic(self._policy, found, f"{self._shown} header")
 
 
@@ -114,7 +116,7 @@ class Policy:
     def from_file(cls, path: str | os.PathLike[str]) -> Policy:
         """Of a YAML file. UsageError says where its first mistake is."""
         out, err = ffi.new("struct seal_policy **"), ffi.new("struct seal_err *")
-        if lib.seal_policy_load_file(os.fsencode(path), out, err) != lib.SEAL_OK:
+        if lib.seal_policy_load_file(c_path(path, "a policy's path"), out, err) != lib.SEAL_OK:
             raise_error(err)
         pointer = ffi.gc(out[0], lib.seal_policy_free)
         with open(path, "rb") as file:
@@ -125,7 +127,7 @@ class Policy:
         """Of YAML text; `name` stands in messages."""
         out, err = ffi.new("struct seal_policy **"), ffi.new("struct seal_err *")
         view, kept = _view(text)
-        label = (name or "policy").encode()
+        label = c_text(name or "policy", "a policy's name")
         if lib.seal_policy_load(view[0], label, out, err) != lib.SEAL_OK:
             raise_error(err)
         del kept
@@ -138,7 +140,7 @@ class Policy:
         found: list[Finding] = []
         view, kept = _view(text)
         err, handle = ffi.new("struct seal_err *"), ffi.new_handle(found)
-        rc = lib.seal_policy_check(view[0], (name or "policy").encode(), lib.native_found, handle, err)
+        rc = lib.seal_policy_check(view[0], c_text(name or "policy", "a policy's name"), lib.native_found, handle, err)
         del kept
         if rc != lib.SEAL_OK and not any(not finding.warning for finding in found):
             raise_error(err)
@@ -183,7 +185,7 @@ class Policy:
         found = self._find(name)
         if found == ffi.NULL:
             raise make_error(lib.SEAL_USAGE, lib.SEAL_E_CONFIG, self._name,
-                             f"no entry of 'topics' matches topic '{name}'; add one, or 'match: \"*\"'")
+                             f"no entry of 'topics' matches topic '{shown(name)}'; add one, or 'match: \"*\"'")
         return Topic(self, found, repr(name))
 
     def __contains__(self, name: str) -> bool:
@@ -203,10 +205,7 @@ class Policy:
 
 def _view(text: str | bytes) -> tuple[Any, Any]:
     """A struct seal_bytes of the text, and what must live as long."""
-    try:
-        data = text.encode() if isinstance(text, str) else bytes(text)
-    except UnicodeError:
-        raise usage_error("the policy's text has half a surrogate pair, which is no text") from None
+    data = data_of(text, "a policy")
     kept = ffi.from_buffer("uint8_t[]", data)
     return ffi.new("struct seal_bytes *", {"ptr": kept, "len": len(data)}), kept
 

@@ -7,11 +7,12 @@ Where keys have no rules a letter has the record's.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 from ._native import ffi, lib
 from ._policy import Topic
+from ._text import data_of
 
 KEY_HEADER = "seal-key"
 """The record header that carries wrapped data keys of `type: envelope` with `carry: header`."""
@@ -29,6 +30,28 @@ class Record(NamedTuple):
     value: bytes | str | None
     key: bytes | str | None = None
     headers: Headers = ()
+
+
+def records_of(records: Iterable[Any]) -> list[Record]:
+    """What the caller gave, looked at; no headers may be None, as clients have it."""
+    made = []
+    for at, given in enumerate(records):
+        if not isinstance(given, tuple) or not 1 <= len(given) <= 3:
+            raise TypeError(f"record {at}: give a sealstream.Record, not {type(given).__name__}")
+        record = Record(*given)
+        made.append(record._replace(headers=[_header(at, header) for header in record.headers or ()]))
+    return made
+
+
+def is_value(item: object) -> bool:
+    return item is None or isinstance(item, (bytes, str, bytearray, memoryview))
+
+
+def _header(at: int, given: Any) -> tuple[str, Any]:
+    pair = isinstance(given, (tuple, list)) and len(given) == 2
+    if not pair or not isinstance(given[0], str) or not is_value(given[1]):
+        raise TypeError(f"record {at}: a header is (name, value), of str and bytes, str or None")
+    return (given[0], given[1])
 
 
 def count(headers: Headers, name: str) -> int:
@@ -89,7 +112,7 @@ def to_letter(topic: Topic, record: Record) -> Record:
     if topic.key is None:
         return record
     headers = [header for header in record.headers if header[0] != RECORD_KEY_HEADER]
-    key = record.key.encode("utf-8", "surrogatepass") if isinstance(record.key, str) else record.key
+    key = data_of(record.key, "a key") if isinstance(record.key, str) else record.key
     return Record(record.value, None, headers if key is None else [*headers, (RECORD_KEY_HEADER, key)])
 
 
@@ -114,8 +137,7 @@ def _bad_headers(index: int, text: str) -> Failure:
 
 
 def _looks_protected(value: Any) -> bool:
-    data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
-    if not isinstance(data, (bytes, bytearray, memoryview)):
+    if value is None:
         return False
-    view = ffi.from_buffer("uint8_t[]", bytes(data))
+    view = ffi.from_buffer("uint8_t[]", data_of(value, "a header"))
     return bool(lib.seal_looks_protected(ffi.new("struct seal_bytes *", {"ptr": view, "len": len(view)})[0]))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ._errors import text_of
 from ._native import ffi, lib
+from ._text import data_of
 
 
 def version() -> str:
@@ -22,7 +23,7 @@ class Inspection(NamedTuple):
 
 def inspect(text: bytes | str) -> Inspection | None:
     """What the text of a JSON string, or a whole payload, says about itself; None when it names no method."""
-    data = text.encode() if isinstance(text, str) else bytes(text)
+    data = data_of(text, "a value")
     found = ffi.new("struct seal_inspection *")
     found.size = ffi.sizeof("struct seal_inspection")
     view = ffi.new("struct seal_bytes *", {"ptr": ffi.from_buffer("uint8_t[]", data), "len": len(data)})

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any, Callable, Protocol, Union
 
 from ._engine import Engine
-from ._errors import usage_error
+from ._errors import DataError, usage_error
 from ._policy import Topic
 from ._records import RECORD_KEY_HEADER, Record
 
@@ -75,7 +75,12 @@ class _Codec:
 
 
 def _bytes(value: Payload) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return value.encode()
+    except UnicodeError:  # which would hold the value
+        raise DataError("the str has half a surrogate pair, which is no text", status="data", code="syntax") from None
 
 
 def _is_key(context: Context | None) -> bool:
