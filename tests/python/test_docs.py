@@ -16,6 +16,13 @@ def test_examples(tmp_path, monkeypatch):
     assert count == 3
 
 
+def test_a_second_run(tmp_path, monkeypatch):
+    """Whoever pastes the first example into a file runs it again."""
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        run(blocks("PYTHON.md")[0], {})
+
+
 def test_the_first_thing_is_to_be_pasted():
     page = blocks("PYTHON.md", "sh")
     assert len(page) == 1 and page[0].startswith("make wheel")
