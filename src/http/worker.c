@@ -374,6 +374,7 @@ static bool leave_to_parent(struct http_worker *w)
 	if (w->pid == getpid())
 		return false;
 	w->multi = NULL;
+	atomic_store(&w->ready, NULL);
 	for (unsigned i = 0; w->slots != NULL && i < w->client->connections; i++) {
 		if (w->slots[i].flight != NULL)
 			list_push(&w->waiting, w->slots[i].flight);
@@ -432,9 +433,12 @@ void http_worker_free(struct http_worker *w)
 
 void http_worker_stop(struct http_worker *w)
 {
+	CURLM *ready;
+
 	atomic_store(&w->stopped, true);
-	if (w->multi != NULL)
-		(void)curl_multi_wakeup(w->multi);
+	ready = atomic_load(&w->ready);
+	if (ready != NULL)
+		(void)curl_multi_wakeup(ready);
 }
 
 enum seal_status http_start(struct http_worker *w, struct http_exchange *exchange, uint64_t deadline_ms,
@@ -451,6 +455,7 @@ enum seal_status http_start(struct http_worker *w, struct http_exchange *exchang
 			close_handles(w);
 			return rc;
 		}
+		atomic_store(&w->ready, w->multi);
 	}
 	exchange->status = 0;
 	exchange->tries = 0;

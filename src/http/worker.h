@@ -49,6 +49,7 @@ struct slot {
 struct http_worker {
 	struct http_client *client;
 	CURLM *multi;
+	_Atomic(CURLM *) ready; /* the same, once all of it is made: what another thread may wake */
 	struct slot *slots; /* client->connections */
 	struct flight_list waiting, done;
 	struct flight *spare;
