@@ -163,8 +163,12 @@ def test_the_server_is_killed(server, shop):
         assert any(process.poll() is None for process in processes), "all had ended before"
         server.kill()
         out = tokens_of(shop, values, 4)
+        for process in processes:  # else they may be done before the next kill
+            process.send_signal(signal.SIGSTOP)
         server.start()
         reveals(shop, out)
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
     for process in processes:
         assert process.wait(600) == 0, process.stderr.read().decode()
     tokens = tokens_of(shop, values, 4)
