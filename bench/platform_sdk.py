@@ -3,47 +3,16 @@
 Usage: platform_sdk.py PLATFORM send|receive plain|sealed NAME N FILE     where to, as JSON, in $PLATFORM
 
 Sends the N lines of FILE; or receives N records, acknowledges them where the service asks for that, and writes them into FILE. Sealed,
-it does with each what the policy of kafka_bench.py says, by the quickest that Python has: JSON by orjson, Address by AES-256-GCM of
-`cryptography`, credit_card by FF1. That is the tests' own of 60 lines: PyPI's ff3 and pyffx take 1.5 to 2 times as long.
+it does with each what the policy of kafka_bench.py says, by the quickest that Python has: sealer.py, with JSON by orjson.
 """
-import base64
 import itertools
 import json
 import os
-import pathlib
 import sys
 import threading
 
 import orjson
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "interop")]
-from ff1 import FF1
-
-KEY = bytes(range(32))
-
-
-class Sealer:
-    def __init__(self):
-        self.gcm, self.ff1 = AESGCM(KEY), FF1(KEY, 10)
-
-    def card(self, way, card):
-        """Digits stay digits, all else stays."""
-        digits = iter(way([int(c) for c in card if c.isdigit()], bytes(8)))
-        return "".join(str(next(digits)) if c.isdigit() else c for c in card)
-
-    def seal(self, value):
-        record, nonce = orjson.loads(value), os.urandom(12)
-        record["Address"] = base64.b64encode(nonce + self.gcm.encrypt(nonce, record["Address"].encode(), b"$.Address")).decode()
-        record["credit_card"] = self.card(self.ff1.encrypt, record["credit_card"])
-        return orjson.dumps(record)
-
-    def open(self, value):
-        record = orjson.loads(value)
-        sealed = base64.b64decode(record["Address"])
-        record["Address"] = self.gcm.decrypt(sealed[:12], sealed[12:], b"$.Address").decode()
-        record["credit_card"] = self.card(self.ff1.decrypt, record["credit_card"])
-        return orjson.dumps(record)
+from sealer import Sealer
 
 
 def lots(values, n):
@@ -218,7 +187,7 @@ class Taker:
 
 def main():
     platform, direction, way, name, n, path = sys.argv[1:]
-    sdk, sealer = client(platform, json.loads(os.environ["PLATFORM"]), name), Sealer()
+    sdk, sealer = client(platform, json.loads(os.environ["PLATFORM"]), name), Sealer(orjson.loads, orjson.dumps)
     if direction == "send":
         sdk.send(lines(path, sealer.seal if way == "sealed" else bytes))
     else:
