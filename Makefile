@@ -64,6 +64,7 @@ bench:
 	bench/run-scale
 	bench/run-platforms
 	bench/run-python
+	bench/run-spark
 	bench/run-tokens
 
 fuzz:

@@ -19,10 +19,10 @@ topics:
 """
 
 
-def prepare(program):
-    """Starts `program` anew in the environment of tests/services/run, which has the foreign client and where downloads stay."""
-    if "SEALSTREAM_TEST_CACHE" not in os.environ:
-        os.execv(ROOT / "tests" / "services" / "run", ["run", "--python", program, *sys.argv[1:]])
+def prepare(program, run="tests/services/run", sign="SEALSTREAM_TEST_CACHE"):
+    """Starts `program` anew in the environment of `run`, which has the foreign client and where downloads stay, and sets `sign`."""
+    if sign not in os.environ:
+        os.execv(ROOT / run, [run, "--python", program, *sys.argv[1:]])
 
 
 def environment(folder):

@@ -4,7 +4,7 @@ import pathlib
 import re
 
 PATH = pathlib.Path(__file__).resolve().parent / "RESULTS.md"
-HEAD = "# Measured\n\nWritten by `--write` of `bench/run-peers`, `bench/run-files`, `bench/run-scan`, `bench/run-tokens`, `bench/run-vault`, `bench/run-kafka`, `bench/run-pump`, `bench/run-scale`, `bench/run-platforms` and `bench/run-python`; `make bench` prints the same without writing.\n"
+HEAD = "# Measured\n\nWritten by `--write` of `bench/run-peers`, `bench/run-files`, `bench/run-scan`, `bench/run-tokens`, `bench/run-vault`, `bench/run-kafka`, `bench/run-pump`, `bench/run-scale`, `bench/run-platforms`, `bench/run-python` and `bench/run-spark`; `make bench` prints the same without writing.\n"
 
 
 def machine():
