@@ -109,6 +109,11 @@ def session(folder, executors=2):
     return spark
 
 
+def through_python(df):
+    """There and back, unchanged."""
+    return df.mapInArrow(lambda batches: batches, df.schema)
+
+
 class Bench:
     def __init__(self, folder, records):
         import sealstream
@@ -120,13 +125,16 @@ class Bench:
 
     @contextlib.contextmanager
     def application(self, executors=2):
+        import pyspark
         import sealstream.spark
         self.seal, self.spark = sealstream.spark, session(self.folder, executors)
+        work = pathlib.Path(pyspark.__file__).parent / "work" / self.spark.sparkContext.applicationId  # of the executors
         try:
             self.seal.register(self.spark, self.policy)
             yield
         finally:
             self.spark.stop()
+            shutil.rmtree(work, ignore_errors=True)
 
     def prepare(self):
         """plain: all records; few: a tenth."""
@@ -181,8 +189,7 @@ class Bench:
         """What takes records there and back, and does nothing with them."""
         from pyspark.sql import functions
         yield Case(direction, "", "no transformation", self.records, lambda: self.nothing(df))
-        yield Case(direction, "", "mapInArrow, nothing", self.records,
-                   lambda: self.nothing(df.mapInArrow(lambda batches: batches, df.schema)))
+        yield Case(direction, "", "mapInArrow, nothing", self.records, lambda: self.nothing(through_python(df)))
         for name, by_arrow in (("UDF, pickled", False), ("UDF by Arrow", True)):
             same = functions.udf(lambda value: value, "string", useArrow=by_arrow)
             yield Case(direction, "", f"{name}, nothing", self.records, lambda same=same: self.nothing(df.select(same("value"))))
@@ -204,29 +211,28 @@ class Bench:
 
     def copies(self, brokers):
         import foreign
-        df = self.table("plain")
-        protected = self.seal.protect(df, self.policy, topic="both")
-        for name, made in (("copy", df), ("protect", protected)):
-            yield Case("Parquet to Parquet", "both", name, self.records, lambda made=made: self.write(made))
         foreign.create_topic(brokers, "source", PARTITIONS)
         subprocess.run([BUILD / "bench" / "topic_load", "fill", brokers, "source", str(self.records)], check=True,
                        env=environment(self.folder))
-        for name in ("copy", "protect"):
-            yield Case("Kafka to Kafka", "both", name, self.records, lambda name=name: self.stream(brokers, name == "protect"))
+        changes = {"copy": lambda df: df, "mapInArrow, nothing": through_python,
+                   "protect": lambda df: self.seal.protect(df, self.policy, topic="both")}
+        for name, change in changes.items():
+            yield Case("Parquet to Parquet", "both", name, self.records, lambda change=change: self.write(change(self.table("plain"))))
+        for name, change in changes.items():
+            yield Case("Kafka to Kafka", "both", name, self.records, lambda change=change: self.stream(brokers, change))
 
     def write(self, df):
         path = self.folder / self.next_name()
         df.write.parquet(str(path))
         shutil.rmtree(path)
 
-    def stream(self, brokers, protected):
+    def stream(self, brokers, change):
         """docs/SPARK.md's query, until the source's end."""
         import foreign
         target = self.next_name()
         foreign.create_topic(brokers, target, PARTITIONS)
         df = (self.spark.readStream.format("kafka").option("kafka.bootstrap.servers", brokers).option("subscribe", "source")
               .option("startingOffsets", "earliest").load().select("key", "value"))
-        made = self.seal.protect(df, self.policy, topic="both") if protected else df
-        (made.writeStream.format("kafka").option("kafka.bootstrap.servers", brokers).option("topic", target)
+        (change(df).writeStream.format("kafka").option("kafka.bootstrap.servers", brokers).option("topic", target)
          .option("checkpointLocation", str(self.folder / target)).trigger(availableNow=True).start().awaitTermination())
         foreign.delete_topics(brokers, [target])
