@@ -24,11 +24,10 @@ class FF1:
         self.ecb = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
         self.radix = radix
 
-    def prf(self, blocks):  # algorithm 5
-        y = 0
+    def prf(self, blocks, y=0):  # algorithm 5; y: what stands behind blocks that are done
         for at in range(0, len(blocks), 16):
             y = int.from_bytes(self.ecb.update((y ^ int.from_bytes(blocks[at:at + 16], "big")).to_bytes(16, "big")), "big")
-        return y.to_bytes(16, "big")
+        return y
 
     def rounds(self, x, tweak):
         """u, v of step 1, and the y of step 6.iv as a function of the round and the half."""
@@ -39,14 +38,15 @@ class FF1:
         d = 4 * ((b + 3) // 4) + 4
         p = bytes([1, 2, 1]) + self.radix.to_bytes(3, "big") + bytes([10, u % 256]) + \
             n.to_bytes(4, "big") + t.to_bytes(4, "big")
-        zeros = bytes((-t - b - 1) % 16)
+        q = tweak + bytes((-t - b - 1) % 16)
+        behind_p = self.prf(p)  # the same in all rounds
 
         def y(i, half):
-            r = self.prf(p + tweak + zeros + bytes([i]) + half.to_bytes(b, "big"))
-            s = r
+            r = self.prf(q + bytes([i]) + half.to_bytes(b, "big"), behind_p)
+            s = r.to_bytes(16, "big")
             j = 1
             while len(s) < d:
-                s += self.ecb.update((int.from_bytes(r, "big") ^ j).to_bytes(16, "big"))
+                s += self.ecb.update((r ^ j).to_bytes(16, "big"))
                 j += 1
             return int.from_bytes(s[:d], "big")
 
