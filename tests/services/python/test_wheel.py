@@ -139,13 +139,14 @@ def test_types(installed, tmp_path):
         "list[bytes]", "list[str]", "list[Any]", "bytes | None"], out
     assert code == 1 and "user.py:10: error: No overload variant" in out and out.count(": error: ") == 1, out
     config = ROOT / "bindings" / "python" / "pyproject.toml"
-    code, out, _ = run(sys.executable, "-m", "mypy", "--config-file", config, ROOT / "bindings/python/sealstream",
+    code, out, _ = run(sys.executable, "-m", "mypy", "--config-file", config, ROOT / "build/python/sealstream",
                        cwd=tmp_path)
     assert code == 0, out
 
 
 def test_style():
     config = ROOT / "bindings" / "python" / "pyproject.toml"
-    folders = [ROOT / name for name in ("bindings/python", "tests/python", "tests/services/python")]
+    folders = [ROOT / name for name in ("bindings/python", "bindings/spark", "tests/python", "tests/services/python",
+                                        "tests/services/spark")]
     code, out, error = run(sys.executable, "-m", "ruff", "check", "--no-cache", "--config", config, *folders)
     assert code == 0, out + error

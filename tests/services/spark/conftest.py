@@ -1,10 +1,7 @@
 """spark: does the module do in Spark what the engine does?
 
-Left out unless SEALSTREAM_SPARK_TESTS=1, which tests/services/spark/run sets.
-
 One session for all tests: a standalone cluster in small, two executors, each a process with an environment of its own.
 """
-import os
 import pathlib
 import sys
 
@@ -12,7 +9,14 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / name) for name in ("build/python", "tests/python", "tests/interop", "tests/services/spark")]
-collect_ignore_glob = [] if os.environ.get("SEALSTREAM_SPARK_TESTS") == "1" else ["*"]
+import spark_installs
+
+
+@pytest.fixture(scope="session")
+def jars():
+    """Of the Kafka source, with commas between them; those of PySpark 4 are none for 3.5."""
+    import pyspark
+    return spark_installs.jars() if pyspark.__version__.startswith("4.") else ""
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +39,18 @@ def events(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def spark(shop, events):
-    from spark_kit import session
-    made = session(shop, events)
+def home(tmp_path_factory):
+    """SPARK_HOME; executors write what they say below its work/."""
+    import spark_kit
+
+    return spark_kit.make_home(tmp_path_factory.mktemp("spark"))
+
+
+@pytest.fixture(scope="session")
+def spark(home, shop, events, jars):
+    import spark_kit
+
+    made = spark_kit.session(home, shop, events, jars)
     yield made
     made.stop()
 
@@ -48,3 +61,15 @@ def policy():
     from sealstream import Policy
 
     return Policy.from_text(POLICY, "shop.yaml")
+
+
+@pytest.fixture
+def topics_of_docs(kafka):
+    """Empty ones with the names that docs/SPARK.md has."""
+    import foreign
+
+    names = ["purchases", "purchases-protected"]
+    for name in names:
+        foreign.create_topic(kafka.brokers, name, 1)
+    yield names
+    foreign.delete_topics(kafka.brokers, names)

@@ -27,9 +27,11 @@ __all__ = ["error_of", "errors", "protect", "register", "reveal"]
 
 PolicyLike = Union[Policy, str, "os.PathLike[str]"]
 FAILED = ("raise", "null", "column")
-ERROR_TYPE = StructType([StructField(name, StringType()) for name in ("status", "code", "place", "text", "topic")]
-                        + [StructField("dead_letter", BinaryType())])
 HEADERS_TYPE = ArrayType(StructType([StructField("key", StringType()), StructField("value", BinaryType())]))
+LETTER_TYPE = StructType([StructField("topic", StringType()), StructField("key", BinaryType()),
+                          StructField("value", BinaryType()), StructField("headers", HEADERS_TYPE)])
+ERROR_TYPE = StructType([StructField(name, StringType()) for name in ("status", "code", "place", "text")]
+                        + [StructField("dead_letter", LETTER_TYPE)])
 
 
 def protect(df: DataFrame, policy: PolicyLike, column: str = "value", *, topic: str | None = None,
@@ -41,7 +43,8 @@ def protect(df: DataFrame, policy: PolicyLike, column: str = "value", *, topic: 
     policy: a Policy, or the path of its file on the driver. topic: None takes each row's from its column "topic", which
     Kafka's source has. key, headers: names of columns with record keys and headers, where the policy has rules for
     them or `carry: header`. failed: "raise" fails the query, "null" leaves nulls, "column" adds `error_column` as well:
-    null, or a struct of status, code, place, text, and the dead letter with its topic where the policy names one.
+    null, or a struct of status, code, place, text, and where the policy says so the dead letter: its topic, key, value
+    and headers.
     keyring: a directory on the executors; None: their environment says where. timeout, max_record_bytes: as of Engine.
     """
     return _converted("protect", df, policy, column, topic, key, headers, failed, error_column,
@@ -133,8 +136,9 @@ def _function(keys: Keys, what: str, text: bool, failed: str):  # type: ignore[n
             return convert_column(keys, what, text, failed, value, topic)
         return functions.arrow_udf(by_array, made_of)
     import pandas as pd
+    from pyspark.sql.pandas.functions import pandas_udf
 
     def by_series(value: pd.Series, topic: pd.Series) -> pd.Series:
         return convert_series(keys, what, text, failed, value, topic)
     by_series.__annotations__ = {"value": pd.Series, "topic": pd.Series, "return": pd.Series}
-    return functions.pandas_udf(by_series, made_of)
+    return pandas_udf(by_series, made_of)  # type: ignore[call-overload] # it reads them from the annotations

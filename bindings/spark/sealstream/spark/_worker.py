@@ -18,8 +18,11 @@ from .._policy import Policy, Topic
 from .._records import Record
 from ._errors import raise_to_driver
 
-_FIELDS = ("status", "code", "place", "text", "topic")
-_ERRORS = pa.struct([*((name, pa.string()) for name in _FIELDS), ("dead_letter", pa.binary())])
+_HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
+_LETTER = pa.struct([("topic", pa.string()), ("key", pa.binary()), ("value", pa.binary()), ("headers", _HEADERS)])
+_ERRORS = pa.struct([*((name, pa.string()) for name in ("status", "code", "place", "text")), ("dead_letter", _LETTER)])
+# Kafka's source says with these where a record comes from.
+_ORIGIN = {"topic": pa.string(), "partition": pa.int32(), "offset": pa.int64()}
 
 
 class Keys(NamedTuple):
@@ -117,14 +120,14 @@ def _batch(job: Job, engine: Engine, batch: pa.RecordBatch) -> pa.RecordBatch:
     convert = _records if job.key is not None or job.headers is not None else _values
     if job.topic is not None:
         return convert(job, engine, engine.policy.topic(job.topic), batch)
-    groups = _groups(engine, batch.column(batch.schema.get_field_index("topic")))
+    groups = _groups(engine, _column(batch, "topic"))
     parts = [convert(job, engine, topic, batch if rows is None else batch.take(rows)) for topic, rows in groups]
     return parts[0] if len(parts) == 1 else _in_order(pa.Table.from_batches(parts), groups).to_batches()[0]
 
 
 def _values(job: Job, engine: Engine, topic: Topic, batch: pa.RecordBatch) -> pa.RecordBatch:
     """Values only: the column is read where it lies."""
-    values = batch.column(batch.schema.get_field_index(job.column))
+    values = _column(batch, job.column)
     convert = engine.protect_arrow if job.what == "protect" else engine.reveal_arrow
     made = convert(topic, values, on_error="raise" if job.failed == "raise" else "null")
     return _with(job, engine, topic, batch, {job.column: pa.array(made)}, list(made.errors()))
@@ -132,13 +135,7 @@ def _values(job: Job, engine: Engine, topic: Topic, batch: pa.RecordBatch) -> pa
 
 def _records(job: Job, engine: Engine, topic: Topic, batch: pa.RecordBatch) -> pa.RecordBatch:
     """Values, keys and headers; each record whole or not at all."""
-    names = [name for name in (job.column, job.key, job.headers) if name is not None]
-    columns = {name: batch.column(batch.schema.get_field_index(name)) for name in names}
-    rows = {name: column.to_pylist() for name, column in columns.items()}
-    nothing = [None] * batch.num_rows
-    records = [Record(value, key, [(header["key"], header["value"]) for header in headers or ()])
-               for value, key, headers in zip(rows[job.column], rows.get(job.key or "", nothing),
-                                              rows.get(job.headers or "", nothing))]
+    records = _rows(job, batch)
     convert = engine.protect_records if job.what == "protect" else engine.reveal_records
     made = convert(topic, records, on_error="raise" if job.failed == "raise" else "return")
     failures = [record for record in made if isinstance(record, SealError)]
@@ -147,14 +144,37 @@ def _records(job: Job, engine: Engine, topic: Topic, batch: pa.RecordBatch) -> p
     if job.key is not None:
         results[job.key] = [record and record.key for record in good]
     if job.headers is not None:
-        results[job.headers] = [record and _header_list(record, had) for record, had in zip(good, rows[job.headers])]
-    return _with(job, engine, topic, batch, {name: pa.array(results[name], columns[name].type) for name in names},
-                 failures)
+        had = _column(batch, job.headers).is_valid().to_pylist()  # null stays null where there are no headers
+        results[job.headers] = [record and (_header_list(record) if record.headers or any_ else None)
+                                for record, any_ in zip(good, had)]
+    return _with(job, engine, topic, batch,
+                 {name: pa.array(values, _column(batch, name).type) for name, values in results.items()}, failures)
 
 
-def _header_list(record: Record, had: Any) -> list[dict[str, Any]] | None:
-    """Null stays null where there are no headers."""
-    return [{"key": name, "value": value} for name, value in record.headers] if record.headers or had else had
+def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    return batch.column(batch.schema.get_field_index(name))
+
+
+def _rows(job: Job, batch: pa.RecordBatch, as_bytes: bool = False) -> list[Record]:
+    """Of the columns that the job names."""
+    nothing = [None] * batch.num_rows
+    values = _items(_column(batch, job.column), as_bytes)
+    keys = nothing if job.key is None else _items(_column(batch, job.key), as_bytes)
+    headers = nothing if job.headers is None else _column(batch, job.headers).to_pylist()
+    return [Record(value, key, [(header["key"], header["value"]) for header in own or ()])
+            for value, key, own in zip(values, keys, headers)]
+
+
+def _items(column: pa.Array, as_bytes: bool) -> list[Any]:
+    """Bytes or str. Strings of Spark may have bytes that are no UTF-8: those fail in the engine, each for itself."""
+    items: list[Any] = column.cast(pa.binary()).to_pylist()
+    if as_bytes or column.type == pa.binary():
+        return items
+    return [None if item is None else item.decode("utf-8", "surrogateescape") for item in items]
+
+
+def _header_list(record: Record) -> list[dict[str, Any]]:
+    return [{"key": name, "value": value} for name, value in record.headers]
 
 
 def _with(job: Job, engine: Engine, topic: Topic, batch: pa.RecordBatch, changed: dict[str, pa.Array],
@@ -164,21 +184,37 @@ def _with(job: Job, engine: Engine, topic: Topic, batch: pa.RecordBatch, changed
     arrays = [changed.get(name, column) for name, column in zip(names, batch.columns)]
     if job.failed == "column":
         names.append(job.error_column)
-        values = batch.column(batch.schema.get_field_index(job.column))
-        arrays.append(_error_array(engine, topic, values, failures))
+        arrays.append(_error_array(job, engine, topic, batch, failures))
     return pa.RecordBatch.from_arrays(arrays, names)
 
 
-def _error_array(engine: Engine, topic: Topic, values: pa.Array, failures: list[SealError]) -> pa.Array:
+def _error_array(job: Job, engine: Engine, topic: Topic, batch: pa.RecordBatch, failures: list[SealError]) -> pa.Array:
     if not failures:
-        return pa.nulls(len(values), _ERRORS)
-    rows: list[dict[str, Any] | None] = [None] * len(values)
-    letters: list[Any] = [None] * len(failures)
-    if topic.dead_letter is not None:
-        whole = values.take(pa.array([error.index for error in failures])).cast(pa.binary())
-        letters = pa.array(engine.dead_letter_arrow(topic, whole)).to_pylist()
-    for error, letter in zip(failures, letters):
+        return pa.nulls(batch.num_rows, _ERRORS)
+    rows: list[dict[str, Any] | None] = [None] * batch.num_rows
+    for error, letter in zip(failures, _letters(job, engine, topic, batch, failures)):
         assert error.index is not None
         rows[error.index] = {"status": error.status, "code": error.code, "place": error.place, "text": error.text,
-                             "topic": topic.dead_letter, "dead_letter": letter}
+                             "dead_letter": letter}
     return pa.array(rows, _ERRORS)
+
+
+def _letters(job: Job, engine: Engine, topic: Topic, batch: pa.RecordBatch,
+             failures: list[SealError]) -> list[dict[str, Any] | None]:
+    """Dead letters of the rows that failed, where the topic has any."""
+    if topic.dead_letter is None:
+        return [None] * len(failures)
+    failed = batch.take(pa.array([error.index for error in failures]))
+    made: list[Record] = engine.dead_letter_records(topic, _rows(job, failed, as_bytes=True))
+    return [{"topic": topic.dead_letter, "key": letter.key, "value": letter.value,
+             "headers": _header_list(letter) + reasons}
+            for letter, reasons in zip(made, _reasons(failed, failures))]
+
+
+def _reasons(failed: pa.RecordBatch, failures: list[SealError]) -> Iterator[list[dict[str, Any]]]:
+    """Headers of dead letters: why a record failed, and where it came from, as far as the row knows."""
+    origins = {f"seal-{name}": _column(failed, name).to_pylist() for name, kind in _ORIGIN.items()
+               if name in failed.schema.names and failed.schema.field(name).type == kind}
+    for at, error in enumerate(failures):
+        told = {"seal-error": error.code} | {name: values[at] for name, values in origins.items()}
+        yield [{"key": name, "value": str(value).encode()} for name, value in told.items() if value is not None]
