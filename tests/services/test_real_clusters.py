@@ -8,7 +8,7 @@ import flow
 import foreign
 import pytest
 from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME
-from login_flow import VALUE, grant, pump, settings
+from login_flow import VALUE, grant, pump
 
 BIG = 8 << 20
 

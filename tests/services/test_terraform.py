@@ -293,7 +293,7 @@ def test_confluent_files_and_rights(confluent, kafka, sealstream):
         for account, file in (("producer", "producer.ini"), ("encryptor", "getting_started.ini"), ("consumer", "consumer.ini")):
             path = sealstream.folder / file
             assert path.stat().st_mode & 0o777 == 0o600
-            assert f"s3cr3t/+%==confluent_api_key-" in path.read_text()
+            assert "s3cr3t/+%==confluent_api_key-" in path.read_text()
         become(kafka, "alice", rights["producer"])
         sealstream.run("produce", "-F", "producer.ini", *override, "-t", "purchases", "-p", "plain.yaml", input=RECORD * 3)
         become(kafka, "alice", rights["encryptor"])

@@ -4,7 +4,6 @@ import json
 
 import hvac
 import pytest
-import vault_flow
 
 POLICY = """version: 1
 namespace: tests

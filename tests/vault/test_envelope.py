@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from shop import AWAY, DENIED, SOME, CANARY, Shop, purchases, wait_until
+from shop import AWAY, DENIED, SOME, CANARY, Shop, purchases
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 import envelope  # noqa: E402

@@ -102,7 +102,7 @@ def test_looked_at(prepared, server):
 
 
 def test_protected_and_revealed(prepared, server):
-    (plain, plain_url), (sealed, sealed_url) = make_queue(server), make_queue(server)
+    (plain, plain_url), (sealed, _) = make_queue(server), make_queue(server)
     sqs = server.client("sqs")
     values = [json.dumps({"Address": f"{n} High St", "n": n}) for n in range(200)]
     for at in range(0, 200, 10):
@@ -186,7 +186,7 @@ def test_a_role(prepared, moto):
 
 
 def test_bad_records_stay_or_go_to_dead_letters(prepared, moto):
-    (name, url), (sealed, sealed_url), (dead, dead_url) = make_queue(moto), make_queue(moto), make_queue(moto)
+    (name, url), (sealed, _), (dead, dead_url) = make_queue(moto), make_queue(moto), make_queue(moto)
     sqs = moto.client("sqs")
     for body in ('{"Address":"1 High St"}', "no JSON", '{"Address":"2 High St"}'):
         sqs.send_message(QueueUrl=url, MessageBody=body)

@@ -4,7 +4,6 @@
     SUITE_PLATFORMS=kinesis SUITE_RECORDS=100000 tests/services/run tests/services/platforms/test_suite.py -k kill      the long form of kill -9
     SUITE_LIVE=1 SUITE_PLATFORMS="kinesis sqs" tests/services/run tests/services/platforms/test_suite.py      at the clouds themselves; see live.py
 """
-import base64
 import json
 import os
 import random
