@@ -341,6 +341,43 @@ static void test_commit_under_way_at_the_end(void **state)
 	batch_clear(&batch);
 }
 
+/* A topic's leader comes a second after it is looked for. */
+static void *elect(void *name)
+{
+	const struct timespec second = {1, 0};
+
+	nanosleep(&second, NULL);
+	rd_kafka_mock_topic_set_error(cluster, name, RD_KAFKA_RESP_ERR_NO_ERROR);
+	return NULL;
+}
+
+/* That we have no right on the group is said once, and may be said while the topic is still looked for. */
+static void test_group_refused_before_it_is_joined(void **state)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	enum read_result result;
+	enum seal_status rc = SEAL_OK;
+	struct source *source;
+	struct batch batch;
+	pthread_t election;
+
+	topic("early", 1);
+	batch_init(&batch);
+	rd_kafka_mock_topic_set_error(cluster, "early", RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+	for (int i = 0; i < 200; i++)
+		rd_kafka_mock_push_request_errors(cluster, 10, 1, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+	assert_int_equal(pthread_create(&election, NULL, elect, "early"), 0);
+	source = source_open("early", "g.early", NULL);
+	pthread_join(election, NULL);
+	for (int i = 0; rc == SEAL_OK && i < 200; i++)
+		rc = source->ops->read(source, &batch, BATCH, 100, &result, &err);
+	assert_int_equal(rc, SEAL_DENIED);
+	assert_non_null(strstr(err.text, "Read on the consumer group"));
+	source->ops->close(source, false);
+	rd_kafka_mock_clear_request_errors(cluster, 10);
+	batch_clear(&batch);
+}
+
 static void rebalance(struct source *source, const char *name, rd_kafka_resp_err_t code)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
@@ -837,6 +874,7 @@ int main(void)
 		cmocka_unit_test(test_passing_errors),
 		cmocka_unit_test(test_commits_that_fail),
 		cmocka_unit_test(test_commit_under_way_at_the_end),
+		cmocka_unit_test(test_group_refused_before_it_is_joined),
 		cmocka_unit_test(test_revoked),
 	};
 

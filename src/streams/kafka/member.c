@@ -171,6 +171,7 @@ static enum seal_status replace(struct kafka_source *s, struct past *past, struc
 	s->queue = NULL;
 	rc = kafka_source_consumer_new(s, err);
 	if (rc == SEAL_OK) {
+		rd_kafka_poll_set_consumer(s->client.rk);
 		rd_kafka_queue_destroy(queue);
 	} else {
 		kafka_client_close(&s->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);

@@ -604,7 +604,6 @@ enum seal_status kafka_source_consumer_new(struct kafka_source *s, struct seal_e
 	enum seal_status rc;
 
 	SEAL_TRY(kafka_client_open(&s->client, &setup, err));
-	rd_kafka_poll_set_consumer(s->client.rk);
 	s->queue = rd_kafka_queue_get_consumer(s->client.rk);
 out:
 	return rc;
@@ -629,6 +628,8 @@ static enum seal_status start(struct kafka_source *s, const struct kafka_source_
 	SEAL_TRY(kafka_source_consumer_new(s, err));
 	SEAL_TRY(kafka_client_find_topic(&s->client, s->topic, (int)o->connection.connect_timeout_ms, &partitions,
 					 err));
+	/* Not before: that a group is refused is told once, and who looks for a topic serves what comes meanwhile. */
+	rd_kafka_poll_set_consumer(s->client.rk);
 	if (s->group)
 		SEAL_TRY(group_subscribe(s, err));
 	else
