@@ -24,6 +24,9 @@ BROKERS ?=
 .DEFAULT_GOAL := all
 .PHONY: all demo test test-services soak bench fuzz lint format wheel deb install clean
 
+# Many tests wait more than they compute.
+export MESON_TESTTHREADS ?= $(shell expr 4 \* $$(nproc))
+
 packages = @dev/install-packages
 where = --prefix=$(PREFIX) --libdir=lib
 
