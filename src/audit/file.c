@@ -106,6 +106,13 @@ static enum seal_status open_now(struct file_target *t, struct seal_err *err)
 	return st.st_size == 0 ? sync_directory(t, err) : SEAL_OK;
 }
 
+static enum seal_status damaged(const struct file_target *t, const char *what, struct seal_err *err)
+{
+	return err_set(err, SEAL_DATA, SEAL_E_TAMPERED,
+		       "the audit trail %s %s; keep it (sealstream audit verify says more) and name another file",
+		       t->path, what);
+}
+
 /* The last `room` bytes before `end`, or all there are. */
 static enum seal_status read_tail(const struct file_target *t, off_t end, uint8_t *out, size_t room, size_t *len,
 				  struct seal_err *err)
@@ -119,19 +126,11 @@ static enum seal_status read_tail(const struct file_target *t, off_t end, uint8_
 			continue;
 		if (n < 0)
 			return fail_io(t, "read", err);
-		if (n == 0)
-			return err_set(err, SEAL_FATAL, SEAL_E_IO,
-				       "the audit trail %s became shorter while it was read", t->path);
+		if (n == 0) /* it was longer a moment ago */
+			return damaged(t, "has become shorter", err);
 		*len += (size_t)n;
 	}
 	return SEAL_OK;
-}
-
-static enum seal_status damaged(const struct file_target *t, const char *what, struct seal_err *err)
-{
-	return err_set(err, SEAL_DATA, SEAL_E_TAMPERED,
-		       "the audit trail %s %s; keep it (sealstream audit verify says more) and name another file",
-		       t->path, what);
 }
 
 /* *link becomes what the line says. */

@@ -126,7 +126,7 @@ def test_a_trail_that_breaks_stops_the_pump(program, tmp_path):
     path.write_bytes(b"")
     program.produce_plain(source, [purchase(2)])
     out, err = pump.communicate(timeout=120)
-    assert pump.returncode == 65 and "has become shorter" in err
+    assert pump.returncode == 65 and "has become shorter" in err, err
     path.unlink()
     pump = start_pump(program, source, "--audit", str(path), "-e")
     assert pump.wait(timeout=120) == 0
