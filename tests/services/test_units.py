@@ -49,3 +49,10 @@ def test_exit_codes_that_no_restart_mends():
     service = settings()["Service"]
     assert service["RestartPreventExitStatus"] == ["64 65 66 77 78"] and service["SuccessExitStatus"] == ["143"]
     assert service["Type"] == ["notify"] and "WatchdogSec" in service and "ExecReload" in service
+
+
+def test_brokers_that_are_away_for_long_are_waited_for():
+    """A run that finds none ends with 69 in ten seconds: any number of starts in a time would be used up, and the unit left dead."""
+    assert settings()["Unit"]["StartLimitIntervalSec"] == ["0"] and "StartLimitBurst" not in settings()["Unit"]
+    assert "69" not in settings()["Service"]["RestartPreventExitStatus"][0].split()
+    assert settings()["Service"]["Restart"] == ["on-failure"]
