@@ -113,9 +113,49 @@ static bool run_is_card(struct seal_bytes run)
 	return v.n_digits >= CARD_MIN && v.n_digits <= CARD_MAX && is_card(&v);
 }
 
+static size_t digits_end(struct seal_bytes text, size_t at)
+{
+	while (at < text.len && value_is(text.ptr[at], HAS_DIGIT))
+		at++;
+	return at;
+}
+
+/* The groups on a card that begin at `at`, with other numbers around; 4 × 4 digits among more groups of four are a list. */
+static bool has_printed_card_at(struct seal_bytes run, size_t at, bool after_four)
+{
+	static const char *const shapes[] = {"9999 9999 9999 9999", "9999 999999 99999", "9999 999999 9999"};
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+		const size_t len = strlen(shapes[i]), end = at + len;
+
+		if (end > run.len || digits_end(run, end) > end ||
+		    (i == 0 && (after_four || digits_end(run, end + 1) == end + 5)))
+			continue;
+		if (value_has_shape(bytes_of(run.ptr + at, len), shapes[i]) && run_is_card(bytes_of(run.ptr + at, len)))
+			return true;
+	}
+	return false;
+}
+
+/* A card with other numbers before or behind it: "2026-11-22 4111111111111111", "4111 1111 1111 1111 12/29". */
+static bool run_has_card(struct seal_bytes run)
+{
+	bool after_four = false;
+
+	if (run_is_card(run))
+		return true;
+	for (size_t at = 0, end; at < run.len; at = end + 1) {
+		end = digits_end(run, at);
+		if (run_is_card(bytes_of(run.ptr + at, end - at)) || has_printed_card_at(run, at, after_four))
+			return true;
+		after_four = end - at == 4;
+	}
+	return false;
+}
+
 bool has_card(const struct value *v)
 {
-	return scan_digits(v->text, " -", run_is_card);
+	return scan_digits(v->text, " -", run_has_card);
 }
 
 /* ISO 13616: the first four go to the end, letters count 10 … 35, the remainder by 97 is 1. */

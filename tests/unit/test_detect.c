@@ -104,6 +104,16 @@ static void cards(void **state)
 		{"card=4111111111111111;", "card_in_text"},
 		{"ref x4111111111111111", ""}, /* part of a word */
 		{"order 4111111111111112 shipped", ""},
+		/* Other numbers stand beside it. */
+		{"2026-11-22 4111111111111111", "card_in_text"},
+		{"2026-11-22 4111-1111-1111-1111", "card_in_text"},
+		{"Paid with 4111 1111 1111 1111 12/29 123", "card_in_text"},
+		{"room 12 4111 1111 1111 1111", "card_in_text"},
+		{"amex 3782 822463 10005 1234", "card_in_text"},
+		{"card 4111111111111111 123", "card_in_text"},
+		{"codes 4111 1111 1111 1111 2222", ""}, /* a list */
+		{"codes 2222 4111 1111 1111 1111", ""},
+		{"sizes 12 4111 1111 1111 1112", ""},
 	};
 
 	check_texts(rows, COUNT(rows));
