@@ -146,6 +146,14 @@ bool has_private_key(const struct value *v)
 	return bytes_starts(v->text, BYTES_LIT("PuTTY-User-Key-File-"));
 }
 
+/* Where base64url without padding ends: not at '=', as HAS_UNDER has it, so that no byte belongs to many starts of words. */
+static size_t base64url_end(struct seal_bytes text, size_t at)
+{
+	while (at < text.len && (value_is(text.ptr[at], BASE62 | HAS_DASH) || text.ptr[at] == '_'))
+		at++;
+	return at;
+}
+
 /* RFC 7515, RFC 7516: three or five parts in base64url; the first is a JSON object that names an algorithm. */
 static bool jwt_at(struct seal_bytes text)
 {
@@ -153,7 +161,7 @@ static bool jwt_at(struct seal_bytes text)
 	size_t len, parts = 0, at = 0, first = 0;
 
 	for (;;) {
-		const size_t end = run_end(text, at, BASE62 | HAS_DASH | HAS_UNDER);
+		const size_t end = base64url_end(text, at);
 
 		if (parts == 0)
 			first = end;

@@ -392,7 +392,9 @@ static void secrets(void **state)
 		{"-----BEGIN PUBLIC KEY-----\nAAAA", ""},
 		{"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "jwt"},
 		{"Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "jwt"},
+		{"token=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "jwt login_in_text"},
 		{"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0", "random_text"}, /* two parts */
+		{"eyJhbGciOiJIUzI1NiJ9.e30=.c2ln", "random_text"}, /* no padding: '=' ends it */
 		{"eyJzdWIiOiJhYmNkIn0.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "random_text"}, /* no algorithm */
 		{"postgresql://app:hunter2@db.example.com/shop", "login_in_text"},
 		{"postgresql://app@db.example.com/shop", ""},
