@@ -14,6 +14,7 @@
 
 #define LEN_STEPS 66 /* lengths 0 … 64; the last: longer */
 #define DIGIT_STEPS 34 /* digits 0 … 32; the last: more */
+#define CHANCY 0.005 /* from this chance on look-alikes are counted */
 
 struct detect {
 	struct names *names;
@@ -24,6 +25,8 @@ struct detect {
 	uint64_t ranks[RANK_LAST + 1];
 	uint64_t numbers; /* who takes JSON numbers */
 	uint64_t proofs; /* whose hits say something by themselves */
+	uint64_t chancy; /* … and are accidents at times */
+	uint64_t alike; /* of the last value */
 };
 
 size_t detect_count(void)
@@ -68,6 +71,7 @@ static enum seal_status add_rule(struct detect *d, size_t i, struct seal_err *er
 	d->ranks[rule->rank] |= bit;
 	d->numbers |= rule->what.takes_numbers ? bit : 0;
 	d->proofs |= rule->what.needs_name ? 0 : bit;
+	d->chancy |= rule->what.needs_name || rule->chance < CHANCY ? 0 : bit;
 	return rule->pattern == NULL ? SEAL_OK : regex_new(bytes_str(rule->pattern), &d->patterns[i], &at, err);
 }
 
@@ -148,6 +152,7 @@ uint64_t detect_text(struct detect *detect, struct seal_bytes text)
 
 	value_of(text, &v);
 	whom = candidates(detect, &v);
+	detect->alike = whom & detect->chancy;
 	for (int rank = RANK_WHOLE; rank <= RANK_LAST && (hits & detect->proofs) == 0; rank++)
 		hits |= ask(detect, whom & detect->ranks[rank], &v);
 	return hits;
@@ -156,11 +161,20 @@ uint64_t detect_text(struct detect *detect, struct seal_bytes text)
 uint64_t detect_number(struct detect *detect, struct seal_bytes literal)
 {
 	struct value v;
+	uint64_t whom;
 
+	detect->alike = 0;
 	value_of(literal, &v);
 	if (v.has != HAS_DIGIT)
 		return 0; /* signs, fractions, exponents: an amount, no name of anything */
-	return ask(detect, candidates(detect, &v) & detect->numbers, &v);
+	whom = candidates(detect, &v) & detect->numbers;
+	detect->alike = whom & detect->chancy;
+	return ask(detect, whom, &v);
+}
+
+uint64_t detect_alike(const struct detect *detect)
+{
+	return detect->alike;
 }
 
 uint64_t detect_name(struct detect *detect, struct seal_bytes name)

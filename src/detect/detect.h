@@ -45,6 +45,11 @@ void detect_free(struct detect *detect); /* accepts NULL */
 uint64_t detect_text(struct detect *detect, struct seal_bytes text);
 /* The same for a JSON number's literal. */
 uint64_t detect_number(struct detect *detect, struct seal_bytes literal);
+/*
+ * Of the last text or number: detectors of which one in some hundred look-alikes passes by accident, and for whose look-alike it could
+ * be taken (length, digits, kinds of bytes). For detect_counts.alike.
+ */
+uint64_t detect_alike(const struct detect *detect);
 /* Bits of the detectors that a field of this name (decoded) suggests: "Customer-EMail", "dateOfBirth", "kundennummer". */
 uint64_t detect_name(struct detect *detect, struct seal_bytes name);
 
@@ -52,6 +57,7 @@ uint64_t detect_name(struct detect *detect, struct seal_bytes name);
 struct detect_counts {
 	uint64_t values; /* strings and numbers that were looked at; empty strings are not */
 	uint64_t hits[DETECT_MAX]; /* by bit */
+	uint64_t alike[DETECT_MAX]; /* by bit: values that detect_alike names; 0 where nobody counted */
 	uint64_t named; /* bits of the field's name */
 };
 

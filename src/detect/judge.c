@@ -3,7 +3,8 @@
  *
  *   values   strength × (1 - chance / share) × (1 - P[so many hits by accident])
  *            so that one in ten numbers that pass a check digit are no card numbers, while nine in ten are; and one e-mail
- *            address among a thousand texts is one
+ *            address among a thousand texts is one. Where only some values look like it at all, the share is that of these, if
+ *            so many are hardly an accident: twenty card numbers among a thousand texts are some
  *   name     named, less when a test looked at the values and took few of them
  *
  *   confidence = 1 - (1 - values) × (1 - name)
@@ -16,6 +17,7 @@
 
 #define REFUSED 0.25 /* what is left of a name when its test takes no value */
 #define FLOOR 0.05 /* less than that is not reported */
+#define HARDLY 1e-4 /* the most that an accident among few look-alikes may be likely to be */
 
 /* An upper bound of P[at least `hits` of `values`] when each passes by accident with `chance` (Chernoff, Poisson). */
 static double accident(double hits, double values, double chance)
@@ -27,16 +29,23 @@ static double accident(double hits, double values, double chance)
 	return exp(hits - expected - hits * log(hits / expected));
 }
 
-static double of_values(const struct detect_rule *rule, double hits, double values)
+/* What `hits` are worth among `values`. */
+static double worth(const struct detect_rule *rule, double hits, double values)
 {
-	double share;
+	const double share = hits / values;
 
-	if (hits <= 0 || values <= 0 || rule->what.needs_name)
-		return 0;
-	share = hits / values;
 	if (share <= rule->chance)
 		return 0;
 	return rule->strength * (1 - rule->chance / share) * (1 - accident(hits, values, rule->chance));
+}
+
+static double of_values(const struct detect_rule *rule, double hits, double values, double alike)
+{
+	if (hits <= 0 || values <= 0 || rule->what.needs_name)
+		return 0;
+	if (alike >= hits && alike < values && accident(hits, alike, rule->chance) <= HARDLY)
+		return worth(rule, hits, alike);
+	return worth(rule, hits, values);
 }
 
 static double of_name(const struct detect_rule *rule, double hits, double values)
@@ -94,7 +103,7 @@ size_t detect_judge(const struct detect_counts *counts, struct detect_finding *o
 	for (size_t i = 0; i < detect_n_rules; i++) {
 		const struct detect_rule *rule = &detect_rules[i];
 		const uint64_t hits = counts->hits[i];
-		double confidence = of_values(rule, (double)hits, values);
+		double confidence = of_values(rule, (double)hits, values, (double)counts->alike[i]);
 
 		if (counts->named >> i & 1)
 			confidence = 1 - (1 - confidence) * (1 - open * of_name(rule, (double)hits, values));

@@ -31,13 +31,15 @@ struct walk {
 	struct frame *frame;
 };
 
-static void look(struct scan_node *node, enum scan_cover cover, uint64_t bits)
+static void look(struct scan_node *node, enum scan_cover cover, uint64_t bits, uint64_t alike)
 {
 	struct detect_counts *looks = &node->counts.looks[cover != SCAN_CLEAR];
 
 	looks->values++;
 	for (; bits != 0; bits &= bits - 1)
 		looks->hits[__builtin_ctzll(bits)]++;
+	for (; alike != 0; alike &= alike - 1)
+		looks->alike[__builtin_ctzll(alike)]++;
 }
 
 static void count(struct scan_node *node, bool below, enum scan_type type, enum scan_cover cover, uint32_t rule)
@@ -64,7 +66,7 @@ static bool decoded(struct scanner *s, struct seal_bytes raw, bool escaped, stru
 }
 
 /* Detectors of all values of a document inside a string. False: out of memory. */
-static bool look_inside(struct scanner *s, struct seal_bytes doc, uint64_t *bits)
+static bool look_inside(struct scanner *s, struct seal_bytes doc, uint64_t *bits, uint64_t *alike)
 {
 	struct json_events events;
 	enum json_event event;
@@ -72,15 +74,18 @@ static bool look_inside(struct scanner *s, struct seal_bytes doc, uint64_t *bits
 
 	json_events_init(&events, doc);
 	while ((event = json_events_next(&events)) != JSON_EVENT_END) {
-		if (event != JSON_EVENT_VALUE)
+		const bool number = event == JSON_EVENT_VALUE && events.type == JSON_NUMBER;
+
+		text = BYTES_EMPTY;
+		if (number)
+			text = json_events_text(&events);
+		else if (event == JSON_EVENT_VALUE && events.type == JSON_STRING &&
+			 !decoded(s, json_events_text(&events), events.escaped, &text))
+			return false;
+		if (text.ptr == NULL)
 			continue;
-		if (events.type == JSON_NUMBER) {
-			*bits |= detect_number(s->detect, json_events_text(&events));
-		} else if (events.type == JSON_STRING) {
-			if (!decoded(s, json_events_text(&events), events.escaped, &text))
-				return false;
-			*bits |= text.ptr != NULL ? detect_text(s->detect, text) : 0;
-		}
+		*bits |= number ? detect_number(s->detect, text) : detect_text(s->detect, text);
+		*alike |= detect_alike(s->detect);
 	}
 	return true;
 }
@@ -93,15 +98,23 @@ static bool holds_json(struct seal_bytes text)
 /* A decoded text at `node`. False: out of memory. */
 static bool look_text(struct scanner *s, struct scan_node *node, enum scan_cover cover, struct seal_bytes text)
 {
-	uint64_t bits;
+	uint64_t bits, alike;
 
 	if (text.ptr == NULL || text.len == 0)
 		return true;
 	bits = detect_text(s->detect, text);
-	if (holds_json(text) && !look_inside(s, text, &bits))
+	alike = detect_alike(s->detect);
+	if (holds_json(text) && !look_inside(s, text, &bits, &alike))
 		return false;
-	look(node, cover, bits);
+	look(node, cover, bits, alike);
 	return true;
+}
+
+static void look_number(struct scanner *s, struct scan_node *node, enum scan_cover cover, struct seal_bytes literal)
+{
+	const uint64_t bits = detect_number(s->detect, literal);
+
+	look(node, cover, bits, detect_alike(s->detect));
 }
 
 /* A payload that is no JSON, or not looked into. */
@@ -176,7 +189,7 @@ static bool enter_value(struct walk *w, bool in_container)
 	if (in_container)
 		*++w->frame = (struct frame){.node = node, .below = below, .covered = cover != SCAN_CLEAR};
 	else if (w->events.type == JSON_NUMBER)
-		look(node, cover, detect_number(s->detect, text));
+		look_number(s, node, cover, text);
 	else if (w->events.type == JSON_STRING)
 		return decoded(s, text, w->events.escaped, &text) && look_text(s, node, cover, text);
 	return true;

@@ -142,8 +142,10 @@ static bool is_data(struct scan_table *table, struct seal_bytes name)
 static void looks_add(struct detect_counts *to, const struct detect_counts *from)
 {
 	to->values += from->values;
-	for (size_t bit = 0; bit < DETECT_MAX; bit++)
+	for (size_t bit = 0; bit < DETECT_MAX; bit++) {
 		to->hits[bit] += from->hits[bit];
+		to->alike[bit] += from->alike[bit];
+	}
 }
 
 /* All but where they stood. */

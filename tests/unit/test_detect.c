@@ -586,6 +586,39 @@ static void judges(void **state)
 	assert_true(judge("card", 0, 0, false, &by_name) == 0);
 }
 
+/* Where few values look like it at all, their share counts, unless so few hits may be an accident. */
+static void some_of_many(void **state)
+{
+	struct detect_counts counts = {.values = 1000};
+	struct detect_finding found[DETECT_MAX];
+	const size_t bit = bit_of("card");
+
+	counts.hits[bit] = counts.alike[bit] = 20;
+	assert_int_equal(detect_judge(&counts, found), 1);
+	assert_ptr_equal(found[0].what, detect_at(bit));
+	assert_true(found[0].confidence > 0.8);
+	counts.alike[bit] = 200;
+	assert_int_equal(detect_judge(&counts, found), 0);
+	counts.alike[bit] = counts.hits[bit] = 3;
+	assert_int_equal(detect_judge(&counts, found), 0);
+}
+
+/* Who could take a value for its own by accident. */
+static void look_alikes(void **state)
+{
+	struct detect *d = new_detect();
+
+	assert_string_equal(names_of(detect_text(d, BYTES_LIT("4111 1111 1111 1112")), PROVE), "");
+	assert_string_equal(names_of(detect_alike(d), ALL), "card phone");
+	assert_string_equal(names_of(detect_number(d, BYTES_LIT("4111111111111112")), PROVE), "");
+	assert_string_equal(names_of(detect_alike(d), ALL), "card");
+	(void)detect_number(d, BYTES_LIT("4111111111111111.5"));
+	assert_int_equal(detect_alike(d), 0);
+	(void)detect_text(d, BYTES_LIT("A text that is long enough, with a word or two"));
+	assert_int_equal(detect_alike(d), 0);
+	detect_free(d);
+}
+
 /* What the name alone says: nothing of protected values, and nothing new where values prove the same. */
 static void names_give_way(void **state)
 {
@@ -655,6 +688,8 @@ int main(void)
 		cmocka_unit_test(long_texts),
 		cmocka_unit_test(names),
 		cmocka_unit_test(judges),
+		cmocka_unit_test(some_of_many),
+		cmocka_unit_test(look_alikes),
 		cmocka_unit_test(names_give_way),
 		cmocka_unit_test(best_comes_first),
 	};
