@@ -1,7 +1,4 @@
-/*
- * The check of audit trails; see check.h. After a fault it goes on from what the line says, so that one change is told once.
- * Chains and runs are lists with the latest first: lines of few of them are mixed, however many there are.
- */
+/* The check of audit trails; see check.h. After a fault it goes on from what the line says, so that one change is told once. */
 #include "audit/check.h"
 
 #include <inttypes.h>
@@ -9,7 +6,7 @@
 #include <stdio.h>
 
 #include "base/encode.h"
-#include "base/mem.h"
+#include "base/utf8.h"
 
 static void tell(struct audit_check *check, const char *place, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -36,63 +33,34 @@ void audit_check_init(struct audit_check *check, const struct audit_check_option
 
 void audit_check_clear(struct audit_check *check)
 {
-	while (check->chains != NULL) {
-		struct audit_chain *next = check->chains->next;
-
-		mem_free(check->chains);
-		check->chains = next;
-	}
-	while (check->runs != NULL) {
-		struct audit_run *next = check->runs->next;
-
-		mem_free(check->runs);
-		check->runs = next;
-	}
+	audit_ids_clear(&check->chains);
+	audit_ids_clear(&check->runs);
 }
 
-/* The chain of the line, first in the list from now on; NULL: no memory. A new one has no lines. */
-static struct audit_chain *chain_of(struct audit_check *check, const struct audit_line *line)
+/* The chain of the line. A new one has no lines. */
+static enum seal_status chain_of(struct audit_check *check, const struct audit_line *line, struct audit_chain **out,
+				 struct seal_err *err)
 {
-	struct audit_chain **at = &check->chains, *chain;
+	struct audit_id *found;
+	bool added;
+	enum seal_status rc;
 
-	while (*at != NULL && memcmp((*at)->id, line->chain, AUDIT_ID_LEN) != 0)
-		at = &(*at)->next;
-	chain = *at;
-	if (chain != NULL) {
-		*at = chain->next;
-	} else {
-		chain = mem_calloc(1, sizeof(*chain));
-		if (chain == NULL)
-			return NULL;
-		memcpy(chain->id, line->chain, AUDIT_ID_LEN);
-		check->n_chains++;
-	}
-	chain->next = check->chains;
-	check->chains = chain;
-	return chain;
+	rc = audit_ids_find(&check->chains, line->chain, sizeof(**out), &found, &added, err);
+	*out = (struct audit_chain *)found;
+	return rc;
 }
 
-/* The same for runs. */
-static struct audit_run *run_of(struct audit_check *check, const struct audit_line *line)
+static enum seal_status run_of(struct audit_check *check, const struct audit_line *line, struct audit_run **out,
+			       struct seal_err *err)
 {
-	struct audit_run **at = &check->runs, *run;
+	struct audit_id *found;
+	bool added;
+	enum seal_status rc;
 
-	while (*at != NULL && memcmp((*at)->id, line->run, AUDIT_ID_LEN) != 0)
-		at = &(*at)->next;
-	run = *at;
-	if (run != NULL) {
-		*at = run->next;
-	} else {
-		run = mem_calloc(1, sizeof(*run));
-		if (run == NULL)
-			return NULL;
-		memcpy(run->id, line->run, AUDIT_ID_LEN);
-		check->n_runs++;
-		check->unfinished++;
-	}
-	run->next = check->runs;
-	check->runs = run;
-	return run;
+	rc = audit_ids_find(&check->runs, line->run, sizeof(**out), &found, &added, err);
+	*out = (struct audit_run *)found;
+	check->unfinished += rc == SEAL_OK && added;
+	return rc;
 }
 
 /* The first line that is seen of a chain. */
@@ -138,19 +106,22 @@ static void note_expected(struct audit_check *check, const struct audit_line *li
 			check->found[i] = true;
 }
 
+/* Somebody may have written anything there. */
 static void note_time(char out[AUDIT_TIME_LEN + 1], struct seal_bytes time)
 {
 	snprintf(out, AUDIT_TIME_LEN + 1, "%.*s", BYTES_FMT(time));
+	utf8_keep_to_one_line(out, strlen(out));
 }
 
 static enum seal_status take(struct audit_check *check, const struct audit_line *line, const char *place,
 			     struct seal_err *err)
 {
-	struct audit_chain *chain = chain_of(check, line);
-	struct audit_run *run = run_of(check, line);
+	struct audit_chain *chain;
+	struct audit_run *run;
+	enum seal_status rc;
 
-	if (chain == NULL || run == NULL)
-		return err_memory(err);
+	SEAL_TRY(chain_of(check, line, &chain, err));
+	SEAL_TRY(run_of(check, line, &run, err));
 	if (chain->lines == 0) {
 		check_first(check, line, place);
 		chain->first_seq = line->seq;
@@ -166,7 +137,8 @@ static enum seal_status take(struct audit_check *check, const struct audit_line 
 		run->stopped = true;
 		check->unfinished--;
 	}
-	return SEAL_OK;
+out:
+	return rc;
 }
 
 enum seal_status audit_check_line(struct audit_check *check, struct seal_bytes text, const char *place,

@@ -10,21 +10,19 @@
 #ifndef AUDIT_CHECK_H
 #define AUDIT_CHECK_H
 
-#include "audit/line.h"
+#include "audit/ids.h"
 
 #define AUDIT_EXPECT_MAX 64
 
 struct audit_chain {
-	struct audit_chain *next;
-	uint8_t id[AUDIT_ID_LEN];
+	struct audit_id id; /* first */
 	uint64_t lines, first_seq, last_seq;
 	uint8_t last[SHA256_LEN];
 	char first_time[AUDIT_TIME_LEN + 1], last_time[AUDIT_TIME_LEN + 1];
 };
 
 struct audit_run {
-	struct audit_run *next;
-	uint8_t id[AUDIT_ID_LEN];
+	struct audit_id id; /* first */
 	bool stopped;
 };
 
@@ -40,9 +38,8 @@ struct audit_check_options {
 
 struct audit_check {
 	struct audit_check_options options;
-	struct audit_chain *chains; /* those that lines came of last first */
-	struct audit_run *runs; /* the same */
-	uint64_t n_chains, n_runs, unfinished; /* runs without a `stop`: under way, or killed */
+	struct audit_ids chains, runs; /* struct audit_chain, struct audit_run; those that began last come first */
+	uint64_t unfinished; /* runs without a `stop`: under way, or killed */
 	uint64_t lines, faults;
 	bool found[AUDIT_EXPECT_MAX]; /* by expected hash */
 	bool goes_on; /* a chain begins behind `after` */

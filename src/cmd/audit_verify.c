@@ -90,13 +90,16 @@ static void chain_json(const struct audit_chain *chain, const char *id, const ch
 
 static void tell_chains(const struct verify *v)
 {
-	for (const struct audit_chain *chain = v->check.chains; chain != NULL; chain = chain->next) {
+	const struct audit_id *newest = v->check.chains.last;
+
+	for (const struct audit_id *at = newest; at != NULL; at = at->before) {
+		const struct audit_chain *chain = (const struct audit_chain *)at;
 		char id[2 * AUDIT_ID_LEN + 1] = "", last[2 * SHA256_LEN + 1] = "";
 
-		hex_encode(bytes_of(chain->id, sizeof(chain->id)), id);
+		hex_encode(bytes_of(at->id, sizeof(at->id)), id);
 		hex_encode(bytes_of(chain->last, sizeof(chain->last)), last);
 		if (v->options->json)
-			chain_json(chain, id, last, chain == v->check.chains);
+			chain_json(chain, id, last, at == newest);
 		else
 			chain_text(chain, id, last);
 	}
@@ -109,7 +112,7 @@ static void tell(const struct verify *v)
 	if (v->options->json) {
 		printf("],\"intact\":%s,\"lines\":%" PRIu64 ",\"faulty\":%" PRIu64 ",\"runs\":%" PRIu64
 		       ",\"unfinished\":%" PRIu64 ",\"chains\":[",
-		       check->faults == 0 ? "true" : "false", check->lines, check->faults, check->n_runs,
+		       check->faults == 0 ? "true" : "false", check->lines, check->faults, (uint64_t)check->runs.n,
 		       check->unfinished);
 		tell_chains(v);
 		puts("]}");
@@ -117,9 +120,8 @@ static void tell(const struct verify *v)
 	}
 	if (check->faults > FAULTS_TOLD_MAX)
 		printf("… and %" PRIu64 " more\n", check->faults - FAULTS_TOLD_MAX);
-	printf("%s: %" PRIu64 " line%s, %" PRIu64 " chain%s, %" PRIu64 " run%s", v->source, check->lines,
-	       plural_s(check->lines), check->n_chains, plural_s(check->n_chains), check->n_runs,
-	       plural_s(check->n_runs));
+	printf("%s: %" PRIu64 " line%s, %zu chain%s, %zu run%s", v->source, check->lines, plural_s(check->lines),
+	       check->chains.n, plural_s(check->chains.n), check->runs.n, plural_s(check->runs.n));
 	if (check->unfinished > 0)
 		printf(" (%" PRIu64 " without a stop: under way, or killed)", check->unfinished);
 	putchar('\n');

@@ -150,6 +150,14 @@ def test_what_is_changed_is_found(shop):
     assert (told["runs"], told["unfinished"]) == (3, 0)
 
 
+def test_what_a_forged_line_says_steers_no_terminal(shop):
+    shop.protect(lines(RECORDS[:1]), "--audit", "audit.log", "-q")
+    good = (shop.folder / "audit.log").read_bytes().splitlines()
+    time = json.loads(good[0])["time"].encode()
+    out, _ = verify(shop, input=reseal(good[0].replace(time, "\u009b31m".encode())) + b"\n")
+    assert "\u009b" not in out and "??31m" in out
+
+
 def test_every_byte_counts(shop):
     shop.protect(lines(RECORDS[:1]), "--audit", "audit.log", "-q")
     good = (shop.folder / "audit.log").read_bytes()

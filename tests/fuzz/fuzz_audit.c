@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rest = bytes_skip(rest, text.len + 1);
 	}
 	audit_check_end(&check);
-	CHECK(check.unfinished <= check.n_runs && check.n_chains <= check.lines);
+	CHECK(check.unfinished <= check.runs.n && check.chains.n <= check.lines);
 	audit_check_clear(&check);
 	return 0;
 }

@@ -233,6 +233,30 @@ static void test_a_file_that_became_shorter(void **state)
 	audit_free(audit);
 }
 
+/* As many as a trail of years has runs; with a list this would not end. */
+static void test_many_ids(void **state)
+{
+	struct audit_ids ids = {.buckets = NULL};
+	struct audit_id *found, *newest;
+	uint8_t id[AUDIT_ID_LEN] = {0};
+	bool added;
+
+	for (unsigned round = 0; round < 2; round++)
+		for (uint32_t i = 0; i < 300000; i++) {
+			be32_store(id + 4, i);
+			assert_int_equal(audit_ids_find(&ids, id, sizeof(*found), &found, &added, NULL), SEAL_OK);
+			assert_int_equal(added, round == 0);
+			assert_memory_equal(found->id, id, sizeof(id));
+		}
+	assert_int_equal(ids.n, 300000);
+	newest = ids.last;
+	assert_memory_equal(newest->id, id, sizeof(id));
+	be32_store(id + 4, 299998);
+	assert_memory_equal(newest->before->id, id, sizeof(id));
+	audit_ids_clear(&ids);
+	assert_null(ids.last);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_texts_are_made_plain),
 		cmocka_unit_test(test_a_line_has_a_limit),
 		cmocka_unit_test(test_a_failure_stays),
+		cmocka_unit_test(test_many_ids),
 		cmocka_unit_test(test_the_chain_of_the_target_goes_on),
 		cmocka_unit_test(test_meters_are_read),
 		cmocka_unit_test(test_a_meter_finds_the_failure),
