@@ -1,26 +1,39 @@
 /*
  * The server. libmicrohttpd runs one thread with a bounded number of connections; each request is answered at once from what
  * a page writes into a buffer. Signals are blocked in that thread, so that they go to those who look at them.
+ *
+ * Whoever sends a byte now and then is never idle. So when it gets crowded the connection that is open the longest goes: who asks
+ * and reads the answer needs a moment, whatever others hold open, from one address or from many.
  */
 #include "listen/listen.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "listen/address.h"
 
 #define CONNECTIONS_MAX 32u
-#define CONNECTIONS_MAX_PEER 16u /* of one address: whoever holds all of these keeps no probe of others out */
+#define CROWD 24u /* open ones, from which on the oldest goes when another comes */
 #define IDLE_SECONDS 10u
 #define REQUEST_MAX (16u << 10) /* bytes of one with its headers */
 #define BODY_MAX (16u << 20)
 #define PLAIN "text/plain; charset=utf-8"
 
+/* An open connection; the server's thread alone looks at it. */
+struct place {
+	uint64_t number; /* counted since the start; 0: free */
+	int fd;
+	bool told_to_go;
+};
+
 struct listener {
 	struct MHD_Daemon *daemon;
+	struct place places[CONNECTIONS_MAX];
+	uint64_t n_seen; /* connections since the start */
 	const struct listen_page *pages;
 	void *arg;
 	char address[LISTEN_ADDRESS_MAX];
@@ -94,6 +107,46 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	return send_text(connection, MHD_HTTP_NOT_FOUND, PLAIN, BYTES_LIT("no such page\n"));
 }
 
+/* The one that is open the longest, if there is a crowd. Its end is seen by the server, which then frees the place. */
+static void make_room(struct listener *listener)
+{
+	struct place *oldest = NULL;
+	size_t n = 0;
+
+	for (struct place *at = listener->places; at < listener->places + CONNECTIONS_MAX; at++) {
+		if (at->number == 0 || at->told_to_go)
+			continue;
+		n++;
+		if (oldest == NULL || at->number < oldest->number)
+			oldest = at;
+	}
+	if (n <= CROWD)
+		return;
+	oldest->told_to_go = true;
+	(void)shutdown(oldest->fd, SHUT_RDWR);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct listener *listener = arg;
+	struct place *place = *context;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (place != NULL)
+			*place = (struct place){.number = 0};
+		return;
+	}
+	for (place = listener->places; place < listener->places + CONNECTIONS_MAX && place->number != 0; place++)
+		;
+	if (place == listener->places + CONNECTIONS_MAX || info == NULL)
+		return; /* more than there can be; its idle time ends it */
+	*place = (struct place){.number = ++listener->n_seen, .fd = info->connect_fd};
+	*context = place;
+	make_room(listener);
+}
+
 /* What it says of clients that misbehave is nobody's concern. */
 static void say_nothing(void *arg, const char *fmt, va_list args)
 {
@@ -109,7 +162,7 @@ static struct MHD_Daemon *start(struct listener *listener, int fd)
 	daemon = MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
 				  on_request, listener, MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL,
 				  MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-				  MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_MAX_PEER,
+				  MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
 				  MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 				  (size_t)REQUEST_MAX, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

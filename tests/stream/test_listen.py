@@ -321,22 +321,23 @@ def test_rude_clients_hurt_nobody(program, start):
     assert run.process.poll() is None
 
 
-def test_one_address_keeps_no_other_out(program, start):
-    """As many connections as it may have, that never end their requests: probes come from elsewhere."""
+@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["127.0.0.2", "127.0.0.3", "127.0.0.4"]])
+def test_slow_clients_keep_nobody_out(program, start, addresses):
+    """More connections than are served, none of them idle, from the prober's address or from others."""
     run = start(*program.pump_args("--listen", "127.0.0.1:0"))
     host, port = run.address.rsplit(":", 1)
     slow = []
-    for _ in range(40):
-        slow.append(socket.create_connection((host, int(port)), timeout=60, source_address=("127.0.0.2", 0)))
+    for n in range(60):
+        slow.append(socket.create_connection((host, int(port)), timeout=60, source_address=(addresses[n % len(addresses)], 0)))
         slow[-1].sendall(b"GET /livez HTTP/1.1\r\n")
-    try:
-        slow[20].sendall(b"\r\n")
-        assert slow[20].recv(1) == b""  # one too many, which was closed at once
-    except (BrokenPipeError, ConnectionResetError):
-        pass
-    assert run.ask("/livez")[0] == 200
+    for _ in range(3):
+        assert run.ask("/livez")[0] == 200
+    assert slow[0].recv(1) == b""  # the oldest went
+    slow[-1].sendall(b"\r\n")
+    assert slow[-1].recv(12) == b"HTTP/1.1 200"  # the latest is served
     for connection in slow:
         connection.close()
+    assert run.ask("/metrics")[0] == 200
 
 
 def test_failed_records_do_not_flood_the_log(program):
