@@ -69,20 +69,17 @@ static bool is_state(struct seal_bytes key)
 static struct sort sort_token(const char *space, const struct store_item *item)
 {
 	const uint8_t *store_key = token_row_store_key(item->value);
+	const struct seal_bytes name = bytes_skip(item->key, TOKEN_GENERATION_LEN);
 	struct token_state state;
-	struct token_key key;
 
 	(void)space;
 	if (is_state(item->key))
 		return (struct sort){token_state_parse(item->value, &state), STORE_ROW_STATE, NULL};
-	if (!token_key_set(&key, item->key) || store_key == NULL)
+	if (item->key.len > TOKEN_KEY_MAX || name.len < 2 || store_key == NULL ||
+	    (name.ptr[0] != TOKEN_ROW_TOKEN && name.ptr[0] != TOKEN_ROW_FINGERPRINT))
 		return (struct sort){.known = false};
-	return (struct sort){
-		true,
-		token_key_bytes(&key).ptr[TOKEN_GENERATION_LEN] == TOKEN_ROW_TOKEN ? STORE_ROW_TOKEN
-										   : STORE_ROW_FINGERPRINT,
-		store_key,
-	};
+	return (struct sort){true, name.ptr[0] == TOKEN_ROW_TOKEN ? STORE_ROW_TOKEN : STORE_ROW_FINGERPRINT,
+			     store_key};
 }
 
 static const struct {

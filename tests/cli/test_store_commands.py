@@ -175,6 +175,9 @@ def test_tokens(run, tokens):
     ("UPDATE sealstream_row SET value = CAST(x'09' || substr(value, 2) AS BLOB) WHERE its_a_token", 1, 0, 0),
     ("UPDATE sealstream_row SET value = CAST(substr(value, 1, 60) || iif(substr(value, 61, 1) = x'00', x'01', x'00') || substr(value, 62) AS BLOB) WHERE its_a_token", 0, 0, 1),
     ("UPDATE sealstream_row SET key = CAST(substr(key, 1, 40) || iif(substr(key, 41) = x'00', x'01', x'00') AS BLOB) WHERE its_a_token", 0, 0, 1),
+    ("UPDATE sealstream_row SET key = CAST(substr(key, 1, 8) || 'x' || substr(key, 10) AS BLOB) WHERE its_a_token", 1, 0, 0),
+    ("UPDATE sealstream_row SET key = CAST(substr(key, 1, 9) AS BLOB) WHERE its_a_token", 1, 0, 0),
+    ("UPDATE sealstream_row SET key = x'00' WHERE its_a_token", 1, 0, 0),
     ("UPDATE sealstream_row SET value = x'02' WHERE space = 'tokens' AND length(key) = 21", 1, 0, 0),
     ("DELETE FROM sealstream_row WHERE space = 'keys' AND length(key) = 33", 0, 2 * PEOPLE + 2, 0),
 ])
