@@ -74,10 +74,10 @@ def test_topics(engine, policy):
     other = sealstream.Policy.from_text(POLICY).topic("purchases")
     with pytest.raises(sealstream.UsageError):
         engine.protect(other, [PURCHASE])
-    for name in ("nul\0", "\ud800"):
+    for name in ("nul\0", "\ud800", "a\nb", "a\x1b[31m"):
         with pytest.raises(sealstream.UsageError) as caught:
             engine.protect(name, [PURCHASE])
-        assert str(caught.value).encode()
+        assert str(caught.value).encode() and str(caught.value).isprintable()
     for wrong in (None, b"purchases", 1, [topic]):
         with pytest.raises(TypeError, match="give a topic's name or a Topic, not"):
             engine.protect(wrong, [PURCHASE])

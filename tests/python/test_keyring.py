@@ -1,4 +1,6 @@
 """Keys of the embedded keyring."""
+import weakref
+
 import pytest
 import sealstream
 
@@ -96,3 +98,12 @@ def test_closed(keyring):
     with pytest.raises(sealstream.UsageError, match="the keyring is closed"):
         keyring.keys()
     assert "closed" in repr(keyring)
+
+
+def test_an_exception_does_not_keep_a_closed_one(keyring):
+    """Which would keep its master key in memory."""
+    with pytest.raises(sealstream.SealError) as caught:
+        keyring.info("none")
+    opened = weakref.ref(keyring._open)
+    keyring.close()
+    assert caught.value.__traceback__ is not None and opened() is None

@@ -1,6 +1,8 @@
 """Threads, and processes: forked while others are at work, spawned, closed under way."""
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -130,6 +132,37 @@ def test_a_child_that_never_uses_it_ends(engine):
     process.join(60)
     assert process.exitcode == 0
     assert engine.reveal("purchases", engine.protect("purchases", [PURCHASE])) == [PURCHASE]
+
+
+def opened_elsewhere(engine, keyring, sealed, queue):
+    os.chdir("/")
+    queue.put((keyring.keys(), engine.reveal("purchases", sealed)))
+
+
+def test_a_child_in_another_directory(policy, keyring, monkeypatch):
+    """As services are that leave their terminal."""
+    monkeypatch.chdir(os.path.dirname(keyring.path))
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    with sealstream.Keyring("keyring") as near, sealstream.Engine(policy, keyring="keyring") as engine:
+        sealed = engine.protect("purchases", [PURCHASE])
+        process = context.Process(target=opened_elsewhere, args=(engine, near, sealed, queue))
+        process.start()
+        process.join(60)
+        assert process.exitcode == 0 and queue.get(timeout=60) == (["cards", "join", "pii"], [PURCHASE])
+
+
+AT_THE_END = f"""import io, sys, sealstream
+keyring = sealstream.Keyring(sys.argv[1])
+io.kept = [keyring, sealstream.Engine(sealstream.Policy.from_text({POLICY!r}), keyring=keyring)]
+del keyring
+"""
+
+
+def test_what_is_open_when_python_ends(keyring):
+    """Ends in silence, although modules are gone by then."""
+    done = subprocess.run([sys.executable, "-c", AT_THE_END, keyring.path], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def spawned(directory, sealed, queue):

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from typing import Any, Literal, NoReturn, Union, overload
+from typing import Any, Callable, Literal, NoReturn, Union, overload
 
 from ._arrow import ArrowData, Column, set_input
 from ._errors import SealError, make_error, raise_error, text_of, usage_error
@@ -63,8 +63,8 @@ class _Pool:
         else:
             lib.seal_engine_free(engine)
 
-    def __del__(self) -> None:
-        if self.pid != os.getpid():  # a child of fork(): locks in there may be held by nobody
+    def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:  # when Python ends, modules are empty by now
+        if self.pid != getpid():  # a child of fork(): locks in there may be held by nobody
             return
         for engine in (*self._idle, self._taken):
             lib.seal_engine_free(engine)

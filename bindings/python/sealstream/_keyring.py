@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Callable, NamedTuple, NoReturn
 
 from ._errors import raise_error, text_of, usage_error
 from ._native import ffi, lib
@@ -44,16 +44,22 @@ class KeyringOptions:
     def __init__(self, directory: str | PathLike | None = None, master_key_file: str | PathLike | None = None,
                  passphrase_file: str | PathLike | None = None, create: bool = False) -> None:
         paths = {"dir": directory, "master_key_file": master_key_file, "passphrase_file": passphrase_file}
-        self._kept = {name: ffi.new("char[]", c_path(path, f"the keyring's {name}"))
+        self._kept = {name: ffi.new("char[]", c_path(_absolute(path), f"the keyring's {name}"))
                       for name, path in paths.items() if path is not None}
         self.pointer = ffi.new("struct seal_keyring_options *", {"create": create, **self._kept})
         self.pointer.size = ffi.sizeof("struct seal_keyring_options")
 
 
+def _absolute(path: str | PathLike) -> str:
+    """A child of fork() may stand in another directory when it opens the keyring anew; links are left as they are."""
+    given = os.fsdecode(path)
+    return given if not given or os.path.isabs(given) else os.path.join(os.getcwd(), given)
+
+
 class _Open:
     """A keyring of C. It is closed when the last call that uses it has ended, and never in a child of fork()."""
 
-    __slots__ = ("pid", "pointer")
+    __slots__ = ("__weakref__", "pid", "pointer")
 
     def __init__(self, options: KeyringOptions) -> None:
         self.pid = 0
@@ -62,8 +68,8 @@ class _Open:
             raise_error(err)
         self.pointer, self.pid = out[0], os.getpid()
 
-    def __del__(self) -> None:
-        if self.pid == os.getpid():
+    def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:  # when Python ends, modules are empty by now
+        if self.pid == getpid():
             lib.seal_keyring_close(self.pointer)
 
 
@@ -193,7 +199,9 @@ class Keyring:
 
     def _call(self, function: Any, *arguments: Any) -> None:
         err, opened = ffi.new("struct seal_err *"), self._here()
-        if function(opened.pointer, *arguments, err) != lib.SEAL_OK:
+        rc = function(opened.pointer, *arguments, err)
+        del opened  # an exception's frames must not keep a closed keyring
+        if rc != lib.SEAL_OK:
             raise_error(err)
 
 

@@ -1,6 +1,7 @@
 """Series of polars and pandas. Neither is imported here: whoever gives one has it."""
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Callable
 
 from ._arrow import Column
@@ -19,8 +20,12 @@ def map_series(of_list: Callable[..., list[Any]], of_arrow: Callable[..., Column
         return _objects(of_list, topic, series, errors)
     import pyarrow as pa  # what such a Series is made of
 
-    column = _column(of_arrow, topic, pa.array(series), errors)
-    made = pa.array(column)
+    data = None
+    with contextlib.suppress(UnicodeError):  # of a str that is no text; it holds that str
+        data = pa.array(series)
+    if data is None:
+        return _objects(of_list, topic, series, errors)
+    made = pa.array(_column(of_arrow, topic, data, errors))
     return type(series)(made.to_pandas(types_mapper=lambda _: series.dtype).array, index=series.index,
                         name=series.name)
 
@@ -44,4 +49,4 @@ def _objects(of_list: Callable[..., list[Any]], topic: Any, series: Any, errors:
         elif isinstance(result, SealError) and errors is not None:
             errors.append(result)
             made[at] = None
-    return type(series)(made, index=series.index, name=series.name, dtype=object)
+    return type(series)(made, index=series.index, name=series.name, dtype=series.dtype)

@@ -29,7 +29,7 @@ def data_of(text: str | bytes, what: str) -> bytes:
 
 def shown(text: str) -> str:
     """For messages: what can always be printed."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def _whole(data: bytes, what: Any) -> bytes:

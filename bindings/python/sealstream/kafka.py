@@ -9,6 +9,7 @@ They go record by record; who has many at once calls Engine.protect and Engine.r
 """
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Callable, Protocol, Union
 
 from ._engine import Engine
@@ -77,10 +78,9 @@ class _Codec:
 def _bytes(value: Payload) -> bytes | None:
     if not isinstance(value, str):
         return value
-    try:
+    with contextlib.suppress(UnicodeError):  # it holds the value, so that ours may not even have it as its context
         return value.encode()
-    except UnicodeError:  # which would hold the value
-        raise DataError("the str has half a surrogate pair, which is no text", status="data", code="syntax") from None
+    raise DataError("the str has half a surrogate pair, which is no text", status="data", code="syntax")
 
 
 def _is_key(context: Context | None) -> bool:

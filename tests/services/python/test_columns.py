@@ -107,6 +107,19 @@ def test_values_that_fail(engine, series):
     assert list(missing) == [False, True, True]
 
 
+@pytest.mark.parametrize("kind", ["object", "string"])
+def test_text_that_is_none(engine, kind):
+    """Fails alone, as it does in a list; no exception holds it."""
+    series = pd.Series([PURCHASE, None, "Ada \ud800"], pd.Index([5, 6, 7]), name="v", dtype=kind)
+    with pytest.raises(sealstream.DataError, match="half a surrogate pair") as caught:
+        engine.protect_series("purchases", series)
+    assert caught.value.index == 2 and caught.value.__context__ is None
+    errors = []
+    sealed = engine.protect_series("purchases", series, errors=errors)
+    assert [error.index for error in errors] == [2] and sealed.isna().tolist() == [False, True, True]
+    assert (sealed.dtype, sealed.name, sealed.index.tolist()) == (series.dtype, "v", [5, 6, 7])
+
+
 def test_what_is_no_series(engine):
     for other in (["{}"], pd.DataFrame({"a": ["{}"]}), pd.Series([1]), pl.Series([1]), "x", None):
         with pytest.raises(TypeError):
