@@ -25,7 +25,9 @@ def main() -> int:
     source = (spark.readStream.format("kafka").option("kafka.bootstrap.servers", options.brokers)
               .option("subscribe", options.source).option("startingOffsets", "earliest").load())
     convert = sealstream.spark.reveal if options.reveal else sealstream.spark.protect
-    made = convert(source.select("key", "value"), options.policy, topic=options.policy_topic or options.source)
+    topic = sealstream.Policy.from_file(options.policy).topic(options.policy_topic or options.source)
+    made = convert(source.select("key", "value"), options.policy, topic=options.policy_topic or options.source,
+                   key=None if topic.key is None else "key")
     writer = (made.writeStream.format("kafka").option("kafka.bootstrap.servers", options.brokers)
               .option("topic", options.target).option("checkpointLocation", options.checkpoint))
     if options.once:

@@ -139,6 +139,27 @@ def test_sql_and_parquet(spark, policy, tmp_path):
     assert spark.sql(f"select seal_protect('{BAD_CARD}', 'purchases') as v").first().v is None
 
 
+@pytest.mark.parametrize("large", ["true", "false"])
+def test_bytes_that_are_no_text(spark, policy, large):
+    """With a key beside them, and where Spark sends Arrow's large types."""
+    schema = "key string, value binary, headers array<struct<key:string,value:binary>>"
+    df = spark.createDataFrame([("k", b"\xff\x00", [("a", b"\xfe")]), (None, None, None)], schema).coalesce(1)
+    spark.conf.set("spark.sql.execution.arrow.useLargeVarTypes", large)
+    try:
+        made = seal.protect(df, policy, topic="raw", key="key", headers="headers", failed="column").cache()
+        assert made.first().seal_error is None and bytes(made.first().value).startswith(b"vault:v1:")
+        back = seal.reveal(made.drop("seal_error"), policy, topic="raw", key="key", headers="headers")
+        assert back.collect() == df.collect()
+    finally:
+        spark.conf.unset("spark.sql.execution.arrow.useLargeVarTypes")
+
+
+def test_a_bare_null_in_sql(spark, policy):
+    seal.register(spark, policy)
+    row = spark.sql("select seal_protect(null, 'purchases') as a, seal_reveal_text(null, 'purchases') as b").first()
+    assert tuple(row) == (None, None)
+
+
 def test_a_policy_of_text_needs_no_file(spark, policy):
     df = spark.createDataFrame([(purchase(1),)], "value string")
     made = seal.protect(df, sealstream.Policy.from_text(POLICY), topic="purchases")

@@ -18,7 +18,7 @@ from pyspark.sql.types import ArrayType, BinaryType, StringType, StructField, St
 from .._errors import usage_error
 from .._policy import Policy
 from ._errors import error_of, errors
-from ._worker import Job, Keys, convert_batches, convert_column, convert_series
+from ._worker import Job, Keys, check_key, convert_batches, convert_column, convert_series
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -101,13 +101,17 @@ def _converted(what: str, df: DataFrame, policy: PolicyLike, column: str, topic:
     if headers is not None and _field(schema, headers).dataType.simpleString() != HEADERS_TYPE.simpleString():
         raise usage_error(f"column '{headers}' has no headers: it must be {HEADERS_TYPE.simpleString()}")
     if topic is not None:
-        loaded.topic(topic)
+        rules = loaded.topic(topic)
+        if what == "protect" and key is None:
+            check_key(rules, schema.names)
     elif "topic" not in schema.names or schema["topic"].dataType != StringType():
         raise usage_error("there is no string column 'topic' to take each row's topic from; give topic=…")
+    named = [name for name in (column, key, headers) if name is not None]
+    if len(set(named)) < len(named):
+        raise usage_error("column, key and headers must name different columns")
     if failed == "column" and error_column in schema.names:
         raise usage_error(f"there is a column '{error_column}' already; give error_column another name")
-    changed = {name for name in (column, key, headers) if name is not None}
-    fields = [StructField(field.name, field.dataType, field.nullable or field.name in changed, field.metadata)
+    fields = [StructField(field.name, field.dataType, field.nullable or field.name in named, field.metadata)
               for field in schema.fields]
     if failed == "column":
         fields.append(StructField(error_column, ERROR_TYPE))

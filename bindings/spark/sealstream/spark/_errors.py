@@ -13,7 +13,7 @@ from typing import NoReturn
 from .. import _errors
 from .._errors import SealError
 
-MARK = "sealstream-error: "
+MARK = "\nsealstream-error: "  # no line of an error's text begins so
 _CLASSES = {name: getattr(_errors, name)
             for name in ("RetryError", "DataError", "DeniedError", "UsageError", "FatalError")}
 
@@ -26,7 +26,8 @@ def raise_to_driver(error: SealError) -> NoReturn:
     """`from None`, so that the driver reads one traceback and not three."""
     members = {"class": type(error).__name__, "text": error.text, "status": error.status, "code": error.code,
                "place": error.place, "index": error.index}
-    raise WorkerError(f"{error}\n{MARK}{json.dumps(members)}") from None
+    told = " ".join(str(error).splitlines())
+    raise WorkerError(f"{told}{MARK}{json.dumps(members)}") from None
 
 
 def error_of(exception: BaseException | None) -> SealError | None:
@@ -37,7 +38,7 @@ def error_of(exception: BaseException | None) -> SealError | None:
             return exception
         text = str(exception)
         if (at := text.find(MARK)) >= 0:
-            with contextlib.suppress(ValueError, KeyError):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
                 members = json.JSONDecoder().raw_decode(text, at + len(MARK))[0]
                 return _CLASSES[members.pop("class")](members.pop("text"), **members)  # type: ignore[no-any-return]
         exception = exception.__cause__ or exception.__context__

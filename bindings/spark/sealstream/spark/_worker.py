@@ -5,6 +5,7 @@ Only a policy's text and names come here with the query. No exception that leave
 """
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .._engine import Engine
-from .._errors import SealError, usage_error
+from .._errors import SealError, UsageError, usage_error
 from .._policy import Policy, Topic
 from .._records import Record
 from ._errors import raise_to_driver
@@ -59,7 +60,7 @@ def convert_batches(job: Job, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.
     try:
         for batch in batches:
             if batch.num_rows:
-                yield _batch(job, _engine(job.keys), batch)
+                yield from _batch(job, _engine(job.keys), batch)
     except SealError as error:
         raise_to_driver(error)
 
@@ -67,11 +68,12 @@ def convert_batches(job: Job, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.
 def convert_column(keys: Keys, what: str, text: bool, failed: str, values: pa.Array, topics: pa.Array) -> pa.Array:
     """For SQL functions: strings or bytes, as the function was registered."""
     try:
-        engine, made_of = _engine(keys), pa.string() if text else pa.binary()
+        engine, made_of, values = _engine(keys), pa.string() if text else pa.binary(), _data(values)
         convert = engine.protect_arrow if what == "protect" else engine.reveal_arrow
-        groups = _groups(engine, topics)
-        parts = [pa.array(convert(topic, values if rows is None else values.take(rows), on_error=failed))
-                 for topic, rows in groups]
+        groups, parts = _groups(engine, topics), []
+        for topic, rows in groups:
+            with _numbered(rows):
+                parts.append(pa.array(convert(topic, values if rows is None else values.take(rows), on_error=failed)))
         made = _in_order(pa.chunked_array(parts, values.type), groups)
         return _cast(made, made_of)
     except SealError as error:
@@ -84,9 +86,17 @@ def convert_series(keys: Keys, what: str, text: bool, failed: str, values: Any, 
         column = pa.array(values, from_pandas=True)
         names = pa.array(topics, pa.string(), from_pandas=True)
     except pa.ArrowException:  # whose text has the value
-        raise TypeError("give strings or bytes, and a topic") from None
-    column = column.cast(pa.binary()) if column.type == pa.null() else column
+        raise_to_driver(usage_error("give strings or bytes, and a topic"))
     return convert_column(keys, what, text, failed, column, names).to_pandas()
+
+
+def _data(values: pa.Array) -> pa.Array:
+    """What a function was given, if it can take that; SQL's bare NULL has a type of its own."""
+    if values.type == pa.null():
+        return values.cast(pa.binary())
+    if not (_is_text(values.type) or pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)):
+        raise usage_error(f"give strings or bytes, not {values.type}: make JSON of it with to_json, or cast it")
+    return values
 
 
 def _cast(values: pa.Array, made_of: pa.DataType) -> pa.Array:
@@ -103,9 +113,22 @@ def _groups(engine: Engine, topics: pa.Array) -> list[tuple[Topic, pa.Array | No
     names = pc.unique(topics).to_pylist()
     if None in names:
         raise usage_error("a row has no topic: its column 'topic' is null")
+    if names and not _is_text(topics.type):
+        raise usage_error(f"a topic is a string, not {topics.type}")
     if len(names) == 1:
         return [(engine.policy.topic(names[0]), None)]
     return [(engine.policy.topic(name), pc.indices_nonzero(pc.equal(topics, name))) for name in names]
+
+
+@contextlib.contextmanager
+def _numbered(rows: pa.Array | None) -> Iterator[None]:
+    """An error of a group's row tells the row's number in the batch."""
+    try:
+        yield
+    except SealError as error:
+        if rows is not None and error.index is not None:
+            error.index = rows[error.index].as_py()
+        raise
 
 
 def _in_order(made: Any, groups: list[tuple[Topic, pa.Array | None]]) -> Any:
@@ -116,13 +139,56 @@ def _in_order(made: Any, groups: list[tuple[Topic, pa.Array | None]]) -> Any:
     return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
 
 
-def _batch(job: Job, engine: Engine, batch: pa.RecordBatch) -> pa.RecordBatch:
-    convert = _records if job.key is not None or job.headers is not None else _values
+def _batch(job: Job, engine: Engine, batch: pa.RecordBatch) -> list[pa.RecordBatch]:
+    """The batch converted; more than one where it has become too large for one."""
     if job.topic is not None:
-        return convert(job, engine, engine.policy.topic(job.topic), batch)
-    groups = _groups(engine, _column(batch, "topic"))
-    parts = [convert(job, engine, topic, batch if rows is None else batch.take(rows)) for topic, rows in groups]
-    return parts[0] if len(parts) == 1 else _in_order(pa.Table.from_batches(parts), groups).to_batches()[0]
+        return [_part(job, engine, engine.policy.topic(job.topic), batch)]
+    groups, parts = _groups(engine, _column(batch, "topic")), []
+    for topic, rows in groups:
+        with _numbered(rows):
+            parts.append(_part(job, engine, topic, batch if rows is None else batch.take(rows)))
+    if len(parts) > 1:
+        parts = _in_order(pa.Table.from_batches(parts), groups).to_batches()
+    return parts
+
+
+def _part(job: Job, engine: Engine, topic: Topic, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows of one topic."""
+    if job.what == "protect":
+        _check_parts(job, topic, batch)
+    convert = _records if job.key is not None or job.headers is not None else _values
+    return convert(job, engine, topic, batch)
+
+
+def _check_parts(job: Job, topic: Topic, batch: pa.RecordBatch) -> None:
+    """Where the policy has rules for keys or headers, a record leaves with the results of all, or not at all: columns
+    named as those of Kafka's source must have been named to us then."""
+    names = batch.schema.names
+    if job.key is None:
+        check_key(topic, names)
+    if job.headers is None and "headers" in names and any(topic.header(name) for name in _header_names(batch)):
+        raise _in_clear("headers", "headers")
+
+
+def check_key(topic: Topic, names: list[str]) -> None:
+    """Of columns with these names none is a key with rules."""
+    if "key" in names and topic.key is not None:
+        raise _in_clear("keys", "key")
+
+
+def _in_clear(what: str, column: str) -> UsageError:
+    return usage_error(f"the policy has rules for {what}, and there is a column '{column}': give {column}='{column}', "
+                       "or drop or rename the column before")
+
+
+def _header_names(batch: pa.RecordBatch) -> set[str]:
+    """In Kafka's column; empty where it is of another kind."""
+    column = _column(batch, "headers")
+    if not pa.types.is_list(column.type) or not pa.types.is_struct(column.type.value_type):
+        return set()
+    names = column.flatten()
+    names = names.field("key") if names.type.get_field_index("key") >= 0 else names.field(0)
+    return {name for name in pc.unique(names).to_pylist() if isinstance(name, str)}
 
 
 def _values(job: Job, engine: Engine, topic: Topic, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -141,6 +207,9 @@ def _records(job: Job, engine: Engine, topic: Topic, batch: pa.RecordBatch) -> p
     failures = [record for record in made if isinstance(record, SealError)]
     good: list[Record | None] = [None if isinstance(record, SealError) else record for record in made]
     results: dict[str, list[Any]] = {job.column: [record and record.value for record in good]}
+    if job.headers is None and any(record is not None and record.headers for record in good):
+        raise usage_error("the policy has 'carry: header': without the wrapped data keys, which stand in headers, "
+                          "nothing could be revealed; give headers=, a column that may hold nulls")
     if job.key is not None:
         results[job.key] = [record and record.key for record in good]
     if job.headers is not None:
@@ -168,9 +237,13 @@ def _rows(job: Job, batch: pa.RecordBatch, as_bytes: bool = False) -> list[Recor
 def _items(column: pa.Array, as_bytes: bool) -> list[Any]:
     """Bytes or str. Strings of Spark may have bytes that are no UTF-8: those fail in the engine, each for itself."""
     items: list[Any] = column.cast(pa.binary()).to_pylist()
-    if as_bytes or column.type == pa.binary():
+    if as_bytes or not _is_text(column.type):
         return items
     return [None if item is None else item.decode("utf-8", "surrogateescape") for item in items]
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _header_list(record: Record) -> list[dict[str, Any]]:
