@@ -30,6 +30,7 @@ struct audit {
 	pthread_mutex_t writing;
 	struct audit_target *target;
 	struct audit_link link;
+	uint64_t cut; /* bytes that were taken away and that no line has told of */
 	bool written; /* a line of this run */
 	struct seal_err failure; /* of the first line that failed */
 };
@@ -37,8 +38,7 @@ struct audit {
 /* ---- lines ---- */
 
 /* Under `writing`, between enter and leave. */
-static enum seal_status add_line(struct audit *a, const char *event, struct seal_bytes members, uint64_t cut,
-				 struct seal_err *err)
+static enum seal_status add_line(struct audit *a, const char *event, struct seal_bytes members, struct seal_err *err)
 {
 	struct seal_buf text = BUF_INIT(AUDIT_LINE_MAX + 1), all = BUF_INIT(MEMBERS_MAX);
 	struct audit_link link = a->link;
@@ -47,11 +47,12 @@ static enum seal_status add_line(struct audit *a, const char *event, struct seal
 	if (link.seq == 0)
 		memcpy(link.chain, a->run, sizeof(link.chain));
 	SEAL_TRY(buf_append(&all, members, err));
-	if (cut > 0)
-		SEAL_TRY(audit_put_number(&all, "cut", cut, err));
+	if (a->cut > 0)
+		SEAL_TRY(audit_put_number(&all, "cut", a->cut, err));
 	SEAL_TRY(audit_line_write(&text, &link, a->run, clock_unix_ms(), event, buf_bytes(&all), err));
 	SEAL_TRY(a->target->ops->append(a->target, &link, buf_bytes(&text), err));
 	a->link = link;
+	a->cut = 0;
 	a->written = true;
 out:
 	buf_clear(&text);
@@ -59,23 +60,54 @@ out:
 	return rc;
 }
 
-enum seal_status audit_append(struct audit *a, const char *event, struct seal_bytes members, struct seal_err *err)
+/* Under `writing`: where the chain stands in the target. */
+static enum seal_status enter(struct audit *a, struct seal_err *err)
 {
 	const struct audit_target_ops *ops = a->target->ops;
+	uint64_t cut = 0;
+	enum seal_status rc = ops->enter != NULL ? ops->enter(a->target, &a->link, &cut, err) : SEAL_OK;
+
+	a->cut += cut;
+	return rc;
+}
+
+static void leave(struct audit *a)
+{
+	if (a->target->ops->leave != NULL)
+		a->target->ops->leave(a->target);
+}
+
+/*
+ * A look at the target, without a line: one that has moved on twice since the last line would not be where the chain goes on. What
+ * is wrong there, the next line finds, too.
+ */
+static void follow(struct audit *a)
+{
+	struct seal_err ignored = SEAL_ERR_INIT;
+
+	pthread_mutex_lock(&a->writing);
+	if (a->failure.status == SEAL_OK) {
+		if (enter(a, &ignored) != SEAL_OK)
+			err_clear(&ignored);
+		leave(a);
+	}
+	pthread_mutex_unlock(&a->writing);
+}
+
+enum seal_status audit_append(struct audit *a, const char *event, struct seal_bytes members, struct seal_err *err)
+{
 	struct seal_err why = SEAL_ERR_INIT;
 	bool first = false;
-	uint64_t cut = 0;
 	enum seal_status rc;
 
 	pthread_mutex_lock(&a->writing);
 	rc = a->failure.status;
 	why = a->failure;
 	if (rc == SEAL_OK) {
-		rc = ops->enter != NULL ? ops->enter(a->target, &a->link, &cut, &why) : SEAL_OK;
+		rc = enter(a, &why);
 		if (rc == SEAL_OK)
-			rc = add_line(a, event, members, cut, &why);
-		if (ops->leave != NULL)
-			ops->leave(a->target);
+			rc = add_line(a, event, members, &why);
+		leave(a);
 		first = rc != SEAL_OK;
 		if (first)
 			a->failure = why;
@@ -155,6 +187,7 @@ static void *read_meters(void *arg)
 		for (meter = a->meters; meter != NULL; meter = meter->next)
 			if (read_meter(a, meter, NULL) != SEAL_OK)
 				break;
+		follow(a);
 		next_ms = clock_mono_ms() + a->options.interval_ms;
 	}
 	pthread_mutex_unlock(&a->metering);

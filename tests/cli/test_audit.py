@@ -1,8 +1,10 @@
 """--audit: who used which key for what is in the trail, nothing else is; what is done to a trail is found."""
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -166,6 +168,34 @@ def test_every_byte_counts(shop):
     for i in range(0, len(line), 7):
         changed = good[:at + i] + bytes([good[at + i] ^ 1]) + good[at + i + 1:]
         verify(shop, input=changed, exit_code=65)
+
+
+def test_a_program_with_nothing_to_write_follows_a_trail(shop):
+    """It is renamed twice before one of two writers has another line: that would go on where the other has been meanwhile."""
+    path = shop.folder / "audit.log"
+
+    def has_open(process, file):
+        found = []
+        for fd in pathlib.Path(f"/proc/{process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found.append(fd.stat().st_ino)
+        return file.stat().st_ino in found
+
+    def start():
+        return shop.start("protect", "--audit", "audit.log", "--audit-interval", "1s", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+    idle, busy = start(), start()
+    wait_for(lambda: [event["event"] for event in trail(shop)].count("policy") == 2)
+    path.rename(shop.folder / "1.log")
+    busy.stdin.write(lines(RECORDS[:1]))
+    busy.stdin.flush()
+    wait_for(lambda: path.exists() and path.stat().st_size > 0 and has_open(idle, path))
+    path.rename(shop.folder / "2.log")
+    for process in (idle, busy):
+        process.communicate(lines(RECORDS[:1]), timeout=60)
+        assert process.returncode == 0
+    out, _ = verify(shop, input=b"".join((shop.folder / name).read_bytes() for name in ("1.log", "2.log", "audit.log")))
+    assert "1 chain, 2 runs\n" in out
 
 
 def test_a_trail_goes_on_after_a_crash(shop):

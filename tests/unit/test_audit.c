@@ -154,6 +154,7 @@ static void test_meters_are_read(void **state)
 	wait_until(&a.reads, atomic_load(&a.reads) + 3);
 	assert_int_equal(atomic_load(&b.reads), reads);
 	assert_int_equal(audit_meter_remove(audit, &a.meter, &err), SEAL_OK);
+	wait_until(&fake.enters, fake.appends + 3); /* without lines, too */
 	assert_int_equal(check_text(), 2);
 	end(audit);
 }
