@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "cmd/token_use.h"
 #include "json/string.h"
+#include "methods/metadata.h"
 #include "methods/text_form.h"
 
 #define GROUP_LEN 8
@@ -185,7 +186,9 @@ static enum seal_status read_string(enum member member, struct seal_bytes text, 
 		return SEAL_OK;
 	case MEMBER_METADATA:
 		record->metadata = text;
-		return SEAL_OK;
+		return text.len == 0 || metadata_is_valid(text, TOKEN_METADATA_MAX)
+			       ? SEAL_OK
+			       : bad(member, "parts like purpose=billing, with commas between", err);
 	case MEMBER_VALUE_BASE64:
 		return read_base64(member, text, arena, &record->item.value, err);
 	case MEMBER_PLACE:

@@ -218,6 +218,8 @@ def test_export_and_import(tokens, tmp_path):
     ('{"token":"seal:t1:AAECAwQFBgcICQoLDA0ODw","kind":"string","value":"x","convergent":1}', "true or false"),
     ('{"token":"seal:t1:AAECAwQFBgcICQoLDA0ODw","kind":"string","value":"x","kind":"string"}', "there once"),
     ('{"token":"seal:t1:AAECAwQFBgcICQoLDA0ODw","kind":"string","value":"x","more":1}', "do not have"),
+    ('{"token":"seal:t1:AAECAwQFBgcICQoLDA0ODw","kind":"string","value":"x","metadata":"a=b\\n  value  y"}', "metadata must be"),
+    ('{"token":"seal:t1:AAECAwQFBgcICQoLDA0ODw","kind":"string","value":"x","metadata":"billing"}', "metadata must be"),
 ])
 def test_import_of_bad_lines(tokens, line, says):
     good = '{"token":"seal:t1:BBECAwQFBgcICQoLDA0ODw","kind":"string","value":"secret"}'
