@@ -131,7 +131,8 @@ static bool has_printed_card_at(struct seal_bytes run, size_t at, bool after_fou
 		if (end > run.len || digits_end(run, end) > end ||
 		    (i == 0 && (after_four || digits_end(run, end + 1) == end + 5)))
 			continue;
-		if (value_has_shape(bytes_of(run.ptr + at, len), shapes[i]) && run_is_card(bytes_of(run.ptr + at, len)))
+		if (value_has_shape(bytes_of(run.ptr + at, len), shapes[i]) &&
+		    run_is_card(bytes_of(run.ptr + at, len)))
 			return true;
 	}
 	return false;
