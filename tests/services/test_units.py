@@ -56,3 +56,10 @@ def test_brokers_that_are_away_for_long_are_waited_for():
     assert settings()["Unit"]["StartLimitIntervalSec"] == ["0"] and "StartLimitBurst" not in settings()["Unit"]
     assert "69" not in settings()["Service"]["RestartPreventExitStatus"][0].split()
     assert settings()["Service"]["Restart"] == ["on-failure"]
+
+
+def test_an_audit_trail_has_a_place():
+    """All but its directories is read-only for a run: a trail in a file that docs/AUDIT.md names must be in one of these."""
+    service = settings()["Service"]
+    assert service["ProtectSystem"] == ["strict"] and service["LogsDirectory"] == ["sealstream/%i"]
+    assert service["LogsDirectoryMode"] == ["0700"] == service["StateDirectoryMode"]
