@@ -1,4 +1,5 @@
 """--listen: health and metrics of a run, as Prometheus and Kubernetes ask for them."""
+import contextlib
 import hashlib
 import json
 import os
@@ -332,7 +333,8 @@ def test_slow_clients_keep_nobody_out(program, start, addresses):
         slow[-1].sendall(b"GET /livez HTTP/1.1\r\n")
     for _ in range(3):
         assert run.ask("/livez")[0] == 200
-    assert slow[0].recv(1) == b""  # the oldest went
+    with contextlib.suppress(ConnectionResetError):
+        assert slow[0].recv(1) == b""  # the oldest went
     slow[-1].sendall(b"\r\n")
     assert slow[-1].recv(12) == b"HTTP/1.1 200"  # the latest is served
     for connection in slow:
