@@ -43,6 +43,34 @@ static void tell_plan(const struct plan *plan)
 			log_say(LOG_WARNING, "%s", text);
 }
 
+#define UNFOUND_TOLD 8
+
+void policy_use_tell_unfound(const struct policy_use *use, uint64_t records, const char *hint)
+{
+	const struct policy_topic *topic = use->topic;
+	size_t unfound = 0;
+
+	for (size_t i = 0; i < topic->n_rules; i++)
+		unfound += !plan_rule_found(use->plan, topic, i);
+	if (records == 0 || unfound == 0)
+		return;
+	if (unfound == topic->n_rules) {
+		log_say(LOG_WARNING,
+			"no record (of %llu) has a field that the policy protects: nothing was protected; names are "
+			"compared exactly, upper and lower case too%s",
+			(unsigned long long)records, hint);
+		return;
+	}
+	for (size_t i = 0, told = 0; i < topic->n_rules && told < UNFOUND_TOLD; i++) {
+		if (plan_rule_found(use->plan, topic, i))
+			continue;
+		told++;
+		log_say(LOG_WARNING, "no record (of %llu) has %s: is it written as in the records?%s",
+			(unsigned long long)records, topic->rules[i].path_text,
+			told == UNFOUND_TOLD && unfound > told ? " There are more such paths" : "");
+	}
+}
+
 enum seal_status policy_use_load(const char *file, const char *const *topics, struct policy_use *out,
 				 struct seal_err *err)
 {

@@ -31,6 +31,11 @@ SEAL_MUST_USE enum seal_status policy_use_open_any(const char *file, const char 
 /* The same without opening any key: `plan` stays NULL. */
 SEAL_MUST_USE enum seal_status policy_use_load(const char *file, const char *const *topics, struct policy_use *out,
 					       struct seal_err *err);
+/*
+ * After `records` were protected: warns of the topic's paths that none of them had, where a mistyped name leaves data in clear.
+ * `hint` follows where they had none at all; may be "".
+ */
+void policy_use_tell_unfound(const struct policy_use *use, uint64_t records, const char *hint);
 /* No policy was named: SEAL_USAGE. */
 enum seal_status policy_is_needed(struct seal_err *err);
 void policy_use_close(struct policy_use *use);

@@ -134,6 +134,7 @@ static void on_failed(void *arg, const struct record *record, const struct seal_
 					   {"offset", NULL, record->offset},
 					   {NULL, NULL, 0}};
 
+	progress->not_json += why->code == SEAL_E_SYNTAX;
 	if (progress->few_failures && !log_enabled(LOG_DEBUG) &&
 	    !log_limit_take(&progress->failures, clock_mono_ms()))
 		return;

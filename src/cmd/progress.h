@@ -19,6 +19,7 @@ struct progress {
 	struct source *source; /* whose lag is told; NULL: none */
 	bool few_failures; /* of many that failed, only some are told: it may go on for months */
 	struct log_limit failures;
+	uint64_t not_json; /* failed records that were no JSON at all */
 	uint64_t rate_ms, rate_records; /* when the rate was looked at last, and the records then */
 	double rate; /* lately, records a second */
 	uint64_t status_ms; /* when the service manager was told last */

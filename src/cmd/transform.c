@@ -56,9 +56,11 @@ const struct opt_row transform_rows[] = {
 	OPT_END};
 
 /* The end, as an exit code and words: only what the user would not expect is said. */
-static int conclude(const struct pump_counts *counts, enum engine_direction direction, const char *output,
-		    bool in_place)
+static int conclude(const struct pump_counts *counts, const struct progress *progress,
+		    enum engine_direction direction, const char *output, bool in_place)
 {
+	const bool not_json = progress->not_json == counts->records_in;
+
 	if (direction == ENGINE_REWRAP)
 		progress_tell_rewrapped(counts);
 	log_say(LOG_DEBUG, "%llu records, %llu fields, %llu failed, %llu bytes in, %llu bytes out",
@@ -72,9 +74,13 @@ static int conclude(const struct pump_counts *counts, enum engine_direction dire
 			(unsigned long long)counts->failed, (unsigned long long)counts->records_in,
 			plural_s(counts->records_in), output);
 	else if (counts->failed > 0)
-		log_say(LOG_WARNING, "%llu of %llu record%s failed and %s left out",
+		log_say(LOG_WARNING, "%llu of %llu record%s failed and %s left out%s",
 			(unsigned long long)counts->failed, (unsigned long long)counts->records_in,
-			plural_s(counts->records_in), counts->failed == 1 ? "was" : "were");
+			plural_s(counts->records_in), counts->failed == 1 ? "was" : "were",
+			not_json
+				? "; input is one JSON value a line: `jq -c .` makes it so of JSON in several lines, "
+				  "`jq -c '.[]'` of an array"
+				: "");
 	if (stop_requested() == 0)
 		return counts->failed > 0 ? 1 : 0;
 	log_say(LOG_WARNING, "stopped after %llu record%s%s%s", (unsigned long long)counts->records_in,
@@ -154,7 +160,10 @@ enum seal_status transform_run(struct command_call *call, enum engine_direction 
 	rc = pump_run(&pump, &counts, err);
 	progress_hide(&progress);
 	SEAL_TRY(rc);
-	*exit_code = conclude(&counts, direction, options->output, pump.all_or_nothing);
+	if (direction == ENGINE_PROTECT)
+		policy_use_tell_unfound(&use, counts.records_out,
+					options->envelopes ? "" : "; envelopes of kcat -J need -J");
+	*exit_code = conclude(&counts, &progress, direction, options->output, pump.all_or_nothing);
 out:
 	if (sink != NULL) {
 		enum seal_status closed = sink->ops->close(sink, err);

@@ -135,6 +135,9 @@ static void count_call(struct engine *engine)
 {
 	for (size_t i = 0; i < engine->plan->policy->n_methods; i++)
 		plan_count_add(&engine->plan->counts[i], &engine->use[i]);
+	for (size_t i = 0; i < engine->topic->n_rules; i++)
+		if (engine->matched[i] > engine->stamp_before)
+			plan_rule_set_found(engine->plan, engine->topic, i);
 }
 
 /* Step 3. */
@@ -274,6 +277,7 @@ static enum seal_status begin(struct engine *engine, const struct policy_topic *
 		engine->use[i] = (struct plan_use){0};
 	}
 	engine->n_spots = 0;
+	engine->stamp_before = engine->stamp;
 	engine->topic = topic;
 	engine->direction = direction;
 	engine->whole = topic->format != FORMAT_JSON;

@@ -59,6 +59,12 @@ struct plan_use {
 /* Of method `index` of the policy. Thread-safe. */
 void plan_use_get(const struct plan *plan, size_t index, struct plan_use *out);
 
+/*
+ * Was there a value at the path of rule `rule` of `topic`, one of the policy's, in any record of a call that has succeeded,
+ * whatever became of it? Thread-safe.
+ */
+bool plan_rule_found(const struct plan *plan, const struct policy_topic *topic, size_t rule);
+
 /* Key `index` of the policy as it is now. Thread-safe. False: no method uses it, or it cannot be told. */
 bool plan_key_get(const struct plan *plan, size_t index, struct key_info *out);
 

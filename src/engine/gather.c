@@ -443,6 +443,7 @@ static enum seal_status gather_whole(struct engine *engine, size_t record, struc
 	if (engine->topic->n_rules == 0)
 		return SEAL_OK;
 	spot.path = rule->path;
+	engine->matched[0] = ++engine->stamp;
 	if (text && !utf8_valid(cell.in)) {
 		err_set(&engine->err, SEAL_DATA, SEAL_E_SYNTAX, "it is not UTF-8 text%s",
 			engine->topic->part == PART_KEY ? "; for keys that are bytes set 'key_format: bytes'" : "");

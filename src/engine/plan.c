@@ -198,10 +198,13 @@ static void note_sibling(struct plan_topic *note, const struct policy_topic *top
 		note->n_siblings = path - topic->n_rules + 1;
 }
 
-static void note_topic(struct plan *plan, const struct policy_topic *topic)
+static enum seal_status note_topic(struct plan *plan, const struct policy_topic *topic, struct seal_err *err)
 {
 	struct plan_topic *note = &plan->topics[topic->index];
 
+	note->found = mem_calloc(topic->n_rules + 1, sizeof(*note->found));
+	if (note->found == NULL)
+		return err_memory(err);
 	for (size_t i = 0; i < topic->n_rules; i++) {
 		note_sibling(note, topic, topic->rules[i].record_path);
 		note_sibling(note, topic, topic->rules[i].per_path);
@@ -210,6 +213,7 @@ static void note_topic(struct plan *plan, const struct policy_topic *topic)
 		plan->max_rules = topic->n_rules;
 	if (note->n_siblings > plan->max_siblings)
 		plan->max_siblings = note->n_siblings;
+	return SEAL_OK;
 }
 
 static enum seal_status allocate(struct plan *plan, const struct engine_registry *registry, struct seal_err *err)
@@ -244,7 +248,7 @@ enum seal_status plan_new(const struct policy *policy, const struct engine_regis
 	for (size_t i = 0; i < policy->n_methods; i++)
 		SEAL_TRY(open_method(plan, i, registry, keys, err));
 	for (size_t i = 0; i < policy->n_topics; i++)
-		note_topic(plan, &policy->topics[i]);
+		SEAL_TRY(note_topic(plan, &policy->topics[i], err));
 out:
 	if (rc != SEAL_OK)
 		plan_free(plan);
@@ -269,6 +273,8 @@ void plan_free(struct plan *plan)
 	for (size_t i = 0; plan->sources != NULL && i < plan->n_sources; i++)
 		if (plan->sources[i].source != NULL)
 			plan->sources[i].ops->free(plan->sources[i].source);
+	for (size_t i = 0; plan->topics != NULL && i < plan->policy->n_topics; i++)
+		mem_free(plan->topics[i].found);
 	mem_free(plan->counts);
 	mem_free(plan->methods);
 	mem_free(plan->stores);
@@ -317,6 +323,20 @@ void plan_use_get(const struct plan *plan, size_t index, struct plan_use *out)
 				 .passed = get(&count->passed),
 				 .lots = get(&count->lots),
 				 .ns = get(&count->ns)};
+}
+
+void plan_rule_set_found(const struct plan *plan, const struct policy_topic *topic, size_t rule)
+{
+	atomic_bool *found = &plan->topics[topic->index].found[rule];
+
+	if (!atomic_load_explicit(found, memory_order_relaxed)) /* a line that is only read stays in all caches */
+		atomic_store_explicit(found, true, memory_order_relaxed);
+}
+
+bool plan_rule_found(const struct plan *plan, const struct policy_topic *topic, size_t rule)
+{
+	SEAL_INVARIANT(topic->index < plan->policy->n_topics && rule < topic->n_rules);
+	return atomic_load_explicit(&plan->topics[topic->index].found[rule], memory_order_relaxed);
 }
 
 bool plan_key_get(const struct plan *plan, size_t index, struct key_info *out)

@@ -25,6 +25,7 @@ struct plan_store {
 /* What the engine must know of a topic besides its rules. */
 struct plan_topic {
 	size_t n_siblings; /* paths after the rules': values that others are bound to, or whose keys they have */
+	atomic_bool *found; /* by rule: see plan_rule_found; changes as counts do */
 };
 
 /* A struct plan_use that engines of all threads add to. */
@@ -34,6 +35,8 @@ struct plan_count {
 
 /* Adds what an engine has done in one call. Thread-safe. */
 void plan_count_add(struct plan_count *count, const struct plan_use *use);
+/* See plan_rule_found. Thread-safe. */
+void plan_rule_set_found(const struct plan *plan, const struct policy_topic *topic, size_t rule);
 
 struct plan {
 	const struct policy *policy;
@@ -42,7 +45,7 @@ struct plan {
 	struct plan_key *keys; /* as in the policy */
 	struct plan_store *stores; /* as in the policy */
 	struct method **methods; /* as in the policy */
-	struct plan_count *counts; /* by method; the only part that changes */
+	struct plan_count *counts; /* by method; with topics[].found the only part that changes */
 	struct plan_topic *topics; /* as in the policy */
 	size_t max_rules, max_siblings; /* of any topic */
 };

@@ -49,7 +49,7 @@ struct engine {
 	size_t cap_edits;
 	struct json_scan scan;
 	uint64_t *matched; /* by rule: the last record (by `stamp`) in which it matched */
-	uint64_t stamp;
+	uint64_t stamp, stamp_before; /* … now, and before the current call */
 	struct sibling *siblings;
 	struct seal_buf name, place; /* scratch: a hit's canonical path, an encoded place */
 	size_t places_left; /* bytes of both that the current record may still take */

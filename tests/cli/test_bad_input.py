@@ -219,3 +219,38 @@ def test_no_value_in_messages(shop, verb, changes, log_format):
         assert process.returncode in (1, 65)
         assert err.count(b"\n") >= 1
         assert CANARY.encode() not in err
+
+
+# ---- names that no record has ----
+
+def warnings(err):
+    return [text.removeprefix("sealstream: warning: ") for text in err.splitlines()]
+
+
+def test_a_path_that_no_record_has_is_told(shop):
+    """A mistyped name leaves data in clear: nobody should have to find out by looking."""
+    shop.policy(POLICY.replace("$.Address", "$.Adress"))
+    (told,) = warnings(shop.run("protect", input=line() + line())[1])
+    assert told == "no record (of 2) has $.Adress: is it written as in the records?"
+    assert shop.run("protect", "-j", "4", input=line() + line(Adress="x"))[1] == ""
+    assert shop.run("reveal", input=shop.protect(line()))[1] == ""
+
+
+@pytest.mark.parametrize("data", [b'{"name":"Ada"}\n', b"17\n", b'[{"Name":"Ada"}]\n', b'{"key":"k","payload":"{\\"Name\\":\\"Ada\\"}"}\n'])
+def test_nothing_to_protect_is_told(shop, data):
+    out, err = shop.run("protect", input=data)
+    assert out == data
+    (told,) = warnings(err)
+    assert told.startswith("no record (of 1) has a field that the policy protects: nothing was protected") and "-J" in told
+
+
+def test_where_nothing_went_on_nothing_is_told(shop):
+    assert shop.run("protect", input=b"")[1] == ""
+    assert "no record" not in shop.run("protect", input=b"{\n", exit_code=1)[1]
+
+
+@pytest.mark.parametrize("data", [b'{\n  "Name": "Ada"\n}\n', b"Name,Address\nAda,1 High St\n"])
+def test_other_forms_of_input_are_told(shop, data):
+    out, err = shop.run("protect", input=data, exit_code=1)
+    assert out == b"" and "jq -c" in err and "no record (of" not in err
+    assert "jq -c" not in shop.run("protect", input=data + line(), exit_code=1)[1]

@@ -104,6 +104,7 @@ def test_version(program):
     (["protect", "-p", "x", "--max-record-bytes=many"], "--max-record-bytes must be a size"),
     (["protect", "-p", "x", "a", "b"], "protect takes at most 1 argument"),
     (["pump", "purchases"], "pump takes options only; see sealstream pump --help"),
+    (["pump", "--connect-timeout", "3"], "--connect-timeout must be a duration such as 100ms, 30s, 5m or 1h from 100ms to 10m"),
     (["version", "--log-level", "loud"], "--log-level must be one of error|warning|info|debug"),
     (["sample", "-%"], "there is no option -%"),
     (["completion"], "completion needs bash|zsh|fish"),
@@ -172,7 +173,7 @@ def test_progress_on_a_terminal(shop):
     process = shop.start("protect", "-o", "out.ndjson", stdin=-1, stdout=terminal, stderr=terminal)
     os.close(terminal)
     for _ in range(4):
-        process.stdin.write(b'{"Address":"1 High St"}\n')
+        process.stdin.write(b'{"Name":"Ada","Address":"1 High St","credit_card":"4111-1111-1111-1111"}\n')
         process.stdin.flush()
         time.sleep(0.2)
     process.stdin.close()

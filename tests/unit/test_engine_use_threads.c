@@ -61,6 +61,29 @@ static void values_are_counted_by_method_and_direction(void **state)
 	kit_close(&kit);
 }
 
+static void paths_that_were_found_are_known(void **state)
+{
+	static const char good[] = "{\"b\":[],\"c\":\"12345678\"}", broken[] = "{\"a\":\"x\",",
+			  element[] = "{\"b\":[7]}";
+	struct kit kit;
+
+	kit_open(&kit, POLICY);
+	kit_one(&kit, ENGINE_PROTECT, bytes_str(broken));
+	one(&kit, ENGINE_PROTECT, bytes_str(good));
+	assert_false(plan_rule_found(kit.plan, kit.topic, 0));
+	assert_false(plan_rule_found(kit.plan, kit.topic, 1)); /* an array without elements */
+	assert_true(plan_rule_found(kit.plan, kit.topic, 2));
+	one(&kit, ENGINE_PROTECT, bytes_str(element));
+	assert_false(plan_rule_found(kit.plan, kit.topic, 0));
+	assert_true(plan_rule_found(kit.plan, kit.topic, 1));
+	kit_close(&kit);
+	kit_open(&kit, KIT_HEAD "topics: [{match: t, format: bytes, protect: {$: {type: encrypt, key: k}}}]\n");
+	assert_false(plan_rule_found(kit.plan, kit.topic, 0));
+	one(&kit, ENGINE_PROTECT, bytes_str("x"));
+	assert_true(plan_rule_found(kit.plan, kit.topic, 0));
+	kit_close(&kit);
+}
+
 static void rewrapped_values_are_counted(void **state)
 {
 	static const char policy[] = "version: 1\nkeys: {k: 'fake:aes%s'}\n"
@@ -191,6 +214,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_stand_where_it_must_has_failed),
 		cmocka_unit_test(a_call_that_fails_counts_nothing),
 		cmocka_unit_test(engines_of_all_threads_count_together),
+		cmocka_unit_test(paths_that_were_found_are_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
