@@ -234,7 +234,7 @@ static enum seal_status segment(struct parser *p)
 	if (peek(p) == '[')
 		return bracketed(p, false);
 	if (peek(p) != '.')
-		return refuse(p, from, "expected . or [");
+		return refuse(p, from, "expected . or [ (other names than letters, digits and _ need ['...'])");
 	p->at++;
 	if (peek(p) == '.') {
 		p->at++;
@@ -264,7 +264,7 @@ static enum seal_status parse(struct parser *p)
 		if (!utf8_next(p->text, &bad, &character))
 			return refuse(p, bad, "invalid UTF-8");
 	if (peek(p) != '$')
-		return refuse(p, 0, "must start with $");
+		return refuse(p, 0, "must start with $, as $.name does,");
 	p->at++;
 	while (p->at < p->text.len) {
 		size_t from = p->at;

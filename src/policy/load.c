@@ -322,6 +322,19 @@ static void warn_shared_keys(struct build *build)
 	}
 }
 
+/* `topics`: NULL also where what stands there is no list, which was told then. */
+static void check_topics(struct build *build, const struct node *root, const struct node *topics)
+{
+	bool there = false;
+
+	for (const struct node *key = root->first; key != NULL; key = key->next)
+		there |= bytes_eq_str(key->text, "topics");
+	if (!there)
+		build_error(build, root->mark, "topics is missing: it says what to protect where");
+	else if (topics != NULL && topics->n == 0)
+		build_error(build, topics->mark, "topics is empty: it says what to protect where");
+}
+
 static void build_policy(struct build *build, const struct node *root)
 {
 	const struct node *version = NULL, *namespace_ = NULL, *defaults = NULL, *keys = NULL, *stores = NULL,
@@ -351,9 +364,7 @@ static void build_policy(struct build *build, const struct node *root)
 		build_methods(build, methods, topics);
 	if (!build->no_memory)
 		build_topics(build, topics);
-	if (topics == NULL || topics->n == 0)
-		build_error(build, topics ? topics->mark : root->mark,
-			    "topics is missing: it says what to protect where");
+	check_topics(build, root, topics);
 	if (!build->no_memory)
 		build_tests(build, tests);
 	if (build->no_memory || build->findings->errors > 0)

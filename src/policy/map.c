@@ -100,7 +100,7 @@ static bool set_scalar(struct build *build, const struct opt_row *row, const str
 		return false;
 	if (value->kind != NODE_SCALAR) {
 		build_error(build, value->mark, "%s in %s must be text, not %s", row->name, spec->what,
-			    node_kind_name(value->kind));
+			    node_what(value));
 		return false;
 	}
 	if (opt_set(row, spec->options, value->text, &build->policy->arena, &err) == SEAL_OK)
@@ -152,7 +152,7 @@ static bool set_nested(struct build *build, const struct node *key, const struct
 	if (map->kind != NODE_MAP) {
 		if (map->kind != NODE_BAD)
 			build_error(build, map->mark, "%.*s in %s must be a map, not %s", BYTES_FMT(key->text),
-				    spec->what, node_kind_name(map->kind));
+				    spec->what, node_what(map));
 		return false;
 	}
 	snprintf(deeper, sizeof(deeper), "%s%.*s.", prefix, BYTES_FMT(key->text));
@@ -171,7 +171,7 @@ static bool set_field(struct build *build, const struct map_field *field, const 
 		return false;
 	if (field->kinds != 0 && !(field->kinds & 1u << value->kind)) {
 		build_error(build, value->mark, "%s in %s must be %s, not %s", field->name, spec->what,
-			    shapes[field->kinds & 7], node_kind_name(value->kind));
+			    shapes[field->kinds & 7], node_what(value));
 		return false;
 	}
 	*field->to = value;
@@ -192,8 +192,7 @@ bool map_read(struct build *build, const struct node *map, const struct map_spec
 
 	if (map->kind != NODE_MAP) {
 		if (map->kind != NODE_BAD)
-			build_error(build, map->mark, "%s must be a map, not %s", spec->what,
-				    node_kind_name(map->kind));
+			build_error(build, map->mark, "%s must be a map, not %s", spec->what, node_what(map));
 		return false;
 	}
 	for (const struct node *key = map->first; key != NULL; key = key->next) {

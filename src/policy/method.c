@@ -60,7 +60,7 @@ static const struct method_kind *read_kind(struct build *build, const struct nod
 	if (key->value->kind != NODE_SCALAR) {
 		if (key->value->kind != NODE_BAD)
 			build_error(build, key->value->mark, "type in method %s must be text, not %s", name,
-				    node_kind_name(key->value->kind));
+				    node_what(key->value));
 		return NULL;
 	}
 	kind = kind_find(build, key->value->text);

@@ -74,7 +74,7 @@ static void place_node(struct reader *r, struct node *node)
 			in->tail = &node->next;
 			in->node->n++;
 		} else if (node->kind != NODE_BAD) {
-			build_error(r->build, node->mark, "a key must be text, not %s", node_kind_name(node->kind));
+			build_error(r->build, node->mark, "a key must be text, not %s", node_what(node));
 		}
 	}
 }
@@ -265,10 +265,25 @@ static struct policy_mark mark_at_offset(struct seal_bytes text, size_t offset)
 	return mark;
 }
 
-/* The mistake that people make with paths. */
+/* The mistakes that people make, by libyaml's words for them. */
 static const char *hint(const char *problem)
 {
-	return strstr(problem, "expected ',' or '}'") ? "; between { and } a path with [ ] needs quotes" : "";
+	static const struct {
+		const char *problem, *hint;
+	} hints[] = {
+		{"expected ',' or '}'", "; between { and } a path with [ ] needs quotes"},
+		{"expected alphabetic or numeric",
+		 "; text that begins with * or & needs quotes, and so does a path with [*] between { and }"},
+		{"cannot start any token", "; indent with spaces, not tabs, and quote what begins with @, % or `"},
+		{"expected '-' indicator", "; what belongs to one entry begins in one column, right of its '-'"},
+		{"expected key", "; keys of one map begin in one column"},
+		{"mapping values are not allowed", "; keys of one map begin in one column"},
+	};
+
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+		if (strstr(problem, hints[i].problem) != NULL)
+			return hints[i].hint;
+	return "";
 }
 
 static void report_syntax(struct reader *r)
@@ -290,9 +305,14 @@ static void report_syntax(struct reader *r)
 
 struct node *node_read(struct build *build, struct seal_bytes text)
 {
-	struct reader r = {.build = build, .text = text};
+	static const struct seal_bytes bom =
+		BYTES_LIT("\xef\xbb\xbf"); /* libyaml counts it as a column, and indents by it */
+	struct reader r = {.build = build};
 	bool end = false;
 
+	if (text.len >= bom.len && bytes_eq(bytes_of(text.ptr, bom.len), bom))
+		text = bytes_skip(text, bom.len);
+	r.text = text;
 	if (!yaml_parser_initialize(&r.parser)) {
 		build->no_memory = true;
 		return NULL;
@@ -327,9 +347,11 @@ struct policy_mark node_mark_at(const struct node *scalar, size_t offset)
 	return mark;
 }
 
-const char *node_kind_name(enum node_kind kind)
+const char *node_what(const struct node *node)
 {
 	static const char *const names[] = {"text", "a map", "a list", "this"};
 
-	return names[kind];
+	if (node->kind == NODE_SCALAR && node->plain && node->text.len == 0)
+		return "empty: what belongs to it must be indented";
+	return names[node->kind];
 }

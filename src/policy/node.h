@@ -37,7 +37,7 @@ struct node *node_read(struct build *build, struct seal_bytes text);
 /* Where byte `offset` of a scalar's text stands; the node's own mark where that can't be told. */
 struct policy_mark node_mark_at(const struct node *scalar, size_t offset);
 
-/* "text", "a map", "a list". */
-const char *node_kind_name(enum node_kind kind);
+/* What it is, after "must be …, not": "text", "a map", "a list", or that it is empty. */
+const char *node_what(const struct node *node);
 
 #endif

@@ -100,8 +100,7 @@ static bool set_like(struct build *build, const struct node *like, struct policy
 {
 	if (like->kind != NODE_SCALAR) {
 		if (like->kind != NODE_BAD)
-			build_error(build, like->mark, "like must be a regular expression, not %s",
-				    node_kind_name(like->kind));
+			build_error(build, like->mark, "like must be a regular expression, not %s", node_what(like));
 		return false;
 	}
 	expect->kind = EXPECT_LIKE;
@@ -194,7 +193,7 @@ static void set_in(struct build *build, const struct node *in, struct policy_tes
 	}
 	if (in->kind != NODE_SCALAR) {
 		if (in->kind != NODE_BAD)
-			build_error(build, in->mark, "in must be text, not %s: %s", node_kind_name(in->kind),
+			build_error(build, in->mark, "in must be text, not %s: %s", node_what(in),
 				    part->topic->part == PART_VALUE ? "the topic has format: bytes"
 								    : "it is taken as a whole");
 		return;
@@ -225,7 +224,7 @@ static void set_part(struct build *build, const struct node *map, const char *wh
 	else if (out != NULL && out->kind != NODE_BAD)
 		build_error(build, out->mark,
 			    "out of %s must be a map from members or paths, not %s: the key is JSON", what,
-			    node_kind_name(out->kind));
+			    node_what(out));
 }
 
 static void set_key(struct build *build, const struct node *key, struct policy_test *test)

@@ -94,6 +94,22 @@ static void yaml(void **state)
 		{"version: 1\n\tkeys: 1\n",
 		 "2:1 not YAML: found a tab character that violates indentation while scanning a plain scalar "
 		 "that starts on line 1\n"},
+		{"version: 1\nkeys:\n\tk: fake:aes\n", "3:1 not YAML: found character that cannot start any token "
+						       "while scanning for the next token; indent with "
+						       "spaces, not tabs, and quote what begins with @, % or `\n"},
+		{"version: 1\ntopics:\n- match: *\n",
+		 "3:11 not YAML: did not find expected alphabetic or numeric character while scanning an alias; text "
+		 "that "
+		 "begins with * or & needs quotes, and so does a path with [*] between { and }\n"},
+		{"version: 1\ntopics:\n  - match: t\n  protect: {}\n",
+		 "4:3 not YAML: did not find expected '-' indicator while parsing a block collection that starts on "
+		 "line 3; "
+		 "what belongs to one entry begins in one column, right of its '-'\n"},
+		{"version: 1\n  keys: {}\n", "2:7 not YAML: mapping values are not allowed in this context; keys of "
+					     "one map begin in one column\n"},
+		{"\xef\xbb\xbfversion: 1\r\nnamespace: \"a\\0b\"\r\n" TOPICS,
+		 "2:12 text must not contain a zero byte\n"},
+		{"\xef\xbb\xbfversion: 2\n" TOPICS, "1:10 this sealstream reads policies of version 1 only\n"},
 		{"version: 1\nnamespace: \"\xff\"\n", "2:13 not YAML: invalid leading UTF-8 octet\n"},
 		{"version: 1\nnamespace: a\x01\n", "2:13 not YAML: control characters are not allowed\n"},
 		{"version: 1\n" TOPICS "---\nversion: 1\n", "3:1 a policy is one document: remove this one\n"},
@@ -132,7 +148,12 @@ static void top_level(void **state)
 		{"version: [1]\n" TOPICS, "1:1 version is missing; a policy starts with version: 1\n"
 					  "1:10 version in a policy must be text, not a list\n"},
 		{"version: 1\n", "1:1 topics is missing: it says what to protect where\n"},
-		{"version: 1\ntopics: []\n", "2:9 topics is missing: it says what to protect where\n"},
+		{"version: 1\ntopics: []\n", "2:9 topics is empty: it says what to protect where\n"},
+		{"version: 1\ntopics: {}\n", "2:9 topics in a policy must be a list, not a map\n"},
+		{"version: 1\ntopics:\n- match: t\n  protect:\n  $.a: {type: redact}\n",
+		 "4:11 protect in a topic must be a map, not empty: what belongs to it must be indented\n"
+		 "5:3 unknown key \"$.a\" in a topic; it may have: match, protect, key, headers, allow, dead_letter, "
+		 "key_format, format, on_error, on_missing, on_protected, on_plaintext, on_null\n"},
 		{"version: 1\ntopic: []\nwarehouse: {}\n" TOPICS,
 		 "2:1 unknown key \"topic\" in a policy; did you mean \"topics\"?\n"
 		 "3:1 unknown key \"warehouse\" in a policy; it may have: version, namespace, defaults, keys, "
@@ -269,7 +290,7 @@ static void binds(void **state)
 		 "8:36 bind takes one of domain and record\n"
 		 "9:45 the domain of a bind has 1 to 255 bytes\n"
 		 "10:37 unknown key \"domian\" in bind; did you mean \"domain\"?\n"
-		 "11:45 path: must start with $ at byte 0\n"
+		 "11:45 path: must start with $, as $.name does, at byte 0\n"
 		 "12:45 the record of a bind is one field, like $.order_id: no wildcards and not $ alone\n"
 		 "13:45 the record of a bind is one field, like $.order_id: no wildcards and not $ alone\n"
 		 "14:27 type redact binds to nothing; remove bind from method k\n"},
@@ -359,7 +380,7 @@ static void keys_per_person(void **state)
 		 "10:28 key needs both, like {name: pii, per: $.customer_id}; one key for all is key: NAME\n"
 		 "11:28 key needs both, like {name: pii, per: $.customer_id}; one key for all is key: NAME\n"
 		 "12:38 unknown key \"pre\" in key; did you mean \"per\"?\n"
-		 "13:43 path: must start with $ at byte 0\n"
+		 "13:43 path: must start with $, as $.name does, at byte 0\n"
 		 "14:43 what a key is per is one field, like $.order_id: no wildcards and not $ alone\n"
 		 "15:43 what a key is per is one field, like $.order_id: no wildcards and not $ alone\n"
 		 "16:35 name in key must be text, not a list\n"
@@ -444,7 +465,7 @@ static void rules(void **state)
 		 "7:10 unknown method \"secrt\"; did you mean \"secret\"?\n"
 		 "8:10 unknown method \"zzzzzzzz\"; add it under methods, or write {type: ...} here\n"
 		 "9:10 $.c gets one method: its name, or {type: ...}\n"
-		 "10:5 path: must start with $ at byte 0\n"
+		 "10:5 path: must start with $, as $.name does, at byte 0\n"
 		 "11:9 path: expected 'name', \"name\", an index or * at byte 4\n"
 		 "12:5 $ and $.a (line 7) can name the same value or one inside the other\n"
 		 "12:8 remove takes a field away and can't be used on $, the whole record\n"
