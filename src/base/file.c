@@ -28,6 +28,10 @@ enum seal_status file_read_fd(int fd, const char *path, struct seal_buf *out, st
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EISDIR) {
+			rc = err_set(err, SEAL_USAGE, SEAL_E_NO_INPUT, "%s is a directory; name a file", path);
+			break;
+		}
 		if (n < 0) {
 			rc = err_set_errno(err, SEAL_FATAL, SEAL_E_IO, errno, "cannot read %s", path);
 			break;

@@ -77,11 +77,29 @@ static bool parse_choice(const char *choices, struct seal_bytes text, int *out)
 	return false;
 }
 
-static enum seal_status bad_value(const struct opt_row *row, const char *may_be, struct seal_err *err)
+#define SCALED_MAX 32
+
+/* In the largest unit that leaves no fraction: as it may be written. `units` NULL: none. */
+static void put_scaled(int64_t value, const struct unit *units, char out[SCALED_MAX])
 {
+	const struct unit *best = NULL;
+
+	for (const struct unit *unit = units; value != 0 && unit != NULL && unit->name != NULL; unit++)
+		if (value % unit->factor == 0 && (best == NULL || unit->factor > best->factor))
+			best = unit;
+	snprintf(out, SCALED_MAX, "%lld%s", (long long)(best ? value / best->factor : value), best ? best->name : "");
+}
+
+static enum seal_status bad_value(const struct opt_row *row, const char *may_be, const struct unit *units,
+				  struct seal_err *err)
+{
+	char min[SCALED_MAX], max[SCALED_MAX];
+
+	put_scaled(row->min, units, min);
+	put_scaled(row->max, units, max);
 	if (row->min != 0 || row->max != 0)
-		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "%s must be %s from %lld to %lld", row->name, may_be,
-			       (long long)row->min, (long long)row->max);
+		return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "%s must be %s from %s to %s", row->name, may_be, min,
+			       max);
 	return err_set(err, SEAL_USAGE, SEAL_E_CONFIG, "%s must be %s", row->name, may_be);
 }
 
@@ -101,7 +119,7 @@ static enum seal_status set_number(const struct opt_row *row, int64_t *member, s
 		kinds[row->type].units ? parse_scaled(text, kinds[row->type].units, &value) : parse_int(text, &value);
 
 	if (!ok || ((row->min != 0 || row->max != 0) && (value < row->min || value > row->max)))
-		return bad_value(row, kinds[row->type].may_be, err);
+		return bad_value(row, kinds[row->type].may_be, kinds[row->type].units, err);
 	*member = value;
 	return SEAL_OK;
 }
@@ -123,7 +141,7 @@ static enum seal_status set_hex(const struct opt_row *row, struct seal_bytes *me
 	if (raw == NULL)
 		return err_memory(err);
 	if (!hex_decode(text, raw))
-		return bad_value(row, "hexadecimal, two digits a byte", err);
+		return bad_value(row, "hexadecimal, two digits a byte", NULL, err);
 	*member = bytes_of(raw, text.len / 2);
 	return SEAL_OK;
 }
@@ -150,7 +168,7 @@ enum seal_status opt_set(const struct opt_row *row, void *options, struct seal_b
 
 	switch (row->type) {
 	case OPT_FLAG:
-		return parse_bool(text, member) ? SEAL_OK : bad_value(row, "true or false", err);
+		return parse_bool(text, member) ? SEAL_OK : bad_value(row, "true or false", NULL, err);
 	case OPT_INT:
 	case OPT_SIZE:
 	case OPT_DURATION:
@@ -161,7 +179,7 @@ enum seal_status opt_set(const struct opt_row *row, void *options, struct seal_b
 		return set_hex(row, member, text, arena, err);
 	case OPT_CHOICE:
 		snprintf(may_be, sizeof(may_be), "one of %s", row->choices);
-		return parse_choice(row->choices, text, member) ? SEAL_OK : bad_value(row, may_be, err);
+		return parse_choice(row->choices, text, member) ? SEAL_OK : bad_value(row, may_be, NULL, err);
 	case OPT_LIST:
 		return add_to_list(row, member, text, arena, err);
 	}

@@ -220,6 +220,10 @@ static enum seal_status put_foot(const struct scan_result *result, struct seal_b
 	    buf_printf(out, err, "More than %d paths: what stands at others is counted above them, as deeper.\n",
 		       SCAN_PATHS_MAX) != SEAL_OK)
 		return SEAL_FATAL;
+	if (result->totals.records > 0 && result->totals.failed == result->totals.records)
+		return buf_append_str(
+			out, "Nothing could be read: records are one JSON value a line, or see -J, -K, --format.\n",
+			err);
 	if (finds == 0)
 		return buf_append_str(out, "Nothing was found that asks for protection.\n", err);
 	if (result->rules == NULL)

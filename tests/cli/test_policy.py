@@ -411,3 +411,7 @@ def test_envelopes_that_cannot_be(run, home, method, says):
     (home / "p.yaml").write_text(ENVELOPES.replace("{type: envelope, key: {name: pii, per: $.id}}", method, 1))
     done = run("policy", "lint", "p.yaml")
     assert done.returncode == 78 and "p.yaml:6:" in done.stderr + done.stdout and says in done.stderr + done.stdout
+
+
+def test_a_directory_is_no_policy(program, tmp_path):
+    assert program.run("policy", "lint", str(tmp_path), exit_code=66)[1] == f"sealstream: error: {tmp_path} is a directory; name a file\n"

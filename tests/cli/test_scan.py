@@ -76,6 +76,9 @@ def test_cards_among_other_things(program):
 def test_nothing_to_find(program):
     out = program.run("scan", input=b'{"a":1}\n{"a":true}\n')[0].decode()
     assert out.splitlines()[-1] == "Nothing was found that asks for protection."
+    out = program.run("scan", input=b"Name,Address\nAda,1 High St\n", exit_code=1)[0].decode()
+    assert out.splitlines() == ["2 records, 2 of them cannot be read",
+                                "Nothing could be read: records are one JSON value a line, or see -J, -K, --format."]
     assert program.run("scan", input=b"")[0] == b"0 records\nNothing was found that asks for protection.\n"
 
 
