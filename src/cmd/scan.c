@@ -197,6 +197,9 @@ static enum seal_status scan(struct command_call *call, struct source *source, c
 	if (result.totals.failed > failures.shown)
 		log_say(LOG_ERROR, "%llu more records cannot be read",
 			(unsigned long long)(result.totals.failed - failures.shown));
+	if (result.totals.records == 0)
+		log_say(LOG_WARNING, "there were no records in %s: nothing was looked at",
+			strcmp(result.from, "-") == 0 ? "stdin" : result.from);
 	if (stop_requested() != 0)
 		*exit_code = 128 + stop_requested();
 	else if (result.totals.failed > 0 || (result.rules != NULL && result.open_finds > 0))

@@ -193,6 +193,11 @@ static void tell(struct verify *v)
 	v->ended_ms = clock_unix_ms();
 	if (v->records == 0)
 		log_say(LOG_WARNING, "there were no records in %s: nothing is proven", v->source);
+	else if (v->failed == 0 && !verify_saw_values(v))
+		log_say(LOG_WARNING,
+			"no record in %s has a field that the policy protects: nothing is proven of what they hold; "
+			"`sealstream scan -p` finds what is in clear",
+			v->source);
 	if (v->options->report == VERIFY_HTML)
 		verify_html(v);
 	else

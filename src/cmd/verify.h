@@ -120,6 +120,8 @@ void verify_clear(struct verify *v);
 void verify_report(const struct verify *v);
 void verify_html(const struct verify *v);
 
+/* Was there a value of any field? A rule that removes its field is met by there being none. */
+bool verify_saw_values(const struct verify *v);
 /* "authentic", "shape"; "absent" of what is removed. */
 const char *verify_proof_name(const struct verify_field *field);
 /* What cannot be proven of the field's values, in words; "" where all can. */

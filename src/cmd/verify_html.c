@@ -67,6 +67,10 @@ static void verdict(const struct verify *v)
 		       (unsigned long long)v->records, plural_s(v->records));
 	else if (v->records == 0)
 		puts("<p class=\"bad\">There were no records: nothing is proven.</p>");
+	else if (!verify_saw_values(v))
+		puts("<p class=\"bad\">No record has a field that the policy protects: nothing is proven of what "
+		     "they "
+		     "hold.</p>");
 	else
 		puts("<p class=\"good\">Every record that was read meets the policy.</p>");
 	if (!v->complete)

@@ -8,6 +8,18 @@
 
 static const char *const proofs[] = {[VERIFY_AUTHENTIC] = "authentic", [VERIFY_SHAPE] = "shape"};
 
+bool verify_saw_values(const struct verify *v)
+{
+	for (size_t p = 0; p < v->n_parts; p++)
+		for (size_t i = 0; i < v->views[p].n_fields; i++) {
+			const struct verify_field *field = &v->views[p].fields[i];
+
+			if (field->values > 0 || field->nulls > 0 || (field->method->flags & METHOD_REMOVES) != 0)
+				return true;
+		}
+	return false;
+}
+
 const char *verify_proof_name(const struct verify_field *field)
 {
 	if ((field->method->flags & METHOD_REMOVES) != 0)
@@ -218,8 +230,10 @@ static void report_text(const struct verify *v)
 		printf("%llu of %llu record%s fail%s the policy\n", u(v->failed), u(v->records), plural_s(v->records),
 		       v->failed == 1 && v->records == 1 ? "s" : "");
 	else
-		puts(v->records > 0 ? "every record that was read meets the policy"
-				    : "no records: nothing is proven");
+		puts(v->records == 0 ? "no records: nothing is proven"
+		     : verify_saw_values(v)
+			     ? "every record that was read meets the policy"
+			     : "no record has a field that the policy protects: nothing is proven of what they hold");
 }
 
 void verify_report(const struct verify *v)

@@ -79,7 +79,9 @@ def test_nothing_to_find(program):
     out = program.run("scan", input=b"Name,Address\nAda,1 High St\n", exit_code=1)[0].decode()
     assert out.splitlines() == ["2 records, 2 of them cannot be read",
                                 "Nothing could be read: records are one JSON value a line, or see -J, -K, --format."]
-    assert program.run("scan", input=b"")[0] == b"0 records\nNothing was found that asks for protection.\n"
+    out, err = program.run("scan", input=b"")
+    assert out == b"0 records\nNothing was found that asks for protection.\n"
+    assert err == "sealstream: warning: there were no records in stdin: nothing was looked at\n"
 
 
 def test_never_a_value(program):

@@ -297,6 +297,19 @@ def test_wrong_use(shop, tmp_path):
     assert report(shop, b"")["meets_policy"] is False
 
 
+def test_fields_that_no_record_has_prove_nothing(shop):
+    """A policy with other names than the records have must not read as a proof."""
+    shop.policy(POLICY.replace("      $.cvv: {type: remove}\n", ""))
+    for data, proven in ((lines({"name": "Ada"}, 7), False), (shop.protect(lines({"name": "Ada"}, {"Name": "Ada"})), True)):
+        out, err = shop.run("verify", input=data)
+        assert ("every record that was read meets the policy" in out.decode()) == proven
+        assert ("nothing is proven" in out.decode()) == ("nothing is proven" in err) == (not proven)
+        page = shop.run("verify", "--report", "html", input=data)[0].decode()
+        assert ("Every record that was read meets" in page) == proven != ("nothing is proven" in page)
+    shop.policy(POLICY)
+    assert shop.run("verify", input=lines({"name": "Ada"}))[1] == ""  # that it is gone is a proof
+
+
 def test_a_stop_request_says_that_it_is_not_complete(shop):
     data = shop.protect(lines(*[RECORD] * 100))
     process = shop.start("verify", "--report", "json", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
