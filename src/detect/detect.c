@@ -16,6 +16,16 @@
 #define DIGIT_STEPS 34 /* digits 0 … 32; the last: more */
 #define CHANCY 0.005 /* from this chance on look-alikes are counted */
 
+#define NAMES_SEEN 256 /* a power of two */
+#define NAME_SEEN_MAX 54 /* bytes of one that is kept */
+
+/* A name and its bits: inside texts the same ones come again and again. */
+struct known_name {
+	uint64_t bits;
+	uint8_t len; /* 0: none */
+	char text[NAME_SEEN_MAX];
+};
+
 struct detect {
 	struct names *names;
 	struct regex *patterns[DETECT_MAX];
@@ -27,6 +37,9 @@ struct detect {
 	uint64_t proofs; /* whose hits say something by themselves */
 	uint64_t chancy; /* … and are accidents at times */
 	uint64_t alike; /* of the last value */
+	uint64_t by_name; /* who needs a name, and is encrypted */
+	uint64_t untested; /* who has no test of values */
+	struct known_name names_seen[NAMES_SEEN];
 };
 
 size_t detect_count(void)
@@ -65,8 +78,12 @@ static enum seal_status add_rule(struct detect *d, size_t i, struct seal_err *er
 	const uint64_t bit = UINT64_C(1) << i;
 	size_t at;
 
-	if (rule->test == NULL && rule->pattern == NULL)
+	if (rule->what.needs_name && rule->what.suggest != NULL && strcmp(rule->what.suggest, "type: encrypt") == 0)
+		d->by_name |= bit;
+	if (rule->test == NULL && rule->pattern == NULL) {
+		d->untested |= bit;
 		return SEAL_OK;
+	}
 	add_gate(d, &rule->gate, bit);
 	d->ranks[rule->rank] |= bit;
 	d->numbers |= rule->what.takes_numbers ? bit : 0;
@@ -179,5 +196,25 @@ uint64_t detect_alike(const struct detect *detect)
 
 uint64_t detect_name(struct detect *detect, struct seal_bytes name)
 {
-	return names_match(detect->names, name);
+	uint32_t hash = 2166136261u; /* FNV-1a: who finds names that share a place makes them slower, no more */
+	struct known_name *seen;
+
+	if (name.len == 0 || name.len > NAME_SEEN_MAX)
+		return names_match(detect->names, name);
+	for (size_t i = 0; i < name.len; i++)
+		hash = (hash ^ name.ptr[i]) * 16777619u;
+	seen = &detect->names_seen[(hash ^ hash >> 16) % NAMES_SEEN];
+	if (!bytes_eq(bytes_of(seen->text, seen->len), name)) {
+		memcpy(seen->text, name.ptr, name.len);
+		seen->len = (uint8_t)name.len;
+		seen->bits = names_match(detect->names, name);
+	}
+	return seen->bits;
+}
+
+uint64_t detect_inside(const struct detect *detect, uint64_t named, uint64_t hits, uint64_t *fit)
+{
+	named &= detect->by_name;
+	*fit = named & (hits | detect->untested);
+	return named;
 }

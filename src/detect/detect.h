@@ -52,12 +52,19 @@ uint64_t detect_number(struct detect *detect, struct seal_bytes literal);
 uint64_t detect_alike(const struct detect *detect);
 /* Bits of the detectors that a field of this name (decoded) suggests: "Customer-EMail", "dateOfBirth", "kundennummer". */
 uint64_t detect_name(struct detect *detect, struct seal_bytes name);
+/*
+ * Of `named`, bits of a name inside a text: those that need it and whose finds are encrypted, so that the text as a whole can be. *fit: of
+ * these the ones whose test, if there is any, took the value (`hits`).
+ */
+uint64_t detect_inside(const struct detect *detect, uint64_t named, uint64_t hits, uint64_t *fit);
 
 /* What was counted at one path. */
 struct detect_counts {
 	uint64_t values; /* strings and numbers that were looked at; empty strings are not */
 	uint64_t hits[DETECT_MAX]; /* by bit */
 	uint64_t alike[DETECT_MAX]; /* by bit: values that detect_alike names; 0 where nobody counted */
+	uint64_t inside[DETECT_MAX]; /* by bit: texts inside which a member's name says so */
+	uint64_t inside_fit[DETECT_MAX]; /* … and its value could be one */
 	uint64_t named; /* bits of the field's name */
 };
 

@@ -107,6 +107,9 @@ size_t detect_judge(const struct detect_counts *counts, struct detect_finding *o
 
 		if (counts->named >> i & 1)
 			confidence = 1 - (1 - confidence) * (1 - open * of_name(rule, (double)hits, values));
+		if (counts->inside[i] > 0)
+			confidence = 1 - (1 - confidence) * (1 - of_name(rule, (double)counts->inside_fit[i],
+									 (double)counts->inside[i]));
 		if (confidence >= FLOOR)
 			out[n++] = (struct detect_finding){&rule->what, confidence, hits, hits == 0};
 	}

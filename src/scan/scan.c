@@ -11,6 +11,8 @@
 #include "json/events.h"
 #include "json/string.h"
 
+#define NAMES_INSIDE_MAX 64 /* of a document inside a string that are looked at: a name costs far more than a value */
+
 /* Headers that sealstream writes. */
 #define OWN_HEADERS "seal-"
 
@@ -31,15 +33,26 @@ struct walk {
 	struct frame *frame;
 };
 
-static void look(struct scan_node *node, enum scan_cover cover, uint64_t bits, uint64_t alike)
+/* What one value looks like: bits of detectors, as detect_counts counts them. */
+struct bits {
+	uint64_t hits, alike, inside, inside_fit;
+};
+
+static void add_bits(uint64_t counts[DETECT_MAX], uint64_t bits)
+{
+	for (; bits != 0; bits &= bits - 1)
+		counts[__builtin_ctzll(bits)]++;
+}
+
+static void look(struct scan_node *node, enum scan_cover cover, const struct bits *bits)
 {
 	struct detect_counts *looks = &node->counts.looks[cover != SCAN_CLEAR];
 
 	looks->values++;
-	for (; bits != 0; bits &= bits - 1)
-		looks->hits[__builtin_ctzll(bits)]++;
-	for (; alike != 0; alike &= alike - 1)
-		looks->alike[__builtin_ctzll(alike)]++;
+	add_bits(looks->hits, bits->hits);
+	add_bits(looks->alike, bits->alike);
+	add_bits(looks->inside, bits->inside);
+	add_bits(looks->inside_fit, bits->inside_fit);
 }
 
 static void count(struct scan_node *node, bool below, enum scan_type type, enum scan_cover cover, uint32_t rule)
@@ -65,27 +78,44 @@ static bool decoded(struct scanner *s, struct seal_bytes raw, bool escaped, stru
 	return true;
 }
 
-/* Detectors of all values of a document inside a string. False: out of memory. */
-static bool look_inside(struct scanner *s, struct seal_bytes doc, uint64_t *bits, uint64_t *alike)
+/* A scalar of a document inside a string, and the name that leads to it (0: none does). False: out of memory. */
+static bool look_inside_at(struct scanner *s, const struct json_events *events, uint64_t named, struct bits *bits)
+{
+	struct seal_bytes text = json_events_text(events);
+	uint64_t hits, fit;
+
+	if (events->type == JSON_STRING && !decoded(s, text, events->escaped, &text))
+		return false;
+	if ((events->type != JSON_STRING && events->type != JSON_NUMBER) || text.len == 0)
+		return true;
+	hits = events->type == JSON_NUMBER ? detect_number(s->detect, text) : detect_text(s->detect, text);
+	bits->hits |= hits;
+	bits->alike |= detect_alike(s->detect);
+	bits->inside |= detect_inside(s->detect, named, hits, &fit);
+	bits->inside_fit |= fit;
+	return true;
+}
+
+/* Detectors of all values of a document inside a string, and of the first names. False: out of memory. */
+static bool look_inside(struct scanner *s, struct seal_bytes doc, struct bits *bits)
 {
 	struct json_events events;
 	enum json_event event;
-	struct seal_bytes text;
+	struct seal_bytes name;
+	uint64_t named = 0;
+	size_t n = 0;
 
 	json_events_init(&events, doc);
 	while ((event = json_events_next(&events)) != JSON_EVENT_END) {
-		const bool number = event == JSON_EVENT_VALUE && events.type == JSON_NUMBER;
-
-		text = BYTES_EMPTY;
-		if (number)
-			text = json_events_text(&events);
-		else if (event == JSON_EVENT_VALUE && events.type == JSON_STRING &&
-			 !decoded(s, json_events_text(&events), events.escaped, &text))
-			return false;
-		if (text.ptr == NULL)
+		if (event == JSON_EVENT_NAME && n++ < NAMES_INSIDE_MAX) {
+			if (!decoded(s, json_events_text(&events), events.escaped, &name))
+				return false;
+			named = detect_name(s->detect, name);
 			continue;
-		*bits |= number ? detect_number(s->detect, text) : detect_text(s->detect, text);
-		*alike |= detect_alike(s->detect);
+		}
+		if (event == JSON_EVENT_VALUE && !look_inside_at(s, &events, named, bits))
+			return false;
+		named = 0;
 	}
 	return true;
 }
@@ -98,23 +128,24 @@ static bool holds_json(struct seal_bytes text)
 /* A decoded text at `node`. False: out of memory. */
 static bool look_text(struct scanner *s, struct scan_node *node, enum scan_cover cover, struct seal_bytes text)
 {
-	uint64_t bits, alike;
+	struct bits bits = {.hits = 0};
 
 	if (text.ptr == NULL || text.len == 0)
 		return true;
-	bits = detect_text(s->detect, text);
-	alike = detect_alike(s->detect);
-	if (holds_json(text) && !look_inside(s, text, &bits, &alike))
+	bits.hits = detect_text(s->detect, text);
+	bits.alike = detect_alike(s->detect);
+	if (holds_json(text) && !look_inside(s, text, &bits))
 		return false;
-	look(node, cover, bits, alike);
+	look(node, cover, &bits);
 	return true;
 }
 
 static void look_number(struct scanner *s, struct scan_node *node, enum scan_cover cover, struct seal_bytes literal)
 {
-	const uint64_t bits = detect_number(s->detect, literal);
+	struct bits bits = {.hits = detect_number(s->detect, literal)};
 
-	look(node, cover, bits, detect_alike(s->detect));
+	bits.alike = detect_alike(s->detect);
+	look(node, cover, &bits);
 }
 
 /* A payload that is no JSON, or not looked into. */

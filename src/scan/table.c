@@ -145,6 +145,8 @@ static void looks_add(struct detect_counts *to, const struct detect_counts *from
 	for (size_t bit = 0; bit < DETECT_MAX; bit++) {
 		to->hits[bit] += from->hits[bit];
 		to->alike[bit] += from->alike[bit];
+		to->inside[bit] += from->inside[bit];
+		to->inside_fit[bit] += from->inside_fit[bit];
 	}
 }
 

@@ -124,6 +124,18 @@ def test_json_inside_a_string(program):
     assert finds(told) == {"$.payload": "email"}
 
 
+def test_names_inside_a_string(program):
+    """What only a name tells counts there as in fields: with values that fit it; not by names that are far behind."""
+    inside = {"password": "hunter2", "dob": "1980-01-02", "n": [{"last_name": "Lee"}]}
+    told = scan(program, [{"a": json.dumps(inside), "b": json.dumps({"dob": "none", "last_name": "7", "password": ""}),
+                           "c": json.dumps({"cvv": 123}), "d": json.dumps({f"k{n}": 0 for n in range(64)} | inside)}] * 9)
+    assert finds(told) == {"$.a": "password"}
+    assert {found["detector"] for found in paths(told)["$.a"]["findings"]} == {"password", "birth_date", "person_name"}
+    assert all(found["sure"] for found in paths(told)["$.a"]["findings"])
+    out = program.run("scan", "--suggest", input=ndjson([{"a": json.dumps(inside)}]))[0].decode()
+    assert "$.a: secret " in out and "remove" not in out
+
+
 def test_threads_change_nothing(program):
     data = ndjson(list(people(30000)) + [{"m": {f"k{i}": i}} for i in range(2000)] + [{"late": "z@example.com"}])
     outs = {program.run("scan", "--json", "-j", str(n), input=data)[0] for n in (1, 2, 5)}

@@ -603,6 +603,40 @@ static void some_of_many(void **state)
 	assert_int_equal(detect_judge(&counts, found), 0);
 }
 
+/* Names inside texts: as those of fields, of the texts that have them. */
+static void names_inside(void **state)
+{
+	struct detect *d = new_detect();
+	struct detect_counts counts = {.values = 1000};
+	struct detect_finding found[DETECT_MAX];
+	const size_t bit = bit_of("birth_date");
+	uint64_t fit, named;
+
+	for (int round = 0; round < 2; round++) { /* the second time it is known */
+		named = detect_name(d, BYTES_LIT("dateOfBirth"));
+		assert_int_equal(named, UINT64_C(1) << bit);
+		assert_int_equal(detect_name(d, BYTES_LIT("dateOfBirt")), 0);
+	}
+	assert_int_equal(detect_inside(d, named, detect_text(d, BYTES_LIT("1980-01-02")), &fit), named);
+	assert_int_equal(fit, named);
+	assert_int_equal(detect_inside(d, named, detect_text(d, BYTES_LIT("soon")), &fit), named);
+	assert_int_equal(fit, 0);
+	/* One without a test; one that would be removed, and one that needs no name. */
+	named = detect_name(d, BYTES_LIT("password"));
+	assert_int_equal(detect_inside(d, named, 0, &fit), named);
+	assert_int_equal(fit, named);
+	assert_int_equal(detect_inside(d, detect_name(d, BYTES_LIT("cvv")), 0, &fit), 0);
+	assert_int_equal(detect_inside(d, UINT64_C(1) << bit_of("email"), 0, &fit), 0);
+
+	counts.inside[bit] = counts.inside_fit[bit] = 1;
+	assert_int_equal(detect_judge(&counts, found), 1);
+	assert_true(found[0].what == detect_at(bit) && found[0].confidence > DETECT_CONFIDENT);
+	counts.inside[bit] = 10;
+	assert_int_equal(detect_judge(&counts, found), 1);
+	assert_true(found[0].confidence < DETECT_CONFIDENT);
+	detect_free(d);
+}
+
 /* Who could take a value for its own by accident. */
 static void look_alikes(void **state)
 {
@@ -690,6 +724,7 @@ int main(void)
 		cmocka_unit_test(judges),
 		cmocka_unit_test(some_of_many),
 		cmocka_unit_test(look_alikes),
+		cmocka_unit_test(names_inside),
 		cmocka_unit_test(names_give_way),
 		cmocka_unit_test(best_comes_first),
 	};
