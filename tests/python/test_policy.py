@@ -1,4 +1,6 @@
 """What a policy says about itself, and what is wrong with one."""
+import os
+
 import pytest
 import sealstream
 from package_kit import POLICY
@@ -39,6 +41,20 @@ def test_files(tmp_path):
     with pytest.raises(sealstream.UsageError) as caught:
         sealstream.Policy.from_file(tmp_path / "none.yaml")
     assert caught.value.code == "no_input" and "none.yaml" in str(caught.value)
+
+
+def test_a_file_is_read_once(tmp_path):
+    """What is compiled and what `text` gives is one, of a pipe as well."""
+    reading, writing = os.pipe()
+    os.write(writing, POLICY.encode())
+    os.close(writing)
+    policy = sealstream.Policy.from_file(f"/dev/fd/{reading}")
+    os.close(reading)
+    assert policy.text == POLICY and "purchases" in policy and policy.name == f"/dev/fd/{reading}"
+    (tmp_path / "large.yaml").write_bytes(b"#" * ((4 << 20) + 1))
+    with pytest.raises(sealstream.UsageError, match=r"large\.yaml.*larger than 4 MiB") as caught:
+        sealstream.Policy.from_file(tmp_path / "large.yaml")
+    assert caught.value.code == "config"
 
 
 def test_mistakes():

@@ -4,10 +4,11 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple, NoReturn
 
-from ._errors import make_error, raise_error, text_of
+from ._errors import make_error, raise_error, text_of, usage_error
 from ._native import ffi, lib
 from ._text import c_path, c_text, data_of, shown
 
+FILE_MAX = 4 << 20  # of C
 _ON_ERROR = {lib.SEAL_ON_ERROR_REJECT: "reject", lib.SEAL_ON_ERROR_DEAD_LETTER: "dead_letter",
              lib.SEAL_ON_ERROR_DROP: "drop"}
 
@@ -114,13 +115,16 @@ class Policy:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Policy:
-        """Of a YAML file. UsageError says where its first mistake is."""
-        out, err = ffi.new("struct seal_policy **"), ffi.new("struct seal_err *")
-        if lib.seal_policy_load_file(c_path(path, "a policy's path"), out, err) != lib.SEAL_OK:
-            raise_error(err)
-        pointer = ffi.gc(out[0], lib.seal_policy_free)
-        with open(path, "rb") as file:
-            return cls(pointer, os.fsdecode(path), file.read().decode("utf-8", "replace"))
+        """Of a YAML file, which is read once: `text` is what was compiled. UsageError says where its first mistake is."""
+        place = c_path(path, "a policy's path")
+        try:
+            with open(place, "rb") as file:
+                text = file.read(FILE_MAX + 1)
+        except OSError:
+            text = None
+        if text is None:
+            _raise_unreadable(place)
+        return cls.from_text(text, os.fsdecode(path))
 
     @classmethod
     def from_text(cls, text: str | bytes, name: str | None = None) -> Policy:
@@ -201,6 +205,15 @@ class Policy:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Policy cannot be pickled or copied; send its text or its path, and load it where it is used")
+
+
+def _raise_unreadable(place: bytes) -> NoReturn:
+    """With C's class and words for it."""
+    out, err = ffi.new("struct seal_policy **"), ffi.new("struct seal_err *")
+    if lib.seal_policy_load_file(place, out, err) != lib.SEAL_OK:
+        raise_error(err)
+    lib.seal_policy_free(out[0])
+    raise usage_error("the policy could not be read a moment ago; try again")
 
 
 def _view(text: str | bytes) -> tuple[Any, Any]:
