@@ -21,24 +21,28 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="end where the topic ends now")
     options = parser.parse_args()
 
-    spark = SparkSession.builder.appName("sealstream").getOrCreate()
-    source = (spark.readStream.format("kafka").option("kafka.bootstrap.servers", options.brokers)
-              .option("subscribe", options.source).option("startingOffsets", "earliest").load())
-    convert = sealstream.spark.reveal if options.reveal else sealstream.spark.protect
-    topic = sealstream.Policy.from_file(options.policy).topic(options.policy_topic or options.source)
-    made = convert(source.select("key", "value"), options.policy, topic=options.policy_topic or options.source,
-                   key=None if topic.key is None else "key")
-    writer = (made.writeStream.format("kafka").option("kafka.bootstrap.servers", options.brokers)
-              .option("topic", options.target).option("checkpointLocation", options.checkpoint))
-    if options.once:
-        writer = writer.trigger(availableNow=True)
     try:
         with sealstream.spark.errors():
-            writer.start().awaitTermination()
+            run(options)
     except sealstream.SealError as error:
         print(f"kafka_to_kafka: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    spark = SparkSession.builder.appName("sealstream").getOrCreate()
+    policy, topic = sealstream.Policy.from_file(options.policy), options.policy_topic or options.source
+    source = (spark.readStream.format("kafka").option("kafka.bootstrap.servers", options.brokers)
+              .option("subscribe", options.source).option("startingOffsets", "earliest").load())
+    convert = sealstream.spark.reveal if options.reveal else sealstream.spark.protect
+    made = convert(source.select("key", "value"), policy, topic=topic,
+                   key=None if policy.topic(topic).key is None else "key")
+    writer = (made.writeStream.format("kafka").option("kafka.bootstrap.servers", options.brokers)
+              .option("topic", options.target).option("checkpointLocation", options.checkpoint))
+    if options.once:
+        writer = writer.trigger(availableNow=True)
+    writer.start().awaitTermination()
 
 
 if __name__ == "__main__":

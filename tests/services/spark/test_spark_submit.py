@@ -44,7 +44,7 @@ def told(done):
 
 
 def test_with_a_keyring(submit, kafka, topics_of_docs, shop, tmp_path):
-    """And what is said when there are no keys: one line of ours at the end."""
+    """And what is said when there are no keys: one line of ours at the end. Where keys have rules they go through them."""
     (tmp_path / "policy.yaml").write_text(POLICY)
     source, target = topics_of_docs
     foreign.produce(kafka.brokers, source, [(b"1", line(1))])
@@ -54,6 +54,16 @@ def test_with_a_keyring(submit, kafka, topics_of_docs, shop, tmp_path):
         assert all("no keyring at /nowhere" in text for text in told(done)), told(done)
     made, = foreign.consume(kafka.brokers, target)
     check_sealed(materials(shop), 1, made.value())
+    assert made.key() == b"1"
+
+    dead = "  dead_letter: {topic: purchases_dead, key: pii}\n"
+    (tmp_path / "policy.yaml").write_text(POLICY.replace(dead, f"{dead}  key: {{type: deterministic, key: join}}\n"))
+    foreign.produce(kafka.brokers, source, [(b"2", line(2))])
+    done = submit(WITH_KEYRING, {"/srv/sealstream/keyring": shop})
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert sorted(message.key()[:9] for message in foreign.consume(kafka.brokers, target)) == [b"1", b"vault:v1:"]
+    done = submit(WITH_KEYRING, {"/srv/sealstream/keyring": shop, "--source purchases": "--source nothing"})
+    assert done.returncode == 1 and "no entry of 'topics' matches topic 'nothing'" in told(done)[0], done.stderr[-3000:]
 
 
 def test_with_vault(submit, kafka, topics_of_docs, vault, transit, tmp_path):
