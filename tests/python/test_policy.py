@@ -34,7 +34,7 @@ def test_files(tmp_path):
     path = tmp_path / "shop.yaml"
     path.write_text(POLICY)
     assert "purchases" in sealstream.Policy.from_file(path) and "purchases" in sealstream.Policy.from_file(str(path))
-    with pytest.raises(sealstream.FatalError, match="Is a directory"):
+    with pytest.raises(sealstream.UsageError, match="is a directory; name a file"):
         sealstream.Policy.from_file(tmp_path)
     with pytest.raises(sealstream.UsageError, match="cannot hold a NUL"):
         sealstream.Policy.from_file(f"{path}\0.txt")
