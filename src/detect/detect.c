@@ -16,7 +16,8 @@
 #define DIGIT_STEPS 34 /* digits 0 … 32; the last: more */
 #define CHANCY 0.005 /* from this chance on look-alikes are counted */
 
-#define NAMES_SEEN 256 /* a power of two */
+#define NAMES_SEEN 512
+#define NAMES_ALIKE 4 /* of one hash that are kept */
 #define NAME_SEEN_MAX 54 /* bytes of one that is kept */
 
 /* A name and its bits: inside texts the same ones come again and again. */
@@ -40,6 +41,7 @@ struct detect {
 	uint64_t by_name; /* who needs a name, and is encrypted */
 	uint64_t untested; /* who has no test of values */
 	struct known_name names_seen[NAMES_SEEN];
+	size_t n_seen; /* names that were new */
 };
 
 size_t detect_count(void)
@@ -203,12 +205,14 @@ uint64_t detect_name(struct detect *detect, struct seal_bytes name)
 		return names_match(detect->names, name);
 	for (size_t i = 0; i < name.len; i++)
 		hash = (hash ^ name.ptr[i]) * 16777619u;
-	seen = &detect->names_seen[(hash ^ hash >> 16) % NAMES_SEEN];
-	if (!bytes_eq(bytes_of(seen->text, seen->len), name)) {
-		memcpy(seen->text, name.ptr, name.len);
-		seen->len = (uint8_t)name.len;
-		seen->bits = names_match(detect->names, name);
-	}
+	seen = &detect->names_seen[(hash ^ hash >> 16) % (NAMES_SEEN / NAMES_ALIKE) * NAMES_ALIKE];
+	for (size_t i = 0; i < NAMES_ALIKE; i++)
+		if (bytes_eq(bytes_of(seen[i].text, seen[i].len), name))
+			return seen[i].bits;
+	seen += detect->n_seen++ % NAMES_ALIKE;
+	memcpy(seen->text, name.ptr, name.len);
+	seen->len = (uint8_t)name.len;
+	seen->bits = names_match(detect->names, name);
 	return seen->bits;
 }
 

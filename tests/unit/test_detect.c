@@ -637,6 +637,22 @@ static void names_inside(void **state)
 	detect_free(d);
 }
 
+/* More names than are kept, again and again. */
+static void names_come_again(void **state)
+{
+	struct detect *d = new_detect();
+	char name[16];
+
+	for (int round = 0; round < 3; round++)
+		for (unsigned i = 0; i < 2000; i++) {
+			const int len = snprintf(name, sizeof(name), i % 2 ? "email%u" : "field%u", i);
+
+			assert_int_equal(detect_name(d, bytes_of(name, (size_t)len)),
+					 i % 2 ? UINT64_C(1) << bit_of("email") : 0);
+		}
+	detect_free(d);
+}
+
 /* Who could take a value for its own by accident. */
 static void look_alikes(void **state)
 {
@@ -725,6 +741,7 @@ int main(void)
 		cmocka_unit_test(some_of_many),
 		cmocka_unit_test(look_alikes),
 		cmocka_unit_test(names_inside),
+		cmocka_unit_test(names_come_again),
 		cmocka_unit_test(names_give_way),
 		cmocka_unit_test(best_comes_first),
 	};
