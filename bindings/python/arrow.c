@@ -85,7 +85,7 @@ struct native_arrow {
 	bool keep_failed; /* as nulls; else the first one ends the call with NATIVE_FAILED_RECORD, `at` and `err` */
 	void *schema, *array; /* capsules, or NULL and then */
 	void *stream; /* a capsule */
-	struct native_column *column; /* out: to be freed with native_column_free */
+	struct native_column *column; /* out: for native_column_own */
 	size_t at;
 	struct seal_err err;
 };
@@ -469,6 +469,22 @@ static int native_column_export(struct native_column *column, bool with_array, v
 	PyErr_Clear();
 	PyGILState_Release(gil);
 	return rc == 0 ? 0 : NATIVE_NO_MEMORY;
+}
+
+static void drop_column(PyObject *capsule)
+{
+	native_column_free(PyCapsule_GetPointer(capsule, "native_column"));
+}
+
+/* Appends to a list a capsule that frees the column; frees it on failure. */
+static int native_column_own(struct native_column *column, void *answer)
+{
+	bool made;
+	int rc = own(column, "native_column", drop_column, answer, &made);
+
+	if (!made)
+		native_column_free(column);
+	return rc;
 }
 
 static int64_t native_column_length(const struct native_column *column)

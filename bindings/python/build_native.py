@@ -41,7 +41,8 @@ struct native_arrow {
     struct seal_err err;
 };
 int native_arrow_run(struct native_arrow *call);
-void native_column_free(struct native_column *column);
+int native_policy_own(struct seal_policy *policy, void *answer);
+int native_column_own(struct native_column *column, void *answer);
 int native_column_export(struct native_column *column, bool with_array, void *answer);
 int64_t native_column_length(const struct native_column *column);
 size_t native_column_failures(const struct native_column *column);

@@ -266,6 +266,36 @@ static int hand_over(PyObject *answer, PyObject *part)
 	return rc;
 }
 
+/* A capsule of what was made, whose `drop` frees it; hands it over. NATIVE_NO_MEMORY: *made says whether there is one. */
+static int own(void *thing, const char *name, PyCapsule_Destructor drop, void *answer, bool *made)
+{
+	PyGILState_STATE gil = PyGILState_Ensure();
+	PyObject *capsule = PyCapsule_New(thing, name, drop);
+	int rc;
+
+	*made = capsule != NULL;
+	rc = hand_over(answer, capsule);
+	PyErr_Clear();
+	PyGILState_Release(gil);
+	return rc == 0 ? 0 : NATIVE_NO_MEMORY;
+}
+
+static void drop_policy(PyObject *capsule)
+{
+	seal_policy_free(PyCapsule_GetPointer(capsule, "seal_policy"));
+}
+
+/* Appends to a list a capsule that frees the policy; frees it on failure. */
+static int native_policy_own(struct seal_policy *policy, void *answer)
+{
+	bool made;
+	int rc = own(policy, "seal_policy", drop_policy, answer, &made);
+
+	if (!made)
+		seal_policy_free(policy);
+	return rc;
+}
+
 static int answer(struct native_call *call, struct batch *b)
 {
 	if (hand_over(call->answer, all_values(call, b)) != 0 || hand_over(call->answer, all_headers(call, b)) != 0 ||

@@ -165,6 +165,47 @@ def test_what_is_open_when_python_ends(keyring):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+IN_A_CYCLE = '''import gc, sys, sealstream
+from arrow_arrays import Given, rows_of
+from package_kit import POLICY, PURCHASE
+
+class Holder:
+    def __init__(self, late):
+        self.me = self
+        if not late:
+            self.fill()
+
+    def fill(self):
+        policy = sealstream.Policy.from_text(POLICY)
+        self.topic, self.keyring = policy.topic("purchases"), sealstream.Keyring(sys.argv[1])
+        self.engine = sealstream.Engine(policy, keyring=self.keyring)
+        self.column = self.engine.protect_arrow(self.topic, Given("u", [PURCHASE.encode()]))
+
+    def __del__(self):
+        sealed = [*self.engine.protect(self.topic, [PURCHASE]), *rows_of(self.column)[1]]
+        records = self.engine.reveal(self.topic, sealed)
+        print(len(self.keyring.keys()), records == [PURCHASE, PURCHASE.encode()])
+
+def made(late):
+    holder = Holder(late)
+    if late:
+        holder.fill()
+        again = Holder.__new__(Holder)  # is ended after those that it holds
+        again.__dict__.update(holder.__dict__, me=again, other=holder)
+for turn in range(6):
+    made(turn % 2)
+    gc.collect()
+'''
+
+
+def test_garbage_in_any_order(keyring):
+    """Whoever of a cycle ends last can still use the others; freed memory is spoiled, so that using it is noticed."""
+    environment = os.environ | {"MALLOC_PERTURB_": "165", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", IN_A_CYCLE, keyring.path], capture_output=True, text=True, timeout=60,
+                          env=environment)
+    assert (done.returncode, done.stderr) == (0, "") and set(done.stdout.split("\n")) == {"3 True", ""}
+
+
 def spawned(directory, sealed, queue):
     with sealstream.Engine(sealstream.Policy.from_text(POLICY), keyring=directory) as engine:
         queue.put((os.getpid(), engine.reveal("purchases", sealed)))

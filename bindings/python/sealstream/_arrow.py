@@ -6,6 +6,7 @@ from typing import Any, Protocol, Union
 
 from ._errors import SealError, make_error, text_of
 from ._native import ffi, lib
+from ._owned import owner_of
 
 
 class ArrowArray(Protocol):
@@ -29,10 +30,10 @@ class Column:
     It is of the type that was given, in one piece; views of strings or bytes become large_string and large_binary.
     """
 
-    __slots__ = ("_pointer",)
+    __slots__ = ("_owned", "_pointer")
 
     def __init__(self, pointer: Any) -> None:
-        self._pointer = ffi.gc(pointer, lib.native_column_free)
+        self._pointer, self._owned = pointer, owner_of(lib.native_column_own, pointer)
 
     def __arrow_c_schema__(self) -> object:
         return self._export(False)[0]

@@ -41,7 +41,7 @@ class _Pool:
     def __init__(self, policy: Policy, options: Any) -> None:
         self._idle: list[Any] = []  # appending and popping is one step for all threads
         self.pid = 0
-        self._policy = policy  # which must live longer
+        self._policy = policy._owned  # it, and not its object, must live longer
         out, err = ffi.new("struct seal_engine **"), ffi.new("struct seal_err *")
         if lib.seal_engine_new(policy._pointer, options, out, err) != lib.SEAL_OK:
             raise_error(err)
@@ -66,6 +66,7 @@ class _Pool:
     def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:  # when Python ends, modules are empty by now
         if self.pid != getpid():  # a child of fork(): locks in there may be held by nobody
             return
+        self.pid = 0  # another's __del__ may still call: it gets engines anew
         for engine in (*self._idle, self._taken):
             lib.seal_engine_free(engine)
 

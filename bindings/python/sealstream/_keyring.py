@@ -70,6 +70,7 @@ class _Open:
 
     def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:  # when Python ends, modules are empty by now
         if self.pid == getpid():
+            self.pid = 0  # another's __del__ may still call: it gets a keyring anew
             lib.seal_keyring_close(self.pointer)
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from ._errors import make_error, raise_error, text_of, usage_error
 from ._native import ffi, lib
+from ._owned import owner_of
 from ._text import c_path, c_text, data_of, shown
 
 FILE_MAX = 4 << 20  # of C
@@ -108,14 +109,15 @@ class Topic:
 class Policy:
     """A compiled policy; immutable, for any number of threads and engines."""
 
-    __slots__ = ("_name", "_pointer", "_text")
+    __slots__ = ("_name", "_owned", "_pointer", "_text")
 
     def __init__(self, pointer: Any, name: str, text: str) -> None:
         self._pointer, self._name, self._text = pointer, name, text
+        self._owned = owner_of(lib.native_policy_own, pointer)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Policy:
-        """Of a YAML file, which is read once: `text` is what was compiled. UsageError says where its first mistake is."""
+        """Of a YAML file, read once: `text` is what was compiled. UsageError says where its first mistake is."""
         place = c_path(path, "a policy's path")
         try:
             with open(place, "rb") as file:
@@ -135,7 +137,7 @@ class Policy:
         if lib.seal_policy_load(view[0], label, out, err) != lib.SEAL_OK:
             raise_error(err)
         del kept
-        return cls(ffi.gc(out[0], lib.seal_policy_free), name or "policy",
+        return cls(out[0], name or "policy",
                    text if isinstance(text, str) else bytes(text).decode("utf-8", "replace"))
 
     @staticmethod

@@ -44,7 +44,7 @@ def told(done):
 
 
 def test_with_a_keyring(submit, kafka, topics_of_docs, shop, tmp_path):
-    """And what is said when there are no keys: one line of ours at the end. Where keys have rules they go through them."""
+    """And what is said when there are no keys: one line of ours at the end. Where keys have rules these count, too."""
     (tmp_path / "policy.yaml").write_text(POLICY)
     source, target = topics_of_docs
     foreign.produce(kafka.brokers, source, [(b"1", line(1))])
