@@ -105,6 +105,7 @@ def test_version(program):
     (["protect", "-p", "x", "a", "b"], "protect takes at most 1 argument"),
     (["pump", "purchases"], "pump takes options only; see sealstream pump --help"),
     (["pump", "--connect-timeout", "3"], "--connect-timeout must be a duration such as 100ms, 30s, 5m or 1h from 100ms to 10m"),
+    (["scan", "-b", "localhost:1", "-t", "purchases", "-o", "begining"], "--offset must be beginning, end, a number, or -N"),
     (["version", "--log-level", "loud"], "--log-level must be one of error|warning|info|debug"),
     (["sample", "-%"], "there is no option -%"),
     (["completion"], "completion needs bash|zsh|fish"),

@@ -524,16 +524,11 @@ static enum seal_status parse_offset(const char *text, int64_t *out, struct seal
 
 /* Without a group: all partitions (or the one asked for) from the same kind of offset. */
 static enum seal_status assign(struct kafka_source *s, const struct kafka_source_options *o, int32_t partitions,
-			       struct seal_err *err)
+			       int64_t offset, struct seal_err *err)
 {
 	rd_kafka_topic_partition_list_t *list;
 	rd_kafka_resp_err_t code;
-	int64_t offset = RD_KAFKA_OFFSET_BEGINNING;
-	enum seal_status rc;
 
-	rc = parse_offset(o->offset ? o->offset : "beginning", &offset, err);
-	if (rc != SEAL_OK)
-		return rc;
 	if (o->partition >= partitions)
 		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "topic %s has no partition %lld, only 0 to %d",
 			       s->topic, (long long)o->partition, partitions - 1);
@@ -612,8 +607,11 @@ out:
 static enum seal_status start(struct kafka_source *s, const struct kafka_source_options *o, struct seal_err *err)
 {
 	int32_t partitions;
+	int64_t offset = RD_KAFKA_OFFSET_BEGINNING;
 	enum seal_status rc;
 
+	if (o->offset != NULL)
+		SEAL_TRY(parse_offset(o->offset, &offset, err)); /* before brokers are waited for */
 	if (o->group != NULL)
 		SEAL_TRY(kafka_config_set(s->config, "group.id", o->group, err));
 	if (o->member != NULL)
@@ -633,7 +631,7 @@ static enum seal_status start(struct kafka_source *s, const struct kafka_source_
 	if (s->group)
 		SEAL_TRY(group_subscribe(s, err));
 	else
-		SEAL_TRY(assign(s, o, partitions, err));
+		SEAL_TRY(assign(s, o, partitions, offset, err));
 	s->read_at_ms = clock_mono_ms();
 	if (s->group)
 		group_keeper_start(s);
