@@ -13,9 +13,9 @@ static void tell_findings(const char *file, const struct policy_findings *findin
 			log_say(LOG_WARNING, "%s:%u:%u: %s", file, f->mark.line, f->mark.column, f->text);
 }
 
-/* `topics`: NULL for the policy's only one. */
-static enum seal_status choose_topic(const char *file, const char *const *topics, struct policy_use *use,
-				     struct seal_err *err)
+/* `topics`: NULL for the policy's only one. `option` is where the user could have named one. */
+static enum seal_status choose_topic(const char *file, const char *const *topics, const char *option,
+				     struct policy_use *use, struct seal_err *err)
 {
 	if (topics == NULL)
 		use->topic = policy_topic_only(use->policy);
@@ -25,8 +25,8 @@ static enum seal_status choose_topic(const char *file, const char *const *topics
 		return SEAL_OK;
 	err_place(err, "%s", file);
 	if (topics == NULL)
-		return err_set(err, SEAL_USAGE, SEAL_E_USAGE,
-			       "the policy has several topics; choose one with --topic");
+		return err_set(err, SEAL_USAGE, SEAL_E_USAGE, "the policy has several topics; choose one with --%s",
+			       option);
 	return err_set(
 		err, SEAL_USAGE, SEAL_E_CONFIG,
 		"no topic of the policy matches %.150s%s%.150s; name one of the policy's, or add this one to it "
@@ -71,8 +71,8 @@ void policy_use_tell_unfound(const struct policy_use *use, uint64_t records, con
 	}
 }
 
-enum seal_status policy_use_load(const char *file, const char *const *topics, struct policy_use *out,
-				 struct seal_err *err)
+static enum seal_status load(const char *file, const char *const *topics, const char *option, struct policy_use *out,
+			     struct seal_err *err)
 {
 	struct policy_findings findings;
 	enum seal_status rc;
@@ -83,21 +83,27 @@ enum seal_status policy_use_load(const char *file, const char *const *topics, st
 	tell_findings(file, &findings);
 	policy_findings_clear(&findings);
 	SEAL_TRY(rc);
-	rc = choose_topic(file, topics, out, err);
+	rc = choose_topic(file, topics, option, out, err);
 out:
 	if (rc != SEAL_OK)
 		policy_use_close(out);
 	return rc;
 }
 
-enum seal_status policy_use_open_any(const char *file, const char *const *topics, enum engine_direction direction,
-				     const struct global_options *global, struct policy_use *out,
-				     struct seal_err *err)
+enum seal_status policy_use_load(const char *file, const char *const *topics, struct policy_use *out,
+				 struct seal_err *err)
+{
+	return load(file, topics, "policy-topic", out, err);
+}
+
+static enum seal_status open_with(const char *file, const char *const *topics, const char *option,
+				  enum engine_direction direction, const struct global_options *global,
+				  struct policy_use *out, struct seal_err *err)
 {
 	struct key_source_config keys = global_key_config(global);
 	enum seal_status rc;
 
-	SEAL_TRY(policy_use_load(file, topics, out, err));
+	SEAL_TRY(load(file, topics, option, out, err));
 	SEAL_TRY(audit_policy_open(global, file, out->policy, &out->audit, err));
 	keys.create_stores = direction == ENGINE_PROTECT;
 	SEAL_TRY(plan_new(out->policy, &registry, &keys, &out->plan, err));
@@ -118,7 +124,14 @@ enum seal_status policy_use_open(const char *file, const char *topic, enum engin
 {
 	const char *topics[] = {topic, NULL};
 
-	return policy_use_open_any(file, topic ? topics : NULL, direction, global, out, err);
+	return open_with(file, topic ? topics : NULL, "topic", direction, global, out, err);
+}
+
+enum seal_status policy_use_open_any(const char *file, const char *const *topics, enum engine_direction direction,
+				     const struct global_options *global, struct policy_use *out,
+				     struct seal_err *err)
+{
+	return open_with(file, topics, "policy-topic", direction, global, out, err);
 }
 
 enum seal_status policy_is_needed(struct seal_err *err)

@@ -17,13 +17,13 @@ struct policy_use {
 	}
 
 /*
- * `topic` NULL: the policy's only one. ENGINE_PROTECT makes stores that are not there, others fail. Warnings of the policy, and that key memory could not be locked, are logged.
+ * `topic`, which --topic names; NULL: the policy's only one. ENGINE_PROTECT makes stores that are not there, others fail. Warnings of the policy, and that key memory could not be locked, are logged.
  * Errors: SEAL_E_CONFIG with file:line:column, SEAL_E_NO_INPUT, and those of keys.
  */
 SEAL_MUST_USE enum seal_status policy_use_open(const char *file, const char *topic, enum engine_direction direction,
 					       const struct global_options *global, struct policy_use *out,
 					       struct seal_err *err);
-/* The same with the rules of the first of `topics` (ended by NULL) that the policy knows; none: SEAL_E_CONFIG. */
+/* The same where --policy-topic names it, with the rules of the first of `topics` (ended by NULL) that the policy knows; none: SEAL_E_CONFIG. */
 SEAL_MUST_USE enum seal_status policy_use_open_any(const char *file, const char *const *topics,
 						   enum engine_direction direction,
 						   const struct global_options *global, struct policy_use *out,

@@ -217,7 +217,7 @@ static enum seal_status verify_run(struct verify *v, struct command_call *call, 
 					   .max_record_bytes = o->max_record_bytes};
 	struct policy_use use = POLICY_USE_INIT;
 	struct source *source = NULL;
-	const char *topic = NULL;
+	const char *topics[] = {NULL, NULL};
 	struct kafka_config config;
 	enum seal_status rc;
 
@@ -225,8 +225,9 @@ static enum seal_status verify_run(struct verify *v, struct command_call *call, 
 	audit_use_streams(call->global, v->source, NULL);
 	SEAL_TRY(record_input_side(call, o->topic, &v->side, err));
 	v->file = side == NULL || stream_side_is(side, PLATFORM_FILE);
-	SEAL_TRY(record_input_topic(o->policy_topic, side, call->arena, &topic, err));
-	rc = policy_use_open(o->policy, topic, ENGINE_REVEAL, call->global, &use, err);
+	SEAL_TRY(record_input_topic(o->policy_topic, side, call->arena, &topics[0], err));
+	rc = policy_use_open_any(o->policy, topics[0] != NULL ? topics : NULL, ENGINE_REVEAL, call->global, &use,
+				 err);
 	if (rc == SEAL_OK)
 		rc = record_input_open(&input, call, &config, &source, err);
 	if (stop_before_start(rc, exit_code, err)) {

@@ -137,6 +137,8 @@ topics:
     assert shop.protect(data, environment={"SEALSTREAM_TOPIC": "a"}) == b'{"Address":2}\n'
     _, err = shop.run("protect", input=data, exit_code=64)
     assert "choose one with --topic" in err
+    for command in ("scan", "verify"):  # their --topic is a stream
+        assert "choose one with --policy-topic" in shop.run(command, input=data, exit_code=64)[1]
     _, err = shop.run("protect", "-t", "c", input=data, exit_code=78)
     assert "no topic of the policy matches c" in err
 
