@@ -1,6 +1,7 @@
 """Columns of batch DataFrames and SQL functions: what comes out, in which order, and how failures are told."""
 import json
 
+import pyarrow as pa
 import pytest
 import sealed
 import sealstream
@@ -8,6 +9,7 @@ from keyring_files import Keyring
 from package_kit import BAD_CARD, POLICY
 from pyspark.sql import functions
 from sealstream import spark as seal
+from sealstream.spark import _worker
 
 
 def purchase(n):
@@ -158,6 +160,23 @@ def test_a_bare_null_in_sql(spark, policy):
     seal.register(spark, policy)
     row = spark.sql("select seal_protect(null, 'purchases') as a, seal_reveal_text(null, 'purchases') as b").first()
     assert tuple(row) == (None, None)
+
+
+def test_results_that_one_batch_cannot_hold(policy, shop, monkeypatch):
+    """Arrow gives them in chunks then, from 2 GiB on: all are sent on."""
+    in_order = _worker._in_order
+
+    def in_chunks(made, groups):
+        whole = in_order(made, groups)
+        return pa.concat_tables([whole.slice(0, 1), whole.slice(1)])
+
+    monkeypatch.setattr(_worker, "_in_order", in_chunks)
+    keys = _worker.Keys(policy.text, policy.name, str(shop), 30.0, 0)
+    job = _worker.Job(keys, "protect", "value", None, None, None, "raise", "seal_error")
+    rows = {"topic": ["purchases", "orders", "purchases"], "value": [purchase(1), '{"note":"a"}', None]}
+    made = list(_worker.convert_batches(job, [pa.RecordBatch.from_pydict(rows)]))
+    assert [batch.num_rows for batch in made] == [1, 2]
+    assert [text and "vault:v1:" in text for batch in made for text in batch["value"].to_pylist()] == [True, True, None]
 
 
 def test_a_policy_of_text_needs_no_file(spark, policy):
