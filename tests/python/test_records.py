@@ -100,6 +100,24 @@ def test_two_key_headers_where_they_mean_nothing(engine):
     assert sealed[0].headers == record.headers and engine.reveal_records("purchases", sealed) == [record]
 
 
+def test_a_key_header_without_a_value(engine):
+    """Is none, stays where it is, and moves no other."""
+    headers = [(KEY_HEADER, None), ("trace", b"1"), ("customer", b"Ada"), (KEY_HEADER, None)]
+    for topic, value in (("orders", b'{"note":"x"}'), ("purchases", b'{"Address":"x"}'), ("orders", None)):
+        record = Record(value, b"ada", headers)
+        sealed = engine.protect_records(topic, [record])
+        assert sealed[0].value != value or value is None
+        assert engine.reveal_records(topic, sealed) == [record]
+    letter = engine.dead_letter_records("orders", [Record(b"no JSON", b"ada", headers)])[0]
+    told = letter._replace(headers=[*letter.headers, ("seal-error", b"syntax")])
+    assert engine.reveal_records("orders_dead", [told]) == [
+        Record(b"no JSON", b"ada", [*headers, ("seal-error", b"syntax")])]
+    carried = Record(b'{"note":"x"}', None, [("a", b"1"), (KEY_HEADER, None)])
+    sealed = engine.protect_records("carried", [carried])
+    assert [name for name, _ in sealed[0].headers] == ["a", KEY_HEADER] and sealed[0].headers[1][1] is not None
+    assert engine.reveal_records("carried", sealed)[0].value == carried.value
+
+
 def test_headers_that_are_text(engine):
     """They do not make text of values that are bytes."""
     sealed = engine.protect_records("carried", [Record(b'{"note":"x"}')] * 2)

@@ -63,7 +63,10 @@ def key_header(headers: Headers) -> bytes | None:
 
 
 def with_key_header(headers: Headers, value: bytes | None) -> list[tuple[str, bytes | None]]:
-    """KEY_HEADER as the engine says it must be: changed, new or gone; the others stay as they are, in their order."""
+    """KEY_HEADER as the engine says it must be: changed, new or gone; the others stay as they are, in their order. One
+    without a value is none to the engine, and stays, too."""
+    if value is None and key_header(headers) is None:
+        return list(headers)
     at = next((nth for nth, (name, _) in enumerate(headers) if name == KEY_HEADER), len(headers))
     return [*headers[:at], *([] if value is None else [(KEY_HEADER, value)]), *headers[at + 1:]]
 
@@ -126,7 +129,8 @@ def put_keys_back(batch: list[Record], given: list[Record]) -> tuple[list[Record
             failures.append(_bad_headers(at, f"the dead letter has a key and the header {RECORD_KEY_HEADER} as well, "
                                              "or that one twice"))
         elif holds:
-            nth = holds[0]
+            nth = [at for at, (name, _) in enumerate(record.headers) if name == RECORD_KEY_HEADER][
+                count(was.headers[:holds[0]], RECORD_KEY_HEADER)]
             record = Record(record.value, record.headers[nth][1], [*record.headers[:nth], *record.headers[nth + 1:]])
         made.append(record)
     return made, failures
