@@ -249,7 +249,9 @@ static enum seal_status fail_unknown(const struct keyring *k, const char *name, 
 			     k->path, nearest);
 	else
 		rc = err_set(err, SEAL_USAGE, SEAL_E_KEY_UNKNOWN,
-			     "no key %s in keyring %s; `sealstream key create %s` makes it", name, k->path, name);
+			     "no key %s in keyring %s; `sealstream key create %s` makes it (for fpe with --type ff1, "
+			     "for hash with --type hmac, for deterministic with --convergent)",
+			     name, k->path, name);
 	arena_clear(&arena);
 	return rc;
 }

@@ -254,3 +254,9 @@ def test_other_forms_of_input_are_told(shop, data):
     out, err = shop.run("protect", input=data, exit_code=1)
     assert out == b"" and "jq -c" in err and "no record (of" not in err
     assert "jq -c" not in shop.run("protect", input=data + line(), exit_code=1)[1]
+
+
+def test_a_missing_key_is_made_with_its_type(shop):
+    shop.policy(POLICY.replace("local:cards", "local:shapes"))
+    err = shop.run("protect", input=line(), exit_code=78)[1]
+    assert "`sealstream key create shapes` makes it (for fpe with --type ff1" in err
