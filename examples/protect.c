@@ -28,7 +28,7 @@ static void take(const char *what, const struct seal_engine *engine, struct seal
 
 int main(int argc, char **argv)
 {
-	struct seal_keyring_options keys = {.size = sizeof(keys), .dir = argc > 1 ? argv[1] : NULL, .create = true};
+	struct seal_keyring_options keys = {.size = sizeof(keys), .dir = argc == 2 ? argv[1] : NULL, .create = true};
 	struct seal_engine_options options = {.size = sizeof(options), .keyring = &keys};
 	struct seal_bytes yaml = {(const uint8_t *)policy_text, strlen(policy_text)}, values[2];
 	struct seal_err err = SEAL_ERR_INIT;
@@ -36,6 +36,10 @@ int main(int argc, char **argv)
 	struct seal_policy *policy = NULL;
 	struct seal_engine *here = NULL, *there = NULL; /* two, as results live until an engine's next call */
 
+	if (argc != 2) { /* without a directory its keys would go into your own keyring */
+		fprintf(stderr, "Usage: %s NEW-DIR\n", argv[0]);
+		return 64;
+	}
 	for (size_t i = 0; i < 2; i++)
 		values[i] = (struct seal_bytes){(const uint8_t *)texts[i], strlen(texts[i])};
 	if (seal_keyring_open(&keys, &keyring, &err) == SEAL_OK &&
@@ -50,7 +54,7 @@ int main(int argc, char **argv)
 			take("revealed", there, values);
 	}
 	if (err.status != SEAL_OK)
-		fprintf(stderr, "%s %s\n", err.place, err.text);
+		fprintf(stderr, "%s%s%s\n", err.place, err.place[0] != '\0' ? ": " : "", err.text);
 	seal_engine_free(here);
 	seal_engine_free(there);
 	seal_policy_free(policy);
