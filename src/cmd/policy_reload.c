@@ -108,6 +108,7 @@ void policy_reload_done(struct policy_reload *reload, const struct seal_err *why
 	monitor_plan(reload->monitor, reload->next.plan);
 	monitor_reloaded(reload->monitor, true);
 	*reload->now = reload->next;
+	reload->replaced = true;
 	reload->next = (struct policy_use)POLICY_USE_INIT;
 	start_closing(reload, &before, &none);
 	log_say(LOG_INFO, "the policy was reloaded: %s", reload->file);

@@ -29,6 +29,7 @@ struct policy_reload {
 
 	/* Zeroed by the caller. */
 	enum reload_state state;
+	bool replaced; /* `now` is not what it was at the start */
 	struct policy_use next, old; /* loaded; to be closed */
 	atomic_bool ended; /* the thread is done with `next`, `old`, `rc` and `why` */
 	enum seal_status rc;

@@ -161,7 +161,8 @@ enum seal_status stream_job_run(const struct stream_job *job, struct command_cal
 	if (job->direction == ENGINE_REWRAP)
 		progress_tell_rewrapped(&counts);
 	SEAL_TRY(rc);
-	if (!job->plain && job->direction == ENGINE_PROTECT)
+	/* After a reload the records would be those of the old policy, too. */
+	if (!job->plain && job->direction == ENGINE_PROTECT && !reload.replaced)
 		policy_use_tell_unfound(&use, counts.records_out, "");
 	*exit_code = stop_requested() ? 128 + stop_requested() : counts.failed > 0 ? 1 : 0;
 out:

@@ -85,6 +85,20 @@ def test_reload_changes_the_rules_as_a_whole(program, tmp_path):
         ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
 
 
+
+def test_paths_of_a_policy_that_came_late_are_not_missed(program, tmp_path):
+    """At the end it is told which paths no record had. Records of before a reload say nothing of those of the new policy."""
+    manager = Manager(str(tmp_path / "notify"))
+    program.produce_plain("late", [purchase(1)])
+    pump = start_pump(program, "late", manager)
+    wait_until(lambda: len(outputs(program, "late")) == 1)
+    (tmp_path / "policy.yaml").write_text(OTHER)
+    pump.send_signal(signal.SIGHUP)
+    manager.wait_for("READY=1", times=2)
+    code, _, err = stop(pump)
+    assert code == 143 and "the policy was reloaded" in err and "no record" not in err
+
+
 BAD = {  # what is in the file, what the log then says
     "a mistake": (OTHER.replace("redact", "redcat"), "policy.yaml:7"),
     "no rules for the topic": (OTHER.replace("purchases", "others"), "no topic of the policy matches purchases"),
