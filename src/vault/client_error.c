@@ -81,6 +81,16 @@ static enum seal_status not_there(const struct told *told, struct seal_err *err)
 		       told->quote);
 }
 
+/* Vault's errors are JSON objects, also where they say nothing. */
+static bool is_vaults(const struct vault_call *call)
+{
+	json_t *root = call->answer.len > 0 ? vault_json_load(call->answer, NULL) : NULL;
+	const bool is = json_is_object(root);
+
+	json_decref(root);
+	return is;
+}
+
 static enum seal_status away(unsigned status, const struct told *told, struct seal_err *err)
 {
 	const char *what = "is overloaded or not ready";
@@ -133,6 +143,8 @@ enum seal_status vault_call_error(const struct vault_client *client, const struc
 	case 403:
 		return client_denied(client, call, NULL, err);
 	case 404:
+		if (!is_vaults(call)) /* of a portal, or of another server: nothing is known of what is there */
+			return vault_call_nonsense(client, call, "404, without JSON", err);
 		return not_there(&told, err);
 	case 412:
 		if (says(&told, "X-Vault-Request"))

@@ -319,6 +319,7 @@ static void statuses(void **state)
 		{403, "another word", SEAL_DENIED, SEAL_E_DENIED, "pii: \"another word\": the token of "},
 		{404, NULL, SEAL_USAGE, SEAL_E_KEY_UNKNOWN, "has nothing at transit/encrypt/pii"},
 		{404, "no handler for route \"x\"", SEAL_USAGE, SEAL_E_KEY_UNKNOWN, "nothing is mounted"},
+		{404, "<html>Not Found</html>", SEAL_RETRY, SEAL_E_SERVICE, "is a proxy in between?"},
 		{405, "1 error occurred:\n\t* unsupported operation\n\n", SEAL_USAGE, SEAL_E_SERVICE,
 		 "(405): \"unsupported operation\""},
 		{412, "required index state not present", SEAL_RETRY, SEAL_E_BUSY, "not caught up"},
