@@ -17,17 +17,31 @@ static struct source *open_member(const char *name, bool exactly_once)
 	return source;
 }
 
-/* As the group says it to one in whose place it has put another. Reads until that is known. */
-static enum seal_status fence(struct source *source, struct batch *batch, struct seal_err *err)
+/* The group says it with the answer to a heartbeat. */
+static void push_fence(void)
+{
+	rd_kafka_mock_push_request_errors(cluster, 12, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID); /* Heartbeat */
+}
+
+/*
+ * As the group says it to one in whose place it has put another. Reads until that is known: a read that it comes upon says
+ * SEAL_RETRY, and one that begins after it finds another consumer and goes on with what that one brings, which is added to `early`.
+ */
+static enum seal_status fence(struct source *source, struct batch *batch, size_t *early, struct seal_err *err)
 {
 	const uint64_t until = clock_mono_ms() + 120000;
+	const rd_kafka_t *of_now = kafka_source_of(source)->client.rk; /* it stays while a batch of it is held */
 	enum read_result result;
 	enum seal_status rc;
 
-	rd_kafka_mock_push_request_errors(cluster, 12, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID); /* Heartbeat */
+	push_fence();
 	do {
 		assert_true(clock_mono_ms() < until);
 		rc = source->ops->read(source, batch, BATCH, 100, &result, err);
+		if (rc == SEAL_OK && kafka_source_of(source)->client.rk != of_now) {
+			rc = SEAL_RETRY;
+			*early += result == READ_SOME ? batch->n : 0;
+		}
 		if (result == READ_SOME)
 			source->ops->release(source, batch);
 	} while (rc == SEAL_OK);
@@ -56,6 +70,7 @@ static void test_fenced_member(void **state)
 	struct kafka_source *s;
 	struct seal_err err = SEAL_ERR_INIT;
 	struct batch held, batch;
+	size_t early = 0;
 
 	topic("fenced", 2);
 	fill("fenced", 200, 2);
@@ -64,9 +79,9 @@ static void test_fenced_member(void **state)
 	batch_init(&held);
 	batch_init(&batch);
 	assert_int_equal(read_some(source, &held, 10), READ_SOME);
-	assert_int_equal(fence(source, &batch, &err), SEAL_RETRY);
+	assert_int_equal(fence(source, &batch, &early, &err), SEAL_RETRY);
 	err_clear(&err);
-	assert_int_equal(count(source, 200), 200); /* nothing was committed */
+	assert_int_equal(early + count(source, 200 - early), 200); /* nothing was committed */
 	assert_non_null(s->past);
 	for (size_t i = 0; i < held.n; i++) {
 		uint64_t value;
@@ -76,7 +91,7 @@ static void test_fenced_member(void **state)
 	}
 	assert_int_equal(source->ops->commit(source, &held, &err), SEAL_OK); /* it is another's by now: no effect */
 	source->ops->release(source, &held);
-	assert_int_equal(fence(source, &batch, &err), SEAL_FATAL);
+	assert_int_equal(fence(source, &batch, &early, &err), SEAL_FATAL);
 	assert_null(s->past);
 	assert_non_null(strstr(err.text, "same --member"));
 	assert_true(kafka_source_is_replaced(source));
@@ -94,6 +109,7 @@ static void test_fenced_in_transaction(void **state)
 	struct batch batch, other;
 	rd_kafka_topic_partition_list_t *offsets;
 	rd_kafka_consumer_group_metadata_t *member;
+	size_t early = 0;
 
 	topic("fenced-once", 2);
 	fill("fenced-once", 200, 2);
@@ -103,7 +119,7 @@ static void test_fenced_in_transaction(void **state)
 	batch_init(&other);
 	assert_int_equal(read_some(source, &batch, 10), READ_SOME);
 	expect_ok(source->ops->stage(source, &batch, &err), &err);
-	assert_int_equal(fence(source, &other, &err), SEAL_RETRY);
+	assert_int_equal(fence(source, &other, &early, &err), SEAL_RETRY);
 	err_clear(&err);
 	expect_ok(source->ops->rewind(source, &err), &err);
 	assert_non_null(s->past); /* it has another consumer now */
@@ -114,6 +130,45 @@ static void test_fenced_in_transaction(void **state)
 	source->ops->release(source, &batch);
 	expect_ok(source->ops->rewind(source, &err), &err);
 	assert_null(s->past);
+	assert_int_equal(count(source, 200), 200);
+	batch_clear(&batch);
+	batch_clear(&other);
+	source->ops->close(source, true);
+}
+
+/* Between two reads, so that no call says a word of it: what was in the transaction is refused all the same. */
+static void test_fenced_between_reads(void **state)
+{
+	const uint64_t until = clock_mono_ms() + 120000;
+	struct source *source;
+	struct kafka_source *s;
+	struct seal_err err = SEAL_ERR_INIT;
+	struct batch batch, other;
+	rd_kafka_topic_partition_list_t *offsets;
+	rd_kafka_consumer_group_metadata_t *member;
+	enum read_result result;
+
+	topic("fenced-between", 2);
+	fill("fenced-between", 200, 2);
+	source = open_member("fenced-between", true);
+	s = kafka_source_of(source);
+	batch_init(&batch);
+	batch_init(&other);
+	assert_int_equal(read_some(source, &batch, 10), READ_SOME);
+	expect_ok(source->ops->stage(source, &batch, &err), &err);
+	push_fence();
+	while (!kafka_source_is_fenced(s)) {
+		assert_true(clock_mono_ms() < until);
+		usleep(1000);
+	}
+	expect_ok(source->ops->read(source, &other, BATCH, 0, &result, &err), &err);
+	assert_non_null(s->past);
+	if (result == READ_SOME)
+		source->ops->release(source, &other);
+	assert_int_equal(kafka_source_staged(source, &offsets, &member, &err), SEAL_RETRY);
+	err_clear(&err);
+	source->ops->release(source, &batch);
+	expect_ok(source->ops->rewind(source, &err), &err);
 	assert_int_equal(count(source, 200), 200);
 	batch_clear(&batch);
 	batch_clear(&other);
@@ -139,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fenced_member),
 		cmocka_unit_test(test_fenced_in_transaction),
+		cmocka_unit_test(test_fenced_between_reads),
 		cmocka_unit_test(test_codes_that_pass),
 	};
 
