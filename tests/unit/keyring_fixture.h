@@ -89,6 +89,42 @@ static inline void fixture_create(struct fixture *f, const char *name, const cha
 	OK(f, keyring_create(f->keyring, bytes_str(name), &(struct key_admin_new){.type = type}, &f->err));
 }
 
+/*
+ * Who changes a keyring over and over leaves others little time for its lock; where disks are slow, they are told to try again. That is
+ * what tests do that change one by several threads or processes.
+ */
+static inline bool fixture_is_busy(enum seal_status rc, const struct seal_err *err)
+{
+	return rc == SEAL_RETRY && err->code == SEAL_E_BUSY;
+}
+
+/* A rotation of `k`, whoever else has the lock. *version may be NULL. */
+static inline enum seal_status fixture_rotate(struct keyring *keyring, uint32_t *version)
+{
+	struct seal_err err;
+	enum seal_status rc;
+
+	do {
+		err_clear(&err);
+		rc = keyring_rotate(keyring, BYTES_LIT("k"), version, &err);
+	} while (fixture_is_busy(rc, &err));
+	return rc;
+}
+
+/* The same of an encryption, which takes the lock where it counts. */
+static inline enum seal_status fixture_encrypt(struct key_session *s, struct key_item *items, size_t n,
+					       const struct key_call *call)
+{
+	struct seal_err err;
+	enum seal_status rc;
+
+	do {
+		err_clear(&err);
+		rc = s->ops->encrypt(s, items, n, call, &err);
+	} while (fixture_is_busy(rc, &err));
+	return rc;
+}
+
 static inline struct key *fixture_key(struct fixture *f, const char *name)
 {
 	struct key *key = NULL;
