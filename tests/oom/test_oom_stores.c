@@ -25,7 +25,7 @@ static enum seal_status use(void *arg, struct seal_err *err)
 	struct store *store = NULL;
 	struct store_session *session = NULL;
 	struct arena arena;
-	struct store_call call = {.arena = &arena, .deadline_ms = clock_mono_ms() + 20000};
+	struct store_call call = {.arena = &arena, .deadline_ms = clock_mono_ms() + 120000};
 	struct store_guard guard = {.key = BYTES_LIT("c"), .value = BYTES_LIT("value")};
 	struct store_change change = {.key = BYTES_LIT("b"), .from = BYTES_LIT("value"), .to = BYTES_LIT("value")};
 	bool swapped = false;

@@ -9,8 +9,10 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,7 +76,7 @@ static void bench_open(struct bench *b)
 	b->store = suite_open(suite_ops, suite_address, true);
 	b->session = suite_session(b->store);
 	arena_init(&b->arena, 1 << 20);
-	b->call = (struct store_call){.arena = &b->arena, .deadline_ms = clock_mono_ms() + 60000};
+	b->call = (struct store_call){.arena = &b->arena, .deadline_ms = clock_mono_ms() + 300000};
 }
 
 static void bench_close(struct bench *b)
@@ -650,8 +652,8 @@ static void processes(void **state)
 	close(ends[1]);
 }
 
-/* Inserts lots until it is killed. */
-static pid_t start_victim(size_t round)
+/* Inserts lots until it is killed; *going, which is shared, says that one is there. */
+static pid_t start_victim(size_t round, atomic_bool *going)
 {
 	pid_t pid = fork();
 	struct bench b;
@@ -665,18 +667,25 @@ static pid_t start_victim(size_t round)
 
 		snprintf(prefix, sizeof(prefix), "%zu-%03zu-", round, lot);
 		insert(&b, "killed", make_lot(&b.arena, prefix, LOT, "v"), LOT);
+		atomic_store(going, true);
 	}
 }
 
 static void killed_in_the_middle(void **state)
 {
+	atomic_bool *going = mmap(NULL, sizeof(*going), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	size_t whole = 0;
 	struct bench b;
 
+	assert_ptr_not_equal(going, MAP_FAILED);
 	for (size_t round = 0; round < 8; round++) {
-		pid_t pid = start_victim(round);
+		pid_t pid;
 		int status;
 
+		atomic_store(going, false);
+		pid = start_victim(round, going);
+		while (round % 2 && !atomic_load(going) && waitpid(pid, &status, WNOHANG) == 0)
+			usleep(1000);
 		usleep((useconds_t)(20000 + round * 17000));
 		kill(pid, SIGKILL);
 		waitpid(pid, &status, 0);
@@ -699,6 +708,7 @@ static void killed_in_the_middle(void **state)
 		}
 	}
 	assert_true(whole > 0);
+	munmap(going, sizeof(*going));
 	bench_close(&b);
 }
 

@@ -42,7 +42,7 @@ static void open_there(struct people_fixture *f, const struct place *p, struct d
 	*f = (struct people_fixture){.kek = FAKE_KEK_INIT};
 	f->session = fake_kek_session(&f->kek);
 	arena_init(&f->arena, 1 << 20);
-	f->call = (struct key_call){.arena = &f->arena, .deadline_ms = clock_mono_ms() + 60000};
+	f->call = (struct key_call){.arena = &f->arena, .deadline_ms = clock_mono_ms() + 300000};
 	assert_int_equal(sqlite_store.open(p->address, &config, &f->store, &f->err), SEAL_OK);
 	f->people = people_new(f, options);
 }

@@ -192,7 +192,7 @@ static void work_open(struct work *w, const char *name)
 	w->store = suite_open(&sqlite_store, address_of(name), true);
 	w->session = suite_session(w->store);
 	arena_init(&w->arena, 0);
-	w->call = (struct store_call){.arena = &w->arena, .deadline_ms = clock_mono_ms() + 30000};
+	w->call = (struct store_call){.arena = &w->arena, .deadline_ms = clock_mono_ms() + 300000};
 }
 
 static void work_close(struct work *w)

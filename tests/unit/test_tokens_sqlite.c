@@ -39,7 +39,7 @@ static void open_there(struct tokens_fixture *f, const struct place *p)
 	*f = (struct tokens_fixture){.kek = FAKE_KEK_INIT};
 	f->session = fake_kek_session(&f->kek);
 	arena_init(&f->arena, 1 << 20);
-	f->call = (struct key_call){.arena = &f->arena, .deadline_ms = clock_mono_ms() + 60000};
+	f->call = (struct key_call){.arena = &f->arena, .deadline_ms = clock_mono_ms() + 300000};
 	assert_int_equal(sqlite_store.open(p->address, &config, &f->store, &f->err), SEAL_OK);
 	f->tokens = tokens_of(f, (struct data_keys_options){0});
 }
