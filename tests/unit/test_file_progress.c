@@ -1,6 +1,6 @@
 /*
  * file_progress, file_bars: does a terminal show one bar a file that fits its width, a log one line a file, and is JSON JSON?
- * Standard error is a pseudo terminal, or a pipe, of the test's own.
+ * Standard error is a pseudo terminal, or a pipe, of the test's own, and so is time.
  */
 #include <fcntl.h>
 #include <pty.h>
@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -85,11 +84,17 @@ static int back(void **state)
 	return 0;
 }
 
-static void nap(long ms)
-{
-	struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+static uint64_t now_ms = 1000000;
 
-	nanosleep(&time, NULL);
+uint64_t __wrap_clock_mono_ms(void);
+uint64_t __wrap_clock_mono_ms(void)
+{
+	return now_ms;
+}
+
+static void pass(uint64_t ms)
+{
+	now_ms += ms;
 }
 
 /* ---- a transfer ---- */
@@ -131,7 +136,7 @@ static void tell_failed(uint8_t id, const char *name, const char *text)
 
 static void draw(void)
 {
-	nap(120);
+	pass(120);
 	assert_int_equal(watch.stop(), 0);
 }
 
@@ -182,7 +187,7 @@ static void test_bars(void **state)
 	tell(TRANSFER_STARTED, 1, "report.csv", 0, 20000000);
 	tell(TRANSFER_STARTED, 2, "a name that is too long for its column by far.txt", 0, 10000000);
 	draw();
-	nap(600);
+	pass(600);
 	tell(TRANSFER_PROGRESS, 1, "report.csv", 10000000, 20000000);
 	draw();
 	assert_int_equal(screen(listen_on(true), 80, rows), 3);
@@ -412,7 +417,7 @@ static void test_json(void **state)
 		memcpy(escaped + strlen(escaped), "\\u0001", 7);
 	snprintf(escaped + strlen(escaped), 100, "%s", "\",\"bytes\":0,\"size\":5000}");
 	tell(TRANSFER_STARTED, 1, name, 0, 5000);
-	nap(1100);
+	pass(1100);
 	tell(TRANSFER_PROGRESS, 1, "bad \xff name\n", 2500, FILE_SIZE_UNKNOWN);
 	tell(TRANSFER_PROGRESS, 1, "again too soon", 2600, 5000);
 	tell_failed(2, "c.txt", "too \"large\"");
