@@ -17,6 +17,7 @@
 #include "transfer/transfer.h"
 
 #define KEPT_MAX 20000
+#define DONE_MAX 1000
 
 struct kept {
 	uint8_t *bytes; /* key, value */
@@ -57,6 +58,10 @@ struct send_fixture {
 	atomic_bool stop;
 	size_t stop_after; /* records; 0: never */
 	atomic_uint started, resumed, done, failed, abandoned, waits, goes_on;
+	struct {
+		char name[300];
+		uint64_t size;
+	} done_as[DONE_MAX]; /* the first `done` of them are written */
 	uint64_t progress; /* the most bytes told */
 	char last_failed[300], last_why[SEAL_ERR_TEXT_MAX];
 };
@@ -209,11 +214,14 @@ static void watch_event(void *arg, const struct transfer_event *event)
 	in_thread(event->bytes <= event->size || event->what == TRANSFER_FAILED);
 	f->started += event->what == TRANSFER_STARTED;
 	f->resumed += event->what == TRANSFER_RESUMED;
-	f->done += event->what == TRANSFER_DONE;
 	f->failed += event->what == TRANSFER_FAILED;
 	f->abandoned += event->what == TRANSFER_ABANDONED;
-	if (event->what == TRANSFER_DONE)
-		in_thread(event->bytes == event->size);
+	if (event->what == TRANSFER_DONE) {
+		in_thread(event->bytes == event->size && f->done < DONE_MAX);
+		snprintf(f->done_as[f->done].name, sizeof(f->done_as[0].name), "%s", event->name);
+		f->done_as[f->done].size = event->size;
+		f->done++;
+	}
 	if (event->what == TRANSFER_PROGRESS && event->bytes > f->progress)
 		f->progress = event->bytes;
 	if (event->what == TRANSFER_FAILED) {

@@ -91,6 +91,8 @@ static void test_interleaved(void **state)
 
 /* ---- watching ---- */
 
+static atomic_bool run_ended;
+
 struct scene {
 	struct send_fixture *f;
 	void (*play)(struct send_fixture *f);
@@ -113,19 +115,12 @@ static enum seal_status run_scene(struct send_fixture *f, void (*play)(struct se
 
 	f->options.once = false;
 	f->options.parallel = 2;
+	atomic_store(&run_ended, false);
 	in_thread(pthread_create(&scene.thread, NULL, scene_main, &scene) == 0);
 	rc = send_run(f);
+	atomic_store(&run_ended, true);
 	pthread_join(scene.thread, NULL);
 	return rc;
-}
-
-static void wait_done(struct send_fixture *f, unsigned n)
-{
-	uint64_t end = clock_mono_ms() + 60000;
-
-	while (atomic_load(&f->done) < n && clock_mono_ms() < end)
-		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-	in_thread(atomic_load(&f->done) == n);
 }
 
 static void pause_ms(long ms)
@@ -133,8 +128,62 @@ static void pause_ms(long ms)
 	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
 }
 
+static bool is_done(struct send_fixture *f, const char *name, uint64_t size)
+{
+	for (unsigned i = 0; i < atomic_load(&f->done); i++)
+		if (strcmp(f->done_as[i].name, name) == 0 && f->done_as[i].size == size)
+			return true;
+	return false;
+}
+
+/* Until a file of that size has been sent. A shorter one may have been, of which the rest was late. */
+static void wait_done(struct send_fixture *f, const char *name, uint64_t size)
+{
+	uint64_t end = clock_mono_ms() + 60000;
+
+	while (!is_done(f, name, size) && clock_mono_ms() < end)
+		pause_ms(2);
+	in_thread(is_done(f, name, size));
+}
+
+/* The run ends by itself. */
+static void wait_ended(void)
+{
+	uint64_t end = clock_mono_ms() + 60000;
+
+	while (!atomic_load(&run_ended) && clock_mono_ms() < end)
+		pause_ms(2);
+}
+
+#define SETTLE_MS 200
+
+/* The longest that a file, which the sender knows, was left as it is before it was whole. */
+static uint64_t longest_ms;
+
+static void note_pause(uint64_t from_ms)
+{
+	uint64_t ms = clock_mono_ms() - from_ms;
+
+	longest_ms = ms > longest_ms ? ms : longest_ms;
+}
+
+/* A writer that was stopped for so long is taken for one that is through: what is there is sent, and the rest with the next change. */
+static bool was_calm(void)
+{
+	return longest_ms < SETTLE_MS - 10;
+}
+
+static void make_file_there(struct send_fixture *f, const char *name, size_t size, unsigned seed)
+{
+	uint64_t from = clock_mono_ms();
+
+	make_file(f, name, size, seed);
+	note_pause(from);
+}
+
 static void write_slowly(struct send_fixture *f)
 {
+	uint64_t from = clock_mono_ms(), before;
 	uint8_t bytes[3000];
 	char path[200];
 	int fd;
@@ -144,10 +193,13 @@ static void write_slowly(struct send_fixture *f)
 	snprintf(path, sizeof(path), "%s/slow", f->dir);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	for (size_t i = 0; i < 10; i++) {
+		before = clock_mono_ms();
 		in_thread(write(fd, bytes + 300 * i, 300) == 300);
-		pause_ms(40); /* the file settles after 200 */
+		note_pause(from);
+		from = before;
+		pause_ms(40);
 	}
-	wait_done(f, 4); /* still open */
+	wait_done(f, "slow", 3000); /* still open */
 	close(fd);
 }
 
@@ -155,40 +207,43 @@ static void come_and_change(struct send_fixture *f)
 {
 	char from[200], to[200];
 
-	wait_done(f, 1);
-	make_file(f, "written", 2000, 2);
-	wait_done(f, 2);
+	wait_done(f, "there", 1000);
+	make_file_there(f, "written", 2000, 2);
+	wait_done(f, "written", 2000);
 	make_file(f, ".moved", 2500, 3);
 	snprintf(from, sizeof(from), "%s/.moved", f->dir);
 	snprintf(to, sizeof(to), "%s/moved", f->dir);
 	in_thread(rename(from, to) == 0);
-	wait_done(f, 3);
+	wait_done(f, "moved", 2500);
 	write_slowly(f);
-	make_file(f, "written", 2000, 5);
-	wait_done(f, 5);
+	make_file_there(f, "written", 2100, 5);
+	wait_done(f, "written", 2100);
 	/* A link that is made here was never opened here. */
 	make_file(f, ".linked", 100, 6);
 	snprintf(from, sizeof(from), "%s/.linked", f->dir);
 	snprintf(to, sizeof(to), "%s/linked", f->dir);
 	in_thread(link(from, to) == 0);
-	wait_done(f, 6);
+	wait_done(f, "linked", 100);
 }
 
 static void test_watch(void **state)
 {
+	static const struct {
+		const char *name;
+		size_t size;
+		unsigned seed;
+	} files[] = {{"there", 1000, 1}, {"written", 2000, 2}, {"moved", 2500, 3},
+		     {"slow", 3000, 4},	 {"written", 2100, 5}, {"linked", 100, 6}};
 	struct send_fixture *f = *state;
 
+	longest_ms = 0;
 	make_file(f, "there", 1000, 1);
-	f->options.settle_ms = 200;
+	f->options.settle_ms = SETTLE_MS;
 	if (run_scene(f, come_and_change) != SEAL_OK)
 		fail_msg("%s", f->err.text);
-	assert_int_equal(arrived(f, "there", 1000, 1), 1);
-	assert_int_equal(arrived(f, "written", 2000, 2), 1);
-	assert_int_equal(arrived(f, "moved", 2500, 3), 1);
-	assert_int_equal(arrived(f, "slow", 3000, 4), 1);
-	assert_int_equal(arrived(f, "written", 2000, 5), 1);
-	assert_int_equal(arrived(f, "linked", 100, 6), 1);
-	assert_int_equal(f->counts.files, 6);
+	for (size_t i = 0; i < 6; i++)
+		assert_in_range(arrived(f, files[i].name, files[i].size, files[i].seed), 1, was_calm() ? 1 : 6);
+	assert_true(was_calm() ? f->counts.files == 6 : f->counts.files >= 6);
 	assert_int_equal(f->counts.failed, 0);
 }
 
@@ -199,27 +254,10 @@ static void write_again(struct send_fixture *f)
 		make_file(f, "busy", 50 * 1024, i);
 		pause_ms(15);
 	}
-	make_file(f, "busy", 50 * 1024, 99);
+	make_file(f, "busy", 51 * 1024, 99);
 	make_file(f, "other", 10, 1);
-	for (uint64_t end = clock_mono_ms() + 60000; clock_mono_ms() < end; pause_ms(5)) {
-		/* `sent` has no line "begin" without its "done" or "gone", so that nothing is under way. */
-		char path[200], line[1000];
-		int open = 0, lines = 0;
-		FILE *file;
-
-		snprintf(path, sizeof(path), "%s/sent", f->state);
-		file = fopen(path, "r");
-		while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-			open += strncmp(line, "begin", 5) == 0;
-			open -= strncmp(line, "done", 4) == 0 || strncmp(line, "gone", 4) == 0;
-			lines++;
-		}
-		if (file != NULL)
-			fclose(file);
-		if (open == 0 && lines > 4 && atomic_load(&f->done) > 1)
-			break;
-	}
-	pause_ms(2000); /* what was written last is looked at, too */
+	wait_done(f, "busy", 51 * 1024);
+	wait_done(f, "other", 10);
 }
 
 static void test_watch_rewritten(void **state)
@@ -230,18 +268,19 @@ static void test_watch_rewritten(void **state)
 	f->write_ns = 500000;
 	if (run_scene(f, write_again) != SEAL_OK)
 		fail_msg("%s", f->err.text);
-	assert_int_equal(arrived(f, "busy", 50 * 1024, 99), 1);
-	assert_int_equal(arrived(f, "other", 10, 1), 1);
+	/* more than once, where its times were set after it had been looked at */
+	assert_true(arrived(f, "busy", 51 * 1024, 99) >= 1);
+	assert_true(arrived(f, "other", 10, 1) >= 1);
 }
 
 static void move_directory(struct send_fixture *f)
 {
 	char to[200];
 
-	wait_done(f, 1);
+	wait_done(f, "a", 10);
 	snprintf(to, sizeof(to), "%s/elsewhere", f->keys.dir);
 	in_thread(rename(f->dir, to) == 0);
-	pause_ms(2000);
+	wait_ended();
 }
 
 static void test_directory_moved(void **state)
@@ -256,9 +295,9 @@ static void test_directory_moved(void **state)
 
 static void remove_directory(struct send_fixture *f)
 {
-	wait_done(f, 1);
+	wait_done(f, "a", 10);
 	in_thread(nftw(f->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
-	pause_ms(2000);
+	wait_ended();
 }
 
 static void test_directory_removed(void **state)
@@ -371,6 +410,8 @@ static void test_killed(void **state)
 	for (unsigned i = 0; i < 20; i++) {
 		pid = start_sender(f, sockets[1]);
 		dice = dice * 1103515245u + 12345u;
+		while (i == 0 && f->n_kept == 0 && waitpid(pid, &status, WNOHANG) == 0)
+			take_records(f, sockets[0], 1); /* one record at least comes from them */
 		take_records(f, sockets[0], 5 + (dice >> 16) % 60);
 		assert_int_equal(kill(pid, SIGKILL), 0);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
