@@ -21,7 +21,7 @@ static enum seal_status check(const struct key_transform_item *items, const char
 static enum seal_status work(void *arg, struct seal_err *err)
 {
 	struct vault_fixture *f = arg;
-	const struct key_call call = {.arena = &f->arena, .deadline_ms = clock_mono_ms() + 30000};
+	const struct key_call call = {.arena = &f->arena, .deadline_ms = clock_mono_ms() + 120000};
 	struct key_transform_item items[LOT];
 	struct key_session *session = NULL;
 	struct key *key = NULL;

@@ -8,7 +8,7 @@
 
 static struct key_call later(struct arena *arena)
 {
-	return (struct key_call){.arena = arena, .deadline_ms = clock_mono_ms() + 30000};
+	return (struct key_call){.arena = arena, .deadline_ms = clock_mono_ms() + 120000};
 }
 
 static enum seal_status open_work(void *arg, struct seal_err *err)
@@ -133,7 +133,7 @@ static void others(void **state)
 static enum seal_status admin_work(void *arg, struct seal_err *err)
 {
 	struct vault_fixture *f = arg;
-	const struct key_admin on = {f->source, &f->arena, clock_mono_ms() + 30000, false};
+	const struct key_admin on = {f->source, &f->arena, clock_mono_ms() + 120000, false};
 	const struct key_admin_new how = {.type = "aes256-gcm96"};
 	const struct key_admin_ops *ops = vault_source.admin;
 	struct key_admin_info info;

@@ -517,7 +517,7 @@ static enum seal_status count_renewals(const char *path, const char *token, json
 /* Programs that logged in at once do not renew at once. */
 static void renewals_are_spread(void **state)
 {
-	enum { N = 24 };
+	enum { N = 40 };
 
 	renewals = 0;
 	for (int i = 0; i < N; i++) {
@@ -530,7 +530,7 @@ static void renewals_are_spread(void **state)
 		fake_now += 666700;
 		assert_token("A");
 	}
-	assert_in_range(renewals, 1, N - 1); /* all on one side by chance once in eight millions */
+	assert_in_range(renewals, 1, N - 1); /* all on one side by chance: 2 in 2^40 */
 }
 
 static void renewal_ends(void **state)
@@ -849,14 +849,14 @@ static void slow_helper(void **state)
 	struct secret out = SECRET_INIT;
 	uint64_t before = clock_mono_ms();
 
-	put_file("program", "#!/bin/sh\nexec sleep 20\n", 0700);
+	put_file("program", "#!/bin/sh\nexec sleep 600\n", 0700);
 	assert_int_equal(helper_run(path_of("program"), 100, &out, &err), SEAL_DENIED);
 	assert_says("took too long, and was ended");
-	put_file("program", "#!/bin/sh\nexec >&-\nexec sleep 20\n", 0700); /* prints nothing, and stays */
+	put_file("program", "#!/bin/sh\nexec >&-\nexec sleep 600\n", 0700); /* prints nothing, and stays */
 	err_clear(&err);
 	assert_int_equal(helper_run(path_of("program"), 100, &out, &err), SEAL_DENIED);
 	assert_says("took too long, and was ended");
-	assert_true(clock_mono_ms() - before < 10000);
+	assert_true(clock_mono_ms() - before < 120000);
 	assert_null(out.ptr);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
 }

@@ -9,6 +9,7 @@ static struct vault_options options = {.auth = "oidc", .role = "people"};
 static struct vault_tokens *tokens;
 static struct seal_err err;
 static unsigned port;
+static int holder; /* is bound to it and does not listen, so that nobody else gets it */
 static const char *auth_url;
 static char nonce[100], asked_callback[1000];
 
@@ -205,18 +206,24 @@ static void port_taken(void **state)
 	close(fd);
 }
 
-/* A port that nobody listens at. */
+/* A port that nobody listens at, but who says SO_REUSEADDR, as the program does. */
 static int find_port(void **state)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-	if (bind(fd, (const struct sockaddr *)&address, len) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+	holder = socket(AF_INET, SOCK_STREAM, 0);
+	if (setsockopt(holder, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) != 0 ||
+	    bind(holder, (const struct sockaddr *)&address, len) != 0 ||
+	    getsockname(holder, (struct sockaddr *)&address, &len) != 0)
 		return -1;
 	port = ntohs(address.sin_port);
-	return close(fd);
+	return 0;
+}
+
+static int give_port_back(void **state)
+{
+	return close(holder);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, stale)
@@ -226,5 +233,5 @@ int main(void)
 	const struct CMUnitTest tests[] = {TEST(right_and_wrong), TEST(refused_by_provider), TEST(bad_addresses),
 					   TEST(needs_a_person), TEST(port_taken)};
 
-	return cmocka_run_group_tests(tests, find_port, NULL);
+	return cmocka_run_group_tests(tests, find_port, give_port_back);
 }

@@ -16,7 +16,7 @@ struct user {
 
 static bool use_once(struct key_session *session, struct arena *arena, struct seal_err *err)
 {
-	const struct key_call call = {.arena = arena, .deadline_ms = clock_mono_ms() + 30000};
+	const struct key_call call = {.arena = arena, .deadline_ms = clock_mono_ms() + 120000};
 	struct key_item items[LOT] = {0};
 
 	for (int i = 0; i < LOT; i++)

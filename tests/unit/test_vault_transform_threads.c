@@ -18,7 +18,7 @@ struct user {
 
 static bool use_once(struct key_session *session, struct arena *arena, int round)
 {
-	const struct key_call call = {.arena = arena, .deadline_ms = clock_mono_ms() + 30000};
+	const struct key_call call = {.arena = arena, .deadline_ms = clock_mono_ms() + 120000};
 	struct key_transform_item *items = calloc(LOT, sizeof(*items));
 	struct seal_err err = SEAL_ERR_INIT;
 	bool good = true;

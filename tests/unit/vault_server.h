@@ -82,7 +82,7 @@ struct server {
 	unsigned poison_status;
 	const char *spoil; /* plaintext whose result is this error … */
 	const char *spoil_text;
-	unsigned stall_ms; /* before each POST is answered */
+	_Atomic unsigned stall_ms; /* before each POST is answered; 0 ends it */
 	void *arg;
 };
 
@@ -409,6 +409,14 @@ static inline void server_transit(struct server *s, const struct server_request 
 	json_decref(root);
 }
 
+static inline void server_stall(struct server *s)
+{
+	const uint64_t from = clock_mono_ms();
+
+	while (clock_mono_ms() - from < atomic_load(&s->stall_ms))
+		poll(NULL, 0, 1);
+}
+
 static inline void server_answer(struct server *s, const struct server_request *request, struct server_reply *reply)
 {
 	pthread_mutex_lock(&s->lock);
@@ -430,8 +438,8 @@ static inline void server_answer(struct server *s, const struct server_request *
 	else
 		server_fail(reply, 404, "no handler for route \"x\". route entry not found.");
 	pthread_mutex_unlock(&s->lock);
-	if (s->stall_ms != 0 && strcmp(request->method, "POST") == 0)
-		poll(NULL, 0, (int)s->stall_ms);
+	if (strcmp(request->method, "POST") == 0)
+		server_stall(s);
 }
 
 /* ---- HTTP ---- */
@@ -636,12 +644,12 @@ static inline void fixture_start(struct vault_fixture *f)
 	f->options = (struct vault_options){.addr = f->addr,
 					    .token_file = f->token_file,
 					    .retries = "0",
-					    .timeout = "5s",
+					    .timeout = "60s",
 					    .batch = 100,
 					    .connections = 2};
 	f->config.vault = &f->options;
 	arena_init(&f->arena, 1 << 20);
-	f->call = (struct key_call){.arena = &f->arena, .deadline_ms = clock_mono_ms() + 30000};
+	f->call = (struct key_call){.arena = &f->arena, .deadline_ms = clock_mono_ms() + 120000};
 }
 
 static inline void fixture_open(struct vault_fixture *f)
