@@ -137,6 +137,11 @@ class Control:
         with self._lock:
             return dict(self._counts)
 
+    def quiet(self):
+        """All that was asked has been answered."""
+        with self._lock:
+            return not self._under_way
+
     def reset(self):
         with self._lock:
             self._counts.clear()

@@ -26,7 +26,7 @@ def keys(vault):
 def demo(folder, vault, *arguments, **options):
     program = Program(folder)
     program.environment = {name: value for name, value in program.environment.items() if not name.startswith("BAO_")}
-    return program.run("demo", *arguments, environment=vault.environment() | {"TMPDIR": str(folder)}, timeout=100, **options)
+    return program.run("demo", *arguments, environment=vault.environment() | {"TMPDIR": str(folder)}, **options)
 
 
 def test_on_a_fresh_server(tmp_path, bare):

@@ -94,12 +94,12 @@ def test_expired_early(tmp_path, vault):
 
 
 def test_renewed_while_nothing_comes(tmp_path, vault):
-    role, secret = approle(vault, token_ttl="12s")  # it is asked for at two thirds: four seconds for a slow machine
+    role, secret = approle(vault, token_ttl="30s")  # it is asked for at two thirds: ten seconds for a slow machine
     shop = login_shop(tmp_path, vault, "approle", role, secret)
     stream = Stream(shop)
     stream.feed()
     wait_until(lambda: vault.control.stats().get("auth/token/renew-self", 0) >= 1)
-    time.sleep(4.5)
+    time.sleep(12.5)
     stream.feed()
     stream.end(shop, vault)
     assert logins(vault) == 1

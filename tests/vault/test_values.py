@@ -6,7 +6,7 @@ import re
 import pytest
 
 from double import ApiError, Double
-from shop import CANARY, CONFIG, DATA, POLICY, SOME, Shop, lines, purchases, record
+from shop import CANARY, CONFIG, DATA, POLICY, SOME, Shop, lines, purchases, record, wait_until
 
 AEADS = ["aes256-gcm96", "aes128-gcm96", "chacha20-poly1305", "xchacha20-poly1305"]
 PLAIN_POLICY = POLICY.replace("key: pii}", "key: pii, bind: none}")
@@ -105,6 +105,7 @@ def test_several_are_in_flight(tmp_path, vault):
     shop.protect(purchases(600), "--vault-batch", "100", "--vault-connections", "4")
     assert 2 <= vault.control.stats()["in_flight_max"] <= 4
     vault.control.clear()
+    wait_until(vault.control.quiet)
     vault.control.reset()
     vault.control.fault(path="transit/encrypt", times=0, stall=0.05)
     shop.protect(purchases(600), "--vault-batch", "100", "--vault-connections", "1")

@@ -50,7 +50,8 @@ class Shop(Program):
                                 stdout=subprocess.PIPE, stderr=self.log.open("w"), **kwargs)
 
     def keys_are_open(self):
-        return self.vault.control.stats().get("transit/keys/pii", 0) > 0
+        """The key was looked at, and the program has the answer: without one it would not begin."""
+        return self.vault.control.stats().get("transit/keys/pii", 0) > 0 and self.vault.control.quiet()
 
     def said(self, words):
         return self.log.read_text().count(words)

@@ -83,8 +83,6 @@ class Listener:
     def back(self):
         if self.server:
             return
-        if self.held:
-            self.held.close()
         handler = type("Handler", (Handler,), {"listener": self})
         if self.unix:
             pathlib.Path(self.unix).unlink(missing_ok=True)
@@ -92,6 +90,8 @@ class Listener:
         else:
             self.server = Server((self.host, self.port), handler)
             self.port = self.server.server_address[1]
+        if self.held:
+            self.held.close()
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def away(self):
@@ -174,6 +174,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def serve(self):
+        if not self.listener.server:  # the connection was made as it went away
+            raise OSError("away")
         url = urllib.parse.urlsplit(self.path)
         request = Request(self.command, urllib.parse.unquote(url.path).removeprefix("/v1/"),
                           urllib.parse.parse_qs(url.query, keep_blank_values=True),
