@@ -71,7 +71,7 @@ static enum seal_status calls(void *arg, struct seal_err *err)
 	(void)arg;
 	SEAL_TRY(aws_client_new(&config, &client, err));
 	SEAL_TRY(aws_worker_new(client, &worker, err));
-	rc = aws_call_run(worker, &call, clock_mono_ms() + 20000, err);
+	rc = aws_call_run(worker, &call, clock_mono_ms() + 120000, err);
 	if (rc != SEAL_FATAL) {
 		assert_int_equal(rc, SEAL_USAGE); /* the double knows no SQS */
 		assert_int_equal(call.status, 404);

@@ -36,7 +36,7 @@ static enum seal_status one_call(void *arg, struct seal_err *err)
 
 	SEAL_TRY(google_client_new(&config, &client, err));
 	SEAL_TRY(google_worker_new(client, &worker, err));
-	SEAL_TRY(google_call_run(worker, &call, clock_mono_ms() + 20000, err));
+	SEAL_TRY(google_call_run(worker, &call, clock_mono_ms() + 120000, err));
 out:
 	google_call_clear(&call);
 	google_worker_free(worker);

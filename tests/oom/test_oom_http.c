@@ -32,7 +32,7 @@ static enum seal_status exchange(const char *url, bool *answered, struct seal_er
 	SEAL_TRY(http_client_new(&config, &client, err));
 	SEAL_TRY(http_worker_new(client, &worker, err));
 	for (int i = 0; i < 2; i++) {
-		SEAL_TRY(http_start(worker, &ex, clock_mono_ms() + 10000, err));
+		SEAL_TRY(http_start(worker, &ex, clock_mono_ms() + 120000, err));
 		assert_ptr_equal(http_next(worker), &ex);
 		if (ex.status == 0) {
 			*err = ex.err;

@@ -50,11 +50,14 @@ static const char prepare_connection[] = "PRAGMA synchronous = FULL;"
 					 "PRAGMA wal_autocheckpoint = 16384;"
 					 "PRAGMA trusted_schema = OFF;";
 
-/* Waits a little longer each time, until the call's deadline. */
+/*
+ * Waits a little longer each time, until the call's deadline. But not much longer: nobody is told that the lock is free, and who writes
+ * lot after lot lets go of it for less than a millisecond; the more often others look, the sooner they get their turn.
+ */
 static int wait_for_lock(void *arg, int before)
 {
 	struct sqlite_session *session = arg;
-	uint64_t now_ms = clock_mono_ms(), wait_ms = before < 5 ? 1u << before : 32;
+	uint64_t now_ms = clock_mono_ms(), wait_ms = before < 2 ? 1u << before : 4;
 
 	if (now_ms >= session->deadline_ms)
 		return 0;
