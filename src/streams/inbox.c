@@ -60,7 +60,7 @@ static enum seal_status wait_for_some(struct inbox *inbox, int timeout_ms, enum 
 				*err = *why;
 			return why->status;
 		}
-		if (inbox->receiving == 0 && inbox_is_idle(inbox, clock_mono_ms()))
+		if (inbox->receiving == 0 && inbox_is_idle(inbox))
 			*result = READ_END;
 		if (*result == READ_END || clock_mono_ms() >= until)
 			return SEAL_OK;

@@ -97,6 +97,7 @@ struct inbox {
 	bool found; /* the last one found something */
 	uint64_t quiet_ms; /* no receive before: a server that does not wait has nothing */
 	uint64_t empty_ms; /* nothing was found since; 0: something was, or it is not known */
+	uint64_t looked_ms; /* when a receive began last that has come back */
 	uint64_t
 		gone_ms; /* when a message was got rid of last: what the service kept back behind it may come from then on */
 	struct pause fetch_pause, keep_pause;
@@ -149,7 +150,7 @@ void inbox_lents_clear(struct inbox *inbox);
 /* ---- inbox_worker.c ---- */
 
 /* Nothing is there, and for so long nothing came that the end is here; receives are not begun any more then. */
-bool inbox_is_idle(const struct inbox *inbox, uint64_t now_ms);
+bool inbox_is_idle(const struct inbox *inbox);
 /* Is there room for one more receive, and reason for it? Who makes it so wakes a receiver; that one wakes the next. */
 bool inbox_wants_more(const struct inbox *inbox);
 

@@ -41,26 +41,23 @@ bool inbox_wants_more(const struct inbox *inbox)
 	       inbox->waiting_bytes < c->ahead_bytes;
 }
 
-bool inbox_is_idle(const struct inbox *inbox, uint64_t now_ms)
+/* By what receives have seen: time in which none was begun says nothing. */
+bool inbox_is_idle(const struct inbox *inbox)
 {
 	const size_t kept = inbox->config.look ? inbox->read.n : 0;
 
 	return inbox->config.exit_when_empty && inbox->n_lent == kept && inbox->empty_ms != 0 &&
-	       now_ms - inbox->empty_ms >= inbox->config.idle_ms;
+	       inbox->looked_ms >= inbox->empty_ms + inbox->config.idle_ms;
 }
 
-/* Under lock: how long a receive may wait for something; not beyond the end, so that nothing is under way when it is there. */
+/* Under lock: how long a receive may wait for something; not beyond the end, where a last one looks once more. */
 static int wait_of(const struct inbox *inbox, uint64_t now_ms)
 {
 	const struct inbox_config *c = &inbox->config;
 	const uint64_t since_ms = inbox->empty_ms != 0 ? now_ms - inbox->empty_ms : 0;
-	uint64_t left_ms = c->idle_ms > 0 ? c->idle_ms : 1;
+	const uint64_t left_ms = since_ms < c->idle_ms ? c->idle_ms - since_ms : 1;
 
-	if (!c->exit_when_empty)
-		return RECEIVE_MS;
-	if (since_ms < left_ms)
-		left_ms -= since_ms;
-	return left_ms < RECEIVE_MS ? (int)left_ms : RECEIVE_MS;
+	return c->exit_when_empty && left_ms < RECEIVE_MS ? (int)left_ms : RECEIVE_MS;
 }
 
 /* Under lock: waits until a receive is due. False: the thread is to end. */
@@ -70,7 +67,7 @@ static bool wait_to_receive(struct inbox *inbox)
 		const uint64_t now = clock_mono_ms();
 		uint64_t until = DEADLINE_NONE;
 
-		if (inbox_wants_more(inbox) && !inbox_is_idle(inbox, now)) {
+		if (inbox_wants_more(inbox) && !inbox_is_idle(inbox)) {
 			const uint64_t pause_ms = inbox->fetch_pause.until_ms;
 
 			until = pause_ms > inbox->quiet_ms ? pause_ms : inbox->quiet_ms;
@@ -106,6 +103,7 @@ static void received(struct inbox *inbox, struct inbox_thread *thread, enum seal
 		inbox->empty_ms = 0;
 	else if (inbox->empty_ms == 0 && thread->began_ms > inbox->gone_ms)
 		inbox->empty_ms = thread->began_ms;
+	inbox->looked_ms = thread->began_ms;
 	inbox->quiet_ms = rc == SEAL_OK && thread->n == 0 ? thread->began_ms + EMPTY_MS : 0;
 	for (size_t i = 0; i < thread->n; i++) {
 		struct inbox_lent *lent = thread->lents[i];

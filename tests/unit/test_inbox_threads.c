@@ -28,6 +28,8 @@ static struct {
 	pthread_mutex_t lock;
 	atomic_uint_least64_t now_ms;
 	atomic_uint tick; /* by which time goes on with each look at it */
+	atomic_bool machine_stands; /* for threads that receive, between two receives */
+	atomic_uint standing; /* so many by now */
 	/* the queue */
 	struct {
 		enum holder holder;
@@ -55,6 +57,8 @@ uint64_t __wrap_clock_mono_ms(void)
 	return atomic_fetch_add(&f.now_ms, atomic_load(&f.tick));
 }
 
+static _Thread_local bool receives; /* it has, before */
+
 /* Waits are short, and look at the test's clock again. */
 void __real_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline_ms);
 void __wrap_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline_ms);
@@ -62,6 +66,12 @@ void __wrap_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_
 {
 	struct timespec now;
 
+	atomic_fetch_add(&f.standing, receives && atomic_load(&f.machine_stands));
+	while (receives && atomic_load(&f.machine_stands)) {
+		pthread_mutex_unlock(lock);
+		usleep(100);
+		pthread_mutex_lock(lock);
+	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	__real_cond_wait_until(cond, lock, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + 2);
 }
@@ -139,6 +149,7 @@ static enum seal_status fake_receive(void *worker, struct arena *arena, struct i
 	enum seal_status rc;
 
 	assert_in_range(wait_ms, 1, 20000);
+	receives = true;
 	pthread_mutex_lock(&f.lock);
 	f.n_receives++;
 	if (++f.in_receive > f.most_in_receive)
@@ -348,6 +359,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	atomic_store(&f.machine_stands, false);
 	if (box != NULL)
 		release_all();
 	inbox_close(box, true);
@@ -533,6 +545,8 @@ static void test_lent_for_less(void **state)
 	extends = f.n_extends;
 	pthread_mutex_unlock(&f.lock);
 	wait_for(&f.n_extends, extends + 1);
+	while (inbox_away(box)) /* until that is known here, too */
+		usleep(100);
 	pass(500); /* what was granted at first is over */
 	read_all(2);
 	commit(0);
@@ -597,9 +611,7 @@ static void test_stale_ones_are_not_read(void **state)
 {
 	begin(5, 1, NULL);
 	f.extend = SEAL_RETRY;
-	while (count(LENT) < 5)
-		usleep(100);
-	usleep(5000);
+	wait_for(&f.n_receives, 2); /* what the first has brought waits here by then */
 	pass(2100);
 	read_all(5);
 	assert_int_equal(last->records[last->n - 1].offset, 5);
@@ -612,10 +624,23 @@ static void test_stale_ones_are_not_read(void **state)
 	assert_int_equal(inbox_late(box), 0);
 }
 
+/* How often messages were. */
+static unsigned given_back(void)
+{
+	unsigned n = 0;
+
+	pthread_mutex_lock(&f.lock);
+	for (size_t i = 0; i < f.n; i++)
+		n += f.messages[i].given_back;
+	pthread_mutex_unlock(&f.lock);
+	return n;
+}
+
 /* Those behind one that somebody else has by now are given back at once, so that they come again in their order. */
 static void test_behind_a_lost_one(void **state)
 {
 	const struct inbox_config more = {.ahead = 5};
+	enum read_result result;
 
 	begin(5, 1, &more);
 	read_all(1);
@@ -627,7 +652,11 @@ static void test_behind_a_lost_one(void **state)
 	wait_for(&f.n_extends, 1);
 	pass(1000);
 	wait_for(&f.n_extends, 2); /* the others, since it is known that the first is lost */
-	atomic_store(&f.tick, 1);
+	assert_int_equal(inbox_read(box, &batches[BATCHES - 1], 1, 0, &result, &err), SEAL_OK);
+	assert_int_equal(result, READ_IDLE);
+	while (given_back() < 3)
+		usleep(100);
+	pass(101); /* a receive may have come before that */
 	read_all(3);
 	for (int i = 2; i < 5; i++) {
 		assert_int_equal(f.messages[i].given_back, 1);
@@ -700,13 +729,36 @@ static void test_nothing_is_asked_for_at_the_end(void **state)
 
 	begin(0, 4, &more);
 	read_to_the_end();
-	usleep(500000); /* one may be under way, in a thread that the machine lets wait */
 	pthread_mutex_lock(&f.lock);
 	asked = f.n_receives;
 	pthread_mutex_unlock(&f.lock);
 	pass(10000);
 	usleep(20000);
 	assert_int_equal(f.n_receives, asked);
+}
+
+/* Time in which nobody could look is no time in which nothing came: what another reader gives up meanwhile is read. */
+static void test_nobody_looked(void **state)
+{
+	const struct inbox_config more = {.exit_when_empty = true, .idle_ms = 300};
+	enum read_result result;
+
+	f.messages[0].holder = LENT;
+	f.messages[0].until_ms = atomic_load(&f.now_ms) + 200;
+	atomic_store(&f.machine_stands, true);
+	begin(1, 1, &more);
+	while (atomic_load(&f.standing) == 0)
+		usleep(100);
+	pass(1000);
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(inbox_read(box, &batches[BATCHES - 1], 1, 0, &result, &err), SEAL_OK);
+		assert_int_equal(result, READ_IDLE);
+		usleep(100);
+	}
+	atomic_store(&f.machine_stands, false);
+	read_all(1);
+	commit(0);
+	read_to_the_end();
 }
 
 /* ---- bounds ---- */
@@ -863,6 +915,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_close_leaves_what_is_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_look, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_is_asked_for_at_the_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nobody_looked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_more_ahead_than_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bytes_ahead, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_idle_queue, setup, teardown),
