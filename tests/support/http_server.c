@@ -180,26 +180,34 @@ static void start(struct test_server *s, int listener, test_answer answer, void 
 	MUST(pthread_create(&s->thread, NULL, accept_all, s) == 0);
 }
 
-static int bound(unsigned *port)
+/* At that port; 0: at a free one. */
+static int bound(unsigned port)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in at = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	MUST(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) == 0);
+	MUST(bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0);
+	return fd;
+}
+
+/* The socket that is bound and never listens stays open: others may bind the port beside it, but only by its number. */
+unsigned test_kept_port(void)
+{
+	struct sockaddr_in at;
 	socklen_t len = sizeof(at);
 
-	MUST(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0);
-	MUST(getsockname(fd, (struct sockaddr *)&at, &len) == 0);
-	*port = ntohs(at.sin_port);
-	return fd;
+	MUST(getsockname(bound(0), (struct sockaddr *)&at, &len) == 0);
+	return ntohs(at.sin_port);
 }
 
 void test_server_start(struct test_server *s, test_answer answer, void *arg)
 {
-	int fd;
-
 	memset(s, 0, sizeof(*s));
-	fd = bound(&s->port);
+	s->port = test_kept_port();
 	snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u", s->port);
-	start(s, fd, answer, arg);
+	start(s, bound(s->port), answer, arg);
 }
 
 void test_server_start_unix(struct test_server *s, const char *path, test_answer answer, void *arg)
@@ -229,22 +237,6 @@ void test_server_stop(struct test_server *s)
 		free(c);
 	}
 	pthread_mutex_destroy(&s->lock);
-}
-
-unsigned test_free_port(void)
-{
-	unsigned port;
-
-	close(bound(&port));
-	return port;
-}
-
-unsigned test_closed_port(void)
-{
-	unsigned port;
-
-	(void)bound(&port);
-	return port;
 }
 
 int test_connect(unsigned port)

@@ -52,10 +52,11 @@ void test_server_start(struct test_server *server, test_answer answer, void *arg
 void test_server_start_unix(struct test_server *server, const char *path, test_answer answer, void *arg);
 void test_server_stop(struct test_server *server);
 
-/* A port of 127.0.0.1 for a server to come; another process may be quicker. */
-unsigned test_free_port(void);
-/* One where nobody listens, nor will: it is taken until the process ends. */
-unsigned test_closed_port(void);
+/*
+ * A port of 127.0.0.1 that is this process's until it ends: nobody listens there, and no other process is given it. A server to come
+ * that sets SO_REUSEADDR can have it. That of a test server is kept so, too: nobody answers there once it has stopped.
+ */
+unsigned test_kept_port(void);
 
 /* Value of a header of the request, copied to `out`; false when it has none. */
 bool test_request_header(const struct test_request *request, const char *name, char *out, size_t size);

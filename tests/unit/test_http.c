@@ -2,6 +2,7 @@
 #include "http_fixture.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -61,7 +62,7 @@ static void side_by_side(void **state)
 		for (int i = 0; i < 12; i++) {
 			ex[i].method = "GET";
 			ex[i].path = "/x";
-			start_in(&f, &ex[i], 10000);
+			start_in(&f, &ex[i], 60000);
 		}
 		for (int i = 0; i < 12; i++)
 			assert_int_equal(http_next(f.worker)->status, 200);
@@ -88,7 +89,7 @@ static void one_connection_in_order(void **state)
 		ex[i].method = "GET";
 		ex[i].path = paths[i];
 		ex[i].user = &ex[i];
-		start_in(&f, &ex[i], 10000);
+		start_in(&f, &ex[i], 60000);
 	}
 	for (int i = 0; i < 5; i++) {
 		struct http_exchange *next = http_next(f.worker);
@@ -111,22 +112,44 @@ static bool then_closes(struct test_server *s, int fd, const struct test_request
 	return false;
 }
 
-static void closed_while_idle(void **state)
+/* … and one that does so only when the next request is on its way. */
+static bool then_closes_on_the_next(struct test_server *s, int fd, const struct test_request *r)
+{
+	char byte;
+
+	test_reply(fd, 200, "", "x");
+	(void)!recv(fd, &byte, 1, MSG_PEEK);
+	return false;
+}
+
+/* libcurl sends again itself what a dying connection took along, but not each time: then we do, without a pause. */
+static void connections_that_die(test_answer answer)
 {
 	struct http_exchange ex = {.method = "POST", .path = "/x", .body = BYTES_LIT("{}")};
 	struct test_server s;
 	struct fixture f;
 
-	test_server_start(&s, then_closes, NULL);
+	test_server_start(&s, answer, NULL);
 	open_client(&f, &(struct http_config){.base = s.url, .connections = 1});
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 20; i++) {
 		assert_int_equal(run(&f, &ex), 200);
-		assert_int_equal(ex.tries, 1);
+		assert_in_range(ex.tries, 1, 2);
 		nap(i % 3);
 	}
+	assert_int_equal(atomic_load(&s.requests), 20);
 	http_exchange_clear(&ex);
 	close_client(&f);
 	test_server_stop(&s);
+}
+
+static void closed_while_idle(void **state)
+{
+	connections_that_die(then_closes);
+}
+
+static void closed_each_time_while_sent(void **state)
+{
+	connections_that_die(then_closes_on_the_next);
 }
 
 /* Closes when the second request of a connection is there: the door shuts while it is on its way. */
@@ -260,7 +283,7 @@ static void once_unsent_is_repeated(void **state)
 	struct fixture f;
 	char url[64];
 
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u", test_closed_port());
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u", test_kept_port());
 	open_client(&f, &(struct http_config){.base = url, .retries = 2});
 	assert_int_equal(run(&f, &ex), 0);
 	assert_int_equal(ex.tries, 3);
@@ -470,9 +493,8 @@ static bool note_second(struct test_server *s, int fd, const struct test_request
 /* Many that were refused at once do not come back at once. */
 static void pauses_differ(void **state)
 {
-	enum { N = 12 };
-	static const char *const paths[N] = {"/0", "/1", "/2", "/3", "/4",  "/5",
-					     "/6", "/7", "/8", "/9", "/10", "/11"};
+	enum { N = 18 };
+	char paths[N][8];
 	struct http_exchange ex[N] = {0};
 	_Atomic uint64_t pauses[N] = {0};
 	uint64_t least = UINT64_MAX, most = 0;
@@ -482,9 +504,10 @@ static void pauses_differ(void **state)
 	test_server_start(&s, note_second, pauses);
 	open_client(&f, &(struct http_config){.base = s.url, .retries = 1, .connections = N});
 	for (int i = 0; i < N; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "/%d", i);
 		ex[i].method = "GET";
 		ex[i].path = paths[i];
-		start_in(&f, &ex[i], 10000);
+		start_in(&f, &ex[i], 60000);
 	}
 	for (int i = 0; i < N; i++)
 		assert_int_equal(http_next(f.worker)->status, 200);
@@ -495,7 +518,7 @@ static void pauses_differ(void **state)
 		most = pause > most ? pause : most;
 		http_exchange_clear(&ex[i]);
 	}
-	assert_in_range(most - least, 20, 10000); /* of 0 to 100 ms; all so near by chance once in millions */
+	assert_true(most - least >= 20); /* of 0 to 100 ms; all so near by chance once in 40,000 million runs */
 	close_client(&f);
 	test_server_stop(&s);
 }
@@ -547,13 +570,14 @@ static void deadline_before_the_pause(void **state)
 	struct fixture f;
 	char url[64];
 
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u", test_closed_port());
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u", test_kept_port());
 	open_client(&f, &(struct http_config){.base = url, .retries = 1000, .breaker_failures = NEVER_OPENS});
-	start_in(&f, &ex, 2000);
+	start_in(&f, &ex, 5000);
 	assert_ptr_equal(http_next(f.worker), &ex);
-	assert_true(clock_mono_ms() - begin < 30000);
+	assert_true(clock_mono_ms() - begin < 60000);
 	assert_true(ex.tries >= 2);
-	assert_int_equal(ex.err.code, SEAL_E_SERVICE); /* the last error, not "timeout" */
+	/* The last error, not that of waiting; the last try may have had no more than a millisecond. */
+	assert_true(ex.err.code == SEAL_E_SERVICE || strstr(ex.err.text, "no connection within") != NULL);
 	close_client(&f);
 }
 
@@ -684,11 +708,12 @@ static void redirect_is_told_not_followed(void **state)
 	test_server_stop(&s);
 }
 
-/* Answers before the body has come, and goes on reading nothing. */
+/* Answers before the body has come, and reads nothing until the client has heard it: closing earlier could take the answer away. */
 static bool too_much(struct test_server *s, int fd, const struct test_request *r)
 {
 	test_reply(fd, 413, "Connection: close\r\n", "too large");
-	nap(50);
+	while (!atomic_load((atomic_bool *)s->arg) && !atomic_load(&s->stop))
+		nap(1);
 	return false;
 }
 
@@ -696,12 +721,14 @@ static void early_refusal(void **state)
 {
 	static char body[400000];
 	struct http_exchange ex = {.method = "POST", .path = "/unread", .body = bytes_of(body, sizeof(body))};
+	static atomic_bool heard;
 	struct test_server s;
 	struct fixture f;
 
-	test_server_start(&s, too_much, NULL);
+	test_server_start(&s, too_much, &heard);
 	open_client(&f, &(struct http_config){.base = s.url});
 	assert_int_equal(run(&f, &ex), 413);
+	atomic_store(&heard, true);
 	assert_true(answer_is(&ex, "too large"));
 	http_exchange_clear(&ex);
 	close_client(&f);
@@ -790,7 +817,7 @@ static void stall_against_the_deadline(void **state)
 		assert_int_equal(ex.err.status, SEAL_RETRY);
 		assert_int_equal(ex.err.code, SEAL_E_TIMEOUT);
 		assert_int_equal(ex.answer.len, 0);
-		assert_int_equal(ex.tries, 1);
+		assert_in_range(ex.tries, 0, 1); /* 0: the machine was busy for as long */
 		http_exchange_clear(&ex);
 		close_client(&f);
 		test_server_stop(&s);
@@ -877,7 +904,7 @@ static void drop_all(void **state)
 	for (int i = 0; i < 6; i++) {
 		ex[i].method = i == 5 ? "BAD METHOD" : "GET"; /* this one is done at once */
 		ex[i].path = "/x";
-		start_in(&f, &ex[i], 10000);
+		start_in(&f, &ex[i], 60000);
 	}
 	nap(50);
 	http_drop(f.worker);
@@ -909,7 +936,7 @@ static void drop_within_a_pause(void **state)
 	test_server_start(&s, after_a_while, (void *)"Retry-After: 60\r\n");
 	open_client(&f, &(struct http_config){.base = s.url, .retries = 1, .connections = 1});
 	start_in(&f, &ex, 100000);
-	start_in(&f, &other, 10000); /* on the same connection: when it is back, the first one has had its answer */
+	start_in(&f, &other, 60000); /* on the same connection: when it is back, the first one has had its answer */
 	assert_ptr_equal(http_next(f.worker), &other);
 	assert_int_equal(ex.tries, 1);
 	assert_int_equal(ex.status, 429);
@@ -935,7 +962,7 @@ static void errors_tell_no_secret(void **state)
 				   .body = BYTES_LIT("SECRET")};
 	struct fixture f;
 	char want[200], url[64];
-	unsigned port = test_closed_port();
+	unsigned port = test_kept_port();
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u", port);
 	snprintf(want, sizeof(want), "POST http://127.0.0.1:%u/v1/transit/encrypt/pii: ", port);
@@ -1000,6 +1027,7 @@ int main(void)
 		cmocka_unit_test(side_by_side),
 		cmocka_unit_test(one_connection_in_order),
 		cmocka_unit_test(closed_while_idle),
+		cmocka_unit_test(closed_each_time_while_sent),
 		cmocka_unit_test(closed_while_sent),
 		cmocka_unit_test(once_is_not_repeated),
 		cmocka_unit_test(once_on_a_connection_that_dies),

@@ -123,13 +123,13 @@ static void breaker_lets_a_batch_through(void **state)
 	assert_int_equal(run(&f, &ex), 503);
 	nap(550);
 	for (size_t i = 0; i < 6; i++)
-		start_in(&f, &batch[i], 5000);
+		start_in(&f, &batch[i], 60000);
 	for (size_t i = 0; i < 6; i++)
 		assert_int_equal(http_next(f.worker)->status, 200);
 	assert_int_equal(run(&f, &ex), 503);
 	nap(550);
 	for (size_t i = 0; i < 6; i++) /* a probe that fails: the others are not sent */
-		start_in(&f, &batch[i], 5000);
+		start_in(&f, &batch[i], 60000);
 	for (size_t i = 0; i < 6; i++)
 		assert_true(http_next(f.worker)->status != 200);
 	assert_int_equal(atomic_load(&s.requests), 9);
@@ -152,15 +152,15 @@ static void rate_is_kept(void **state)
 	for (int i = 0; i < 30; i++) {
 		ex[i].method = "GET";
 		ex[i].path = "/x";
-		start_in(&f, &ex[i], 10000);
+		start_in(&f, &ex[i], 60000);
 	}
 	for (int i = 0; i < 30; i++) {
 		assert_int_equal(http_next(f.worker)->status, 200);
 	}
 	assert_in_range(clock_mono_ms() - begin, 450, 60000); /* 20 at once, then one every 50 ms */
-	open_client(&slow, &(struct http_config){.base = s.url, .rate = 1});
+	open_client(&slow, &(struct http_config){.base = s.url, .rate = 0.001}); /* the second after 1000 s */
 	assert_int_equal(run(&slow, &late), 200);
-	start_in(&slow, &late, 5);
+	start_in(&slow, &late, 60000);
 	assert_ptr_equal(http_next(slow.worker), &late);
 	assert_non_null(strstr(late.err.text, "limit of requests a second"));
 	http_exchange_clear(&late);

@@ -90,7 +90,7 @@ static void proxy_away(void **state)
 	struct fixture f;
 	char url[64];
 
-	snprintf(url, sizeof(url), "http://user:SECRET@127.0.0.1:%u", test_closed_port());
+	snprintf(url, sizeof(url), "http://user:SECRET@127.0.0.1:%u", test_kept_port());
 	open_client(&f, &(struct http_config){.base = "http://vault.example:8200", .proxy = url});
 	assert_int_equal(run(&f, &ex), 0);
 	assert_int_equal(ex.err.status, SEAL_RETRY);

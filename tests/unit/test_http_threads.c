@@ -38,7 +38,7 @@ static void *work(void *arg)
 			ex[i].method = "POST";
 			ex[i].path = "/x";
 			ex[i].body = bytes_str(bodies[i]);
-			if (http_start(worker, &ex[i], clock_mono_ms() + 20000, NULL) != SEAL_OK)
+			if (http_start(worker, &ex[i], clock_mono_ms() + 60000, NULL) != SEAL_OK)
 				return NULL;
 		}
 		if (round % 5 == 4) /* now and then all is given up */

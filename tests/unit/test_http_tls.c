@@ -462,7 +462,7 @@ static void http2(void **state)
 	int to, from;
 	pid_t pid;
 
-	snprintf(port, sizeof(port), "%u", test_free_port());
+	snprintf(port, sizeof(port), "%u", test_kept_port());
 	snprintf(url, sizeof(url), "https://127.0.0.1:%s", port);
 	memset(body, 'b', sizeof(body));
 	pid = spawn(argv, &to, &from);
@@ -480,7 +480,7 @@ static void http2(void **state)
 		ex[i].method = "POST";
 		ex[i].path = "/echo";
 		ex[i].body = bytes_of(body, sizeof(body) - (size_t)i);
-		start_in(&f, &ex[i], 20000);
+		start_in(&f, &ex[i], 60000);
 	}
 	for (int i = 0; i < 8; i++) {
 		struct http_exchange *next = http_next(f.worker);
