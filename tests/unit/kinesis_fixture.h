@@ -440,6 +440,13 @@ static inline size_t read_all(struct source *source, size_t wanted, const size_t
 	return n;
 }
 
+/* Nobody asks: waits until what was asked before, and given up, has been dealt with. */
+static inline void settle(void)
+{
+	while (atomic_load(&f.server.busy) > 0)
+		usleep(1000);
+}
+
 /* GetRecords of a shard. */
 static inline size_t asked(size_t shard)
 {

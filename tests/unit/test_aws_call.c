@@ -55,7 +55,7 @@ static void open_on(const struct reply *replies, size_t n)
 static enum seal_status run(void)
 {
 	err_clear(&err);
-	return aws_call_run(worker, &call, clock_mono_ms() + 20000, &err);
+	return aws_call_run(worker, &call, clock_mono_ms() + 60000, &err);
 }
 
 static void close_all(void)

@@ -14,10 +14,14 @@ static void *use(void *arg)
 {
 	(void)arg;
 	while (!atomic_load(&over)) {
+		const int64_t asked_s = clock_unix_ms() / 1000;
 		struct aws_keys *keys;
+		const enum seal_status rc = aws_provider_get(provider, clock_mono_ms() + 60000, &keys, NULL);
 
-		assert_int_equal(aws_provider_get(provider, clock_mono_ms() + 20000, &keys, NULL), SEAL_OK);
-		assert_true(keys->credentials.expires_s > clock_unix_ms() / 1000 - 1);
+		if (rc == SEAL_RETRY && clock_unix_ms() / 1000 - asked_s >= 2)
+			continue; /* on their way for longer than they are good */
+		assert_int_equal(rc, SEAL_OK);
+		assert_true(keys->credentials.expires_s > asked_s); /* they were good when they were given out */
 		assert_string_equal((const char *)keys->credentials.access_key.ptr, "ID-container");
 		if (atomic_fetch_add(&taken, 1) % 100 == 0)
 			aws_provider_refuse(provider, keys);
