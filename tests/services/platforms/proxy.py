@@ -6,6 +6,8 @@ import json
 import sys
 import threading
 
+from ports import free_ports
+
 
 class Lender:
     """Credentials as a container's endpoint lends them. The proxy then takes these and no others, until they are told to end."""
@@ -37,13 +39,13 @@ class Proxy:
     """`address`, on 127.0.0.1. Requests go on with the Host that they came with: signatures stay good."""
 
     def __init__(self, upstream_port):
-        self.upstream, self.lock, self.answers, self.answered, self.port, self.lender = upstream_port, threading.Lock(), [], 0, 0, None
+        self.upstream, self.lock, self.answers, self.answered, self.lender = upstream_port, threading.Lock(), [], 0, None
+        self.port = free_ports(1)[0]  # nobody else's, also while it is closed
         self.open()
 
     def open(self):
         handler = type("Handler", (Handler,), {"proxy": self})
         self.server = Server(("127.0.0.1", self.port), handler)
-        self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):

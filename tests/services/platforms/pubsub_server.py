@@ -56,7 +56,7 @@ class PubSub(Server):
 
     def control(self, what="state", **parameters):
         url = f"{self.endpoint}/control/{what}?{urllib.parse.urlencode(parameters)}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return json.load(answer)
 
     def fail(self, verb, status, times, **parameters):

@@ -252,7 +252,7 @@ def test_two_readers_share_a_stream(kinesis_local, prepared):
         stream.put([(f"key-{i % 40}", b'{"n":%d}' % i) for i in range(n, n + 40)])
         n += 40
         time.sleep(0.3)
-    assert len({line["partition"] for line in two.lines}) == 2
+    assert len({line["partition"] for line in two.lines}) >= 2  # more where the first one was held up for longer than its leases
     first.kill()
     first.communicate()
     one.join()

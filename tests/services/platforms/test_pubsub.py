@@ -102,7 +102,7 @@ def test_a_token_that_ends_is_renewed(pubsub, prepared, tmp_path):
             time.sleep(0.05)
         pubsub.control("expire")
     run.stdin.write(b'{"n":2}\n')
-    _, told = run.communicate(timeout=60)
+    _, told = run.communicate(timeout=180)
     assert run.returncode == 0, told
     assert len(pubsub.read("renewed", 3)) == 3
     assert pubsub.control()["Tokens"] - before["Tokens"] == 3

@@ -34,7 +34,8 @@ def run(sealstream, moto, front):
         sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": str(i), "MessageBody": json.dumps({"n": i, "Address": f"{i} High St"})}
                                                       for i in range(n, n + 10)])
     stream = Stream(moto, 1)
-    environment = moto.environment() | {"AWS_ENDPOINT_URL_KINESIS": f"http://127.0.0.1:{front.port}"}
+    environment = moto.environment() | {"AWS_ENDPOINT_URL_KINESIS": f"http://127.0.0.1:{front.port}",
+                                        "SEALSTREAM_SQS_REQUESTS": "1"}  # moto lends a message to both who ask at the same moment
 
     def pump(*arguments, code=0):
         return sealstream.run("pump", "--from", f"sqs:{queue}", "--to", stream.address, "-p", "policy.yaml", "-e", *arguments,
