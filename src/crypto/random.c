@@ -6,7 +6,8 @@
  *
  * Invariants: bytes at and after `used` have never left the pool; bytes before it are zero. A pool whose fork_epoch is
  * not the process's is empty: fork() copies the pool, so the child throws its copy away. (libcrypto's generator
- * reseeds itself after fork.) The epoch is advanced by pthread_atfork, which a raw clone() does not call.
+ * reseeds itself after fork.) The epoch is advanced by pthread_atfork, which a raw clone() does not call. No fork() comes while a
+ * thread is in libcrypto's generator: the child would wait for ever for a lock that it holds there.
  */
 #include "crypto/random.h"
 
@@ -21,25 +22,54 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static atomic_uint_fast64_t epoch = 1; /* 0 is never current: a zeroed pool refills */
 static bool watching;
+static pthread_rwlock_t drawing = PTHREAD_RWLOCK_INITIALIZER; /* shared by who is in the generator; a fork has it alone */
 
+static void before_fork(void)
+{
+	SEAL_INVARIANT(pthread_rwlock_wrlock(&drawing) == 0);
+}
+
+static void in_parent(void)
+{
+	SEAL_INVARIANT(pthread_rwlock_unlock(&drawing) == 0);
+}
+
+/* Its holder was a thread of the parent. */
 static void in_child(void)
 {
+	SEAL_INVARIANT(pthread_rwlock_init(&drawing, NULL) == 0);
 	atomic_fetch_add(&epoch, 1);
 }
 
-static void watch_fork(void)
+static void watch(void)
 {
-	watching = pthread_atfork(NULL, NULL, in_child) == 0;
+	watching = pthread_atfork(before_fork, in_parent, in_child) == 0;
+}
+
+void random_watch_fork(void)
+{
+	pthread_once(&once, watch);
+}
+
+static int draw(uint8_t *out, int len)
+{
+	int drawn;
+
+	SEAL_INVARIANT(pthread_rwlock_rdlock(&drawing) == 0);
+	drawn = RAND_bytes(out, len);
+	SEAL_INVARIANT(pthread_rwlock_unlock(&drawing) == 0);
+	return drawn;
 }
 
 enum seal_status random_bytes(uint8_t *out, size_t len, struct seal_err *err)
 {
 	const size_t step = 1u << 30; /* RAND_bytes takes an int */
 
+	random_watch_fork();
 	for (size_t done = 0; done < len;) {
 		size_t now = len - done < step ? len - done : step;
 
-		if (RAND_bytes(out + done, (int)now) != 1) {
+		if (draw(out + done, (int)now) != 1) {
 			mem_wipe(out, len);
 			return libcrypto_failed(err, "RAND_bytes");
 		}
@@ -50,7 +80,7 @@ enum seal_status random_bytes(uint8_t *out, size_t len, struct seal_err *err)
 
 void random_pool_init(struct random_pool *pool)
 {
-	pthread_once(&once, watch_fork);
+	random_watch_fork();
 	memset(pool->bytes, 0, sizeof(pool->bytes));
 	pool->used = sizeof(pool->bytes);
 	pool->fork_epoch = 0;

@@ -10,6 +10,9 @@
 
 SEAL_MUST_USE enum seal_status random_bytes(uint8_t *out, size_t len, struct seal_err *err);
 
+/* A fork() from now on waits until no thread draws. For others with such handlers whose locks are held by who draws: theirs come after it. */
+void random_watch_fork(void);
+
 struct random_pool {
 	uint8_t bytes[4096];
 	size_t used; /* bytes given out; sizeof bytes when empty */

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/mem.h"
+#include "crypto/random.h"
 
 /* The thread gives up a call after this, so that vault_tokens_free need not wait longer. */
 #define THREAD_CALL_MS 5000
@@ -67,6 +68,7 @@ static void in_child(void)
 
 static void watch_fork(void)
 {
+	random_watch_fork(); /* first, as fork() then takes its lock last: who holds one of these may draw */
 	/* without memory for it a child may hang in a login: as rare as it is, and not worth refusing to start */
 	(void)pthread_atfork(before_fork, in_parent, in_child);
 }

@@ -6,7 +6,10 @@
 #include <cmocka.h>
 
 #include <openssl/hmac.h>
+#include <openssl/rand.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -338,6 +341,59 @@ static void random_fork(void **state)
 	random_pool_clear(&pool);
 }
 
+/* libcrypto's generator, as random.c calls it: with a lock, like the real one, and as slow as a test wants it. */
+static pthread_mutex_t generator = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool is_slow, is_drawing;
+
+int RAND_bytes(unsigned char *out, int len)
+{
+	int drawn;
+
+	pthread_mutex_lock(&generator);
+	if (atomic_load(&is_slow)) {
+		atomic_store(&is_drawing, true);
+		usleep(200000);
+	}
+	drawn = RAND_bytes_ex(NULL, out, (size_t)len, 0);
+	pthread_mutex_unlock(&generator);
+	return drawn;
+}
+
+static void *draw_one(void *arg)
+{
+	bool *drawn = arg;
+	uint8_t out[1];
+
+	*drawn = random_bytes(out, sizeof(out), NULL) == SEAL_OK;
+	return NULL;
+}
+
+/* The child of a process whose other thread is in the generator has one that works. */
+static void random_fork_while_another_draws(void **state)
+{
+	bool drawn = false;
+	pthread_t other;
+	int status;
+	pid_t child;
+
+	atomic_store(&is_slow, true);
+	assert_int_equal(pthread_create(&other, NULL, draw_one, &drawn), 0);
+	while (!atomic_load(&is_drawing))
+		usleep(1000);
+	atomic_store(&is_slow, false);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		alarm(60);
+		draw_one(&drawn);
+		_exit(drawn ? 0 : 1);
+	}
+	assert_int_equal(pthread_join(other, NULL), 0);
+	assert_true(drawn);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 /* Where the boundary between prefix and message lies must not matter; a lot equals one at a time. */
 static void hmac_lots(void **state)
 {
@@ -527,6 +583,7 @@ int main(void)
 		cmocka_unit_test(random_wipes),
 		cmocka_unit_test(random_sizes),
 		cmocka_unit_test(random_fork),
+		cmocka_unit_test(random_fork_while_another_draws),
 		cmocka_unit_test(hmac_lots),
 		cmocka_unit_test(hmac_is_libcryptos),
 		cmocka_unit_test(blocks),
