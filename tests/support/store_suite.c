@@ -550,6 +550,9 @@ static void guard_race_threads(void **state)
 	}
 	for (size_t i = 0; i < RACERS; i++)
 		assert_int_equal(pthread_create(&racers[i].thread, NULL, add_guarded, &racers[i]), 0);
+	for (size_t i = 0; i < RACERS; i++) /* all of them are at it */
+		while (count(&b, "guard", bytes_str(arena_printf(&b.arena, "%s-", racers[i].name)), 1) == 0)
+			usleep(1000);
 	usleep(300000);
 	start = clock_mono_ms();
 	assert_true(swap(&b, "guard", "race", "1", "2", false));
