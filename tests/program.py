@@ -43,6 +43,14 @@ def wait_until_it_catches(process, number):
     wait_until(lambda: process.poll() is not None or catches(), pause=0.01)
 
 
+def wait_until_taken(process, number):
+    """… that signal, which was sent: one that comes while another of its kind waits would be lost."""
+    def waits():
+        with open(f"/proc/{process.pid}/status") as status:
+            return any(int(mask, 16) >> (number - 1) & 1 for mask in re.findall(r"^(?:Sig|Shd)Pnd:\s+([0-9a-f]+)", status.read(), re.M))
+    wait_until(lambda: process.poll() is not None or not waits(), pause=0.01)
+
+
 def tasks(pid):
     """What /proc tells of each thread of a process: {name: value}. One that ends meanwhile is left out."""
     for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):

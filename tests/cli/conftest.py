@@ -29,7 +29,7 @@ def run(home):
            if not name.startswith(("SEALSTREAM", "VAULT_", "XDG_")) or name == "SEALSTREAM_SANDBOX"}
     env |= {"HOME": str(home), "XDG_DATA_HOME": str(home / "data"), "TMPDIR": str(home / "tmp"), "LC_ALL": "C.UTF-8"}
 
-    def run_program(*words, input=b"", env_more=None, timeout=60):
+    def run_program(*words, input=b"", env_more=None, timeout=240):
         done = subprocess.run([str(PROGRAM), *map(str, words)], input=input, capture_output=True, cwd=home,
                               env=env | (env_more or {}), timeout=timeout, check=False)
         done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from program import bytes_in, peak_kib, wait_until, wait_until_it_catches, wait_until_read
+from program import bytes_in, peak_kib, wait_until, wait_until_it_catches, wait_until_read, wait_until_taken
 
 RECORD = b'{"Name":"Ada","Address":"1 High St","credit_card":"4111-1111-1111-1111"}\n'
 CIPHER = rb'"vault:v1:[A-Za-z0-9+/]+=*"'
@@ -268,6 +268,7 @@ def test_second_signal_ends_at_once(shop):
     process = shop.start("protect", shop.write("in", RECORD * 20000), stdout=-1, stderr=-1)
     wait_until(lambda: bytes_in(process.stdout) == fcntl.fcntl(process.stdout, fcntl.F_GETPIPE_SZ), pause=0.01)
     process.send_signal(signal.SIGTERM)
+    wait_until_taken(process, signal.SIGTERM)
     time.sleep(0.3)
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
