@@ -1,27 +1,79 @@
-"""A Kafka client that knows nothing of sealstream: thin helpers over confluent-kafka for Python."""
-import time
+"""A Kafka client that knows nothing of sealstream: thin helpers over confluent-kafka for Python.
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+What the controller has done the brokers hear a moment later; who comes here waits for that.
+"""
+import contextlib
+import time
+import warnings
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AclBindingFilter, AclOperation, AclPermissionType, AdminClient, NewTopic, ResourcePatternType, ResourceType
+
+
+def wait_until(condition, what, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{seconds} s, and not yet: {what}"
+        time.sleep(0.05)
+
+
+def settle(answers, *done_already):
+    """Waits for what the controller was asked for. Where its answer was late it is asked again, and may have done it by then."""
+    for answer in answers.values():
+        try:
+            answer.result(120)
+        except KafkaException as problem:
+            if problem.args[0].code() not in done_already:
+                raise
 
 
 def create_topic(brokers, name, partitions=2, config=None, copies=1):
+    """The broker that answers knows it when this returns."""
     admin = AdminClient({"bootstrap.servers": brokers})
-    for done in admin.create_topics([NewTopic(name, partitions, copies, config=config or {})]).values():
-        done.result(120)
+    settle(admin.create_topics([NewTopic(name, partitions, copies, config=config or {})]), KafkaError.TOPIC_ALREADY_EXISTS,
+           KafkaError.REQUEST_TIMED_OUT)
+
+    def is_known():
+        with contextlib.suppress(KafkaException):
+            found = admin.list_topics(name, timeout=30).topics[name].partitions.values()
+            return len(found) == partitions and all(partition.leader >= 0 for partition in found)
+
+    wait_until(is_known, f"{name} is known")
 
 
 def delete_topics(brokers, names):
     if names:
         admin = AdminClient({"bootstrap.servers": brokers})
-        for done in admin.delete_topics(names).values():
-            done.result(120)
+        settle(admin.delete_topics(names), KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.REQUEST_TIMED_OUT)
+
+
+def acls_of(admin, principal=None):
+    """As the broker's own authorizer has them."""
+    every = AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, principal, None, AclOperation.ANY, AclPermissionType.ANY)
+    return set(admin.describe_acls(every).result(120))
 
 
 def allow(brokers, acls):
+    """They are in force when this returns."""
     admin = AdminClient({"bootstrap.servers": brokers})
-    for done in admin.create_acls(acls).values():
-        done.result(120)
+    settle(admin.create_acls(acls))
+    wait_until(lambda: set(acls) <= acls_of(admin), "rights are granted")
+
+
+def allow_nothing(brokers, principal):
+    admin = AdminClient({"bootstrap.servers": brokers})
+    every = AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, principal, None, AclOperation.ANY, AclPermissionType.ANY)
+    settle(admin.delete_acls([every]))
+    wait_until(lambda: not acls_of(admin, principal), f"{principal} has no rights")
+
+
+def members(admin, group):
+    """Those of a group that has come to rest; none while they come and go."""
+    with contextlib.suppress(KafkaException), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its successor, describe_consumer_groups, aborts while members come and go
+        for found in admin.list_groups(group, timeout=10):
+            return found.members if found.state == "Stable" else []
+    return []
 
 
 def produce(config, topic, records):

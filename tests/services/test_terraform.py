@@ -7,8 +7,7 @@ import sys
 
 import foreign
 import pytest
-from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
-                                   ResourcePatternType, ResourceType)
+from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
 from terraform_build import Terraform, programs
 
 import confluent_schema
@@ -263,11 +262,7 @@ def applied_acls(confluent):
 
 def become(kafka, user, rights):
     """Gives the user of the real Kafka these rights and no others."""
-    admin = AdminClient({"bootstrap.servers": kafka.brokers})
-    every = AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, f"User:{user}", None, AclOperation.ANY,
-                             AclPermissionType.ANY)
-    for done in admin.delete_acls([every]).values():
-        done.result(30)
+    foreign.allow_nothing(kafka.brokers, f"User:{user}")
     if rights:
         foreign.allow(kafka.brokers, [AclBinding(ResourceType[kind], name, ResourcePatternType[pattern], f"User:{user}", "*",
                                                  AclOperation[operation], AclPermissionType.ALLOW)
