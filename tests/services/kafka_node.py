@@ -147,14 +147,13 @@ def has_ipv6():
 
 def download(cache):
     """The folder with the jars, which Maven fetches once."""
-    jars = cache / f"kafka-{VERSION}"
-    if not jars.is_dir():
-        part = cache / f"kafka-{VERSION}.part"
-        shutil.rmtree(part, ignore_errors=True)
+    def make(folder):
         subprocess.run(["mvn", "-q", "-B", "-f", HERE / "pom.xml", "dependency:copy-dependencies",
-                        f"-DoutputDirectory={part}"], check=True, stdin=subprocess.DEVNULL)
-        part.rename(jars)
-    return jars
+                        f"-DoutputDirectory={folder}"], check=True, stdin=subprocess.DEVNULL)
+
+    from once import once  # which needs this module
+
+    return once(cache, f"kafka-{VERSION}", make)
 
 
 def java(jars, *arguments, heap="256m"):

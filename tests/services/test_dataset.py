@@ -5,14 +5,12 @@ numbers). PyPI's vega_datasets: 406 cars, typed, with nulls.
 """
 import json
 import pathlib
-import shutil
-import subprocess
-import tarfile
 
 import flow
 import foreign
 import pytest
 import spans
+from once import npm_json
 
 COUNTRIES = "world-countries@5.1.0"
 
@@ -56,18 +54,9 @@ def elements(text):
 
 @pytest.fixture(scope="module")
 def countries(cache):
-    folder = cache / COUNTRIES
-    if not folder.is_dir():
-        part = cache / f"{COUNTRIES}.part"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
-        subprocess.run(["npm", "pack", "--silent", COUNTRIES], cwd=part, check=True, stdin=subprocess.DEVNULL,
-                       capture_output=True)
-        with tarfile.open(next(part.glob("*.tgz"))) as package:
-            package.extractall(part, [m for m in package if m.name.endswith(("countries.json", ".geo.json"))])
-        part.rename(folder)
-    records = elements((folder / "package" / "countries.json").read_bytes())
-    borders = [path.read_bytes() for path in sorted((folder / "package").rglob("*.geo.json"))]
+    folder = npm_json(cache, COUNTRIES)
+    records = elements((folder / "countries.json").read_bytes())
+    borders = [path.read_bytes() for path in sorted(folder.rglob("*.geo.json"))]
     records += [text for text in borders if len(text) < 64 << 10]
     assert len(records) >= 400
     return records

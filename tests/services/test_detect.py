@@ -7,12 +7,11 @@ import importlib
 import json
 import pathlib
 import random
-import shutil
 import subprocess
-import tarfile
 
 import pytest
 from faker import Faker
+from once import npm_json
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -173,23 +172,9 @@ def value(fake, make):
     return made if isinstance(made, (int, float)) else str(made)
 
 
-def package(cache, name):
-    """A package of npm, unpacked."""
-    folder = cache / name
-    if not folder.is_dir():
-        part = cache / f"{name}.part.detect"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
-        subprocess.run(["npm", "pack", "--silent", name], cwd=part, check=True, stdin=subprocess.DEVNULL, capture_output=True)
-        with tarfile.open(next(part.glob("*.tgz"))) as packed:
-            packed.extractall(part, [m for m in packed if m.name.endswith(".json")])
-        part.rename(folder)
-    return folder / "package"
-
-
 def load(cache, name):
     if "@" in name:
-        path = package(cache, name.split(":")[0]) / name.split(":")[1]
+        path = npm_json(cache, name.split(":")[0]) / name.split(":")[1]
     else:
         import vega_datasets
         path = pathlib.Path(vega_datasets.__file__).parent / "_data" / name
