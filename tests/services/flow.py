@@ -22,9 +22,9 @@ def prepare(sealstream, policy=POLICY):
     (sealstream.folder / "policy.yaml").write_text(policy)
 
 
-def pump(brokers, source, target, *more):
-    """The arguments to copy what is in `source` now."""
-    return ("pump", "-b", brokers, "--from", source, "--to", target, "-p", "policy.yaml", "-e", *more)
+def pump(brokers, source, target, *more, end=("-e",)):
+    """The arguments to copy what is in `source` now; or until another end."""
+    return ("pump", "-b", brokers, "--from", source, "--to", target, "-p", "policy.yaml", *end, *more)
 
 
 def numbered(lines):

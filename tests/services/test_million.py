@@ -72,31 +72,31 @@ def test_a_scan_of_them_all(kafka, sealstream, source):
     assert paths["$.credit_card"]["findings"][0]["detector"] == "card" and paths["$.credit_card"]["values"] == RECORDS
     last = json.loads(sealstream.run("scan", "--json", "-b", kafka.brokers, "-t", source, "-o", "-1000")[0])
     assert last["records"] == 4 * 1000
-    assert groups(kafka.brokers) == before
+    assert groups(kafka.brokers) <= before  # those whose topics are gone go, too, at a time of their own
 
 
 def wait_until(consumer, topic, count, process):
-    """Until `topic` has `count` messages; the pump must still be at work then."""
+    """Until `topic` has `count` messages; the pump goes on."""
     deadline = time.monotonic() + 300
     while sum(foreign.ends(consumer, topic).values()) < count:
         assert process.poll() is None, f"the pump ended with {process.returncode} before {count} records were there"
         assert time.monotonic() < deadline, f"no {count} records within 300 s"
         time.sleep(0.01)
-    assert process.poll() is None, "the pump was done before it could be killed"
 
 
 def test_none_is_lost_when_the_pump_is_killed(kafka, topic, sealstream, lines, source):
     flow.prepare(sealstream)
     protected, revealed = topic("killed", 4), topic("killed-revealed", 4)
-    arguments = flow.pump(kafka.brokers, source, protected, "--keep-partition", "--delivery", "at-least-once", *SESSION)
+    more = ("--keep-partition", "--delivery", "at-least-once", *SESSION)
+    endless = flow.pump(kafka.brokers, source, protected, *more, end=())  # is there to be killed, however late that comes
     watcher = Consumer({"bootstrap.servers": kafka.brokers, "group.id": "watcher"})
     for kill in range(1, KILLS + 1):
-        with sealstream.start(*arguments, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        with sealstream.start(*endless, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
             wait_until(watcher, protected, kill * RECORDS // (KILLS + 2), process)
             process.send_signal(signal.SIGKILL)
             assert process.wait() == -signal.SIGKILL
     watcher.close()
-    sealstream.run(*arguments, timeout=600)
+    sealstream.run(*flow.pump(kafka.brokers, source, protected, *more), timeout=600)
     sealstream.run(*flow.pump(kafka.brokers, protected, revealed, "--keep-partition", "--reveal"), timeout=600)
 
     highest = collections.defaultdict(lambda: -1)

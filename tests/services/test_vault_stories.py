@@ -50,11 +50,13 @@ def test_rotation_in_mid_stream(vault, transit, kafka, topic, sealstream, partie
     producer, consumer = parties
     plain, protected, revealed = topic("rotating", 2), topic("rotating-protected", 2), topic("rotating-revealed", 2)
     lines = sealstream.run("sample", "--count", "20000")[0].splitlines()
-    foreign.produce(kafka.brokers, plain, flow.numbered(lines))
+    records = list(flow.numbered(lines))
+    foreign.produce(kafka.brokers, plain, records[:10000])
     slow = producer | {"VAULT_RATE_LIMIT": "20"}
-    with vault_flow.pump(sealstream, kafka.brokers, plain, protected, slow) as pump:
+    with vault_flow.pump(sealstream, kafka.brokers, plain, protected, slow, count=20000) as pump:
         pump.wait_until_written(2000)
         vault.rotate("pii", transit)
+        foreign.produce(kafka.brokers, plain, records[10000:])
         pump.end()
     versions = [json.loads(m.value())["Address"].split(":")[1] for m in foreign.consume(kafka.brokers, protected)]
     assert set(versions) == {"v1", "v2"} and len(versions) == 20000

@@ -1,5 +1,6 @@
 """What the tests of Vault share: policies whose address is under a Transit key, ways to log in, and a pump to disturb."""
 import contextlib
+import os
 import signal
 import subprocess
 import threading
@@ -61,26 +62,31 @@ class Pump:
         self.reader.start()
 
     def _read(self):
-        self.errors = self.process.stderr.read()
+        while block := os.read(self.process.stderr.fileno(), 65536):
+            self.errors += block
 
     def written(self):
         return sum(foreign.ends(self.watcher, self.target).values())
 
     def wait_until_written(self, count):
-        deadline = time.monotonic() + 300
-        while self.written() < count:
-            assert self.process.poll() is None, f"the pump ended with {self.process.returncode} before {count} records"
-            assert time.monotonic() < deadline, f"no {count} records within 300 s"
-            time.sleep(0.01)
-        assert self.process.poll() is None, "the pump was done before it could be disturbed"
+        self._wait_until(lambda: self.written() >= count, f"{count} records are written")
 
-    def is_waiting(self, seconds=1.0):
-        """Nothing more is written once what was on its way has arrived, and the pump is still there."""
-        before = -1
-        while (now := self.written()) != before:
-            before = now
-            time.sleep(seconds)
-        return self.process.poll() is None
+    def waits(self):
+        """How often it has begun to."""
+        return self.errors.count(b"waiting, and trying again")
+
+    def wait_until_it_waits(self, waits):
+        """… more often than so many times."""
+        self._wait_until(lambda: self.waits() > waits, "the pump waits")
+
+    def _wait_until(self, condition, what):
+        """The pump is at work all the time: its source has not all that it is to copy."""
+        deadline = time.monotonic() + 300
+        while not condition():
+            assert self.process.poll() is None, f"the pump ended with {self.process.returncode}, and not yet: {what}\n{self.said()}"
+            assert time.monotonic() < deadline, f"300 s, and not yet: {what}\n{self.said()}"
+            time.sleep(0.01)
+        assert self.process.poll() is None, f"the pump ended with {self.process.returncode}\n{self.said()}"
 
     def end(self, exit_code=0, timeout=300):
         """What it said."""
@@ -101,8 +107,10 @@ class Pump:
 
 
 @contextlib.contextmanager
-def pump(sealstream, brokers, source, target, environment, *more):
-    running = Pump(sealstream, flow.pump(brokers, source, target, "--keep-partition", *more), brokers, target, environment)
+def pump(sealstream, brokers, source, target, environment, *more, count=None):
+    """Of what is in `source` now; or of so many records, some of which may come later."""
+    end = ("-e",) if count is None else ("-c", count)
+    running = Pump(sealstream, flow.pump(brokers, source, target, "--keep-partition", *more, end=end), brokers, target, environment)
     try:
         yield running
     finally:
