@@ -87,8 +87,11 @@ class Writers:
 
 def wait_for_output(paths, size, processes, seconds=300):
     deadline = time.monotonic() + seconds
-    while sum(path.stat().st_size for path in paths if path.exists()) < size:
-        assert time.monotonic() < deadline and any(process.poll() is None for process in processes), "the writers end, or stand still"
+    while True:
+        alive = any(process.poll() is None for process in processes)  # first: they may write the rest and end meanwhile
+        if sum(path.stat().st_size for path in paths if path.exists()) >= size:
+            return
+        assert time.monotonic() < deadline and alive, "the writers end, or stand still"
         time.sleep(0.02)
 
 
