@@ -121,6 +121,7 @@ def test_rebalanced(transfers, tmp_path):
     make_small(source, 200, rng)
     for i in range(6):
         make_file(source / f"large-{i}.bin", 32 * MIB, rng)
+    transfers.session = file_flow.SHORT
     first = transfers.receive(target)
     sender = transfers.send(source)
     transfers.wait_for(lambda: len(listing(target)) > 20, "some files")
@@ -138,17 +139,24 @@ def test_rebalanced(transfers, tmp_path):
     check_same(source, target)
 
 
-def test_other_directory_takes_over(transfers, tmp_path):
-    """A receiver that dies in the middle of a transfer: another one, with an empty directory, has the file whole."""
+def test_other_directory_takes_over(transfers, topic, tmp_path):
+    """
+    A receiver that dies in the middle of a transfer: another one, with an empty directory, has the file whole. The second half
+    comes when the first receiver is dead, so that it cannot be done before.
+    """
     source, targets, rng = tmp_path / "source", [tmp_path / "a", tmp_path / "b"], seeded()
     source.mkdir()
     make_file(source / "large.bin", 64 * MIB, rng)
+    transfers.send(source).wait()
+    sent = [{"key": m.key(), "value": m.value(), "headers": m.headers(), "partition": m.partition()}
+            for m in foreign.consume(transfers.brokers, transfers.topic)]
+    transfers.topic, transfers.session = topic("halves", partitions=4), file_flow.SHORT
+    foreign.produce(transfers.brokers, transfers.topic, sent[:len(sent) // 2])
     first = transfers.receive(targets[0])
-    sender = transfers.send(source)
     transfers.wait_for(lambda: file_flow.unfinished(targets[0]), "a part")
     first.kill()
-    sender.wait()
     second = transfers.receive(targets[1])
+    foreign.produce(transfers.brokers, transfers.topic, sent[len(sent) // 2:])
     transfers.wait_until_there(source, targets[1])
     second.stop()
     check_same(source, targets[1])
