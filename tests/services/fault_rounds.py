@@ -15,8 +15,8 @@ import signal
 import subprocess
 import threading
 import time
-import warnings
 
+import foreign
 import kafka_node
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -129,7 +129,7 @@ class Trial:
         self.named = {name: self.rng.random() < 0.5 for name in ("left", "right")}
         self.feeder = Feeder(cluster.brokers, self.source, self.source, records, ahead, random.Random(seed))
         self.admin = AdminClient({"bootstrap.servers": cluster.brokers, "log_level": 0})
-        self.started, self.restarts, self.pumps = 0, 0, {}
+        self.started, self.restarts, self.pumps, self.vault_is_away = 0, 0, {}, False
         self.share_end = records
         self.rows = []  # (fault, seconds until all that was written before and during it was through, restarts meanwhile)
 
@@ -201,10 +201,12 @@ class Trial:
     def vault_away(self):
         self._settled()  # one that starts without its Vault ends
         waits = self._waits()
+        self.vault_is_away = True  # who ends meanwhile is started again when it is back
         self.vault.kill()
         self._more()
         self.wait_until(lambda: self._waits() > waits, "a pump waits for Vault")
         self.vault.start()
+        self.vault_is_away = False
         if self.rng.random() < 0.5:
             self.vault.rotate("pii")
 
@@ -251,12 +253,7 @@ class Trial:
 
     def _members(self):
         """The ids in the group, which brokers begin with the name of a member that has one; none while members come and go."""
-        with contextlib.suppress(KafkaException), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its successor, describe_consumer_groups, aborts while members come and go
-            for group in self.admin.list_groups(self.source, timeout=5):
-                if group.state == "Stable":
-                    return {member.id for member in group.members}
-        return set()
+        return {member.id for member in foreign.members(self.admin, self.source)}
 
     def _settled(self):
         """Until the group has these members and no other. One that has died counts until its session ends."""
@@ -268,7 +265,7 @@ class Trial:
     def _end(self, pump):
         pump.signal(signal.SIGTERM)
         self.wait_until(lambda: pump.process.poll() is not None, f"pump {pump.name} has ended after SIGTERM")
-        assert pump.process.returncode == 128 + signal.SIGTERM, self._told(
+        assert pump.process.returncode == 128 + signal.SIGTERM or self._is_fenced(pump), self._told(
             f"pump {pump.name} ended with {pump.process.returncode} after SIGTERM", pump)
 
     def _told(self, what, *pumps):
@@ -279,16 +276,18 @@ class Trial:
         deadline = time.monotonic() + PATIENCE
         while not condition():
             for name, pump in self.pumps.items():
-                if pump.process.poll() is not None:
+                if pump.process.poll() is not None and not self.vault_is_away:
                     self._restart(name, pump)
             assert self.feeder.failure is None, f"the feeder failed: {self.feeder.failure}"
             assert time.monotonic() < deadline, self._told(f"{PATIENCE} s, and not yet: {what}")
             time.sleep(0.02)
 
+    def _is_fenced(self, pump):
+        return self.named[pump.name] and pump.process.returncode == FENCED and "fenced" in pump.said()
+
     def _restart(self, name, pump):
         """Group and brokers can take a named member for its own predecessor. It ends then, and who supervises it starts it again."""
-        assert self.named[name] and pump.process.returncode == FENCED and "fenced" in pump.said(), self._told(
-            f"pump {name} ended with {pump.process.returncode}", pump)
+        assert self._is_fenced(pump), self._told(f"pump {name} ended with {pump.process.returncode}", pump)
         self.restarts += 1
         self.pumps[name] = Pump(self, name)
 

@@ -3,7 +3,6 @@ import base64
 import os
 import random
 import subprocess
-import warnings
 
 import foreign
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -49,14 +48,6 @@ def test_at_least_once_is_told_from_it(cluster, own_vault, sealstream):
     assert found["twice"] > 0 and found["missing"] == found["changed"] == found["moved"] == found["unknown"] == 0
 
 
-def members(brokers, group):
-    """How many there are once it has come to rest; else None."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the one call that shows members while they come and go
-        for found in AdminClient({"bootstrap.servers": brokers}).list_groups(group, timeout=10):
-            return len(found.members) if found.state == "Stable" else None
-
-
 def test_offsets_that_are_not_stable_yet(kafka, topic, sealstream):
     """Members come while a transaction holds the group's offsets: none of them takes that for "no offsets"."""
     source, target = topic("unstable", 2), topic("unstable-copy", 2)
@@ -69,17 +60,17 @@ def test_offsets_that_are_not_stable_yet(kafka, topic, sealstream):
     consumer.commit(offsets=half, asynchronous=False)
     producer = Producer({"bootstrap.servers": kafka.brokers, "transactional.id": source,
                          "transaction.timeout.ms": 300_000})
-    producer.init_transactions(30)
+    producer.init_transactions(120)
     producer.begin_transaction()
-    producer.send_offsets_to_transaction([TopicPartition(source, p, 300) for p in range(2)], consumer.consumer_group_metadata(), 30)
-    pumps = []
+    producer.send_offsets_to_transaction([TopicPartition(source, p, 300) for p in range(2)], consumer.consumer_group_metadata(), 120)
+    pumps, admin = [], AdminClient({"bootstrap.servers": kafka.brokers})
     try:
         for count in (1, 2):
             pumps.append(sealstream.start("pump", "-b", kafka.brokers, "--from", source, "--to", target, "-G", source, "-p",
                                           "policy.yaml", stdin=subprocess.DEVNULL))
-            KafkaCluster.wait_until(lambda: members(kafka.brokers, source) == count, f"{count} members")
-        producer.abort_transaction(30)
-        KafkaCluster.wait_until(lambda: [at.offset for at in consumer.committed(half, 10)] == [500, 500], "all is copied")
+            KafkaCluster.wait_until(lambda: len(foreign.members(admin, source)) == count, f"{count} members")
+        producer.abort_transaction(120)
+        KafkaCluster.wait_until(lambda: [at.offset for at in consumer.committed(half, 60)] == [500, 500], "all is copied")
     finally:
         for pump in pumps:
             pump.terminate()
