@@ -96,7 +96,8 @@ def test_metrics_of_a_pump_on_real_services(kafka, pump):
                     [(b"%d" % n, json.dumps({"Address": f"{n} High St", "note": "x"}).encode()) for n in range(500)])
     lag = [f'sealstream_consumer_lag_records{{topic="{source}",partition="{n}"}} 0\n' for n in (0, 1)]
     done = f'sealstream_records_total{{topic="{source}",outcome="protected"}} 500\n'
-    until(lambda: done in page() and all(line in page() for line in lag))
+    committed = re.compile(r'^sealstream_transactions_total\{outcome="committed"\} [1-9]', re.M)
+    until(lambda: all(line in (text := page()) for line in (done, *lag)) and committed.search(text))
     text = page()
     assert promtool("check", "metrics", stdin=text) == ""
     served = set(re.findall(r"^# TYPE (sealstream_\w+)", text, re.M))

@@ -115,21 +115,21 @@ def test_token_server_away(kafka, sealstream, two_topics, tokens):
     properties = kafka.oauth(tokens, "pump")
     source, target = two_topics
     _, message = sealstream.run("pump", "-F", settings(sealstream, properties), "--from", source, "--to", target, "-p",
-                                "policy.yaml", "-e", "--connect-timeout", "3s", exit_code=69)
+                                "policy.yaml", "-e", "--connect-timeout", "10s", exit_code=69)
     assert "no OAUTHBEARER token" in message and "status 503" in message
 
 
-@pytest.mark.parametrize("change, exit_code, words", [
-    ({"sasl.oauthbearer.client.secret": ""}, 78, "sasl.oauthbearer.client.secret is needed"),
-    ({"sasl.oauthbearer.token.endpoint.url": "https://127.0.0.1:1/token"}, 69, "connect"),
-    ({"https.ca.location": "/etc/ssl/certs/ca-certificates.crt"}, 77, "certificate"),
-    ({"sasl.oauthbearer.method": "default"}, 78, "sasl.oauthbearer.method=oidc"),
+@pytest.mark.parametrize("change, timeout, exit_code, words", [
+    ({"sasl.oauthbearer.client.secret": ""}, "60s", 78, "sasl.oauthbearer.client.secret is needed"),
+    ({"sasl.oauthbearer.token.endpoint.url": "https://127.0.0.1:1/token"}, "3s", 69, "connect"),
+    ({"https.ca.location": "/etc/ssl/certs/ca-certificates.crt"}, "60s", 77, "certificate"),
+    ({"sasl.oauthbearer.method": "default"}, "60s", 78, "sasl.oauthbearer.method=oidc"),
 ])
-def test_wrong_settings(kafka, sealstream, two_topics, tokens, change, exit_code, words):
+def test_wrong_settings(kafka, sealstream, two_topics, tokens, change, timeout, exit_code, words):
     source, target = two_topics
     properties = kafka.oauth(tokens, "pump") | change
     _, message = sealstream.run("pump", "-F", settings(sealstream, properties), "--from", source, "--to", target, "-p",
-                                "policy.yaml", "-e", "--connect-timeout", "3s", exit_code=exit_code)
+                                "policy.yaml", "-e", "--connect-timeout", timeout, exit_code=exit_code)
     assert words in message
 
 

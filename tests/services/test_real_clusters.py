@@ -9,6 +9,7 @@ import foreign
 import pytest
 from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME
 from login_flow import VALUE, grant, pump
+from program import wait_until
 
 BIG = 8 << 20
 
@@ -166,15 +167,16 @@ def test_idle_connections(kafka, topic, sealstream):
     flow.prepare(sealstream)
     source, target = topic("idle", 1), topic("idle-protected", 1)
     foreign.produce(kafka.brokers, source, [(b"k", VALUE)])
-    pumping = sealstream.start("pump", "-b", kafka.brokers, "--from", source, "--to", target, "-p", "policy.yaml", "-c", 2,
-                               "--log-level", "debug", stderr=subprocess.PIPE)
+    log = sealstream.folder / "pump.log"
+    with open(log, "wb") as said:
+        pumping = sealstream.start("pump", "-b", kafka.brokers, "--from", source, "--to", target, "-p", "policy.yaml", "-c", 2,
+                                   "--log-level", "debug", stderr=said)
     try:
-        time.sleep(9)
+        wait_until(lambda: "Disconnected (after" in log.read_text() or pumping.poll() is not None)
         foreign.produce(kafka.brokers, source, [(b"k", VALUE)])
-        message = pumping.communicate(timeout=180)[1].decode()
+        assert pumping.wait(180) == 0, log.read_text()
     finally:
         pumping.kill()
         pumping.wait()
-    assert pumping.returncode == 0, message
-    assert "Disconnected (after" in message and "warning:" not in message
+    assert "warning:" not in log.read_text()
     assert len(list(foreign.consume(kafka.brokers, target))) == 2

@@ -61,13 +61,13 @@ def shop(sealstream):
 def test_what_was_aborted_is_not_read(kafka, topic, shop):
     source, target = topic("source", 1), topic("target", 1)
     producer = Producer({"bootstrap.servers": kafka.brokers, "transactional.id": source})
-    producer.init_transactions(30)
+    producer.init_transactions(120)
     for numbers, end in ((range(10), producer.commit_transaction), (range(10, 20), producer.abort_transaction),
                          (range(20, 30), producer.commit_transaction)):
         producer.begin_transaction()
         for n in numbers:
             producer.produce(source, key=b"%d" % n, value=purchase(n))
-        end(30)
+        end(120)
     shop.run(*flow.pump(kafka.brokers, source, target, "-G", target))
     assert held(kafka, target) == [*range(10), *range(20, 30)]
     shop.run(*flow.pump(kafka.brokers, source, target, "-G", target))

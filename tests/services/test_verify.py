@@ -71,16 +71,16 @@ def test_what_no_transaction_committed_lies_there_too(shop, kafka):
     foreign.create_topic(kafka.brokers, topic, 1)
     shop.run("produce", "-b", kafka.brokers, "-t", topic, "-p", "policy.yaml", input=b'{"Address":"1 High St"}\n')
     producer = confluent_kafka.Producer({"bootstrap.servers": kafka.brokers, "transactional.id": topic})
-    producer.init_transactions(30)
+    producer.init_transactions(120)
     for end in (producer.abort_transaction, None):
         producer.begin_transaction()
         producer.produce(topic, b'{"Address":"in clear"}')
-        producer.flush(30)
+        producer.flush(120)
         if end:
-            end(30)
+            end(120)
     try:
         found = verify(shop, kafka.brokers, topic, "-X", "isolation.level=read_committed", exit_code=1)
         assert [one["record"] for one in found["failures"]] == [f"{topic}/0/1", f"{topic}/0/3"]
         assert (found["records"], found["complete"]) == (3, True)
     finally:
-        producer.abort_transaction(30)
+        producer.abort_transaction(120)

@@ -140,7 +140,7 @@ def test_kafka_python(kafka, shop, engine, sealstream):
         consumer = kafka_python.KafkaConsumer(shop[0], bootstrap_servers=kafka.brokers, auto_offset_reset="earliest",
                                               consumer_timeout_ms=60_000,
                                               value_deserializer=deserializer(engine, shop[0], json.loads))
-        found = [message.value for message, _ in zip(consumer, range(COUNT))]
+        found = [message.value for _, message in zip(range(COUNT), consumer)]
         consumer.close()
     assert found == purchases()
     lines, _ = sealstream.run("consume", "-b", kafka.brokers, "-t", shop[0], "-p", "policy.yaml", "-e")

@@ -44,10 +44,11 @@ def executors(spark):
     """Process ids of those that live: children of Java that run an executor."""
     found = []
     for children in pathlib.Path(f"/proc/{spark.sparkContext._gateway.proc.pid}/task").glob("*/children"):
-        for pid in children.read_text().split():
-            with contextlib.suppress(OSError):  # it has ended meanwhile
-                if b"CoarseGrainedExecutorBackend" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
-                    found.append(int(pid))
+        with contextlib.suppress(OSError):  # the thread has ended meanwhile
+            for pid in children.read_text().split():
+                with contextlib.suppress(OSError):  # it has
+                    if b"CoarseGrainedExecutorBackend" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                        found.append(int(pid))
     return found
 
 
