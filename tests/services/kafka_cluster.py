@@ -37,6 +37,7 @@ share.coordinator.state.topic.replication.factor=3
 share.coordinator.state.topic.min.isr=2
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 broker.session.timeout.ms=4000
+initial.broker.registration.timeout.ms=300000
 broker.heartbeat.interval.ms=500
 replica.lag.time.max.ms=4000
 group.initial.rebalance.delay.ms=0

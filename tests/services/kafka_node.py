@@ -35,6 +35,7 @@ inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,IPV6:PLAINTEXT,SASL_SSL:SASL_SSL,\
   MTLS:SSL,UNSIGNED:SASL_PLAINTEXT
 connections.max.idle.ms=4000
+initial.broker.registration.timeout.ms=300000
 log.dirs=data
 num.partitions=2
 offsets.topic.replication.factor=1
