@@ -48,7 +48,7 @@ static void test_rewind(void **state)
 	source->ops->release(source, &batch);
 	assert_int_equal(n_staged(source), 1);
 	(void)count_all(source);
-	expect_ok(source->ops->rewind(source, &err), &err);
+	rewind_source(source);
 	assert_int_equal(n_staged(source), 0);
 	assert_int_equal(count_all(source), 20);
 	source->ops->close(source, true);
@@ -81,7 +81,7 @@ static void test_rewind_to_the_first(void **state)
 	first = batch.records[0].offset;
 	assert_in_range(first, 10, 10000);
 	source->ops->release(source, &batch);
-	expect_ok(source->ops->rewind(source, &err), &err);
+	rewind_source(source);
 	assert_int_equal(read_some(source, &batch, BATCH), READ_SOME);
 	assert_int_equal(batch.records[0].offset, first);
 	source->ops->release(source, &batch);
@@ -93,19 +93,18 @@ static void test_rewind_to_the_first(void **state)
 static void test_rewind_with_carried(void **state)
 {
 	struct source *source;
-	struct seal_err err = SEAL_ERR_INIT;
 
 	topic("carried", 1);
 	fill("carried", 20, 1);
 	source = open_exactly_once("carried", "g.carried");
 	carry_one(source);
-	expect_ok(source->ops->rewind(source, &err), &err);
+	rewind_source(source);
 	assert_int_equal(count_all(source), 20);
 	source->ops->close(source, true);
 	topic("carried-end", 1);
 	source = open_exactly_once("carried-end", "g.carried-end");
 	carry_one(source); /* that it has ended */
-	expect_ok(source->ops->rewind(source, &err), &err);
+	rewind_source(source);
 	assert_int_equal(count_all(source), 0);
 	source->ops->close(source, true);
 }
@@ -273,14 +272,21 @@ static struct pair open_pair(const char *name, struct opt_list *properties)
 	return pair;
 }
 
-static void begin(struct pair *pair)
+/* A producer that is new is waited for as long as it takes. */
+static enum seal_status try_begin(struct sink *sink, struct seal_err *err)
 {
-	struct seal_err err = SEAL_ERR_INIT;
 	enum seal_status rc;
 
-	while ((rc = pair->sink->ops->begin(pair->sink, &err)) == SEAL_RETRY)
-		err_clear(&err);
-	expect_ok(rc, &err);
+	while ((rc = sink->ops->begin(sink, err)) == SEAL_RETRY)
+		err_clear(err);
+	return rc;
+}
+
+static void begin(struct sink *sink)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+
+	expect_ok(try_begin(sink, &err), &err);
 }
 
 static void close_pair(struct pair *pair)
@@ -322,7 +328,7 @@ static struct sink *open_transactional(const char *name, struct opt_list *proper
 
 	options.connection.properties = properties;
 	expect_ok(kafka_sink_ops.open(name, &options, &sink, &err), &err);
-	expect_ok(sink->ops->begin(sink, &err), &err);
+	begin(sink);
 	return sink;
 }
 
@@ -365,7 +371,7 @@ static void test_refused(void **state)
 		int retries;
 
 		pair.k->transaction.renew = i > 0; /* librdkafka remembers for a while that it may not write there */
-		begin(&pair);
+		begin(pair.sink);
 		rd_kafka_mock_push_request_errors(cluster, 0, 1, rows[i].code);
 		write_one(&pair);
 		while (pair.k->broken.status == SEAL_OK) { /* writes go on, and tell nothing */
@@ -392,7 +398,7 @@ static void test_refused_in_commit(void **state)
 	bool committed = true;
 	int retries;
 
-	begin(&pair);
+	begin(pair.sink);
 	rd_kafka_mock_push_request_errors(cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
 	write_one(&pair);
 	expect_ok(pair.source->ops->stage(pair.source, &pair.batch, &err), &err);
@@ -420,7 +426,7 @@ static void test_fenced_producer(void **state)
 		char producer[64];
 		enum seal_status rc;
 
-		begin(&pair);
+		begin(pair.sink);
 		snprintf(producer, sizeof(producer), "%s", rd_kafka_name(pair.k->client.rk));
 		t->named = rows[i].named;
 		write_one(&pair);
@@ -497,7 +503,7 @@ static void test_away_in_a_transaction(void **state)
 	struct seal_err err = SEAL_ERR_INIT;
 	uint64_t acknowledged, delivered;
 
-	begin(&pair);
+	begin(pair.sink);
 	write_one(&pair);
 	expect_ok(pair.sink->ops->flush(pair.sink, 100000, &err), &err);
 	expect_ok(pair.sink->ops->poll(pair.sink, 0, &acknowledged, &err), &err);
@@ -524,7 +530,7 @@ static void test_another_producer(void **state)
 	struct seal_err err = SEAL_ERR_INIT;
 
 	topic("anew-dead", 1);
-	begin(&pair);
+	begin(pair.sink);
 	for (int i = 0; i < 2; i++) {
 		expect_ok(pair.sink->ops->write(pair.sink, &letter, 1, 1, 1000, &err), &err);
 		expect_ok(pair.sink->ops->flush(pair.sink, 100000, &err), &err);
@@ -534,7 +540,7 @@ static void test_another_producer(void **state)
 		if (i == 1)
 			rd_kafka_mock_push_request_errors(cluster, 22, 1,
 							  RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
-		assert_int_equal(pair.sink->ops->begin(pair.sink, &err), i == 1 ? SEAL_DENIED : SEAL_OK);
+		assert_int_equal(try_begin(pair.sink, &err), i == 1 ? SEAL_DENIED : SEAL_OK);
 	}
 	assert_non_null(strstr(err.text, "transactional ids"));
 	close_pair(&pair);
@@ -545,11 +551,8 @@ static void fill_transaction(struct sink *sink, struct source *source, const str
 {
 	const struct record record = {.value = BYTES_LIT("v"), .partition = -1};
 	struct seal_err err = SEAL_ERR_INIT;
-	enum seal_status rc;
 
-	while ((rc = sink->ops->begin(sink, &err)) == SEAL_RETRY)
-		err_clear(&err);
-	expect_ok(rc, &err);
+	begin(sink);
 	expect_ok(sink->ops->write(sink, &record, 1, 1, 1000, &err), &err);
 	expect_ok(sink->ops->flush(sink, 100000, &err), &err);
 	expect_ok(source->ops->stage(source, batch, &err), &err);
@@ -583,9 +586,10 @@ static void test_ends_of_transactions(void **state)
 	/* An end that takes longer than it may is called again, and is the same end. */
 	fill_transaction(sink, source, &batch);
 	assert_int_equal(n_staged(source), 1);
-	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 300), 0);
+	assert_int_equal(rd_kafka_mock_broker_push_request_error_rtts(cluster, 1, 26, 1, RD_KAFKA_RESP_ERR_NO_ERROR,
+								      3000), /* EndTxn */
+			 0);
 	assert_int_equal(end_transaction(sink, source, 50, &committed, &retries, &err), SEAL_USAGE);
-	assert_int_equal(rd_kafka_mock_broker_set_rtt(cluster, 1, 0), 0);
 	assert_true(committed && retries > 0);
 	assert_non_null(strstr(err.text, "--delivery at-least-once"));
 	assert_int_equal(n_staged(source), 0);
@@ -686,7 +690,7 @@ static void test_transaction_account(void **state)
 	assert_int_equal(k->in_flight, 0);
 	assert_int_equal(k->in_flight_bytes, 0);
 	end_aborted(sink);
-	expect_ok(sink->ops->begin(sink, &err), &err); /* the next one begins with an empty account */
+	begin(sink); /* the next one begins with an empty account */
 	expect_ok(sink->ops->write(sink, records, 10, 1, 0, &err), &err);
 	assert_in_range(k->in_flight, 1, 10);
 	end_aborted(sink);
