@@ -32,7 +32,7 @@ def program(tmp_path, broker):
 @pytest.fixture(params=["path", "abstract"])
 def manager(request, tmp_path):
     it = Manager(str(tmp_path / "notify") if request.param == "path" else f"\0sealstream-{os.getpid()}-{id(tmp_path)}",
-                 watchdog_ms=400)
+                 watchdog_ms=2000)
     yield it
     it.socket.close()
 
@@ -52,7 +52,7 @@ def test_what_a_service_manager_is_told(program, manager):
     pump = start_pump(program, source, manager)
     manager.wait_for("READY=1")
     manager.wait_for("WATCHDOG=1", times=3)  # also while there is nothing to do
-    wait_until(lambda: any("1 records" in d for d in manager.take() if d.startswith("STATUS=")))
+    wait_until(lambda: any("1 records" in d for d in list(manager.told) if d.startswith("STATUS=")))
     code, _, err = stop(pump)
     assert code == 143, err
     starts = manager.starts()
