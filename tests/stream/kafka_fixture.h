@@ -104,11 +104,17 @@ static inline void fill(const char *name, int n, int partitions)
 
 /* ---- reading ---- */
 
+/*
+ * This broker gives a group's partitions out anew after about a session. A member that is stopped for nearly as long is none any more;
+ * and where the broker is stopped before it gives them out it drops those who wait for them without a word: they ask again after the
+ * last of these times.
+ */
+static struct opt_list session_time = {NULL, "session.timeout.ms=6000"};
+static struct opt_list beats = {&session_time, "heartbeat.interval.ms=500"};
+__attribute__((unused)) static struct opt_list fast_group = {&beats, "max.poll.interval.ms=20000"};
+
 static inline struct source *open_source(const char *name, const char *group, const char *offset, bool exit_at_end)
 {
-	/* This broker gives a group's partitions out anew after about a session; a member that is stopped for long is none any more. */
-	static struct opt_list session = {NULL, "session.timeout.ms=6000"};
-	static struct opt_list property = {&session, "heartbeat.interval.ms=500"};
 	struct kafka_source_options options = {.connection = connection(),
 					       .group = group,
 					       .offset = offset,
@@ -117,7 +123,7 @@ static inline struct source *open_source(const char *name, const char *group, co
 	struct seal_err err = SEAL_ERR_INIT;
 	struct source *source = NULL;
 
-	options.connection.properties = &property;
+	options.connection.properties = &fast_group;
 	expect_ok(kafka_source_ops.open(name, &options, &source, &err), &err);
 	return source;
 }

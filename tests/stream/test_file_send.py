@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from broker import Broker, PROGRAM, FAST_GROUP, Program, stop, wait_until
+from broker import Broker, PROGRAM, FAST_GROUP, Program, put, stop, wait_until
 
 TOPIC = "files"
 CANARY = "canary-41c7"
@@ -42,7 +42,11 @@ def receive(program, *more, **kwargs):
 
 def make(program, name, size, seed=0):
     content = random.Random(f"{name}{size}{seed}").randbytes(size)
-    (program.directory / "source" / name).write_bytes(content)
+    path = program.directory / "source" / name
+    if path.exists():  # it is changed, and nobody watches
+        path.write_bytes(content)
+    else:
+        put(path, content)
     return content
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import pytest
-from broker import FAST_GROUP, PROGRAM, Broker, Program, stop, wait_until
+from broker import FAST_GROUP, PROGRAM, Broker, Program, put, stop, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def program(tmp_path, broker, request):
 
 def write(program, name, content):
     path = program.directory / "source" / name
-    path.write_bytes(content)
+    put(path, content)
     return path
 
 

@@ -16,7 +16,6 @@ static void lengthen_session(struct kafka_source *s)
 
 static struct source *open_member(const char *name, bool exactly_once)
 {
-	struct opt_list beats = {NULL, "heartbeat.interval.ms=100"}, session = {&beats, "session.timeout.ms=6000"};
 	struct kafka_source_options options = {.connection = connection(),
 					       .group = name,
 					       .member = "one",
@@ -25,7 +24,7 @@ static struct source *open_member(const char *name, bool exactly_once)
 	struct seal_err err = SEAL_ERR_INIT;
 	struct source *source = NULL;
 
-	options.connection.properties = &session;
+	options.connection.properties = &fast_group;
 	expect_ok(kafka_source_ops.open(name, &options, &source, &err), &err);
 	lengthen_session(kafka_source_of(source));
 	return source;

@@ -480,8 +480,6 @@ static void test_mark_after_rebalance(void **state)
  */
 static void test_slow_reader_stays(void **state)
 {
-	static struct opt_list session = {NULL, "session.timeout.ms=6000"};
-	static struct opt_list beats = {&session, "heartbeat.interval.ms=500"};
 	static struct opt_list poll = {&beats, "max.poll.interval.ms=12000"};
 	struct kafka_source_options options = {
 		.connection = connection(), .group = "g4", .partition = -1, .exit_at_end = true};

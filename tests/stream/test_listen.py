@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from broker import FAST_GROUP, Broker, Program, purchase, wait_until
+from broker import FAST_GROUP, Broker, Program, purchase, put, wait_until
 from listening import Run
 
 
@@ -226,7 +226,7 @@ def test_numbers_of_files(program, start):
     wait_until(lambda: run.ask("/readyz")[0] == 200)
     assert run.metrics()['sealstream_files_total{topic="files",outcome="sent"}'] == 0
     for name, size in (("a", 10000), ("b", 4096), ("large", 30000)):
-        (program.directory / "out" / name).write_bytes(os.urandom(size))
+        put(program.directory / "out" / name, os.urandom(size))
     wait_until(lambda: run.metrics().get('sealstream_files_total{topic="files",outcome="sent"}', 0) == 3)
     found = run.metrics()
     assert found['sealstream_files_total{topic="files",outcome="failed"}'] == 0
@@ -268,7 +268,7 @@ def test_while_the_brokers_are_away_a_transfer_is_not_ready(program, start, comm
     wait_until(lambda: run.ask("/readyz")[0] == 200)
     program.broker.tell("down")
     (program.directory / "out").mkdir(exist_ok=True)
-    (program.directory / "out" / "a").write_bytes(b"x" * 100)
+    put(program.directory / "out" / "a", b"x" * 100)
     wait_until(lambda: run.ask("/readyz")[0] == 503)
     assert f"[-]services failed: {says}" in run.ask("/readyz")[1]
     assert run.ask("/livez")[0] == 200

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from broker import Broker, Program, purchase, stop, tasks, wait_until
+from broker import Broker, Program, purchase, put, stop, tasks, wait_until
 from manager import Manager
 
 
@@ -102,7 +102,7 @@ def test_files_go_through_it(program, tmp_path):
                             "--to", "in")
     wait_until(lambda: is_locked_in(send.pid) and is_locked_in(receive.pid))
     content = os.urandom(3 << 20)
-    (tmp_path / "out" / "photo.jpg").write_bytes(content)
+    put(tmp_path / "out" / "photo.jpg", content)
     wait_until(lambda: (tmp_path / "in" / "photo.jpg").exists())
     assert (tmp_path / "in" / "photo.jpg").read_bytes() == content
     check_locked_in(send.pid)
