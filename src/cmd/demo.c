@@ -188,9 +188,12 @@ static void add_extra(struct demo *demo)
 		demo->extra[n++] = "-X";
 		demo->extra[n++] = item->text;
 	}
-	if (demo->embedded) { /* its rebalances last as long as a session */
+	/* Its rebalances last as long as a session; a member that it has dropped meanwhile asks again after the other time. */
+	if (demo->embedded) {
 		demo->extra[n++] = "-X";
 		demo->extra[n++] = "session.timeout.ms=6000";
+		demo->extra[n++] = "-X";
+		demo->extra[n++] = "max.poll.interval.ms=20000";
 	}
 	demo->extra[n] = NULL;
 }
