@@ -22,7 +22,7 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static atomic_uint_fast64_t epoch = 1; /* 0 is never current: a zeroed pool refills */
 static bool watching;
-static pthread_rwlock_t drawing = PTHREAD_RWLOCK_INITIALIZER; /* shared by who is in the generator; a fork has it alone */
+static pthread_rwlock_t drawing = PTHREAD_RWLOCK_INITIALIZER; /* shared by who is in the generator; a fork is alone */
 
 static void before_fork(void)
 {
