@@ -28,7 +28,7 @@ def run_walkthrough(folder, program, tools, environment, brokers, real):
         (folder / name).write_text(content)
     script = "\n".join(block for only_real, block in WALKTHROUGH_BLOCK.findall(text) if real or not only_real)
     done = subprocess.run(["bash", "-euxo", "pipefail", "-c", script], cwd=folder, env=search_path(folder, program, tools) | environment,
-                          timeout=200, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+                          timeout=600, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -48,6 +48,6 @@ def run_blocks(name, folder, program, tools, environment):
     """Runs them with `tools`, a directory that has vault and bao."""
     environment = search_path(folder, program, tools) | environment
     for block in blocks(name):
-        done = subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=folder, env=environment, timeout=120,
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=folder, env=environment, timeout=400,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{name}:\n{block}\n{done.stdout}{done.stderr}"
