@@ -75,8 +75,8 @@ static void take_failure(CURL *easy, CURLcode code, struct flight *flight, struc
 		     (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING ||
 		      code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM);
 	out->why = error_fill(flight, code, &ex->err);
-	if (ex->err.status ==
-	    SEAL_RETRY) /* one that refuses, or is not trusted, is not away: waiting would not help */
+	/* One that refuses, or is not trusted, is not away: waiting would not help. And any server closes idle connections. */
+	if (ex->err.status == SEAL_RETRY && !out->stale)
 		out->verdict = VERDICT_AWAY;
 	else if (ex->err.status == SEAL_DATA)
 		out->verdict = VERDICT_ALIVE;

@@ -122,7 +122,10 @@ static bool then_closes_on_the_next(struct test_server *s, int fd, const struct 
 	return false;
 }
 
-/* libcurl sends again itself what a dying connection took along, but not each time: then we do, without a pause. */
+/*
+ * libcurl sends again itself what a dying connection took along, but not each time: then we do, without a pause. The breaker, which
+ * opens at one failure, sees none.
+ */
 static void connections_that_die(test_answer answer)
 {
 	struct http_exchange ex = {.method = "POST", .path = "/x", .body = BYTES_LIT("{}")};
@@ -130,7 +133,7 @@ static void connections_that_die(test_answer answer)
 	struct fixture f;
 
 	test_server_start(&s, answer, NULL);
-	open_client(&f, &(struct http_config){.base = s.url, .connections = 1});
+	open_client(&f, &(struct http_config){.base = s.url, .connections = 1, .breaker_failures = 1});
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(run(&f, &ex), 200);
 		assert_in_range(ex.tries, 1, 2);
