@@ -24,6 +24,7 @@
 #define RIVAL_MS                                                                                                     \
 	10000 /* the group tells a member that it was replaced at its next heartbeat: after 3 s unless set otherwise */
 #define CLOSE_MS 2000
+#define COMMIT_MS 2000
 
 /* What librdkafka says of a call; NULL error: SEAL_OK. */
 struct answer {
@@ -178,9 +179,14 @@ static enum seal_status send_offsets(struct kafka_sink *k, struct source *source
 	return SEAL_OK;
 }
 
-static enum seal_status commit(struct kafka_sink *k, int timeout_ms, struct seal_err *err)
+/*
+ * Each call begins with a question to librdkafka's own thread. Where that is stopped for longer than the call may take, librdkafka
+ * forgets which call is under way: it fails the next one, or takes the broker's word that it has committed for that of an abort, and
+ * ends the process. So this one may take longer than others; it does where the coordinator does not answer.
+ */
+static enum seal_status commit(struct kafka_sink *k, struct seal_err *err)
 {
-	struct answer a = take_answer(k, rd_kafka_commit_transaction(k->client.rk, timeout_ms), err);
+	struct answer a = take_answer(k, rd_kafka_commit_transaction(k->client.rk, COMMIT_MS), err);
 
 	if (a.rc != SEAL_OK)
 		return failed(k, &a, err);
@@ -206,7 +212,7 @@ static enum seal_status abort_it(struct kafka_sink *k, int timeout_ms, struct se
 static enum seal_status wait_for_rival(struct kafka_sink *k, struct source *source, int timeout_ms,
 				       struct seal_err *err)
 {
-	const struct timespec pause = {0, timeout_ms * 1000000L};
+	const struct timespec pause = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
 
 	if (k->transaction.fenced_ms == 0)
 		return SEAL_OK;
@@ -232,7 +238,7 @@ static enum seal_status step(struct kafka_sink *k, struct source *source, int ti
 	case TRANSACTION_OPEN:
 		return send_offsets(k, source, err);
 	case TRANSACTION_COMMITTING:
-		return commit(k, timeout_ms, err);
+		return commit(k, err);
 	case TRANSACTION_ABORTING:
 		return abort_it(k, timeout_ms, err);
 	case TRANSACTION_READY:
