@@ -124,6 +124,12 @@ enum seal_status kafka_transaction_start(struct kafka_sink *k, int timeout_ms, s
 
 /* ---- the end ---- */
 
+/* Would it be the same when the records were written once more? */
+static bool is_for_ever(enum seal_status status)
+{
+	return status == SEAL_DATA || status == SEAL_DENIED || status == SEAL_USAGE;
+}
+
 /* The first reason stays. */
 static void give_up(struct kafka_sink *k, const struct seal_err *why, enum transaction_step next)
 {
@@ -150,6 +156,8 @@ static enum seal_status failed(struct kafka_sink *k, const struct answer *a, str
 	}
 	if (t->named && is_fenced(k))
 		t->fenced_ms = clock_mono_ms();
+	if (is_for_ever(k->broken.status)) /* the call may say no more than that a record has failed */
+		*err = k->broken;
 	give_up(k, err, a->abort && t->step != TRANSACTION_ABORTING ? TRANSACTION_ABORTING : TRANSACTION_NEW);
 	err_clear(err);
 	return SEAL_OK;
@@ -261,12 +269,6 @@ static enum seal_status check_kept(struct kafka_sink *k, struct source *source, 
 	}
 	k->transaction.asked = true;
 	return rc;
-}
-
-/* Would it be the same when the records were written once more? */
-static bool is_for_ever(enum seal_status status)
-{
-	return status == SEAL_DATA || status == SEAL_DENIED || status == SEAL_USAGE;
 }
 
 static enum seal_status sink_end(struct sink *sink, struct source *source, int timeout_ms, bool *committed,
