@@ -49,9 +49,13 @@ static void advance(struct kafka_sink *k)
 	}
 }
 
+/* The first reason stays. But of a transaction records that are dropped for another one may be told before that one. */
 void kafka_sink_break(struct kafka_sink *k, const struct seal_err *why)
 {
-	if (k->broken.status == SEAL_OK)
+	const bool is_cause = k->transactional_id != NULL && kafka_sink_is_for_ever(why->status) &&
+			      !kafka_sink_is_for_ever(k->broken.status);
+
+	if (k->broken.status == SEAL_OK || is_cause)
 		k->broken = *why;
 }
 

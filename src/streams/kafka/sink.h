@@ -67,6 +67,12 @@ static inline struct kafka_sink *kafka_sink_of(struct sink *sink)
 	return (struct kafka_sink *)((char *)sink - offsetof(struct kafka_sink, base));
 }
 
+/* Would it be the same when the records were written once more? */
+static inline bool kafka_sink_is_for_ever(enum seal_status status)
+{
+	return status == SEAL_DATA || status == SEAL_DENIED || status == SEAL_USAGE;
+}
+
 /* sink.c: the calls that both kinds of sink have, and what transactions need of it. */
 enum seal_status kafka_sink_write(struct sink *sink, const struct record *records, size_t n, uint64_t ticket,
 				  int timeout_ms, struct seal_err *err);

@@ -124,12 +124,6 @@ enum seal_status kafka_transaction_start(struct kafka_sink *k, int timeout_ms, s
 
 /* ---- the end ---- */
 
-/* Would it be the same when the records were written once more? */
-static bool is_for_ever(enum seal_status status)
-{
-	return status == SEAL_DATA || status == SEAL_DENIED || status == SEAL_USAGE;
-}
-
 /* The first reason stays. */
 static void give_up(struct kafka_sink *k, const struct seal_err *why, enum transaction_step next)
 {
@@ -156,7 +150,7 @@ static enum seal_status failed(struct kafka_sink *k, const struct answer *a, str
 	}
 	if (t->named && is_fenced(k))
 		t->fenced_ms = clock_mono_ms();
-	if (is_for_ever(k->broken.status)) /* the call may say no more than that a record has failed */
+	if (kafka_sink_is_for_ever(k->broken.status)) /* the call may say no more than that a record has failed */
 		*err = k->broken;
 	give_up(k, err, a->abort && t->step != TRANSACTION_ABORTING ? TRANSACTION_ABORTING : TRANSACTION_NEW);
 	err_clear(err);
@@ -288,8 +282,8 @@ static enum seal_status sink_end(struct sink *sink, struct source *source, int t
 		SEAL_TRY(step(k, source, timeout_ms, err));
 	t->renew = t->renew || errors_of(k) != t->errors;
 	if (t->why.status != SEAL_OK) {
-		*err = t->why;
-		return is_for_ever(err->status) ? err->status : SEAL_OK;
+		*err = kafka_sink_is_for_ever(k->broken.status) ? k->broken : t->why; /* that may have come later */
+		return kafka_sink_is_for_ever(err->status) ? err->status : SEAL_OK;
 	}
 	*committed = true;
 	rc = check_kept(k, source, err);
