@@ -9,7 +9,7 @@
 #define CALL_MS 3000 /* long enough that no call has to be made again because this machine is slow */
 
 static int shortest_ms = INT32_MAX; /* how long the shortest call to commit may take */
-static bool says_little; /* a commit that fails for a record only says so, as it does when that has failed just before */
+static bool says_little; /* a commit that fails for a record says that one has failed, and no more */
 
 /* Stands before librdkafka's. */
 rd_kafka_error_t *rd_kafka_commit_transaction(rd_kafka_t *rk, int timeout_ms)
