@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from broker import FAST_GROUP, Broker, Program, purchase, stop, tasks, wait_until
+from manager import Manager
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from audit_trail import parse, read
@@ -30,9 +31,13 @@ def uses(events, method="secret"):
     return [event for event in events if event["event"] == "use" and event["method"] == method]
 
 
+def pump_args(program, source, *more):
+    return ["pump", "-b", program.broker.address, "--from", source, "--to", f"{source}_out", "--policy-topic", "purchases", "-p",
+            "policy.yaml", "--audit-interval", "50ms", *FAST_GROUP, *more]
+
+
 def start_pump(program, source, *more):
-    return program.start("pump", "-b", program.broker.address, "--from", source, "--to", f"{source}_out",
-                         "--policy-topic", "purchases", "-p", "policy.yaml", "--audit-interval", "50ms", *FAST_GROUP, *more)
+    return program.start(*pump_args(program, source, *more))
 
 
 def test_streams_are_named(program, tmp_path):
@@ -87,12 +92,14 @@ def test_a_topic_that_is_not_there_stops_the_run(program, tmp_path):
 def test_a_reload_is_told(program, tmp_path):
     path, source = tmp_path / "audit.log", "reloaded"
     program.produce_plain(source, [purchase(1)])
-    pump = start_pump(program, source, "--audit", str(path), "-j", "2")
+    manager = Manager(str(tmp_path / "notify"))
+    pump = manager.start(program, *pump_args(program, source, "--audit", str(path), "-j", "2"))
     wait_until(lambda: uses(read(path)))
     text = (tmp_path / "policy.yaml").read_text()
     (tmp_path / "policy.yaml").write_text(text + "# another\n")
     pump.send_signal(signal.SIGHUP)
     wait_until(lambda: any(event["event"] == "reload" for event in read(path)))
+    manager.wait_for("READY=1", times=2)  # what was told is in use
     program.produce_plain(source, [purchase(2)])
     wait_until(lambda: len(uses(read(path))) == 2)
     assert stop(pump)[0] == 143
