@@ -22,22 +22,21 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static atomic_uint_fast64_t epoch = 1; /* 0 is never current: a zeroed pool refills */
 static bool watching;
-static pthread_rwlock_t drawing = PTHREAD_RWLOCK_INITIALIZER; /* shared by who is in the generator; a fork is alone */
+static pthread_mutex_t drawing = PTHREAD_MUTEX_INITIALIZER; /* in the generator, or forking; pools make it rare */
 
 static void before_fork(void)
 {
-	SEAL_INVARIANT(pthread_rwlock_wrlock(&drawing) == 0);
+	pthread_mutex_lock(&drawing);
 }
 
 static void in_parent(void)
 {
-	SEAL_INVARIANT(pthread_rwlock_unlock(&drawing) == 0);
+	pthread_mutex_unlock(&drawing);
 }
 
-/* Its holder was a thread of the parent. */
 static void in_child(void)
 {
-	SEAL_INVARIANT(pthread_rwlock_init(&drawing, NULL) == 0);
+	pthread_mutex_unlock(&drawing);
 	atomic_fetch_add(&epoch, 1);
 }
 
@@ -55,9 +54,9 @@ static int draw(uint8_t *out, int len)
 {
 	int drawn;
 
-	SEAL_INVARIANT(pthread_rwlock_rdlock(&drawing) == 0);
+	pthread_mutex_lock(&drawing);
 	drawn = RAND_bytes(out, len);
-	SEAL_INVARIANT(pthread_rwlock_unlock(&drawing) == 0);
+	pthread_mutex_unlock(&drawing);
 	return drawn;
 }
 
