@@ -106,7 +106,7 @@ static enum seal_status take_another(void *arg, struct seal_err *err)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 	struct reading *r = arg;
-	struct kafka_source *s = the_source(r->source);
+	struct kafka_source *s = kafka_source_of(r->source);
 	enum read_result result;
 
 	rd_kafka_topic_partition_list_add(list, "oom-in", 7);

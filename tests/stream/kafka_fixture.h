@@ -197,44 +197,38 @@ static inline int count_all(struct source *source)
 	return (int)n;
 }
 
-static inline struct kafka_source *the_source(struct source *source)
+/* Has a call said SEAL_RETRY, as it does where the machine was too slow to answer in time? The pump makes it again, too. */
+static inline bool is_to_repeat(enum seal_status rc, uint64_t until, struct seal_err *err)
 {
-	return (struct kafka_source *)((char *)source - offsetof(struct kafka_source, base));
+	if (rc != SEAL_RETRY)
+		expect_ok(rc, err);
+	assert_true(clock_mono_ms() < until);
+	err_clear(err);
+	return rc == SEAL_RETRY;
 }
 
-/* Calls that say SEAL_RETRY where the machine was too slow to answer in time, as the pump makes them. */
 static inline void positions(struct source *source, rd_kafka_topic_partition_list_t *list)
 {
 	const uint64_t until = clock_mono_ms() + 120000;
 	struct seal_err err = SEAL_ERR_INIT;
-	enum seal_status rc;
 
-	do {
-		assert_true(clock_mono_ms() < until);
-		err_clear(&err);
-		rc = kafka_source_positions(the_source(source), list, &err);
-	} while (rc == SEAL_RETRY);
-	expect_ok(rc, &err);
+	while (is_to_repeat(kafka_source_positions(kafka_source_of(source), list, &err), until, &err))
+		;
 }
 
 static inline void rewind_source(struct source *source)
 {
 	const uint64_t until = clock_mono_ms() + 120000;
 	struct seal_err err = SEAL_ERR_INIT;
-	enum seal_status rc;
 
-	do {
-		assert_true(clock_mono_ms() < until);
-		err_clear(&err);
-		rc = source->ops->rewind(source, &err);
-	} while (rc == SEAL_RETRY);
-	expect_ok(rc, &err);
+	while (is_to_repeat(source->ops->rewind(source, &err), until, &err))
+		;
 }
 
 /* As the keeper does it while the pump waits: takes the first message that comes. */
 static inline void carry_one(struct source *source)
 {
-	struct kafka_source *s = the_source(source);
+	struct kafka_source *s = kafka_source_of(source);
 	const uint64_t until = clock_mono_ms() + 120000;
 
 	pthread_mutex_lock(&s->reading);

@@ -113,37 +113,50 @@ static void test_fenced_member(void **state)
 	source->ops->close(source, true);
 }
 
+/* One of exactly once, with a batch of its 200 records in the transaction. */
+static struct source *open_staged(const char *name, struct batch *batch)
+{
+	struct seal_err err = SEAL_ERR_INIT;
+	struct source *source;
+
+	topic(name, 2);
+	fill(name, 200, 2);
+	source = open_member(name, true);
+	batch_init(batch);
+	assert_int_equal(read_some(source, batch, 10), READ_SOME);
+	expect_ok(source->ops->stage(source, batch, &err), &err);
+	return source;
+}
+
+/* What is staged can't be committed; once it is released, all is read again. */
+static void expect_read_again(struct source *source, struct batch *batch)
+{
+	rd_kafka_topic_partition_list_t *offsets;
+	rd_kafka_consumer_group_metadata_t *member;
+
+	assert_int_equal(kafka_source_staged(source, &offsets, &member, NULL), SEAL_RETRY);
+	source->ops->release(source, batch);
+	rewind_source(source);
+	assert_null(kafka_source_of(source)->past);
+	assert_int_equal(count(source, 200), 200);
+}
+
 /* With a batch in the transaction: it is refused, and read again by the other consumer. A rewind finds one, too. */
 static void test_fenced_in_transaction(void **state)
 {
-	struct source *source;
-	struct kafka_source *s;
-	struct seal_err err = SEAL_ERR_INIT;
 	struct batch batch, other;
-	rd_kafka_topic_partition_list_t *offsets;
-	rd_kafka_consumer_group_metadata_t *member;
+	struct source *source = open_staged("fenced-once", &batch);
+	struct seal_err err = SEAL_ERR_INIT;
 	size_t early = 0;
 
-	topic("fenced-once", 2);
-	fill("fenced-once", 200, 2);
-	source = open_member("fenced-once", true);
-	s = kafka_source_of(source);
-	batch_init(&batch);
 	batch_init(&other);
-	assert_int_equal(read_some(source, &batch, 10), READ_SOME);
-	expect_ok(source->ops->stage(source, &batch, &err), &err);
 	assert_int_equal(fence(source, &other, &early, &err), SEAL_RETRY);
 	err_clear(&err);
 	rewind_source(source);
-	assert_non_null(s->past); /* it has another consumer now */
+	assert_non_null(kafka_source_of(source)->past); /* it has another consumer now */
 	assert_int_equal(count(source, 200), 200);
 	expect_ok(source->ops->stage(source, &batch, &err), &err); /* read before */
-	assert_int_equal(kafka_source_staged(source, &offsets, &member, &err), SEAL_RETRY);
-	err_clear(&err);
-	source->ops->release(source, &batch);
-	rewind_source(source);
-	assert_null(s->past);
-	assert_int_equal(count(source, 200), 200);
+	expect_read_again(source, &batch);
 	batch_clear(&batch);
 	batch_clear(&other);
 	source->ops->close(source, true);
@@ -153,36 +166,22 @@ static void test_fenced_in_transaction(void **state)
 static void test_fenced_between_reads(void **state)
 {
 	const uint64_t until = clock_mono_ms() + 120000;
-	struct source *source;
-	struct kafka_source *s;
-	struct seal_err err = SEAL_ERR_INIT;
 	struct batch batch, other;
-	rd_kafka_topic_partition_list_t *offsets;
-	rd_kafka_consumer_group_metadata_t *member;
+	struct source *source = open_staged("fenced-between", &batch);
+	struct seal_err err = SEAL_ERR_INIT;
 	enum read_result result;
 
-	topic("fenced-between", 2);
-	fill("fenced-between", 200, 2);
-	source = open_member("fenced-between", true);
-	s = kafka_source_of(source);
-	batch_init(&batch);
 	batch_init(&other);
-	assert_int_equal(read_some(source, &batch, 10), READ_SOME);
-	expect_ok(source->ops->stage(source, &batch, &err), &err);
 	push_fence();
-	while (!kafka_source_is_fenced(s)) {
+	while (!kafka_source_is_fenced(kafka_source_of(source))) {
 		assert_true(clock_mono_ms() < until);
 		usleep(1000);
 	}
 	expect_ok(source->ops->read(source, &other, BATCH, 0, &result, &err), &err);
-	assert_non_null(s->past);
+	assert_non_null(kafka_source_of(source)->past);
 	if (result == READ_SOME)
 		source->ops->release(source, &other);
-	assert_int_equal(kafka_source_staged(source, &offsets, &member, &err), SEAL_RETRY);
-	err_clear(&err);
-	source->ops->release(source, &batch);
-	rewind_source(source);
-	assert_int_equal(count(source, 200), 200);
+	expect_read_again(source, &batch);
 	batch_clear(&batch);
 	batch_clear(&other);
 	source->ops->close(source, true);

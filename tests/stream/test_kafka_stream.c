@@ -119,7 +119,7 @@ static void test_group(void **state)
 /* When what is safe is committed next, if nobody asks for it; the keeper's thread, which looks at it, too, is not in the middle of that. */
 static void commit_at(struct source *source, uint64_t at_ms)
 {
-	struct kafka_source *s = the_source(source);
+	struct kafka_source *s = kafka_source_of(source);
 
 	pthread_mutex_lock(&s->reading);
 	pthread_mutex_lock(&s->lock);
@@ -382,7 +382,7 @@ static void test_group_refused_before_it_is_joined(void **state)
 static void rebalance(struct source *source, const char *name, rd_kafka_resp_err_t code)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-	struct kafka_source *s = the_source(source);
+	struct kafka_source *s = kafka_source_of(source);
 
 	rd_kafka_topic_partition_list_add(list, name, 0);
 	pthread_mutex_lock(&s->reading);
@@ -404,7 +404,7 @@ static void test_revoked(void **state)
 	fill("revoked", 20, 1);
 	batch_init(&batch);
 	source = source_open("revoked", "g.revoked", NULL);
-	s = the_source(source);
+	s = kafka_source_of(source);
 	assert_int_equal(read_some(source, &batch, 5), READ_SOME);
 	commit_at(source, UINT64_MAX);
 	assert_int_equal(source->ops->commit(source, &batch, &err), SEAL_OK);

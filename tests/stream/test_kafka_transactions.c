@@ -171,7 +171,7 @@ static void test_staged(void **state)
 	topic("staged", 1);
 	fill("staged", 20, 1);
 	source = open_exactly_once("staged", "g.staged");
-	s = the_source(source);
+	s = kafka_source_of(source);
 	batch_init(&batch);
 	assert_int_equal(read_some(source, &batch, 15), READ_SOME);
 	n = batch.n;
@@ -475,7 +475,7 @@ static void test_fenced_producer(void **state)
 		write_one(&pair);
 		expect_ok(pair.source->ops->stage(pair.source, &pair.batch, &err), &err);
 		rd_kafka_mock_push_request_errors(cluster, 26, 1, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
-		atomic_store(&the_source(pair.source)->replaced, rows[i].replaced);
+		atomic_store(&kafka_source_of(pair.source)->replaced, rows[i].replaced);
 		while ((rc = pair.sink->ops->end(pair.sink, pair.source, CALL_MS, &committed, &err)) == SEAL_RETRY) {
 			if (strstr(err.text, "another process may have taken over") != NULL) {
 				waited = true;
