@@ -47,10 +47,14 @@ def delete_topics(brokers, names):
         settle(admin.delete_topics(names), KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.REQUEST_TIMED_OUT)
 
 
+def every_acl(principal=None):
+    """… of one, or of all."""
+    return AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, principal, None, AclOperation.ANY, AclPermissionType.ANY)
+
+
 def acls_of(admin, principal=None):
     """As the broker's own authorizer has them."""
-    every = AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, principal, None, AclOperation.ANY, AclPermissionType.ANY)
-    return set(admin.describe_acls(every).result(120))
+    return set(admin.describe_acls(every_acl(principal)).result(120))
 
 
 def allow(brokers, acls):
@@ -62,8 +66,7 @@ def allow(brokers, acls):
 
 def allow_nothing(brokers, principal):
     admin = AdminClient({"bootstrap.servers": brokers})
-    every = AclBindingFilter(ResourceType.ANY, None, ResourcePatternType.ANY, principal, None, AclOperation.ANY, AclPermissionType.ANY)
-    settle(admin.delete_acls([every]))
+    settle(admin.delete_acls([every_acl(principal)]))
     wait_until(lambda: not acls_of(admin, principal), f"{principal} has no rights")
 
 

@@ -6,7 +6,6 @@ back by its id, with its port and its data.
 """
 import signal
 import subprocess
-import time
 
 import foreign
 from confluent_kafka import KafkaException
@@ -71,7 +70,7 @@ class KafkaCluster:
         for id in IDS:
             self._launch(id)
         try:
-            self.wait_until(lambda: known_brokers(self.brokers) == set(IDS), "all brokers are there", seconds=300)
+            foreign.wait_until(lambda: known_brokers(self.brokers) == set(IDS), "all brokers are there", seconds=300)
         except AssertionError:
             self.stop()
             raise AssertionError("Kafka does not start:\n" + self.log()) from None
@@ -82,19 +81,12 @@ class KafkaCluster:
     def _launch(self, id):
         self.processes[id] = start_broker(self.jars, self._place(id), heap="512m")
 
-    @staticmethod
-    def wait_until(condition, what, seconds=120):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"{seconds} s, and not yet: {what}"
-            time.sleep(0.1)
-
     def create_topic(self, name, partitions):
         """Known to each broker when this returns."""
         foreign.create_topic(self.brokers, name, partitions, {"retention.ms": "-1"}, copies=len(IDS))
         for address in self.plain.values():
             admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
-            self.wait_until(lambda: len(admin.list_topics(name, timeout=30).topics[name].partitions) == partitions, f"{name} is known")
+            foreign.wait_until(lambda: len(admin.list_topics(name, timeout=30).topics[name].partitions) == partitions, f"{name} is known")
 
     def kill(self, id):
         self.processes[id].kill()
@@ -113,12 +105,12 @@ class KafkaCluster:
     def start(self, id):
         """Until it has all that it missed. It answers only when the others know that it was away."""
         self._launch(id)
-        self.wait_until(lambda: known_brokers(self.plain[id]) == set(IDS), f"broker {id} is back")
+        foreign.wait_until(lambda: known_brokers(self.plain[id]) == set(IDS), f"broker {id} is back")
         self.wait_until_whole()
 
     def wait_until_whole(self):
         """Until each partition of each topic is on all brokers again."""
-        self.wait_until(self._is_whole, "all partitions are on all brokers")
+        foreign.wait_until(self._is_whole, "all partitions are on all brokers")
 
     def _is_whole(self):
         try:

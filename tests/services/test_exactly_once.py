@@ -9,7 +9,6 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fault_rounds import CLEAN, PARTITIONS, SIX, Trial, assert_exactly_once, check, record
-from kafka_cluster import KafkaCluster
 
 RECORDS = 100_000
 SEED = int(os.environ.get("SEED", 7))
@@ -68,9 +67,9 @@ def test_offsets_that_are_not_stable_yet(kafka, topic, sealstream):
         for count in (1, 2):
             pumps.append(sealstream.start("pump", "-b", kafka.brokers, "--from", source, "--to", target, "-G", source, "-p",
                                           "policy.yaml", stdin=subprocess.DEVNULL))
-            KafkaCluster.wait_until(lambda: len(foreign.members(admin, source)) == count, f"{count} members")
+            foreign.wait_until(lambda: len(foreign.members(admin, source)) == count, f"{count} members")
         producer.abort_transaction(120)
-        KafkaCluster.wait_until(lambda: [at.offset for at in consumer.committed(half, 60)] == [500, 500], "all is copied")
+        foreign.wait_until(lambda: [at.offset for at in consumer.committed(half, 60)] == [500, 500], "all is copied")
     finally:
         for pump in pumps:
             pump.terminate()
